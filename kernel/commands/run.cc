@@ -1,0 +1,115 @@
+// `cellblock run`: a file's cells through a Session.
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "kernel/commands/cells.h"
+#include "kernel/commands/commands.h"
+#include "kernel/commands/run_report.h"
+#include "sandbox/session.h"
+
+namespace cellblock::kernel {
+
+namespace {
+
+using namespace sandbox;
+
+constexpr int kUsageError = 2;
+constexpr std::size_t kMaxSource = 64U << 20;
+
+Result<std::string> read_source(const std::string& path) {
+    std::ifstream file;
+    std::istream* from = &std::cin;
+    if (path != "-") {
+        std::error_code ignored;
+        if (std::filesystem::is_directory(path, ignored)) {
+            return Error{"read " + path, EISDIR, {}, "Give a Python file, or - for standard input"};
+        }
+        file.open(path, std::ios::binary);
+        if (!file) {
+            return errno_error("read " + path, "Give a Python file, or - for standard input");
+        }
+        from = &file;
+    }
+    std::string source(std::istreambuf_iterator<char>(*from), {});
+    if (source.size() > kMaxSource) {
+        return Error{"read " + path, 0, "more than " + format_size(kMaxSource), {}};
+    }
+    return source;
+}
+
+// The policy as the options change it.
+Result<Policy> effective_policy(const RunOptions& options) {
+    auto policy = options.policy ? load_policy(*options.policy) : load_policy("default");
+    if (!policy) {
+        return policy;
+    }
+    if (options.python) {
+        policy->python = *options.python;
+    }
+    if (options.timeout) {
+        auto time = parse_duration(*options.timeout);
+        if (!time || time->count() <= 0) {
+            return Error{"--timeout " + *options.timeout, 0, time ? "must be above 0" : time.error().message,
+                         "For example --timeout 30s"};
+        }
+        policy->limits.cell_time = *time;
+        policy->limits.cell_time_max = std::max(policy->limits.cell_time_max, *time);
+    }
+    return policy;
+}
+
+int usage_error(const Error& error) {
+    std::cerr << "cellblock run: " << error.text() << "\n";
+    return kUsageError;
+}
+
+int run_cells(Session& session, const std::vector<std::string>& cells, RunReport& report) {
+    int count = 0;
+    for (const auto& cell : cells) {
+        ExecuteRequest request;
+        request.code = cell;
+        request.count = ++count;
+        const Outcome outcome =
+            session.execute_blocking(std::move(request), [&](Event event) { report.take(std::move(event)); });
+        report.take(outcome);
+        if (outcome.status != CellStatus::ok) {
+            break;
+        }
+    }
+    return report.finish();
+}
+
+}  // namespace
+
+int run_command(const RunOptions& options) {
+    auto source = read_source(options.file);
+    if (!source) {
+        return usage_error(source.error());
+    }
+    auto policy = effective_policy(options);
+    if (!policy) {
+        return usage_error(policy.error());
+    }
+    if (options.plots) {
+        std::error_code failed;
+        std::filesystem::create_directories(*options.plots, failed);
+        if (failed) {
+            return usage_error(Error{"--plots " + *options.plots, failed.value(), {}, {}});
+        }
+    }
+    auto engine = make_engine(*policy);
+    std::error_code ignored;
+    Session session(*policy, std::move(engine), StartOptions{std::filesystem::current_path(ignored).string()});
+    session.start();
+    RunReport report(options.json, options.plots.value_or(""));
+    const int status = run_cells(session, split_cells(*source), report);
+    if (report.error()) {
+        std::cerr << "cellblock run: " << report.error()->text() << "\n";
+        return status == 0 ? 1 : status;
+    }
+    return status;
+}
+
+}  // namespace cellblock::kernel

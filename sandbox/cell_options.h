@@ -1,0 +1,23 @@
+// What a cell asks of its Session in its own first line.
+//
+// Purpose: `%%timeout 120` is parsed here, outside of the sandbox, so that
+// code in the sandbox can't grant it to itself. Ownership: plain values.
+// Threads: no shared state. Failure: an Error for the user, and nothing runs.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "sandbox/base/result.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox {
+
+struct CellOptions {
+    std::string code;  // without the line, but with as many lines as before
+    std::chrono::milliseconds time{};
+};
+
+Result<CellOptions> read_cell_options(std::string code, const Policy& policy);
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,207 @@
+// Reading and writing of frames.
+#include "sandbox/channel/frame.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "sandbox/channel/json_text.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+constexpr std::size_t kReadBytes = 256U << 10;
+
+std::uint32_t big_endian(const char* at) {
+    std::uint32_t value = 0;
+    for (int i = 0; i < 4; ++i) {
+        value = (value << 8) | static_cast<unsigned char>(at[i]);
+    }
+    return value;
+}
+
+void append_big_endian(std::string& out, std::uint32_t value) {
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        out.push_back(static_cast<char>((value >> shift) & 0xFF));
+    }
+}
+
+Error violation(const std::string& what) { return Error{"frame", 0, what, {}}; }
+
+}  // namespace
+
+void FrameReader::expect(Stage stage, std::size_t bytes) {
+    stage_ = stage;
+    wanted_ = bytes;
+    part_.clear();
+}
+
+Status FrameReader::check_prefix() {
+    header_bytes_ = big_endian(part_.data());
+    const std::uint32_t buffers = big_endian(part_.data() + 4);
+    if (header_bytes_ == 0 || header_bytes_ > bounds_.header_bytes) {
+        return violation("a header of " + std::to_string(header_bytes_) + " bytes");
+    }
+    if (buffers > bounds_.buffers) {
+        return violation(std::to_string(buffers) + " buffers");
+    }
+    lengths_.resize(buffers);
+    expect(Stage::lengths, std::size_t{4} * buffers);
+    return Ok{};
+}
+
+Status FrameReader::check_lengths() {
+    std::uint64_t total = header_bytes_;
+    for (std::size_t i = 0; i < lengths_.size(); ++i) {
+        lengths_[i] = big_endian(part_.data() + 4 * i);
+        total += lengths_[i];
+        if (lengths_[i] > bounds_.buffer_bytes || total > bounds_.frame_bytes) {
+            return violation("buffers of more than " + std::to_string(bounds_.frame_bytes) + " bytes");
+        }
+    }
+    buffers_.clear();
+    expect(Stage::header, header_bytes_);
+    return Ok{};
+}
+
+void FrameReader::finish(Frame& frame) {
+    frame.header = std::move(header_);
+    frame.buffers = std::move(buffers_);
+    buffers_.clear();
+    expect(Stage::prefix, 8);
+}
+
+// One finished stage; true when a frame is whole.
+Result<bool> FrameReader::consume(Frame& frame) {
+    if (stage_ == Stage::prefix) {
+        auto status = check_prefix();
+        return status ? Result<bool>(false) : Result<bool>(status.error());
+    }
+    if (stage_ == Stage::lengths) {
+        auto status = check_lengths();
+        return status ? Result<bool>(false) : Result<bool>(status.error());
+    }
+    if (stage_ == Stage::header) {
+        auto parsed = parse_json_object(part_, bounds_.header_depth);
+        if (!parsed) {
+            return violation("a header that is " + parsed.error().message);
+        }
+        header_ = std::move(*parsed);
+        const auto type = header_.find("type");
+        if (type == header_.end() || !type->is_string()) {
+            return violation("a header without a type");
+        }
+    } else {
+        buffers_.push_back(std::move(part_));
+    }
+    if (buffers_.size() < lengths_.size()) {
+        expect(Stage::buffers, lengths_[buffers_.size()]);
+        return false;
+    }
+    finish(frame);
+    return true;
+}
+
+Result<ReadState> FrameReader::read(int fd, Frame& frame) {
+    while (true) {
+        while (input_at_ < input_end_ || part_.size() == wanted_) {
+            const std::size_t take = std::min(wanted_ - part_.size(), input_end_ - input_at_);
+            part_.append(input_.data() + input_at_, take);
+            input_at_ += take;
+            if (part_.size() < wanted_) {
+                break;
+            }
+            auto whole = consume(frame);
+            if (!whole) {
+                return whole.error();
+            }
+            if (*whole) {
+                return ReadState::frame;
+            }
+        }
+        input_.resize(kReadBytes);
+        input_at_ = 0;
+        const ssize_t got = ::recv(fd, input_.data(), input_.size(), MSG_DONTWAIT);
+        const int error = errno;
+        input_end_ = got > 0 ? static_cast<std::size_t>(got) : 0;
+        if (got > 0) {
+            continue;
+        }
+        if (got < 0 && (error == EAGAIN || error == EINTR)) {
+            return ReadState::would_block;
+        }
+        return ReadState::end_of_file;
+    }
+}
+
+std::string encode_frame(const nlohmann::json& header, const std::vector<std::string>& buffers) {
+    const std::string text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    std::string out;
+    append_big_endian(out, static_cast<std::uint32_t>(text.size()));
+    append_big_endian(out, static_cast<std::uint32_t>(buffers.size()));
+    for (const auto& buffer : buffers) {
+        append_big_endian(out, static_cast<std::uint32_t>(buffer.size()));
+    }
+    out += text;
+    for (const auto& buffer : buffers) {
+        out += buffer;
+    }
+    return out;
+}
+
+Status FrameWriter::push(std::string bytes) {
+    if (queued_bytes_ + bytes.size() > kMaxQueued) {
+        return Error{"send to the sandbox", 0, "it has stopped reading", {}};
+    }
+    queued_bytes_ += bytes.size();
+    queue_.push_back(std::move(bytes));
+    return Ok{};
+}
+
+Status FrameWriter::flush(int fd) {
+    while (!queue_.empty()) {
+        const std::string& front = queue_.front();
+        const ssize_t sent =
+            ::send(fd, front.data() + sent_, front.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (sent < 0) {
+            return errno == EAGAIN || errno == EINTR ? Status(Ok{}) : errno_error("send to the sandbox");
+        }
+        sent_ += static_cast<std::size_t>(sent);
+        queued_bytes_ -= static_cast<std::size_t>(sent);
+        if (sent_ == front.size()) {
+            queue_.pop_front();
+            sent_ = 0;
+        }
+    }
+    return Ok{};
+}
+
+Status send_frame_with_descriptor(int socket, const std::string& bytes, int descriptor) {
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+    iovec data{const_cast<char*>(bytes.data()), bytes.size()};
+    msghdr message{};
+    message.msg_iov = &data;
+    message.msg_iovlen = 1;
+    message.msg_control = control.data();
+    message.msg_controllen = control.size();
+    cmsghdr* rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(rights), &descriptor, sizeof(int));
+    const ssize_t sent = ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0) {
+        return errno_error("send to the warden");
+    }
+    if (static_cast<std::size_t>(sent) != bytes.size()) {
+        return Error{"send to the warden", 0, "it has stopped reading", {}};
+    }
+    return Ok{};
+}
+
+}  // namespace cellblock::sandbox

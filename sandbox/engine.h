@@ -1,0 +1,72 @@
+// Engine: starts sandboxes. Sandbox: one that runs.
+//
+// Purpose: the seam between Session and the ways of making a container. A new
+// engine is one pair of files under engines/ and one line in engines.cc.
+// Ownership: start() gives the Sandbox to the caller; an Engine outlives the
+// sandboxes it started. A Sandbox's destructor kills every process in it and
+// removes whatever the host held for it (cgroups, directories).
+// Threads: one thread at a time. start() may be called while other threads of
+// the process run; it must not depend on their locks.
+// Failure: start() returns an Error with step, errno and remedy; nothing is
+// then left behind. Nothing here throws.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "sandbox/base/result.h"
+#include "sandbox/base/unique_fd.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox {
+
+// What all processes of a sandbox have used so far.
+struct SandboxUsage {
+    double cpu_seconds = 0;
+    std::uint64_t peak_memory_bytes = 0;
+    std::uint64_t memory_bytes = 0;
+    std::uint64_t oom_kills = 0;  // by the sandbox's own memory limit
+    bool measured = false;        // false: this host gives no figures (no cgroups)
+};
+
+class Sandbox {
+public:
+    virtual ~Sandbox() = default;
+
+    // A stream socket to the warden, non-blocking, owned by the Sandbox; frames
+    // as in channel/FRAMES.md. End of file means that the sandbox is gone.
+    // It takes a worker's socket as SCM_RIGHTS beside a start_worker frame.
+    [[nodiscard]] virtual int warden_fd() const = 0;
+
+    // SIGKILL for everything inside; returns at once. warden_fd() then reaches
+    // its end of file.
+    virtual void kill() = 0;
+
+    [[nodiscard]] virtual SandboxUsage usage() const = 0;
+
+    // Once the sandbox is gone: why, in words where it is known ("the jail could
+    // not be set up: mount /proc (Operation not permitted). Try ..."). Empty: no more is known.
+    [[nodiscard]] virtual std::string death_reason() const = 0;
+};
+
+struct StartOptions {
+    std::string directory;  // the session's directory on the host: "." in policy.files
+};
+
+class Engine {
+public:
+    virtual ~Engine() = default;
+    [[nodiscard]] virtual std::string name() const = 0;
+
+    // Returns once the jail's first process is started; what fails later ends
+    // the sandbox and is told by death_reason().
+    virtual Result<std::unique_ptr<Sandbox>> start(const Policy& policy,
+                                                   const StartOptions& options) = 0;
+};
+
+// The engine that the policy names, or an Error that lists the known ones.
+Result<std::unique_ptr<Engine>> make_engine(const Policy& policy);
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,157 @@
+// Counting and cutting of output.
+#include "sandbox/outputs.h"
+
+#include <algorithm>
+
+namespace cellblock::sandbox {
+
+namespace {
+
+// What a message costs beside its text, so that a flood of empty ones ends too.
+constexpr std::uint64_t kMessageCost = 64;
+constexpr std::size_t kAccounts = 1024;
+
+constexpr std::size_t kNameBytes = 256;
+constexpr std::size_t kValueBytes = 64U << 10;
+constexpr std::size_t kTracebackLines = 1000;
+constexpr std::size_t kTracebackBytes = 512U << 10;
+constexpr std::size_t kPromptBytes = 4096;
+
+std::uint64_t size_of(const MimeItem& item) {
+    struct Size {
+        std::uint64_t operator()(const std::string& text) const { return text.size(); }
+        std::uint64_t operator()(const Bytes& bytes) const { return bytes.value.size(); }
+        std::uint64_t operator()(const RawJson& raw) const { return raw.text.size(); }
+    };
+    return item.type.size() + std::visit(Size{}, item.value);
+}
+
+std::uint64_t size_of(const std::vector<std::string>& buffers) {
+    std::uint64_t total = 0;
+    for (const auto& buffer : buffers) {
+        total += buffer.size();
+    }
+    return total;
+}
+
+void shorten(std::string& text, std::size_t max) {
+    if (text.size() > max) {
+        text = std::string(utf8_prefix(text, max)) + " […]";
+    }
+}
+
+}  // namespace
+
+std::string_view utf8_prefix(std::string_view text, std::size_t max) {
+    if (text.size() <= max) {
+        return text;
+    }
+    while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xC0U) == 0x80U) {
+        --max;
+    }
+    return text.substr(0, max);
+}
+
+OutputFirewall::OutputFirewall(const Policy& policy)
+    : limit_(policy.limits.output_bytes),
+      note_("\ncellblock: this cell's output was cut at " + format_size(policy.limits.output_bytes) +
+            " (policy \"" + policy.name + "\", key limits.output)\n") {}
+
+OutputFirewall::Account& OutputFirewall::account(CellId cell) {
+    Account& found = accounts_[cell];
+    if (accounts_.size() > kAccounts) {
+        accounts_.erase(accounts_.begin()->first == cell ? std::next(accounts_.begin()) : accounts_.begin());
+    }
+    return found;
+}
+
+std::uint64_t OutputFirewall::output_bytes(CellId cell) const {
+    const auto found = accounts_.find(cell);
+    return found == accounts_.end() ? 0 : found->second.bytes;
+}
+
+bool OutputFirewall::spend(CellId cell, std::uint64_t cost, std::vector<Event>& notes) {
+    Account& spent = account(cell);
+    if (!spent.cut && spent.bytes + cost <= limit_) {
+        spent.bytes += cost;
+        return true;
+    }
+    if (!spent.cut) {
+        spent.cut = true;
+        notes.emplace_back(StreamOutput{cell, StreamName::standard_error, note_});
+    }
+    return false;
+}
+
+std::vector<Event> OutputFirewall::admit(StreamOutput event) {
+    const Account& spent = account(event.cell);
+    const std::uint64_t left = limit_ - std::min(limit_, spent.bytes + kMessageCost);
+    const std::uint64_t cost = kMessageCost + event.text.size();
+    std::vector<Event> notes;
+    const bool was_cut = spent.cut;
+    if (spend(event.cell, cost, notes)) {
+        notes.emplace_back(std::move(event));
+        return notes;
+    }
+    if (!was_cut) {
+        account(event.cell).bytes = limit_;
+        event.text = std::string(utf8_prefix(event.text, left));
+        if (!event.text.empty()) {
+            notes.insert(notes.begin(), std::move(event));
+        }
+    }
+    return notes;
+}
+
+template <class Output>
+std::vector<Event> OutputFirewall::admit_whole(Output event, std::uint64_t cost) {
+    std::vector<Event> out;
+    const CellId cell = event.cell;
+    if (spend(cell, cost + kMessageCost, out)) {
+        out.emplace_back(std::move(event));
+    }
+    return out;
+}
+
+std::vector<Event> OutputFirewall::admit(DisplayOutput event) {
+    std::uint64_t cost = event.metadata.text.size() + size_of(event.buffers);
+    for (const auto& item : event.data) {
+        cost += size_of(item);
+    }
+    return admit_whole(std::move(event), cost);
+}
+
+std::vector<Event> OutputFirewall::admit(ClearOutput event) { return admit_whole(event, 0); }
+
+std::vector<Event> OutputFirewall::admit(CommOutput event) {
+    const std::uint64_t cost =
+        event.data.text.size() + event.metadata.text.size() + size_of(event.buffers);
+    return admit_whole(std::move(event), cost);
+}
+
+ErrorText OutputFirewall::bound(ErrorText error) {
+    shorten(error.ename, kNameBytes);
+    shorten(error.evalue, kValueBytes);
+    if (error.traceback.size() > kTracebackLines) {
+        // The beginning says where it started, the end what it was.
+        const auto middle = static_cast<std::ptrdiff_t>(kTracebackLines / 2);
+        error.traceback.erase(error.traceback.begin() + middle, error.traceback.end() - middle);
+    }
+    std::size_t left = kTracebackBytes;
+    for (auto line = error.traceback.rbegin(); line != error.traceback.rend(); ++line) {
+        shorten(*line, left);
+        left -= std::min(left, line->size());
+    }
+    return error;
+}
+
+std::optional<InputRequest> OutputFirewall::admit(InputRequest request) {
+    shorten(request.prompt, kPromptBytes);
+    std::vector<Event> notes;
+    if (!spend(request.cell, kMessageCost + request.prompt.size(), notes)) {
+        return std::nullopt;
+    }
+    return request;
+}
+
+}  // namespace cellblock::sandbox

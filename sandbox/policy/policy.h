@@ -1,0 +1,84 @@
+// The policy: one JSON document that says everything about a sandbox.
+//
+// Purpose: parsed once into this struct. One table (policy_table.cc) gives the
+// parser, the defaults, `cellblock policy show` and the README's reference.
+// Ownership: plain values. Threads: no shared state.
+// Failure: an unknown key, a wrong type or a bad unit is an Error that names
+// the key by its dotted path ("limits.memory"); then nothing may run.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sandbox/base/result.h"
+
+namespace cellblock::sandbox {
+
+enum class NetworkMode { none };
+enum class FileMode { read, overlay };
+
+// A part of the host's files that the sandbox sees.
+struct FileRule {
+    std::string host;     // absolute, or relative to the session's directory ("." is that)
+    std::string sandbox;  // absolute path inside
+    FileMode mode = FileMode::read;
+};
+
+// One variable that the sandbox gets. No value: the host's value passes.
+struct EnvironmentRule {
+    std::string name;
+    std::optional<std::string> value;
+};
+
+struct Limits {
+    std::chrono::milliseconds cell_time{};      // a cell's wall-clock time
+    std::chrono::milliseconds cell_time_max{};  // the most that %%timeout may ask for
+    std::chrono::milliseconds grace_time{};     // between SIGINT and SIGKILL
+    std::chrono::milliseconds start_time{};     // for a sandbox to become ready
+    std::uint64_t memory_bytes = 0;             // of all processes together
+    std::uint64_t disk_bytes = 0;               // of all that is written
+    std::uint64_t output_bytes = 0;             // of one cell's output
+    std::uint64_t code_bytes = 0;               // of one cell's source
+    std::uint32_t processes = 0;                // threads count too
+    double cpus = 0;                            // share of processors, 1.0 = one whole
+};
+
+struct Policy {
+    std::string name;  // how it was asked for; used in messages
+    std::string engine;
+    std::string python;  // empty: the first python3 on PATH
+    std::vector<std::string> preload;
+    Limits limits;
+    NetworkMode network = NetworkMode::none;
+    std::vector<FileRule> files;
+    std::vector<EnvironmentRule> environment;
+};
+
+// The policy with every key at its default.
+Policy builtin_policy();
+
+// Parses one document. `name` is used in messages.
+Result<Policy> parse_policy(std::string_view json_text, const std::string& name);
+
+// By path (has a '/' or ends in .json) or by name: looked for in
+// $XDG_CONFIG_HOME/cellblock/policies, then in the installed policies folder.
+Result<Policy> load_policy(const std::string& name_or_path);
+
+// The whole policy as JSON with every key given; parses back to the same.
+std::string policy_to_json(const Policy& policy);
+
+// The reference table of all keys in Markdown: key, type, default, meaning.
+std::string policy_reference_markdown();
+
+// "90s", "1.5m", "2h", "250ms" ⇄ milliseconds; "256MiB", "1GB", "4096" ⇄ bytes.
+// The Error's message says which units there are.
+Result<std::chrono::milliseconds> parse_duration(std::string_view text);
+Result<std::uint64_t> parse_size(std::string_view text);
+std::string format_duration(std::chrono::milliseconds value);  // "30 s", "10 min", "250 ms"
+std::string format_size(std::uint64_t bytes);                  // "16 MiB"
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,316 @@
+// The life of a sandbox and its workers.
+#include "sandbox/sandbox_host.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <csignal>
+
+#include "sandbox/deadline.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+// How much of what a worker sent is taken at once.
+constexpr int kFramesAtOnce = 256;
+constexpr std::size_t kBytesAtOnce = 8U << 20;
+
+std::size_t size_of(const Frame& frame) {
+    std::size_t bytes = 0;
+    for (const auto& buffer : frame.buffers) {
+        bytes += buffer.size();
+    }
+    return bytes;
+}
+
+void watch(int epoll, int fd) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+}  // namespace
+
+SandboxHost::SandboxHost(Policy policy, Result<std::unique_ptr<Engine>> engine, StartOptions options, Now now)
+    : policy_(std::move(policy)),
+      engine_(std::move(engine)),
+      options_(std::move(options)),
+      now_(std::move(now)),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    watch(epoll_.get(), wake_.get());
+}
+
+SandboxHost::~SandboxHost() { discard(); }
+
+void SandboxHost::wake() const {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+}
+
+void SandboxHost::fail(std::string reason) {
+    discard();
+    events_.emplace_back(Unavailable{std::move(reason)});
+    wake();
+}
+
+void SandboxHost::discard() {
+    link_.reset();
+    sandbox_.reset();
+    state_ = State::absent;
+    was_ready_ = false;
+    deadline_.reset();
+    condemned_.reset();
+    oom_kills_seen_ = 0;
+}
+
+void SandboxHost::shutdown() {
+    discard();
+    events_.clear();
+}
+
+void SandboxHost::start() {
+    if (sandbox_) {
+        return;
+    }
+    if (!engine_) {
+        return fail(engine_.error().text());
+    }
+    auto started = (*engine_)->start(policy_, options_);
+    if (!started) {
+        return fail(started.error().text());
+    }
+    sandbox_ = std::move(*started);
+    link_ = std::make_unique<Link>(sandbox_->warden_fd());
+    watch(epoll_.get(), link_->poll_fd());
+    next_worker();
+}
+
+void SandboxHost::next_worker() {
+    state_ = State::starting;
+    deadline_ = now_() + policy_.limits.start_time;
+    if (!link_->start_worker() || !link_->send_to_worker(encode_configure(policy_))) {
+        // The warden is gone already; its end of file tells why.
+        kill_sandbox();
+    }
+}
+
+void SandboxHost::send(std::string bytes) {
+    if (link_ && !link_->send_to_worker(std::move(bytes))) {
+        condemn("it has stopped reading");
+    }
+}
+
+void SandboxHost::interrupt() {
+    if (link_ && !link_->send_to_warden("interrupt")) {
+        kill_sandbox();
+    }
+}
+
+void SandboxHost::expect_report() {
+    state_ = State::dying;
+    // Longer than the ladder's own rung, which comes first and is harder.
+    deadline_ = now_() + 2 * DeadlineLadder::kReportTime;
+}
+
+void SandboxHost::kill_worker() {
+    if (!link_) {
+        return;
+    }
+    if (!link_->send_to_warden("kill_worker")) {
+        return kill_sandbox();
+    }
+    expect_report();
+}
+
+void SandboxHost::kill_sandbox() {
+    if (sandbox_) {
+        sandbox_->kill();
+        expect_report();
+    }
+}
+
+void SandboxHost::condemn(const std::string& reason) {
+    if (!sandbox_ || condemned_) {
+        return;
+    }
+    condemned_ = reason;
+    link_->drop_worker();
+    kill_sandbox();
+}
+
+SandboxUsage SandboxHost::usage() const { return sandbox_ ? sandbox_->usage() : SandboxUsage{}; }
+
+void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
+    std::uint64_t ignored = 0;
+    [[maybe_unused]] const auto got = ::read(wake_.get(), &ignored, sizeof ignored);
+    if (link_) {
+        if (!link_->flush()) {
+            link_->drop_worker();
+            kill_worker();
+        }
+        read_worker_frames();
+        read_warden_frames();
+    }
+    if (deadline_ && now_() >= *deadline_) {
+        if (state_ == State::starting) {
+            fail("the sandbox was not ready within " + format_duration(policy_.limits.start_time) +
+                 " (policy \"" + policy_.name + "\", key limits.start_time)");
+        } else if (state_ == State::dying) {
+            sandbox_ended();
+        }
+    }
+    // A sink may make more events; they are handed out in this loop as well.
+    while (!events_.empty()) {
+        HostEvent event = std::move(events_.front());
+        events_.pop_front();
+        sink(std::move(event));
+    }
+}
+
+void SandboxHost::read_worker_frames() {
+    Frame frame;
+    std::size_t bytes = 0;
+    for (int i = 0; link_ && link_->has_worker(); ++i) {
+        if (i == kFramesAtOnce || bytes > kBytesAtOnce) {
+            return wake();
+        }
+        auto state = link_->read_worker(frame);
+        if (!state) {
+            return condemn("malformed " + state.error().message);
+        }
+        if (*state == ReadState::would_block) {
+            return;
+        }
+        if (*state == ReadState::end_of_file) {
+            link_->drop_worker();
+            if (state_ != State::dying) {
+                kill_worker();  // it may have closed the socket and live on
+            }
+            return;
+        }
+        bytes += size_of(frame);
+        auto message = decode_worker_frame(std::move(frame));
+        if (!message) {
+            return condemn(message.error().message);
+        }
+        take(std::move(*message));
+    }
+}
+
+// What the worker sent before its end. Its socket has no writer any more, so a
+// few rounds reach the end of what the kernel holds; a warden that lies about
+// the worker's end gets no more than these.
+void SandboxHost::drain_worker() {
+    constexpr int kRounds = 8;
+    for (int i = 0; i < kRounds && link_ && link_->has_worker(); ++i) {
+        read_worker_frames();
+    }
+    if (link_) {
+        link_->drop_worker();
+    }
+}
+
+void SandboxHost::take(WorkerMessage message) {
+    if (std::holds_alternative<WorkerReady>(message)) {
+        if (state_ == State::starting) {
+            state_ = State::ready;
+            was_ready_ = true;
+            deadline_.reset();
+            events_.emplace_back(std::move(message));
+        } else if (state_ == State::ready) {
+            condemn("a second 'ready'");
+        }
+        return;
+    }
+    if (auto* failed = std::get_if<WorkerFailed>(&message)) {
+        if (state_ == State::ready) {
+            return condemn("'failed' after 'ready'");
+        }
+        return fail(std::move(failed->message));
+    }
+    events_.emplace_back(std::move(message));
+}
+
+void SandboxHost::read_warden_frames() {
+    Frame frame;
+    while (link_) {
+        auto state = link_->read_warden(frame);
+        if (!state) {
+            return condemn("malformed " + state.error().message);
+        }
+        if (*state == ReadState::would_block) {
+            return;
+        }
+        if (*state == ReadState::end_of_file) {
+            return sandbox_ended();
+        }
+        auto message = decode_warden_frame(frame);
+        if (!message) {
+            return condemn(message.error().message);
+        }
+        if (auto* hello = std::get_if<WardenHello>(&*message)) {
+            python_ = hello->python;
+        } else {
+            take(std::get<WorkerExited>(*message));
+        }
+    }
+}
+
+Death SandboxHost::death_of(const WorkerExited& report) const {
+    if (report.signal) {
+        if (*report.signal == SIGKILL && sandbox_->usage().oom_kills > oom_kills_seen_) {
+            return Death{Death::Kind::memory_limit, SIGKILL, {}};
+        }
+        return Death{Death::Kind::signal, *report.signal, {}};
+    }
+    return Death{Death::Kind::exit_status, report.exit_status.value_or(0), {}};
+}
+
+void SandboxHost::take(const WorkerExited& report) {
+    if (condemned_) {
+        return;  // its end of file follows
+    }
+    const Death death = death_of(report);
+    drain_worker();
+    if (!sandbox_ || condemned_) {
+        return;
+    }
+    oom_kills_seen_ = sandbox_->usage().oom_kills;
+    if (!was_ready_) {
+        const std::string more = sandbox_->death_reason();
+        return fail("Python ended before it was ready" + (more.empty() ? "" : ": " + more));
+    }
+    events_.emplace_back(WorkerGone{death});
+    next_worker();
+}
+
+void SandboxHost::sandbox_ended() {
+    if (!condemned_) {
+        drain_worker();
+        if (!sandbox_) {
+            return;
+        }
+    }
+    const bool out_of_memory = sandbox_->usage().oom_kills > oom_kills_seen_;
+    const std::string why = sandbox_->death_reason();
+    Death death{out_of_memory ? Death::Kind::memory_limit : Death::Kind::sandbox_gone, 0, why};
+    if (condemned_) {
+        death = Death{Death::Kind::violation, 0, *condemned_};
+    }
+    const bool had_worked = was_ready_;
+    if (!had_worked && !condemned_) {
+        return fail(why.empty() ? "the sandbox ended before it was ready" : why);
+    }
+    discard();
+    events_.emplace_back(WorkerGone{death});
+    wake();
+    if (had_worked) {
+        start();
+    }
+}
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,109 @@
+// SandboxHost: keeps one sandbox with one worker alive.
+//
+// Purpose: everything between Session and a sandbox's life: start it through
+// the engine, wait until its worker is ready, read its frames, notice how it
+// died, and start the next worker. Knows nothing of cells.
+// Ownership: owns the engine, the sandbox and their descriptors.
+// Threads: one. Failure: never throws; told as HostEvents. A start that fails
+// is tried again only when start() is called again.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "sandbox/channel/link.h"
+#include "sandbox/channel/messages.h"
+#include "sandbox/engine.h"
+
+namespace cellblock::sandbox {
+
+// How a worker ended.
+struct Death {
+    enum class Kind { exit_status, signal, memory_limit, violation, sandbox_gone };
+    Kind kind = Kind::sandbox_gone;
+    int number = 0;      // exit status or signal
+    std::string detail;  // of violation and sandbox_gone, for people
+};
+
+struct WorkerGone {
+    Death death;
+};
+struct Unavailable {
+    std::string reason;
+};
+using HostEvent = std::variant<WorkerMessage, WorkerGone, Unavailable>;
+
+class SandboxHost {
+public:
+    SandboxHost(Policy policy, Result<std::unique_ptr<Engine>> engine, StartOptions options, Now now);
+    ~SandboxHost();
+    SandboxHost(const SandboxHost&) = delete;
+    SandboxHost& operator=(const SandboxHost&) = delete;
+
+    // Starts a sandbox unless there is one. Failures come as an event.
+    void start();
+    [[nodiscard]] bool ready() const { return state_ == State::ready; }
+
+    [[nodiscard]] int poll_fd() const { return epoll_.get(); }
+    [[nodiscard]] std::optional<TimePoint> next_deadline() const { return deadline_; }
+    // Handles what has arrived, but of a flood only so much at once that the
+    // caller has time for others.
+    void advance(const std::function<void(HostEvent)>& sink);
+    // Makes poll_fd() readable.
+    void wake() const;
+
+    void send(std::string bytes);
+    void interrupt();
+    void kill_worker();
+    void kill_sandbox();
+    // The sandbox broke the protocol: ends it with this reason.
+    void condemn(const std::string& reason);
+    // Ends the sandbox at once and without an event.
+    void shutdown();
+
+    [[nodiscard]] const Policy& policy() const { return policy_; }
+    [[nodiscard]] const std::string& python_version() const { return python_; }
+    [[nodiscard]] SandboxUsage usage() const;
+
+private:
+    enum class State {
+        absent,    // no sandbox
+        starting,  // worker forked, not ready
+        ready,     // worker takes cells
+        dying,     // worker is to be reported dead
+    };
+
+    void fail(std::string reason);
+    void next_worker();
+    void read_worker_frames();
+    void read_warden_frames();
+    void drain_worker();
+    void take(WorkerMessage message);
+    void take(const WorkerExited& report);
+    void sandbox_ended();
+    void expect_report();
+    void discard();
+    [[nodiscard]] Death death_of(const WorkerExited& report) const;
+
+    Policy policy_;
+    Result<std::unique_ptr<Engine>> engine_;
+    StartOptions options_;
+    Now now_;
+    UniqueFd epoll_;
+    UniqueFd wake_;
+    std::unique_ptr<Sandbox> sandbox_;
+    std::unique_ptr<Link> link_;
+    State state_ = State::absent;
+    bool was_ready_ = false;  // this sandbox's workers can start
+    std::optional<TimePoint> deadline_;
+    std::optional<std::string> condemned_;
+    std::string python_;
+    std::uint64_t oom_kills_seen_ = 0;
+    std::deque<HostEvent> events_;
+};
+
+}  // namespace cellblock::sandbox

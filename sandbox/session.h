@@ -1,0 +1,105 @@
+// Session: execute(code) on untrusted code.
+//
+// Purpose: owns one sandbox at a time through an Engine, the deadline ladder
+// and the output firewall. Whatever leaves it is validated, bounded and inert.
+// The Jupyter kernel is one client, `cellblock run` another.
+//
+// Shape: a non-blocking state machine. Poll poll_fd() for reading until
+// next_deadline(), then call advance(), which hands events to the sink. At
+// most one cell or comm message runs at a time; queries are asked between cells.
+// When the sandbox or the worker dies, the Session starts the next one by itself.
+//
+// Ownership: owns engine and sandbox. Events are moved to the sink.
+// Threads: one thread. The sink must not call back into advance(); it may call
+// the other functions.
+// Failure: never throws. A sandbox that can't be had is told as the outcome
+// `unavailable` of each cell, with the reason and the remedy.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "sandbox/engine.h"
+#include "sandbox/events.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox {
+
+using Clock = std::chrono::steady_clock;
+using TimePoint = Clock::time_point;
+using Now = std::function<TimePoint()>;  // a test gives its own
+using EventSink = std::function<void(Event)>;
+
+struct ExecuteRequest {
+    std::string code;
+    bool silent = false;
+    bool store_history = true;
+    bool allow_stdin = false;
+    int count = 1;                           // the prompt number
+    std::string user_expressions = "{}";     // JSON object of strings
+    std::string metadata = "{}";             // JSON object, relayed to the worker
+};
+
+struct CommInput {
+    CommKind kind = CommKind::message;
+    std::string comm_id;
+    std::string target_name;
+    std::string data = "{}";      // JSON text
+    std::string metadata = "{}";  // JSON text
+    std::vector<std::string> buffers;
+};
+
+struct CompleteQuery { std::string code; int cursor = 0; };
+struct InspectQuery { std::string code; int cursor = 0; int detail = 0; };
+struct IsCompleteQuery { std::string code; };
+struct CommInfoQuery { std::optional<std::string> target_name; };
+using Query = std::variant<CompleteQuery, InspectQuery, IsCompleteQuery, CommInfoQuery>;
+
+class Session {
+public:
+    Session(Policy policy, Result<std::unique_ptr<Engine>> engine, StartOptions options,
+            Now now = Clock::now);
+    ~Session();
+    Session(const Session&) = delete;
+    Session& operator=(const Session&) = delete;
+
+    // Begins to start a sandbox; returns at once. execute() does it too.
+    void start();
+
+    // --- the state machine
+    [[nodiscard]] int poll_fd() const;  // readable: call advance()
+    [[nodiscard]] std::optional<TimePoint> next_deadline() const;
+    void advance(const EventSink& sink);
+
+    // --- requests. busy(): a cell, a comm message or a query is under way; one at a time.
+    [[nodiscard]] bool busy() const;
+    CellId execute(ExecuteRequest request);
+    CellId send_comm(CommInput message);
+    QueryId ask(Query query);
+    void answer_input(std::uint64_t request, std::string value);
+    // The user's ■: climbs the ladder from its first rung. No cell: nothing happens.
+    void interrupt();
+    // Kills the sandbox; nothing of it is left when this returns.
+    void shutdown();
+
+    // --- blocking, on top of the above: runs until the cell's CellDone.
+    Outcome execute_blocking(ExecuteRequest request, const EventSink& sink);
+
+    // --- facts
+    [[nodiscard]] const Policy& policy() const;
+    // "3.11.2" once the warden said hello, else empty.
+    [[nodiscard]] std::string python_version() const;
+    [[nodiscard]] std::string banner() const;  // IPython's, once ready
+    // Why no sandbox can be had; empty while one can.
+    [[nodiscard]] std::string unavailable_reason() const;
+    [[nodiscard]] SandboxUsage usage() const;
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace cellblock::sandbox

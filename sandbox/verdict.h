@@ -1,0 +1,31 @@
+// The words in which a cell's end is told when the sandbox can't tell it.
+//
+// Purpose: one place for the named reasons (CellTimeout, MemoryLimit,
+// WorkerDied, …), each saying what happened and what state survived.
+// Ownership: plain values. Threads: no shared state. Failure: none.
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "sandbox/events.h"
+#include "sandbox/policy/policy.h"
+#include "sandbox/sandbox_host.h"
+
+namespace cellblock::sandbox {
+
+// An error as a notebook shows it: the name in red, then `hint` on a line of its own.
+ErrorText make_error(const std::string& ename, const std::string& evalue, const std::string& hint = {});
+
+// `shown`: the traceback of the KeyboardInterrupt that ended the cell, if any.
+ErrorText timeout_error(const Policy& policy, std::chrono::milliseconds time, Survival state,
+                        const ErrorText* shown);
+// The user interrupted and the cell had to be killed.
+ErrorText stubborn_error(const Policy& policy);
+ErrorText death_error(const Policy& policy, const Death& death);
+ErrorText unavailable_error(const std::string& reason);
+
+// Told with the next cell when a worker died between cells.
+std::string restart_note(const Policy& policy, const Death& death);
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,201 @@
+// A sandbox played by the test itself.
+//
+// Purpose: the far ends of both sockets, so that a test says frame by frame
+// what warden and worker do, at a clock of its own. Stands beside the tests
+// with real sandboxes, never instead of them.
+// Ownership: FakeEngine shares its Stage with the test. Threads: one.
+#pragma once
+
+#include <sys/socket.h>
+
+#include <array>
+#include <catch2/catch.hpp>
+#include <cstring>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sandbox/channel/frame.h"
+#include "sandbox/engine.h"
+#include "sandbox/session.h"
+
+namespace cellblock::testing {
+
+using nlohmann::json;
+using namespace cellblock::sandbox;
+
+// What the test sees and sets.
+struct Stage {
+    int starts = 0;
+    int kills = 0;
+    std::optional<Error> refuse;   // start() fails with this
+    std::string death_reason;
+    SandboxUsage usage;
+    UniqueFd warden;  // the warden's end
+    UniqueFd worker;  // the worker's end, once handed over
+    FrameReader from_host{kWorkerBounds};
+    FrameReader to_worker{kWorkerBounds};
+
+    // The next frame that the host sent to the warden; takes its descriptor.
+    std::optional<std::string> warden_command() {
+        std::array<char, 4096> bytes{};
+        alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+        iovec data{bytes.data(), 8};
+        msghdr message{};
+        message.msg_iov = &data;
+        message.msg_iovlen = 1;
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        if (::recvmsg(warden.get(), &message, MSG_DONTWAIT) != 8) {
+            return std::nullopt;
+        }
+        if (const cmsghdr* rights = CMSG_FIRSTHDR(&message); rights != nullptr) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
+            worker.reset(fd);
+            to_worker = FrameReader(kWorkerBounds);
+        }
+        const std::size_t length = static_cast<unsigned char>(bytes[3]) + 256U * static_cast<unsigned char>(bytes[2]);
+        REQUIRE(::recv(warden.get(), bytes.data(), length, MSG_DONTWAIT) == static_cast<ssize_t>(length));
+        return json::parse(std::string(bytes.data(), length)).at("type").get<std::string>();
+    }
+
+    // The next frame that the host sent to the worker.
+    std::optional<Frame> worker_frame() {
+        Frame frame;
+        auto state = to_worker.read(worker.get(), frame);
+        if (!state || *state != ReadState::frame) {
+            return std::nullopt;
+        }
+        return frame;
+    }
+
+    void from_worker(const json& header, const std::vector<std::string>& buffers = {}) {
+        from_worker_raw(encode_frame(header, buffers));
+    }
+    void from_worker_raw(const std::string& bytes) {
+        REQUIRE(::send(worker.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+                static_cast<ssize_t>(bytes.size()));
+    }
+    void from_warden(const json& header) {
+        const std::string bytes = encode_frame(header);
+        REQUIRE(::send(warden.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+                static_cast<ssize_t>(bytes.size()));
+    }
+    // The worker ends; its socket closes, then the warden reports.
+    void worker_dies(std::optional<int> signal, std::optional<int> status) {
+        worker.reset();
+        from_warden({{"type", "worker_exited"},
+                     {"exit_status", status ? json(*status) : json(nullptr)},
+                     {"signal", signal ? json(*signal) : json(nullptr)}});
+    }
+    void sandbox_dies() {
+        worker.reset();
+        warden.reset();
+    }
+};
+
+class FakeSandbox : public Sandbox {
+public:
+    explicit FakeSandbox(std::shared_ptr<Stage> stage) : stage_(std::move(stage)) {
+        std::array<int, 2> ends{};
+        REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) == 0);
+        ours_.reset(ends[0]);
+        stage_->warden.reset(ends[1]);
+    }
+    int warden_fd() const override { return ours_.get(); }
+    void kill() override {
+        ++stage_->kills;
+        stage_->sandbox_dies();
+    }
+    SandboxUsage usage() const override { return stage_->usage; }
+    std::string death_reason() const override { return stage_->death_reason; }
+
+private:
+    std::shared_ptr<Stage> stage_;
+    UniqueFd ours_;
+};
+
+class FakeEngine : public Engine {
+public:
+    explicit FakeEngine(std::shared_ptr<Stage> stage) : stage_(std::move(stage)) {}
+    std::string name() const override { return "fake"; }
+    Result<std::unique_ptr<Sandbox>> start(const Policy&, const StartOptions&) override {
+        ++stage_->starts;
+        if (stage_->refuse) {
+            return *stage_->refuse;
+        }
+        return std::unique_ptr<Sandbox>(std::make_unique<FakeSandbox>(stage_));
+    }
+
+private:
+    std::shared_ptr<Stage> stage_;
+};
+
+// A Session on a stage, with the clock in the test's hand.
+struct Play {
+    explicit Play(Policy policy = builtin_policy())
+        : session(std::move(policy), std::unique_ptr<Engine>(std::make_unique<FakeEngine>(stage)), {},
+                  [this] { return now; }) {}
+
+    std::shared_ptr<Stage> stage = std::make_shared<Stage>();
+    TimePoint now = TimePoint() + std::chrono::hours(1);
+    Session session;
+    std::vector<Event> events;
+
+    void advance() {
+        for (int i = 0; i < 3; ++i) {
+            session.advance([this](Event event) { events.push_back(std::move(event)); });
+        }
+    }
+    void pass(std::chrono::milliseconds time) {
+        now += time;
+        advance();
+    }
+    // Until the worker is ready for cells.
+    void open() {
+        session.start();
+        REQUIRE(stage->warden_command() == "start_worker");
+        stage->from_warden({{"type", "hello"}, {"python", "3.11.2"}, {"pid_namespace", true}});
+        REQUIRE(stage->worker_frame()->type() == "configure");
+        stage->from_worker({{"type", "ready"}, {"python", "3.11.2"}, {"ipython", "8.5"}, {"banner", "hi"}});
+        advance();
+    }
+    CellId run(const std::string& code, bool allow_stdin = false) {
+        ExecuteRequest request;
+        request.code = code;
+        request.allow_stdin = allow_stdin;
+        const CellId cell = session.execute(request);
+        advance();
+        return cell;
+    }
+    void done(CellId cell) {
+        stage->from_worker({{"type", "done"},
+                            {"cell", cell},
+                            {"status", "ok"},
+                            {"error", nullptr},
+                            {"user_expressions", 0},
+                            {"payload", 1}},
+                           {"{}", "[]"});
+        advance();
+    }
+    template <class Kind>
+    std::vector<Kind> all() const {
+        std::vector<Kind> out;
+        for (const auto& event : events) {
+            if (const auto* one = std::get_if<Kind>(&event)) {
+                out.push_back(*one);
+            }
+        }
+        return out;
+    }
+    Outcome outcome() const {
+        const auto ends = all<CellDone>();
+        REQUIRE(ends.size() == 1);
+        return ends.front().outcome;
+    }
+};
+
+}  // namespace cellblock::testing

@@ -1,0 +1,91 @@
+// The output firewall: bounds and notes.
+#include "sandbox/outputs.h"
+
+#include <catch2/catch.hpp>
+
+using namespace cellblock::sandbox;
+
+namespace {
+
+Policy with_output(std::uint64_t bytes) {
+    Policy policy = builtin_policy();
+    policy.limits.output_bytes = bytes;
+    return policy;
+}
+
+std::string text_of(const std::vector<Event>& events) {
+    std::string out;
+    for (const auto& event : events) {
+        if (const auto* stream = std::get_if<StreamOutput>(&event)) {
+            out += stream->text;
+        }
+    }
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("output within the bound passes untouched") {
+    OutputFirewall firewall(with_output(1000));
+    REQUIRE(text_of(firewall.admit(StreamOutput{1, StreamName::standard_output, "hello"})) == "hello");
+    REQUIRE(firewall.output_bytes(1) > 0);
+}
+
+TEST_CASE("past the bound output is cut once, with a note that names the key") {
+    OutputFirewall firewall(with_output(1000));
+    const std::string text = text_of(firewall.admit(StreamOutput{1, StreamName::standard_output, std::string(5000, 'x')}));
+    REQUIRE(text.find("limits.output") != std::string::npos);
+    REQUIRE(text.find(std::string(900, 'x')) == 0);
+    REQUIRE(text.find(std::string(1001, 'x')) == std::string::npos);
+    REQUIRE(firewall.admit(StreamOutput{1, StreamName::standard_output, "more"}).empty());
+    REQUIRE(firewall.admit(ClearOutput{1, false}).empty());
+}
+
+TEST_CASE("a cut never splits a character") {
+    REQUIRE(utf8_prefix("añb", 2) == "a");
+    REQUIRE(utf8_prefix("añb", 3) == "añ");
+    REQUIRE(utf8_prefix("𝒳", 3).empty());
+}
+
+TEST_CASE("empty messages cost something as well") {
+    OutputFirewall firewall(with_output(1000));
+    int passed = 0;
+    for (int i = 0; i < 1000; ++i) {
+        passed += firewall.admit(ClearOutput{1, true}).size() == 1 ? 1 : 0;
+    }
+    REQUIRE(passed < 20);
+}
+
+TEST_CASE("a display that does not fit is dropped whole; another cell has its own bound") {
+    OutputFirewall firewall(with_output(1000));
+    DisplayOutput display;
+    display.cell = 1;
+    display.data.push_back({"image/png", Bytes{std::string(2000, 'p')}});
+    const auto events = firewall.admit(display);
+    REQUIRE(events.size() == 1);
+    REQUIRE(std::holds_alternative<StreamOutput>(events[0]));
+    display.cell = 2;
+    display.data[0].value = Bytes{"small"};
+    REQUIRE(std::holds_alternative<DisplayOutput>(firewall.admit(display).at(0)));
+}
+
+TEST_CASE("accounts of old cells are forgotten, the newest kept") {
+    OutputFirewall firewall(with_output(1000));
+    for (CellId cell = 1; cell < 5000; ++cell) {
+        firewall.admit(StreamOutput{cell, StreamName::standard_output, "x"});
+    }
+    REQUIRE(firewall.output_bytes(1) == 0);
+    REQUIRE(firewall.output_bytes(4999) > 0);
+}
+
+TEST_CASE("errors pass, bounded, with their beginning and their end") {
+    ErrorText error{"E", std::string(1 << 20, 'v'), {}};
+    for (int i = 0; i < 5000; ++i) {
+        error.traceback.push_back("line " + std::to_string(i));
+    }
+    const ErrorText bounded = OutputFirewall::bound(error);
+    REQUIRE(bounded.evalue.size() < 70'000);
+    REQUIRE(bounded.traceback.size() == 1000);
+    REQUIRE(bounded.traceback.front() == "line 0");
+    REQUIRE(bounded.traceback.back() == "line 4999");
+}

@@ -1,0 +1,369 @@
+// Session: cells, the deadline ladder, deaths and hostile frames, on a stage.
+#include <csignal>
+
+#include "tests/unit/fake_engine.h"
+
+using namespace cellblock::testing;
+using namespace std::chrono_literals;
+
+namespace {
+
+json keyboard_interrupt(CellId cell) {
+    return {{"type", "error"},
+            {"cell", cell},
+            {"ename", "KeyboardInterrupt"},
+            {"evalue", ""},
+            {"traceback", {"Cell In[1], line 1", "KeyboardInterrupt: "}}};
+}
+
+}  // namespace
+
+TEST_CASE("a cell waits for the worker, runs and ends") {
+    Play play;
+    const CellId cell = play.run("1 + 1");
+    REQUIRE(play.stage->starts == 1);
+    REQUIRE(play.session.busy());
+    play.open();
+    const auto frame = play.stage->worker_frame();
+    REQUIRE(frame->type() == "execute");
+    REQUIRE(frame->header["code"] == "1 + 1");
+    play.stage->from_worker({{"type", "stream"}, {"cell", cell}, {"name", "stdout"}, {"text", "hi"}});
+    play.done(cell);
+    REQUIRE(play.all<StreamOutput>().at(0).text == "hi");
+    REQUIRE(play.outcome().status == CellStatus::ok);
+    REQUIRE(play.outcome().rung == Rung::none);
+    REQUIRE_FALSE(play.session.busy());
+    REQUIRE(play.session.python_version() == "3.11.2");
+}
+
+TEST_CASE("time to start a sandbox does not count against the cell") {
+    Play play;
+    play.run("pass");
+    play.pass(50s);
+    REQUIRE(play.session.busy());
+    play.open();
+    play.pass(59s);
+    REQUIRE_FALSE(play.stage->warden_command());
+    play.pass(2s);
+    REQUIRE(play.stage->warden_command() == "interrupt");
+}
+
+TEST_CASE("at the deadline SIGINT comes first, and variables are intact") {
+    Play play;
+    play.open();
+    const CellId cell = play.run("while True: pass");
+    play.pass(60s);
+    REQUIRE(play.stage->warden_command() == "interrupt");
+    play.stage->from_worker(keyboard_interrupt(cell));
+    play.done(cell);
+    const Outcome outcome = play.outcome();
+    REQUIRE(outcome.status == CellStatus::timeout);
+    REQUIRE(outcome.rung == Rung::interrupt);
+    REQUIRE(outcome.state == Survival::intact);
+    const ErrorText shown = play.all<ErrorOutput>().at(0).error;
+    REQUIRE(shown.ename == "CellTimeout");
+    REQUIRE(shown.evalue == "stopped after 60 s; your variables are intact");
+    REQUIRE(shown.traceback.front() == "Cell In[1], line 1");
+    REQUIRE(shown.traceback.back().find("limits.cell_time") != std::string::npos);
+    REQUIRE(outcome.error->evalue == shown.evalue);
+}
+
+TEST_CASE("a cell that swallows the interrupt and ends well is a timeout all the same") {
+    Play play;
+    play.open();
+    const CellId cell = play.run("…");
+    play.pass(60s);
+    play.done(cell);
+    REQUIRE(play.outcome().status == CellStatus::timeout);
+    REQUIRE(play.all<ErrorOutput>().at(0).error.ename == "CellTimeout");
+}
+
+TEST_CASE("after the grace time the worker is killed and the next one serves") {
+    Play play;
+    play.open();
+    play.run("stubborn");
+    play.stage->worker_frame();
+    play.pass(60s);
+    REQUIRE(play.stage->warden_command() == "interrupt");
+    play.pass(1999ms);
+    REQUIRE_FALSE(play.stage->warden_command());
+    play.pass(1ms);
+    REQUIRE(play.stage->warden_command() == "kill_worker");
+    play.stage->worker_dies(SIGKILL, std::nullopt);
+    play.advance();
+    const Outcome outcome = play.outcome();
+    REQUIRE(outcome.status == CellStatus::timeout);
+    REQUIRE(outcome.rung == Rung::worker_killed);
+    REQUIRE(outcome.state == Survival::lost);
+    REQUIRE(outcome.error->evalue ==
+            "stopped after 60 s; the session was restarted and variables are lost");
+    REQUIRE(play.stage->warden_command() == "start_worker");
+    REQUIRE(play.stage->starts == 1);
+}
+
+TEST_CASE("a warden that does not answer costs it the sandbox") {
+    Play play;
+    play.open();
+    play.run("stubborn");
+    play.pass(60s);
+    play.pass(2s);
+    play.pass(2s);
+    REQUIRE(play.stage->kills == 1);
+    REQUIRE(play.outcome().rung == Rung::sandbox_killed);
+    REQUIRE(play.outcome().state == Survival::lost);
+    REQUIRE(play.stage->starts == 2);
+}
+
+TEST_CASE("the clock stands still during input") {
+    Play play;
+    play.open();
+    const CellId cell = play.run("input()", true);
+    play.stage->worker_frame();
+    play.pass(50s);
+    play.stage->from_worker(
+        {{"type", "input_request"}, {"cell", cell}, {"request", 7}, {"prompt", "? "}, {"password", false}});
+    play.advance();
+    REQUIRE(play.all<InputRequest>().at(0).prompt == "? ");
+    play.pass(1000s);
+    REQUIRE_FALSE(play.stage->warden_command());
+    play.session.answer_input(6, "stale");
+    REQUIRE_FALSE(play.stage->worker_frame());
+    play.session.answer_input(7, "yes");
+    REQUIRE(play.stage->worker_frame()->header["value"] == "yes");
+    play.pass(9s);
+    REQUIRE_FALSE(play.stage->warden_command());
+    play.pass(1s);
+    REQUIRE(play.stage->warden_command() == "interrupt");
+}
+
+TEST_CASE("the user's interrupt climbs the same ladder") {
+    Play play;
+    play.open();
+    const CellId cell = play.run("loop");
+    play.session.interrupt();
+    REQUIRE(play.stage->warden_command() == "interrupt");
+    SECTION("a cell that stops ends with KeyboardInterrupt") {
+        play.stage->from_worker(keyboard_interrupt(cell));
+        play.stage->from_worker({{"type", "done"},
+                                 {"cell", cell},
+                                 {"status", "error"},
+                                 {"error", keyboard_interrupt(cell)},
+                                 {"user_expressions", 0},
+                                 {"payload", 1}},
+                                {"{}", "[]"});
+        play.advance();
+        REQUIRE(play.outcome().status == CellStatus::interrupted);
+        REQUIRE(play.all<ErrorOutput>().at(0).error.ename == "KeyboardInterrupt");
+    }
+    SECTION("one that does not is killed") {
+        play.pass(2s);
+        REQUIRE(play.stage->warden_command() == "kill_worker");
+        play.stage->worker_dies(SIGKILL, std::nullopt);
+        play.advance();
+        REQUIRE(play.outcome().status == CellStatus::interrupted);
+        REQUIRE(play.outcome().state == Survival::lost);
+    }
+}
+
+TEST_CASE("an interrupt while the sandbox starts ends the cell") {
+    Play play;
+    play.run("pass");
+    play.session.interrupt();
+    play.advance();
+    REQUIRE(play.outcome().status == CellStatus::interrupted);
+}
+
+TEST_CASE("a worker that dies is named by its reason") {
+    Play play;
+    play.open();
+    play.run("die");
+    SECTION("exit status") {
+        play.stage->worker_dies(std::nullopt, 3);
+        play.advance();
+        REQUIRE(play.outcome().error->ename == "WorkerDied");
+        REQUIRE(play.outcome().error->evalue.find("exit status 3") != std::string::npos);
+    }
+    SECTION("signal") {
+        play.stage->worker_dies(SIGSEGV, std::nullopt);
+        play.advance();
+        REQUIRE(play.outcome().error->evalue.find("signal 11") != std::string::npos);
+    }
+    SECTION("memory") {
+        play.stage->usage.oom_kills = 1;
+        play.stage->worker_dies(SIGKILL, std::nullopt);
+        play.advance();
+        REQUIRE(play.outcome().error->ename == "MemoryLimit");
+        REQUIRE(play.outcome().error->traceback.back().find("limits.memory") != std::string::npos);
+    }
+    REQUIRE(play.outcome().status == CellStatus::killed);
+    REQUIRE(play.stage->warden_command() == "start_worker");
+}
+
+TEST_CASE("a worker that dies between cells is told of with the next cell") {
+    Play play;
+    play.open();
+    play.stage->worker_dies(SIGKILL, std::nullopt);
+    play.advance();
+    REQUIRE(play.stage->warden_command() == "start_worker");
+    play.stage->from_worker({{"type", "ready"}, {"python", "3"}, {"ipython", "8"}, {"banner", ""}});
+    play.run("x");
+    REQUIRE(play.all<StreamOutput>().at(0).text.find("variables are lost") != std::string::npos);
+}
+
+TEST_CASE("output sent before a death is not lost") {
+    Play play;
+    play.open();
+    const CellId cell = play.run("print; os._exit(1)");
+    for (int i = 0; i < 300; ++i) {
+        play.stage->from_worker({{"type", "stream"}, {"cell", cell}, {"name", "stdout"}, {"text", "x"}});
+    }
+    play.stage->worker_dies(std::nullopt, 1);
+    play.advance();
+    REQUIRE(play.all<StreamOutput>().size() == 300);
+    REQUIRE(std::holds_alternative<CellDone>(play.events.back()));
+}
+
+TEST_CASE("no sandbox: the cell says why and what to do, and the next cell tries again") {
+    Play play;
+    play.stage->refuse = Error{"start", 0, "no user namespaces", "Set the sysctl"};
+    play.run("1");
+    REQUIRE(play.outcome().status == CellStatus::unavailable);
+    REQUIRE(play.outcome().error->evalue.find("Set the sysctl") != std::string::npos);
+    REQUIRE(play.session.unavailable_reason().find("user namespaces") != std::string::npos);
+    play.stage->refuse.reset();
+    play.events.clear();
+    play.run("1");
+    REQUIRE(play.stage->starts == 2);
+    REQUIRE(play.session.busy());
+}
+
+TEST_CASE("a worker that can't be (no IPython) makes cells unavailable") {
+    Play play;
+    play.run("1");
+    play.stage->warden_command();
+    play.stage->from_worker({{"type", "failed"}, {"message", "IPython is missing"}});
+    play.advance();
+    REQUIRE(play.outcome().error->evalue.find("IPython is missing") != std::string::npos);
+}
+
+TEST_CASE("a sandbox that is not ready in time is given up") {
+    Play play;
+    play.run("1");
+    play.pass(60s);
+    REQUIRE(play.outcome().status == CellStatus::unavailable);
+    REQUIRE(play.outcome().error->evalue.find("limits.start_time") != std::string::npos);
+}
+
+TEST_CASE("what breaks the channel's rules ends the sandbox, not the session") {
+    Play play;
+    play.open();
+    const CellId cell = play.run("attack", true);
+    const auto attack = GENERATE(
+        json{{"type", "stream"}, {"cell", 99}, {"name", "stdout"}, {"text", "forged cell"}},
+        json{{"type", "stream"}, {"cell", 1}, {"name", "stdwhat"}, {"text", ""}},
+        json{{"type", "stream"}, {"cell", -1}, {"name", "stdout"}, {"text", ""}},
+        json{{"type", "done"}, {"cell", 99}, {"status", "ok"}, {"user_expressions", 0}, {"payload", 1}},
+        json{{"type", "reply"}, {"query", 1}, {"content", 0}},
+        json{{"type", "ready"}, {"python", ""}, {"ipython", ""}, {"banner", ""}},
+        json{{"type", "failed"}, {"message", ""}}, json{{"type", "what"}}, json{{"no", "type"}},
+        json{{"type", "display"}, {"cell", 1}, {"kind", "display_data"}, {"data", {{"image/png", {{"bytes", 5}}}}},
+             {"metadata", 0}, {"display_id", nullptr}, {"buffers", json::array()}},
+        json{{"type", "input_request"}, {"cell", 7}, {"request", 1}, {"prompt", ""}, {"password", false}});
+    play.stage->from_worker(attack, {"{}", "[]"});
+    play.advance();
+    REQUIRE(cell == 1);
+    REQUIRE(play.stage->kills == 1);
+    REQUIRE(play.outcome().error->ename == "ProtocolViolation");
+    REQUIRE(play.stage->starts == 2);
+}
+
+TEST_CASE("bytes that are no frame end the sandbox") {
+    Play play;
+    play.open();
+    play.run("attack");
+    const auto bytes = GENERATE(std::string(8, '\xff'), std::string("\0\0\0\0\0\0\0\0", 8),
+                                std::string("\0\0\0\2\0\0\0\0[]", 10), std::string("\0\0\0\2\0\0\0\0{\xff", 10),
+                                std::string("\0\0\0\1\0\0\0\1\xff\xff\xff\xff", 12));
+    play.stage->from_worker_raw(bytes);
+    play.advance();
+    REQUIRE(play.outcome().error->ename == "ProtocolViolation");
+}
+
+TEST_CASE("a worker that closes its socket and lives on is killed") {
+    Play play;
+    play.open();
+    play.run("os.closerange(0, 99)");
+    play.stage->worker.reset();
+    play.advance();
+    REQUIRE(play.stage->warden_command() == "kill_worker");
+    play.stage->from_warden({{"type", "worker_exited"}, {"exit_status", nullptr}, {"signal", SIGKILL}});
+    play.advance();
+    REQUIRE(play.outcome().error->ename == "WorkerDied");
+}
+
+TEST_CASE("queries are answered, and fail when the worker hangs") {
+    Play play;
+    play.open();
+    const QueryId query = play.session.ask(CompleteQuery{"pri", 3});
+    play.advance();
+    REQUIRE(play.stage->worker_frame()->header["cursor"] == 3);
+    SECTION("answered") {
+        play.stage->from_worker({{"type", "reply"}, {"query", query}, {"content", 0}}, {R"({"matches":[]})"});
+        play.advance();
+        REQUIRE(play.all<QueryReply>().at(0).content.text == R"({"matches":[]})");
+    }
+    SECTION("hangs") {
+        play.pass(10s);
+        REQUIRE(play.stage->warden_command() == "interrupt");
+        play.pass(2s);
+        REQUIRE(play.stage->warden_command() == "kill_worker");
+        play.stage->worker_dies(SIGKILL, std::nullopt);
+        play.advance();
+        REQUIRE(play.all<QueryReply>().at(0).failed);
+    }
+    REQUIRE_FALSE(play.session.busy());
+}
+
+TEST_CASE("a silent cell shows no error") {
+    Play play;
+    play.open();
+    ExecuteRequest request;
+    request.silent = true;
+    play.session.execute(request);
+    play.advance();
+    play.stage->worker_dies(std::nullopt, 1);
+    play.advance();
+    REQUIRE(play.all<ErrorOutput>().empty());
+    REQUIRE(play.outcome().status == CellStatus::killed);
+}
+
+TEST_CASE("a cell longer than the policy allows is not run") {
+    Policy policy = builtin_policy();
+    policy.limits.code_bytes = 10;
+    Play play(policy);
+    play.run("12345678901");
+    REQUIRE(play.outcome().error->ename == "CodeTooLong");
+    REQUIRE(play.stage->starts == 0);
+}
+
+TEST_CASE("%%timeout sets the cell's own deadline within the policy") {
+    Play play;
+    play.open();
+    SECTION("granted") {
+        play.run("%%timeout 90\nx");
+        REQUIRE(play.stage->worker_frame()->header["code"] == "\nx");
+        play.pass(89s);
+        REQUIRE_FALSE(play.stage->warden_command());
+        play.pass(1s);
+        REQUIRE(play.stage->warden_command() == "interrupt");
+    }
+    SECTION("refused") {
+        play.run("%%timeout 1h\nx");
+        REQUIRE(play.outcome().error->evalue.find("limits.cell_time_max") != std::string::npos);
+        REQUIRE_FALSE(play.stage->worker_frame());
+    }
+    SECTION("rubbish") {
+        play.run("%%timeout soon\nx");
+        REQUIRE(play.outcome().error->evalue.find("'soon'") != std::string::npos);
+    }
+}
