@@ -16,6 +16,8 @@ namespace {
 // How much of what a worker sent is taken at once.
 constexpr int kFramesAtOnce = 256;
 constexpr std::size_t kBytesAtOnce = 8U << 20;
+// From the end of a worker's socket to its own end, which says how it died.
+constexpr std::chrono::milliseconds kTimeToDie{250};
 
 std::size_t size_of(const Frame& frame) {
     std::size_t bytes = 0;
@@ -156,18 +158,29 @@ void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
         read_warden_frames();
     }
     if (deadline_ && now_() >= *deadline_) {
-        if (state_ == State::starting) {
-            fail("the sandbox was not ready within " + format_duration(policy_.limits.start_time) +
-                 " (policy \"" + policy_.name + "\", key limits.start_time)");
-        } else if (state_ == State::dying) {
-            sandbox_ended();
-        }
+        deadline_passed();
     }
     // A sink may make more events; they are handed out in this loop as well.
     while (!events_.empty()) {
         HostEvent event = std::move(events_.front());
         events_.pop_front();
         sink(std::move(event));
+    }
+}
+
+void SandboxHost::deadline_passed() {
+    deadline_.reset();
+    switch (state_) {
+        case State::absent:
+        case State::ready:
+            return;
+        case State::starting:
+            return fail("the sandbox was not ready within " + format_duration(policy_.limits.start_time) +
+                        " (policy \"" + policy_.name + "\", key limits.start_time)");
+        case State::closing:
+            return kill_worker();
+        case State::dying:
+            return sandbox_ended();
     }
 }
 
@@ -188,7 +201,8 @@ void SandboxHost::read_worker_frames() {
         if (*state == ReadState::end_of_file) {
             link_->drop_worker();
             if (state_ != State::dying) {
-                kill_worker();  // it may have closed the socket and live on
+                state_ = State::closing;
+                deadline_ = now_() + kTimeToDie;
             }
             return;
         }

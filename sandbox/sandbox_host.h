@@ -74,6 +74,7 @@ private:
         absent,    // no sandbox
         starting,  // worker forked, not ready
         ready,     // worker takes cells
+        closing,   // worker closed its socket; it is dying, or tries to hide
         dying,     // worker is to be reported dead
     };
 
@@ -86,6 +87,7 @@ private:
     void take(const WorkerExited& report);
     void sandbox_ended();
     void expect_report();
+    void deadline_passed();
     void discard();
     [[nodiscard]] Death death_of(const WorkerExited& report) const;
 

@@ -214,9 +214,11 @@ TEST_CASE("output sent before a death is not lost") {
     Play play;
     play.open();
     const CellId cell = play.run("print; os._exit(1)");
+    std::string many;
     for (int i = 0; i < 300; ++i) {
-        play.stage->from_worker({{"type", "stream"}, {"cell", cell}, {"name", "stdout"}, {"text", "x"}});
+        many += encode_frame({{"type", "stream"}, {"cell", cell}, {"name", "stdout"}, {"text", "x"}});
     }
+    play.stage->from_worker_raw(many);
     play.stage->worker_dies(std::nullopt, 1);
     play.advance();
     REQUIRE(play.all<StreamOutput>().size() == 300);
@@ -295,6 +297,8 @@ TEST_CASE("a worker that closes its socket and lives on is killed") {
     play.run("os.closerange(0, 99)");
     play.stage->worker.reset();
     play.advance();
+    REQUIRE_FALSE(play.stage->warden_command());
+    play.pass(250ms);
     REQUIRE(play.stage->warden_command() == "kill_worker");
     play.stage->from_warden({{"type", "worker_exited"}, {"exit_status", nullptr}, {"signal", SIGKILL}});
     play.advance();
