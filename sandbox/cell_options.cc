@@ -28,7 +28,8 @@ Result<std::chrono::milliseconds> read_time(std::string_view argument, const Pol
                      "Write the seconds, or a unit with them: %%timeout 120, %%timeout 2m"};
     }
     if (*time > policy.limits.cell_time_max) {
-        return Error{"%%timeout " + text, 0,
+        return Error{"%%timeout " + text,
+                     0,
                      "policy \"" + policy.name + "\" allows a cell at most " +
                          format_duration(policy.limits.cell_time_max) + " (key limits.cell_time_max)",
                      {}};
@@ -53,7 +54,10 @@ Result<CellOptions> read_cell_options(std::string code, const Policy& policy) {
     if (!time) {
         return time.error();
     }
-    code.erase(first, end - first);
+    // IPython drops empty lines at the top, and tracebacks would be a line off: a comment holds the place.
+    const auto next = code.find_first_not_of(" \t\r\n", end);
+    const bool cell_magic = next != std::string::npos && code.compare(next, 2, "%%") == 0;
+    code.replace(first, end - first, cell_magic || next == std::string::npos ? "" : "#");
     return CellOptions{std::move(code), *time};
 }
 

@@ -46,7 +46,9 @@ SandboxHost::SandboxHost(Policy policy, Result<std::unique_ptr<Engine>> engine, 
     watch(epoll_.get(), wake_.get());
 }
 
-SandboxHost::~SandboxHost() { discard(); }
+SandboxHost::~SandboxHost() {
+    discard();
+}
 
 void SandboxHost::wake() const {
     const std::uint64_t one = 1;
@@ -144,7 +146,9 @@ void SandboxHost::condemn(const std::string& reason) {
     kill_sandbox();
 }
 
-SandboxUsage SandboxHost::usage() const { return sandbox_ ? sandbox_->usage() : SandboxUsage{}; }
+SandboxUsage SandboxHost::usage() const {
+    return sandbox_ ? sandbox_->usage() : SandboxUsage{};
+}
 
 void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
     std::uint64_t ignored = 0;
@@ -317,7 +321,10 @@ void SandboxHost::sandbox_ended() {
     }
     const bool had_worked = was_ready_;
     if (!had_worked && !condemned_) {
-        return fail(why.empty() ? "the sandbox ended before it was ready" : why);
+        const std::string python = policy_.python.empty() ? "python3" : policy_.python;
+        return fail(why.empty() ? "the sandbox ended before it was ready. Is \"" + python +
+                                      "\" a Python? (policy \"" + policy_.name + "\", key python)"
+                                : why);
     }
     discard();
     events_.emplace_back(WorkerGone{death});

@@ -49,6 +49,7 @@ struct Limits {
 
 struct Policy {
     std::string name;  // how it was asked for; used in messages
+    std::string description;
     std::string engine;
     std::string python;  // empty: the first python3 on PATH
     std::vector<std::string> preload;
@@ -75,7 +76,8 @@ std::string policy_to_json(const Policy& policy);
 std::string policy_reference_markdown();
 
 // "90s", "1.5m", "2h", "250ms" ⇄ milliseconds; "256MiB", "1GB", "4096" ⇄ bytes.
-// The Error's message says which units there are.
+// The Error's message says which units there are. The format_ functions are for
+// people and round; policy_to_json writes exactly.
 Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 Result<std::uint64_t> parse_size(std::string_view text);
 std::string format_duration(std::chrono::milliseconds value);  // "30 s", "10 min", "250 ms"

@@ -1,0 +1,41 @@
+# What is installed, and the Debian package of it: `cpack` in the build folder.
+set(data ${CMAKE_INSTALL_DATADIR})
+
+install(TARGETS cellblock RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(DIRECTORY sandbox/worker/ DESTINATION ${data}/cellblock/worker
+        PATTERN __pycache__ EXCLUDE PATTERN "*.pyc" EXCLUDE)
+install(DIRECTORY share/cellblock/policies share/cellblock/engines DESTINATION ${data}/cellblock OPTIONAL
+        PATTERN .gitkeep EXCLUDE)
+set(kernelspec ${data}/jupyter/kernels/cellblock)
+install(FILES share/jupyter/kernels/cellblock/logo-32x32.png share/jupyter/kernels/cellblock/logo-64x64.png
+              share/jupyter/kernels/cellblock/logo-svg.svg DESTINATION ${kernelspec})
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
+if(EXISTS ${CMAKE_SOURCE_DIR}/README.md)
+  install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+endif()
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR}
+        PATTERN quickstart EXCLUDE PATTERN __pycache__ EXCLUDE PATTERN .ipynb_checkpoints EXCLUDE)
+
+# The kernelspec is written at install time, because its argv holds the prefix.
+set(CELLBLOCK_KERNEL_PYTHON /usr/bin/python3 CACHE STRING "The Python of the packaged kernelspec")
+install(CODE "
+  set(program \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/cellblock\")
+  set(python \"${CELLBLOCK_KERNEL_PYTHON}\")
+  configure_file(\"${CMAKE_SOURCE_DIR}/share/jupyter/kernels/cellblock/kernel.json.in\"
+                 \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${kernelspec}/kernel.json\" @ONLY)")
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME cellblock)
+set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
+set(CPACK_PACKAGE_CONTACT "cellblock contributors <cellblock@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION science)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "python3, python3-ipython (>= 8.0)")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "python3-matplotlib, python3-pandas")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "jupyter-console, jupyter-notebook")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+include(CPack)

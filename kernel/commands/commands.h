@@ -1,0 +1,52 @@
+// The program's commands: their options, as the command line gives them, and
+// the functions that main calls.
+//
+// Purpose: the seam between the command line (main.cc) and what a command does.
+// Ownership: plain values. Threads: each command is called on the main thread.
+// Failure: a command prints what went wrong and what to try on stderr and
+// returns the program's exit status; 2 is an error of usage. Nothing throws.
+#pragma once
+
+#include <optional>
+#include <string>
+
+namespace cellblock::kernel {
+
+// cellblock kernel: a Jupyter client starts this one.
+struct KernelOptions {
+    std::string connection_file;
+    std::string policy = "notebook";    // a name or a path
+    std::optional<std::string> python;  // instead of the policy's
+};
+int kernel_command(const KernelOptions& options);
+
+// cellblock run
+struct RunOptions {
+    std::string file;                    // "-": standard input
+    std::optional<std::string> policy;   // a name or a path; none: "default"
+    std::optional<std::string> python;   // instead of the policy's
+    std::optional<std::string> timeout;  // "30s": instead of limits.cell_time
+    std::optional<std::string> plots;    // the folder for figures
+    bool json = false;
+};
+int run_command(const RunOptions& options);
+
+// cellblock install
+struct InstallOptions {
+    bool user = false;
+    bool sys_prefix = false;
+    std::optional<std::string> prefix;
+    std::optional<std::string> name;
+    std::optional<std::string> as;  // the name of a kernel whose place is taken
+    std::string display_name = "Python (cellblock)";
+    std::string policy = "notebook";
+    std::optional<std::string> python;
+};
+int install_command(const InstallOptions& options);
+
+// cellblock policy check FILE, cellblock policy show NAME, cellblock policy reference
+int policy_check_command(const std::string& file);
+int policy_show_command(const std::string& name_or_path);
+int policy_reference_command();
+
+}  // namespace cellblock::kernel

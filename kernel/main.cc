@@ -1,0 +1,152 @@
+// The program `cellblock`: its command line, and nothing else.
+//
+// Each subcommand fills a struct of commands.h and calls its function.
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <functional>
+#include <iostream>
+
+#include "kernel/commands/commands.h"
+
+namespace {
+
+using namespace cellblock::kernel;
+
+constexpr int kUsageError = 2;
+constexpr int kBug = 70;
+
+// What a subcommand does once the command line is understood.
+using Action = std::function<int()>;
+
+constexpr const char* kExamples =
+    "Examples:\n"
+    "  cellblock install                     Python (cellblock) appears in Jupyter\n"
+    "  jupyter lab                           choose Python (cellblock)\n"
+    "  cellblock run analysis.py             run a file in a sandbox\n"
+    "  echo 'print(1+1)' | cellblock run --json -\n"
+    "  cellblock policy show default         what a sandbox may do\n"
+    "\n`cellblock COMMAND --help` tells more about a command.";
+
+void add_install(CLI::App& app, InstallOptions& options, Action& action) {
+    auto* command = app.add_subcommand("install", "Make the kernel known to Jupyter");
+    command->add_flag("--user", options.user, "For you alone (the default unless you are root)");
+    command->add_flag("--sys-prefix", options.sys_prefix,
+                      "Into the active virtual environment, or python3's own prefix");
+    command->add_option("--prefix", options.prefix, "Into DIR/share/jupyter/kernels")->type_name("DIR");
+    command->add_option("--name", options.name, "The kernel's name (default: cellblock)")->type_name("NAME");
+    command->add_option("--display-name", options.display_name, "The name that Jupyter shows")
+        ->type_name("TEXT")
+        ->capture_default_str();
+    command->add_option("--policy", options.policy, "A policy's name, or the path of a .json file")
+        ->type_name("POLICY")
+        ->capture_default_str();
+    command->add_option("--python", options.python, "The Python that runs the cells (default: found on PATH)")
+        ->type_name("PYTHON");
+    command->add_option("--as", options.as, "Take the place of the kernel NAME, for example python3")
+        ->type_name("NAME");
+    command->callback([&] { action = [&] { return install_command(options); }; });
+}
+
+void add_kernel(CLI::App& app, KernelOptions& options, Action& action) {
+    auto* command = app.add_subcommand("kernel", "Serve a Jupyter client (Jupyter starts this one)");
+    command->add_option("-f", options.connection_file, "The connection file")->type_name("FILE")->required();
+    command->add_option("--policy", options.policy, "A policy's name, or the path of a .json file")
+        ->type_name("POLICY")
+        ->capture_default_str();
+    command->add_option("--python", options.python, "The Python that runs the cells")->type_name("PYTHON");
+    command->allow_extras();  // clients add options that are meant for ipykernel
+    command->callback([&] { action = [&] { return kernel_command(options); }; });
+}
+
+void add_run(CLI::App& app, RunOptions& options, Action& action) {
+    auto* command = app.add_subcommand("run", "Run a Python file in a sandbox");
+    command->add_option("file", options.file, "A Python file, cells parted by # %%; - is standard input")
+        ->type_name("FILE")
+        ->required();
+    command->add_option("--policy", options.policy, "A policy's name, or the path of a .json file")
+        ->type_name("POLICY");
+    command->add_option("--python", options.python, "The Python that runs the cells")->type_name("PYTHON");
+    command->add_option("--timeout", options.timeout, "Time for each cell, for example 30s or 2m")
+        ->type_name("TIME");
+    command->add_option("--plots", options.plots, "Write figures into DIR")->type_name("DIR");
+    command->add_flag("--json", options.json, "Print one JSON object: status, stdout, results, error, usage");
+    command->footer(
+        "Exit status: 0, 1 (the code failed), 2 (usage), 124 (timeout), 137 (killed by a limit), 125 (no "
+        "sandbox "
+        "to be had).");
+    command->callback([&] { action = [&] { return run_command(options); }; });
+}
+
+void add_policy(CLI::App& app, std::string& argument, Action& action) {
+    auto* policy = app.add_subcommand("policy", "Check and show policies");
+    policy->require_subcommand(1);
+    auto* check = policy->add_subcommand("check", "Is FILE a policy? Says what is wrong, or the whole of it");
+    check->add_option("file", argument, "A JSON file")->type_name("FILE")->required();
+    check->callback([&] { action = [&] { return policy_check_command(argument); }; });
+    auto* show = policy->add_subcommand("show", "Print a policy with every key");
+    show->add_option("name", argument, "A policy's name, or the path of a .json file")
+        ->type_name("NAME")
+        ->required();
+    show->callback([&] { action = [&] { return policy_show_command(argument); }; });
+    auto* reference = policy->add_subcommand("reference", "Print the table of all keys, in Markdown");
+    reference->callback([&] { action = [] { return policy_reference_command(); }; });
+}
+
+// One line: what is wrong, and where the usage is told.
+int refuse(const CLI::App& app, const CLI::ParseError& error) {
+    std::string command = "cellblock";
+    const CLI::App* place = &app;
+    while (!place->get_subcommands().empty()) {
+        place = place->get_subcommands().front();
+        command += " " + place->get_name();
+    }
+    const auto unknown = place->remaining();
+    std::cerr << command << ": ";
+    if (place->get_require_subcommand_min() > 0 && !unknown.empty()) {
+        std::cerr << "there is no command \"" << unknown.front() << "\"";
+    } else {
+        std::cerr << error.what();
+    }
+    std::cerr << " (`" << command << " --help` shows the usage)\n";
+    return kUsageError;
+}
+
+int run_program(int argc, char** argv) {
+    CLI::App app{"cellblock runs Python in a sandbox: as a Jupyter kernel, or from the command line.",
+                 "cellblock"};
+    app.set_version_flag("--version", "cellblock " CELLBLOCK_VERSION);
+    app.require_subcommand(1);
+    app.footer(kExamples);
+    InstallOptions install;
+    KernelOptions kernel;
+    RunOptions run;
+    std::string argument;
+    Action action;
+    add_install(app, install, action);
+    add_kernel(app, kernel, action);
+    add_run(app, run, action);
+    add_policy(app, argument, action);
+    if (argc < 2) {
+        std::cerr << app.help();
+        return kUsageError;
+    }
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::Success& asked) {  // --help, --version
+        return app.exit(asked);
+    } catch (const CLI::ParseError& error) {
+        return refuse(app, error);
+    }
+    return action();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run_program(argc, argv);
+    } catch (const std::exception& error) {
+        std::cerr << "cellblock: unexpected: " << error.what() << "\n";
+        return kBug;
+    }
+}

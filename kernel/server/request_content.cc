@@ -1,0 +1,113 @@
+// Fields, types and defaults.
+#include "kernel/server/request_content.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "kernel/server/text.h"
+#include "sandbox/channel/json_text.h"
+
+namespace cellblock::kernel {
+
+using nlohmann::json;
+using sandbox::Error;
+using sandbox::Result;
+
+namespace {
+
+constexpr std::size_t kMaxMetadata = 256U << 10;
+constexpr std::size_t kMaxMetadataDepth = 24;
+
+bool flag(const json& content, const char* name, bool otherwise) {
+    const auto found = content.find(name);
+    return found != content.end() && found->is_boolean() ? found->get<bool>() : otherwise;
+}
+
+Result<std::string> code_of(const json& content) {
+    const auto found = content.find("code");
+    if (found == content.end() || !found->is_string()) {
+        return Error{"request", 0, "content.code must be a text", {}};
+    }
+    return found->get<std::string>();
+}
+
+// An object of texts.
+Result<json> user_expressions(const json& content) {
+    const auto found = content.find("user_expressions");
+    if (found == content.end() || found->is_null()) {
+        return json::object();
+    }
+    if (!found->is_object() ||
+        !std::all_of(found->begin(), found->end(), [](const json& one) { return one.is_string(); })) {
+        return Error{"request", 0, "content.user_expressions must be an object of texts", {}};
+    }
+    return *found;
+}
+
+// In code points; what isn't a place in the code is its end.
+int cursor_of(const json& content, const std::string& code) {
+    const std::size_t end = std::min<std::size_t>(code_points(code), std::numeric_limits<int>::max());
+    const auto found = content.find("cursor_pos");
+    const bool whole_number = found != content.end() && found->is_number_integer();
+    if (!whole_number || *found < 0 || *found > end) {
+        return static_cast<int>(end);
+    }
+    return found->get<int>();
+}
+
+Result<json> execute_content(const json& content, std::string code) {
+    auto expressions = user_expressions(content);
+    if (!expressions) {
+        return expressions;
+    }
+    const bool silent = flag(content, "silent", false);
+    return json{{"code", std::move(code)},
+                {"silent", silent},
+                {"store_history", !silent && flag(content, "store_history", true)},
+                {"user_expressions", std::move(*expressions)},
+                {"allow_stdin", flag(content, "allow_stdin", false)},
+                {"stop_on_error", flag(content, "stop_on_error", true)}};
+}
+
+}  // namespace
+
+std::size_t code_points(const std::string& text) {
+    return static_cast<std::size_t>(std::count_if(
+        text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+}
+
+Result<json> whole_content(const std::string& type, const json& content) {
+    const bool execute = type == "execute_request";
+    const bool complete = type == "complete_request";
+    const bool inspect = type == "inspect_request";
+    if (!execute && !complete && !inspect && type != "is_complete_request") {
+        return content;
+    }
+    auto code = code_of(content);
+    if (!code) {
+        return code.error();
+    }
+    if (execute) {
+        return execute_content(content, std::move(*code));
+    }
+    json whole{{"code", *code}};
+    if (complete || inspect) {
+        whole["cursor_pos"] = cursor_of(content, *code);
+    }
+    if (inspect) {
+        const auto detail = content.find("detail_level");
+        whole["detail_level"] = detail != content.end() && *detail == 1 ? 1 : 0;
+    }
+    return whole;
+}
+
+std::string worker_metadata(const Message& request) {
+    const std::string& text = request.metadata_text;
+    const std::string id = R"("msg_id":)" + json_string(request.id()) + "}";
+    if (text == "{}" || text.size() > kMaxMetadata || !sandbox::json_depth_within(text, kMaxMetadataDepth)) {
+        return "{" + id;
+    }
+    return text.substr(0, text.rfind('}')) + "," + id;
+}
+
+}  // namespace cellblock::kernel

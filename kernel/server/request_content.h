@@ -1,0 +1,29 @@
+// What a request's content says, with the protocol's defaults.
+//
+// Purpose: xeus's core reads contents with defaults that aren't the protocol's,
+// throws on a wrong type and then sends no reply. So each content that goes to
+// it is made anew here, whole and of the right types.
+// Ownership: plain values. Threads: no shared state.
+// Failure: an Error whose message is for the user; it becomes an error reply.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "kernel/server/wire.h"
+#include "sandbox/base/result.h"
+
+namespace cellblock::kernel {
+
+// Of execute_request, complete_request, inspect_request, is_complete_request.
+// Contents of other types are returned as they are.
+sandbox::Result<nlohmann::json> whole_content(const std::string& type, const nlohmann::json& content);
+
+// The execute request's metadata for the worker: the client's own, with the
+// request's msg_id (for ipywidgets' Output). The client's is left out if it is huge.
+std::string worker_metadata(const Message& request);
+
+// In Unicode code points; `text` is valid UTF-8.
+std::size_t code_points(const std::string& text);
+
+}  // namespace cellblock::kernel

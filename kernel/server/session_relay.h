@@ -1,0 +1,80 @@
+// From the Session's events to Jupyter messages, each with its right parent.
+//
+// Purpose: remembers which request made which cell, so that output of a thread
+// still goes to its cell long after idle; publishes outputs in the order in
+// which they came; routes input(); keeps a cell's outcome until it is asked for.
+// Ownership: refers to session, publisher and history, which outlive it.
+// Threads: the main thread. Failure: none of its own; a Session's failures are outcomes.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "kernel/history.h"
+#include "kernel/server/publisher.h"
+#include "sandbox/session.h"
+
+namespace cellblock::kernel {
+
+// The request that a cell or comm message came from.
+struct Origin {
+    std::string header = "{}";
+    std::string id;
+    Frames identities;
+    int count = 0;
+    bool stores = false;  // its result goes into the history
+};
+
+class SessionRelay {
+public:
+    static constexpr std::size_t kRememberedCells = 1000;
+
+    SessionRelay(sandbox::Session& session, Publisher& publisher, History& history)
+        : session_(session), publisher_(publisher), history_(history) {}
+
+    // One at a time; the loop then runs until take_outcome() or take_reply() has it.
+    sandbox::CellId execute(sandbox::ExecuteRequest request, Origin origin);
+    sandbox::CellId send_comm(sandbox::CommInput message, Origin origin);
+    sandbox::QueryId ask(sandbox::Query query);
+    [[nodiscard]] bool finished() const { return outcome_ || reply_; }
+    std::optional<sandbox::Outcome> take_outcome() { return std::exchange(outcome_, std::nullopt); }
+    std::optional<sandbox::QueryReply> take_reply() { return std::exchange(reply_, std::nullopt); }
+
+    // Hands on what the session has.
+    void advance();
+    void interrupt();
+    // A client's input_reply: taken if it answers the question that is open.
+    void take_input(const Message& message);
+
+    [[nodiscard]] sandbox::Session& session() { return session_; }
+
+private:
+    struct Question {
+        std::uint64_t request = 0;
+        std::string message_id;
+        Origin origin;
+    };
+
+    void remember(sandbox::CellId cell, Origin origin);
+    [[nodiscard]] const Origin& origin_of(sandbox::CellId cell) const;
+
+    void on(sandbox::StreamOutput output);
+    void on(sandbox::DisplayOutput output);
+    void on(const sandbox::ClearOutput& output);
+    void on(const sandbox::ErrorOutput& output);
+    void on(const sandbox::InputRequest& request);
+    void on(sandbox::CommOutput output);
+    void on(sandbox::CellDone done);
+    void on(sandbox::QueryReply reply);
+
+    sandbox::Session& session_;
+    Publisher& publisher_;
+    History& history_;
+    std::map<sandbox::CellId, Origin> origins_;
+    std::optional<Question> question_;
+    std::optional<sandbox::Outcome> outcome_;
+    std::optional<sandbox::QueryReply> reply_;
+};
+
+}  // namespace cellblock::kernel

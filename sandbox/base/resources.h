@@ -1,0 +1,21 @@
+// Where our data lies: worker, policies, engine templates, the kernelspec's logos.
+//
+// Purpose: the same program finds its files in a build tree (share/cellblock
+// beside the program) and once installed (../share/cellblock). Entries may be
+// symbolic links; the paths returned are resolved.
+// Ownership: plain values. Threads: no shared state.
+// Failure: an Error that names the folder that is missing.
+#pragma once
+
+#include <string>
+
+#include "sandbox/base/result.h"
+
+namespace cellblock::sandbox {
+
+Result<std::string> worker_directory();
+Result<std::string> policies_directory();
+Result<std::string> engines_directory();
+Result<std::string> jupyter_data_directory();  // share/jupyter beside share/cellblock
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,22 @@
+// The native engine: a jail made of the kernel's own parts.
+//
+// Purpose: namespaces, a root of its own, no capability, a system call filter,
+// resource limits and cgroups, for root and for an ordinary user alike. What
+// each layer does and doesn't stop is told in jail/README.md.
+// Ownership, threads, failure: as engine.h says.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sandbox/engine.h"
+
+namespace cellblock::sandbox {
+
+class NativeEngine : public Engine {
+public:
+    [[nodiscard]] std::string name() const override { return "native"; }
+    Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) override;
+};
+
+}  // namespace cellblock::sandbox

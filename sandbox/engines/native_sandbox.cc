@@ -1,0 +1,93 @@
+// A running jail.
+#include "sandbox/engines/native_sandbox.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "sandbox/jail/words.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+constexpr int kTimeToAnswer = 1000;  // milliseconds
+constexpr int kTimeToLeave = 5000;
+
+}  // namespace
+
+NativeSandbox::NativeSandbox(std::unique_ptr<jail::JailPlan> plan, jail::Cgroup cgroup,
+                             jail::SpawnedJail spawned)
+    : plan_(std::move(plan)), cgroup_(std::move(cgroup)), spawned_(std::move(spawned)) {}
+
+NativeSandbox::~NativeSandbox() {
+    // The supervisor kills, waits, removes the cgroups and leaves.
+    spawned_.control.reset();
+    pollfd left{spawned_.process.get(), POLLIN, 0};
+    int ready = 0;
+    do {
+        ready = ::poll(&left, 1, kTimeToLeave);
+    } while (ready < 0 && errno == EINTR);
+    if (ready <= 0) {
+        ::kill(spawned_.supervisor, SIGKILL);  // its jail dies with it
+    }
+    while (::waitpid(spawned_.supervisor, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    cgroup_.remove();
+}
+
+void NativeSandbox::kill() {
+    ask(jail::kKillRequest);
+}
+
+jail::LayersInForce NativeSandbox::layers() const {
+    auto layers = jail::certain_layers(plan_->identity.privileged);
+    layers.insert(layers.end(), cgroup_.layers().begin(), cgroup_.layers().end());
+    return layers;
+}
+
+void NativeSandbox::ask(char what) const {
+    (void)::send(spawned_.control.get(), &what, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+bool NativeSandbox::receive(int milliseconds) const {
+    pollfd wanted{spawned_.control.get(), POLLIN, 0};
+    if (::poll(&wanted, 1, milliseconds) <= 0) {
+        return false;
+    }
+    jail::Report report;
+    const ssize_t size = ::recv(spawned_.control.get(), &report, sizeof report, MSG_DONTWAIT);
+    if (size != static_cast<ssize_t>(sizeof report)) {
+        lost_ = size >= 0 || errno != EAGAIN;
+        return false;
+    }
+    if (report.kind == jail::ReportKind::setup_failed) {
+        failure_ = report.failure;
+        return true;
+    }
+    text_.assign(report.text, std::min(report.text_size, jail::kTailBytes));
+    ended_ = report.kind == jail::ReportKind::ended;
+    wait_status_ = report.wait_status;
+    return true;
+}
+
+std::string NativeSandbox::death_reason() const {
+    while (!ended_ && receive(0)) {
+    }
+    if (!ended_ && !lost_ && !failure_.happened()) {
+        ask(jail::kStateRequest);
+        (void)receive(kTimeToAnswer);
+    }
+    if (failure_.happened()) {
+        return jail::setup_error(*plan_, failure_).text();
+    }
+    if (lost_ && !ended_) {
+        return "the sandbox's supervisor was killed";
+    }
+    return ended_ ? jail::end_in_words(wait_status_, text_) : jail::harmless(text_);
+}
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,47 @@
+// One running jail, seen from the host.
+//
+// Ownership: of the supervisor process, the sockets and (should the supervisor
+// be killed) the cgroups. Threads, failure: as engine.h says.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sandbox/engine.h"
+#include "sandbox/jail/cgroup.h"
+#include "sandbox/jail/plan.h"
+#include "sandbox/jail/report.h"
+#include "sandbox/jail/spawn.h"
+
+namespace cellblock::sandbox {
+
+class NativeSandbox : public Sandbox {
+public:
+    NativeSandbox(std::unique_ptr<jail::JailPlan> plan, jail::Cgroup cgroup, jail::SpawnedJail spawned);
+    ~NativeSandbox() override;
+    NativeSandbox(const NativeSandbox&) = delete;
+    NativeSandbox& operator=(const NativeSandbox&) = delete;
+
+    [[nodiscard]] int warden_fd() const override { return spawned_.warden.get(); }
+    void kill() override;
+    [[nodiscard]] SandboxUsage usage() const override { return cgroup_.usage(); }
+    [[nodiscard]] std::string death_reason() const override;
+    [[nodiscard]] jail::LayersInForce layers() const;
+
+private:
+    void ask(char what) const;
+    // Takes one report; false if none came in time or none will.
+    bool receive(int milliseconds) const;
+
+    std::unique_ptr<jail::JailPlan> plan_;
+    jail::Cgroup cgroup_;
+    jail::SpawnedJail spawned_;
+    // What the supervisor has told so far; asked for when it is wanted.
+    mutable jail::Failure failure_;
+    mutable bool ended_ = false;
+    mutable bool lost_ = false;  // the supervisor is gone
+    mutable int wait_status_ = 0;
+    mutable std::string text_;
+};
+
+}  // namespace cellblock::sandbox

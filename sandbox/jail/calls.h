@@ -1,0 +1,64 @@
+// System calls that libc has no function for, or not the plain one.
+//
+// Safe after fork: nothing here allocates, locks or throws. Errors as errno.
+#pragma once
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
+
+namespace cellblock::sandbox::jail {
+
+// Opens below `root` without ever following a link: what a folder of the user's
+// says must not lead the jail's builder, who may be root, to other places.
+inline int open_below(int root, const char* path, int flags) {
+    open_how how{};
+    how.flags = static_cast<unsigned>(flags | O_CLOEXEC);
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    return static_cast<int>(::syscall(SYS_openat2, root, path, &how, sizeof how));
+}
+
+inline bool write_all(int fd, const char* data, std::size_t size) {
+    while (size > 0) {
+        const ssize_t written = ::write(fd, data, size);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            return false;
+        }
+        data += written;
+        size -= static_cast<std::size_t>(written);
+    }
+    return true;
+}
+
+// libc's own setresuid and its kin wait for every thread that it believes there
+// is, and after a fork from a program with threads it believes in ghosts.
+inline bool become(uid_t user, gid_t group) {
+    return ::syscall(SYS_setgroups, 0, nullptr) == 0 && ::syscall(SYS_setresgid, group, group, group) == 0 &&
+           ::syscall(SYS_setresuid, user, user, user) == 0;
+}
+
+// For files of proc and cgroup: one write.
+inline bool write_file(const char* path, const char* data, std::size_t size) {
+    const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return false;
+    }
+    const ssize_t written = ::write(fd, data, size);
+    const int error = errno;
+    ::close(fd);
+    errno = error;
+    return written == static_cast<ssize_t>(size);
+}
+
+}  // namespace cellblock::sandbox::jail

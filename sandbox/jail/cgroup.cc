@@ -1,0 +1,224 @@
+// Making, reading and removing a sandbox's control groups.
+#include "sandbox/jail/cgroup.h"
+
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+#include <sstream>
+#include <thread>
+
+#include "sandbox/jail/calls.h"
+#include "sandbox/jail/cgroup_mounts.h"
+
+namespace cellblock::sandbox::jail {
+
+namespace {
+
+constexpr std::uint64_t kPeriodMicroseconds = 100000;
+constexpr auto kPause = std::chrono::milliseconds(10);
+constexpr int kAttempts = 100;
+
+bool write_text(const std::string& path, const std::string& text) {
+    return write_file(path.c_str(), text.data(), text.size());
+}
+
+std::uint64_t number_in(const std::string& path) {
+    return std::strtoull(read_small_file(path).c_str(), nullptr, 10);
+}
+
+// The value behind `key` in a file of "key value" lines.
+std::uint64_t value_in(const std::string& path, const std::string& key) {
+    std::istringstream lines(read_small_file(path));
+    std::string name;
+    std::uint64_t value = 0;
+    while (lines >> name >> value) {
+        if (name == key) {
+            return value;
+        }
+    }
+    return 0;
+}
+
+std::string quota(const Limits& limits) {
+    return std::to_string(static_cast<std::uint64_t>(std::ceil(limits.cpus * kPeriodMicroseconds)));
+}
+
+// What `folder` hands on to its children, asked for where it isn't yet.
+bool hands_on(const std::string& folder, const std::string& controller) {
+    const auto listed = [&] {
+        std::istringstream words(read_small_file(folder + "/cgroup.subtree_control"));
+        for (std::string word; words >> word;) {
+            if (word == controller) {
+                return true;
+            }
+        }
+        return false;
+    };
+    return listed() || (write_text(folder + "/cgroup.subtree_control", "+" + controller) && listed());
+}
+
+// Whether a process of ours may be moved there: a child tries.
+bool can_join(const std::string& folder) {
+    const std::string file = folder + "/cgroup.procs";
+    const pid_t child = ::_Fork();
+    if (child == 0) {
+        ::_exit(write_file(file.c_str(), "0", 1) ? 0 : 1);
+    }
+    int status = 1;
+    return child > 0 && ::waitpid(child, &status, 0) == child && status == 0;
+}
+
+void remove_folder(const std::string& folder) {
+    for (int i = 0; i < kAttempts && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++i) {
+        std::this_thread::sleep_for(kPause);
+    }
+}
+
+}  // namespace
+
+Cgroup Cgroup::make(const Limits& limits) {
+    Cgroup made;
+    made.make_v1(limits);
+    if (made.folders_.empty()) {
+        made.make_v2(limits);
+    }
+    made.add_layers();
+    return made;
+}
+
+void Cgroup::limit_memory_v1(const std::string& folder, const Limits& limits) {
+    const std::string bytes = std::to_string(limits.memory_bytes);
+    if (write_text(folder + "/memory.limit_in_bytes", bytes)) {
+        memory_ = folder;
+        // With swap, where it is counted; not every kernel does.
+        (void)write_text(folder + "/memory.memsw.limit_in_bytes", bytes);
+        (void)write_text(folder + "/memory.swappiness", "0");
+    }
+}
+
+void Cgroup::make_v1(const Limits& limits) {
+    const std::string name = new_cgroup_name();
+    for (const auto& place : cgroup_places()) {
+        const bool wanted =
+            place.has("memory") || place.has("pids") || place.has("cpu") || place.has("cpuacct");
+        if (place.version2 || !wanted) {
+            continue;
+        }
+        sweep_cgroups(place.folder);
+        const std::string folder = place.folder + "/" + name;
+        if (::mkdir(folder.c_str(), 0755) != 0) {
+            continue;
+        }
+        folders_.push_back(folder);
+        if (place.has("memory")) {
+            limit_memory_v1(folder, limits);
+        }
+        if (place.has("pids") && write_text(folder + "/pids.max", std::to_string(limits.processes))) {
+            pids_ = folder;
+        }
+        if (place.has("cpu") &&
+            write_text(folder + "/cpu.cfs_period_us", std::to_string(kPeriodMicroseconds)) &&
+            write_text(folder + "/cpu.cfs_quota_us", quota(limits))) {
+            cpu_ = folder;
+        }
+        if (place.has("cpuacct")) {
+            cpuacct_ = folder;
+        }
+    }
+}
+
+void Cgroup::make_v2(const Limits& limits) {
+    for (const auto& place : cgroup_places()) {
+        // A group with processes can't hand on controllers, so the search goes up.
+        for (std::string above = place.folder; place.version2 && above.size() >= place.mount.size();
+             above = above.substr(0, above.rfind('/'))) {
+            if (::access(above.c_str(), W_OK) != 0 || !hands_on(above, "memory") ||
+                !hands_on(above, "pids")) {
+                continue;
+            }
+            const bool cpu = hands_on(above, "cpu");
+            sweep_cgroups(above);
+            const std::string folder = above + "/" + new_cgroup_name();
+            if (::mkdir(folder.c_str(), 0755) != 0) {
+                continue;
+            }
+            if (!can_join(folder) ||
+                !write_text(folder + "/memory.max", std::to_string(limits.memory_bytes)) ||
+                !write_text(folder + "/pids.max", std::to_string(limits.processes))) {
+                remove_folder(folder);
+                continue;
+            }
+            (void)write_text(folder + "/memory.swap.max", "0");
+            (void)write_text(folder + "/memory.oom.group", "0");
+            const std::string share = quota(limits) + " " + std::to_string(kPeriodMicroseconds);
+            folders_ = {folder};
+            version2_ = true;
+            memory_ = pids_ = cpuacct_ = folder;
+            cpu_ = cpu && write_text(folder + "/cpu.max", share) ? folder : "";
+            return;
+        }
+    }
+}
+
+std::vector<std::string> Cgroup::procs_files() const {
+    std::vector<std::string> files;
+    for (const auto& folder : folders_) {
+        files.push_back(folder + "/cgroup.procs");
+    }
+    return files;
+}
+
+SandboxUsage Cgroup::usage_v1() const {
+    SandboxUsage usage;
+    if (!memory_.empty()) {
+        usage.memory_bytes = number_in(memory_ + "/memory.usage_in_bytes");
+        usage.peak_memory_bytes = number_in(memory_ + "/memory.max_usage_in_bytes");
+        usage.oom_kills = value_in(memory_ + "/memory.oom_control", "oom_kill");
+    }
+    if (!cpuacct_.empty()) {
+        usage.cpu_seconds = static_cast<double>(number_in(cpuacct_ + "/cpuacct.usage")) / 1e9;
+    }
+    return usage;
+}
+
+SandboxUsage Cgroup::usage_v2() const {
+    SandboxUsage usage;
+    usage.memory_bytes = number_in(memory_ + "/memory.current");
+    usage.peak_memory_bytes = number_in(memory_ + "/memory.peak");  // since Linux 5.19
+    usage.oom_kills = value_in(memory_ + "/memory.events", "oom_kill");
+    usage.cpu_seconds = static_cast<double>(value_in(memory_ + "/cpu.stat", "usage_usec")) / 1e6;
+    return usage;
+}
+
+SandboxUsage Cgroup::usage() const {
+    if (folders_.empty()) {
+        return {};
+    }
+    SandboxUsage usage = version2_ ? usage_v2() : usage_v1();
+    usage.measured = !memory_.empty();
+    return usage;
+}
+
+void Cgroup::add_layers() {
+    const std::string by = version2_ ? "cgroup v2" : "cgroup v1";
+    const auto add = [&](const char* name, const std::string& folder, const char* instead) {
+        layers_.push_back({name, !folder.empty(), folder.empty() ? instead : by});
+    };
+    add("memory of the whole sandbox", memory_, "no cgroup; each process by itself is limited");
+    add("number of processes", pids_, "no cgroup; the resource limit of the sandbox's user holds");
+    add("share of processors", cpu_, "no cgroup; the share isn't limited");
+    add("usage figures", memory_, "no cgroup; not measured");
+}
+
+void Cgroup::remove() const {
+    for (const auto& folder : folders_) {
+        remove_folder(folder);
+    }
+}
+
+}  // namespace cellblock::sandbox::jail

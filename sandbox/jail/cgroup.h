@@ -1,0 +1,53 @@
+// The control groups of one sandbox, version 1, version 2 or a mixture.
+//
+// Purpose: the limits on the sum of a sandbox's processes, and its figures.
+// Groups are made below the host process's own (version 2: below the nearest
+// folder that may be written to and hands on its controllers). A folder's name
+// carries its owner's process id and start time, so that what a killed owner
+// left behind is swept by the next start.
+// Ownership: remove() or the jail's supervisor removes the folders; the object
+// itself only knows them. Threads: no shared state.
+// Failure: what can't be had is left out, and told in layers().
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sandbox/engine.h"
+#include "sandbox/jail/layers.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox::jail {
+
+class Cgroup {
+public:
+    // Makes the groups with the policy's limits.
+    static Cgroup make(const Limits& limits);
+
+    [[nodiscard]] const std::vector<std::string>& folders() const { return folders_; }
+    // Where a process writes "0" to join.
+    [[nodiscard]] std::vector<std::string> procs_files() const;
+    [[nodiscard]] bool limits_memory() const { return !memory_.empty(); }
+    [[nodiscard]] SandboxUsage usage() const;
+    [[nodiscard]] const LayersInForce& layers() const { return layers_; }
+    // Once every process in it is gone. Tries for a moment.
+    void remove() const;
+
+private:
+    void make_v1(const Limits& limits);
+    void make_v2(const Limits& limits);
+    [[nodiscard]] SandboxUsage usage_v1() const;
+    [[nodiscard]] SandboxUsage usage_v2() const;
+    void limit_memory_v1(const std::string& folder, const Limits& limits);
+    void add_layers();
+
+    std::vector<std::string> folders_;
+    std::string memory_;  // the folder that limits memory; empty: none
+    std::string pids_;
+    std::string cpu_;
+    std::string cpuacct_;  // the folder that counts processor time
+    bool version2_ = false;
+    LayersInForce layers_;
+};
+
+}  // namespace cellblock::sandbox::jail

@@ -1,0 +1,140 @@
+// Reading /proc/self/mountinfo and /proc/self/cgroup.
+#include "sandbox/jail/cgroup_mounts.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+namespace cellblock::sandbox::jail {
+
+namespace {
+
+constexpr const char* kNameStart = "cellblock-";
+
+std::vector<std::string> split(const std::string& text, char separator) {
+    std::vector<std::string> parts;
+    std::istringstream stream(text);
+    for (std::string part; std::getline(stream, part, separator);) {
+        parts.push_back(part);
+    }
+    return parts;
+}
+
+struct Membership {
+    std::vector<std::string> controllers;  // none: version 2
+    std::string path;
+};
+
+std::vector<Membership> memberships() {
+    std::vector<Membership> list;
+    std::ifstream file("/proc/self/cgroup");
+    for (std::string line; std::getline(file, line);) {
+        const auto first = line.find(':');
+        const auto second = line.find(':', first == std::string::npos ? first : first + 1);
+        if (second != std::string::npos) {
+            list.push_back({split(line.substr(first + 1, second - first - 1), ','), line.substr(second + 1)});
+        }
+    }
+    return list;
+}
+
+// `path` as seen below a mount that shows the hierarchy from `root` on.
+bool below_mount(const std::string& path, const std::string& root, std::string& rest) {
+    if (root == "/") {
+        rest = path == "/" ? "" : path;
+        return path.starts_with('/') && !path.starts_with("/..");
+    }
+    if (!path.starts_with(root) || (path.size() > root.size() && path[root.size()] != '/')) {
+        return false;
+    }
+    rest = path.substr(root.size());
+    return true;
+}
+
+void add_place(std::vector<CgroupPlace>& places, const std::vector<Membership>& groups,
+               const std::string& line) {
+    const auto dash = line.find(" - ");
+    const auto fields = split(line, ' ');
+    const auto tail =
+        dash == std::string::npos ? std::vector<std::string>{} : split(line.substr(dash + 3), ' ');
+    if (fields.size() < 6 || tail.size() < 3 || !tail[0].starts_with("cgroup")) {
+        return;
+    }
+    CgroupPlace place;
+    place.version2 = tail[0] == "cgroup2";
+    place.mount = fields[4];
+    const auto options = split(tail[2], ',');
+    for (const auto& group : groups) {
+        const bool same =
+            place.version2 ? group.controllers.empty()
+                           : !group.controllers.empty() && std::find(options.begin(), options.end(),
+                                                                     group.controllers[0]) != options.end();
+        std::string rest;
+        if (same && below_mount(group.path, fields[3], rest)) {
+            place.controllers = group.controllers;
+            place.folder = place.mount + rest;
+            places.push_back(place);
+            return;
+        }
+    }
+}
+
+// The time at which a process started, in ticks since boot; empty if there is none.
+std::string start_time(const std::string& pid) {
+    const std::string text = read_small_file("/proc/" + pid + "/stat");
+    const auto name_end = text.rfind(')');
+    if (name_end == std::string::npos) {
+        return {};
+    }
+    const auto fields = split(text.substr(name_end + 1), ' ');
+    constexpr std::size_t kStartTime = 20;  // the 22nd of all; an empty one precedes the third
+    return fields.size() > kStartTime ? fields[kStartTime] : std::string();
+}
+
+}  // namespace
+
+bool CgroupPlace::has(const std::string& controller) const {
+    return std::find(controllers.begin(), controllers.end(), controller) != controllers.end();
+}
+
+std::vector<CgroupPlace> cgroup_places() {
+    std::vector<CgroupPlace> places;
+    const auto groups = memberships();
+    std::ifstream mounts("/proc/self/mountinfo");
+    for (std::string line; std::getline(mounts, line);) {
+        add_place(places, groups, line);
+    }
+    return places;
+}
+
+std::string new_cgroup_name() {
+    static std::atomic<unsigned> number{0};
+    const std::string pid = std::to_string(::getpid());
+    return kNameStart + pid + "-" + start_time(pid) + "-" + std::to_string(++number);
+}
+
+void sweep_cgroups(const std::string& folder) {
+    std::error_code failed;
+    for (std::filesystem::directory_iterator entry(folder, failed), end; !failed && entry != end;
+         entry.increment(failed)) {
+        const std::string name = entry->path().filename().string();
+        const auto parts = split(name, '-');
+        if (parts.size() == 4 && name.starts_with(kNameStart) && !parts[1].empty() &&
+            parts[1].find_first_not_of("0123456789") == std::string::npos &&
+            start_time(parts[1]) != parts[2]) {
+            ::rmdir(entry->path().c_str());
+        }
+    }
+}
+
+std::string read_small_file(const std::string& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+}  // namespace cellblock::sandbox::jail

@@ -1,0 +1,31 @@
+// Where this process stands in the host's control groups.
+//
+// Threads: pure. Failure: a hierarchy that can't be seen is left out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace cellblock::sandbox::jail {
+
+struct CgroupPlace {
+    bool version2 = false;
+    std::vector<std::string> controllers;  // of version 1: "cpu", "cpuacct"
+    std::string mount;                     // where the hierarchy is mounted
+    std::string folder;                    // this process's own group in it
+
+    [[nodiscard]] bool has(const std::string& controller) const;
+};
+
+std::vector<CgroupPlace> cgroup_places();
+
+// "cellblock-<pid>-<start time>-<number>": unique, and tells whose it is.
+std::string new_cgroup_name();
+
+// Removes the groups in `folder` whose owners are gone.
+void sweep_cgroups(const std::string& folder);
+
+// All of a small file, or empty.
+std::string read_small_file(const std::string& path);
+
+}  // namespace cellblock::sandbox::jail

@@ -1,0 +1,138 @@
+// Walking into a jail.
+#include "sandbox/jail/enter.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "sandbox/jail/calls.h"
+#include "sandbox/jail/privileges.h"
+#include "sandbox/jail/root.h"
+
+namespace cellblock::sandbox::jail {
+
+namespace {
+
+constexpr int kWardenDescriptor = 3;
+
+Failure failed(Step step, std::size_t index = 0) {
+    return {step, static_cast<std::int32_t>(index), errno != 0 ? errno : EIO};
+}
+
+Failure join_cgroups(const JailPlan& plan) {
+    for (std::size_t i = 0; i < plan.cgroup_procs.size(); ++i) {
+        if (!write_file(plan.cgroup_procs[i].c_str(), "0", 1)) {
+            return failed(Step::join_cgroup, i);
+        }
+    }
+    return ::unshare(CLONE_NEWCGROUP) == 0 ? Failure{} : failed(Step::cgroup_namespace);
+}
+
+Failure name_host() {
+    constexpr char kName[] = "cellblock";
+    return ::sethostname(kName, sizeof kName - 1) == 0 && ::setdomainname("", 0) == 0
+               ? Failure{}
+               : failed(Step::host_name);
+}
+
+Failure raise_loopback() {
+    const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ifreq request{};
+    std::strcpy(request.ifr_name, "lo");
+    request.ifr_flags = IFF_UP | IFF_RUNNING;
+    const bool up = fd >= 0 && ::ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+    const Failure failure = up ? Failure{} : failed(Step::loopback);
+    ::close(fd);
+    return failure;
+}
+
+Failure set_streams(const JailDescriptors& descriptors) {
+    const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0 || ::dup2(null, 0) < 0 || ::dup2(descriptors.output, 1) < 0 ||
+        ::dup2(descriptors.output, 2) < 0 || ::dup2(descriptors.warden, kWardenDescriptor) < 0 ||
+        ::close_range(kWardenDescriptor + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
+        return failed(Step::standard_streams);
+    }
+    return {};
+}
+
+// From here on the parent's death is ours. It may have died a moment ago.
+Failure watch_parent(const JailDescriptors& descriptors) {
+    if (::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) != 0) {
+        return failed(Step::watch_parent);
+    }
+    pollfd parent{descriptors.parent, POLLIN, 0};
+    if (::poll(&parent, 1, 0) != 0) {
+        errno = ESRCH;
+        return failed(Step::parent_gone);
+    }
+    return {};
+}
+
+Failure give_up_power(const JailPlan& plan, const JailDescriptors& descriptors) {
+    if (const auto failure = enter_last_user_namespace(plan.identity); failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = set_limits(plan); failure.happened()) {
+        return failure;
+    }
+    if (::chdir(plan.working_directory.c_str()) != 0) {
+        return failed(Step::working_directory);
+    }
+    if (const auto failure = drop_capabilities(); failure.happened()) {
+        return failure;
+    }
+    // A change of user or capabilities has undone it.
+    if (const auto failure = watch_parent(descriptors); failure.happened()) {
+        return failure;
+    }
+    return apply_filter(plan);
+}
+
+}  // namespace
+
+unsigned long long jail_namespaces(const Identity& identity) {
+    return CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+           (identity.privileged ? 0ULL : CLONE_NEWUSER);
+}
+
+Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
+    if (const auto failure = watch_parent(descriptors); failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = plan.identity.privileged ? Failure{} : map_first_user(plan.identity);
+        failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = join_cgroups(plan); failure.happened()) {
+        return failure;
+    }
+    ::setsid();
+    ::umask(022);
+    if (const auto failure = name_host(); failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = raise_loopback(); failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = build_root(plan); failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = set_streams(descriptors); failure.happened()) {
+        return failure;
+    }
+    return give_up_power(plan, descriptors);
+}
+
+}  // namespace cellblock::sandbox::jail

@@ -1,0 +1,30 @@
+// Walking into a jail.
+//
+// Purpose: enter() runs in a process that was already cloned into its new
+// namespaces and does all that is left up to, but not including, exec. It
+// serves a process that starts Python cold as well as a fork of a warm one.
+// Order: cgroups, first user map, names, network, root, streams, last user
+// namespace, limits, capabilities, [Landlock would come here], filter.
+// Threads: the calling process has one; no allocation, locks or exceptions.
+// Failure: the step and errno. The process must then end: it is half a jail.
+#pragma once
+
+#include "sandbox/jail/plan.h"
+#include "sandbox/jail/report.h"
+
+namespace cellblock::sandbox::jail {
+
+// Each is 10 or above. After enter(): 0 is /dev/null, 1 and 2 the output, 3 the
+// warden's socket, all others are closed or close on exec.
+struct JailDescriptors {
+    int warden = -1;
+    int output = -1;
+    int parent = -1;  // a pipe whose other end the parent holds: its end of file is the parent's
+};
+
+// The namespaces that the process must have been cloned into.
+unsigned long long jail_namespaces(const Identity& identity);
+
+Failure enter(const JailPlan& plan, const JailDescriptors& descriptors);
+
+}  // namespace cellblock::sandbox::jail

@@ -1,0 +1,31 @@
+// Who the jail's processes are, inside and to the host.
+//
+// Purpose: with full power (root that holds the needed capabilities) namespaces
+// are made first, and as the last step the process becomes a host user id that
+// nobody uses, in a user namespace that owns nothing. Without, a user namespace
+// comes first, mapped to the caller's own id, and a second one at the end.
+// Inside, the user is always `cell` (1000).
+// Ownership: plain values. Threads: no shared state.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+namespace cellblock::sandbox::jail {
+
+constexpr unsigned kInsideId = 1000;
+
+struct Identity {
+    bool privileged = false;
+    uid_t user = 0;  // the host's id that the jail's processes have
+    gid_t group = 0;
+    std::string first_user_map;  // unprivileged: inside 1000 = the caller
+    std::string first_group_map;
+    std::string last_user_map;  // of the user namespace made last
+    std::string last_group_map;
+};
+
+Identity choose_identity();
+
+}  // namespace cellblock::sandbox::jail

@@ -1,0 +1,17 @@
+// The policy's limits as resource limits of a process.
+//
+// They hold for each process by itself (processes: for the jail's user); the
+// cgroup's hold for the sum. Threads: pure. Failure: none.
+#pragma once
+
+#include <vector>
+
+#include "sandbox/jail/plan.h"
+
+namespace cellblock::sandbox::jail {
+
+// `memory_is_limited`: a cgroup limits the sum, so that a process's own limit is
+// set a little lower and Python raises MemoryError before the kernel kills it.
+std::vector<ResourceLimit> resource_limits(const Limits& limits, bool memory_is_limited);
+
+}  // namespace cellblock::sandbox::jail

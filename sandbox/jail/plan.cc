@@ -1,0 +1,168 @@
+// Putting a jail's plan together.
+#include "sandbox/jail/plan.h"
+
+#include <sys/stat.h>
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+
+#include "sandbox/jail/file_rules.h"
+#include "sandbox/jail/limits.h"
+#include "sandbox/jail/root_files.h"
+#include "sandbox/jail/seccomp.h"
+
+namespace cellblock::sandbox::jail {
+
+namespace {
+
+constexpr const char* kWorkerInside = "/opt/cellblock/worker";
+constexpr std::uint64_t kBytesPerInode = 4096;
+
+void append(std::vector<FileStep>& steps, std::vector<FileStep> more) {
+    steps.insert(steps.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
+}
+
+// Outer folders before what lies in them; otherwise as listed.
+void sort_by_depth(std::vector<FileStep>& steps) {
+    const auto depth = [](const FileStep& step) {
+        return std::count(step.target.begin(), step.target.end(), '/');
+    };
+    std::stable_sort(steps.begin(), steps.end(),
+                     [&](const FileStep& a, const FileStep& b) { return depth(a) < depth(b); });
+}
+
+void number_overlays(JailPlan& plan) {
+    for (auto& step : plan.files) {
+        if (step.kind != FileStepKind::overlay) {
+            continue;
+        }
+        step.overlay_number = static_cast<int>(plan.overlay_options.size());
+        const std::string number = std::to_string(step.overlay_number);
+        // Paths of the half-built root, which is the working directory then.
+        plan.overlay_options.push_back("lowerdir=.lower/" + number + ",upperdir=.scratch/overlay/" + number +
+                                       "/upper,workdir=.scratch/overlay/" + number + "/work" +
+                                       (plan.identity.privileged ? "" : ",userxattr"));
+    }
+}
+
+bool overlays_can_be_mapped() {
+    utsname name{};
+    int major = 0;
+    int minor = 0;
+    return ::uname(&name) == 0 && std::sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+           (major > 5 || (major == 5 && minor >= 19));
+}
+
+void plan_owners(JailPlan& plan) {
+    const bool overlays = overlays_can_be_mapped();
+    for (auto& step : plan.files) {
+        struct stat info {};
+        if (!plan.identity.privileged || !step.give_owner || ::stat(step.source.c_str(), &info) != 0 ||
+            (step.kind == FileStepKind::overlay && !overlays)) {
+            continue;
+        }
+        step.user_map = std::to_string(info.st_uid) + " " + std::to_string(plan.identity.user) + " 1\n";
+        step.group_map = std::to_string(info.st_gid) + " " + std::to_string(plan.identity.group) + " 1\n";
+    }
+}
+
+Status plan_files(JailPlan& plan, const Policy& policy, const StartOptions& options, const PythonHome& python,
+                  const std::string& worker_folder) {
+    auto rules = file_rule_steps(policy.files, options.directory, python);
+    if (!rules) {
+        return rules.error();
+    }
+    std::vector<FileStep> replaceable = scratch_steps();
+    std::erase_if(replaceable, [&](const FileStep& step) {
+        return std::any_of(rules->begin(), rules->end(),
+                           [&](const FileStep& rule) { return rule.target == step.target; });
+    });
+    append(plan.files, system_steps(worker_folder));
+    append(plan.files, std::move(replaceable));
+    append(plan.files, std::move(*rules));
+    append(plan.files, python_steps(python));
+    sort_by_depth(plan.files);
+    append(plan.files, device_steps());
+    append(plan.files, proc_steps());
+    // /dev/shm came before the other devices only by its depth; nothing lies below it.
+    number_overlays(plan);
+    plan_owners(plan);
+    plan.sources.assign(plan.files.size(), -1);
+    return Ok{};
+}
+
+std::vector<std::string> environment(const Policy& policy) {
+    const auto threads = std::to_string(std::max(1, static_cast<int>(std::ceil(policy.limits.cpus))));
+    std::vector<std::string> list{"PATH=/usr/local/bin:/usr/bin:/bin",
+                                  "HOME=/home/cell",
+                                  "USER=cell",
+                                  "LOGNAME=cell",
+                                  "LANG=C.UTF-8",
+                                  "TERM=xterm-256color",
+                                  "OPENBLAS_NUM_THREADS=" + threads,
+                                  "OMP_NUM_THREADS=" + threads,
+                                  "MKL_NUM_THREADS=" + threads,
+                                  "NUMEXPR_NUM_THREADS=" + threads,
+                                  "MPLCONFIGDIR=/home/cell/.config/matplotlib",
+                                  "IPYTHONDIR=/home/cell/.ipython",
+                                  "XDG_CACHE_HOME=/home/cell/.cache"};
+    for (const auto& rule : policy.environment) {
+        const char* host = rule.value ? nullptr : std::getenv(rule.name.c_str());
+        if (!rule.value && host == nullptr) {
+            continue;
+        }
+        const std::string start = rule.name + "=";
+        std::erase_if(list, [&](const std::string& item) { return item.starts_with(start); });
+        list.push_back(start + (rule.value ? *rule.value : std::string(host)));
+    }
+    return list;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+    std::vector<char*> list;
+    list.reserve(strings.size() + 1);
+    for (auto& text : strings) {
+        list.push_back(text.data());
+    }
+    list.push_back(nullptr);
+    return list;
+}
+
+// A virtual environment's own programs come first on PATH, as if it were active.
+std::string path_with(const PythonHome& python) {
+    return "PATH=" + python.program.substr(0, python.program.rfind('/')) + ":/usr/local/bin:/usr/bin:/bin";
+}
+
+}  // namespace
+
+Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOptions& options,
+                                             const PythonHome& python, const std::string& worker_folder,
+                                             bool memory_is_limited) {
+    auto plan = std::make_unique<JailPlan>();
+    plan->identity = choose_identity();
+    if (auto planned = plan_files(*plan, policy, options, python, worker_folder); !planned) {
+        return planned.error();
+    }
+    auto filter = build_filter();
+    if (!filter) {
+        return filter.error();
+    }
+    plan->filter = std::move(*filter);
+    const auto inodes = std::clamp<std::uint64_t>(policy.limits.disk_bytes / kBytesPerInode, 4096, 262144);
+    plan->scratch_options = "size=" + std::to_string(policy.limits.disk_bytes) +
+                            ",nr_inodes=" + std::to_string(inodes) + ",mode=0755";
+    plan->limits = resource_limits(policy.limits, memory_is_limited);
+    plan->arguments = {python.program, "-I", "-S", "-B", std::string(kWorkerInside) + "/warden.py"};
+    plan->environment = environment(policy);
+    if (!python.prefixes.empty() && plan->environment.front().starts_with("PATH=/usr/local/bin")) {
+        plan->environment.front() = path_with(python);
+    }
+    plan->argv = pointers(plan->arguments);
+    plan->envp = pointers(plan->environment);
+    return plan;
+}
+
+}  // namespace cellblock::sandbox::jail

@@ -1,0 +1,93 @@
+// JailPlan: everything about a jail, decided before its first process exists.
+//
+// Purpose: after fork nothing may be allocated, locked or thrown, so all paths,
+// maps, limits, the filter program, argv and envp are made here, in the host,
+// and only read afterwards. The same plan serves a process that starts cold
+// and a fork of a warm one.
+// Ownership: plain values; `argv` and `envp` point into the plan's own strings,
+// therefore a plan never moves once finished (build_plan gives a unique_ptr).
+// Threads: read-only once built.
+// Failure: build_plan returns an Error that names the policy's key at fault.
+#pragma once
+
+#include <linux/filter.h>
+#include <sys/resource.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sandbox/base/result.h"
+#include "sandbox/engine.h"
+#include "sandbox/jail/identity.h"
+#include "sandbox/jail/python_home.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox::jail {
+
+enum class FileStepKind {
+    directory,  // make it
+    text_file,  // make it, with `text`
+    link,       // make a symbolic link to `text`
+    bind,       // the host's `source`, recursively, never suid
+    scratch,    // the folder `text` of the one writable filesystem
+    overlay,    // the host's `source` below, the writable filesystem above
+    proc,       // a new proc filesystem
+    devpts,     // an own set of terminals
+    protect,    // what lies there becomes read-only
+    mask,       // what lies there can't be read: /dev/null or an empty folder over it
+};
+
+// One step of building the root. Targets are relative to the new root.
+struct FileStep {
+    FileStepKind kind = FileStepKind::directory;
+    std::string target;
+    std::string source;
+    std::string text;
+    bool optional = false;    // not being there is no failure
+    bool is_file = false;     // bind: onto a file
+    bool device = false;      // bind: a device, so neither nodev nor read-only
+    bool give_owner = false;  // bind, overlay: the source's owner is shown as the jail's user
+    std::string user_map;     // for that; empty: not needed
+    std::string group_map;
+    unsigned mode = 0755;
+    int overlay_number = 0;
+    std::string label;  // for messages: `files[0].host "data"`
+};
+
+// A folder of the writable filesystem.
+struct ScratchFolder {
+    const char* name;
+    unsigned mode;
+    bool owned;  // by the jail's user
+};
+
+struct ResourceLimit {
+    int resource = 0;
+    rlim_t value = 0;
+};
+
+struct JailPlan {
+    Identity identity;
+    std::vector<FileStep> files;
+    mutable std::vector<int> sources;          // descriptors, by FileStep; filled after fork
+    std::vector<std::string> overlay_options;  // by overlay_number
+    std::string scratch_options;
+    std::string working_directory = "/work";
+    std::vector<ResourceLimit> limits;
+    std::vector<std::string> cgroup_procs;    // files to write "0" to
+    std::vector<std::string> cgroup_folders;  // to be removed at the end
+    std::vector<sock_filter> filter;
+    std::vector<std::string> arguments;
+    std::vector<std::string> environment;
+    std::vector<char*> argv;  // into arguments, with the closing null
+    std::vector<char*> envp;
+};
+
+// The plan but for its cgroups, which the caller makes and enters.
+Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOptions& options,
+                                             const PythonHome& python, const std::string& worker_folder,
+                                             bool memory_is_limited);
+
+}  // namespace cellblock::sandbox::jail

@@ -1,0 +1,249 @@
+// Finding Python's prefixes by its files.
+#include "sandbox/jail/python_home.h"
+
+#include <glob.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+namespace cellblock::sandbox::jail {
+
+namespace {
+
+constexpr const char* kRemedy =
+    "Set the policy's key \"python\" (or --python) to a Python 3, for example /usr/bin/python3";
+
+bool is_program(const std::string& path) {
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::access(path.c_str(), X_OK) == 0;
+}
+
+Result<std::string> locate(const std::string& name) {
+    const std::string wanted = name.empty() ? "python3" : name;
+    if (wanted.find('/') != std::string::npos) {
+        std::string path = wanted;
+        if (path.front() != '/') {
+            char* folder = ::getcwd(nullptr, 0);
+            path = std::string(folder == nullptr ? "" : folder) + "/" + path;
+            std::free(folder);
+        }
+        if (!is_program(path)) {
+            return Error{"find Python", 0, path + " is not a program", kRemedy};
+        }
+        return path;
+    }
+    const char* search = std::getenv("PATH");
+    std::istringstream folders(search != nullptr ? search : "/usr/local/bin:/usr/bin:/bin");
+    for (std::string folder; std::getline(folders, folder, ':');) {
+        if (!folder.empty() && folder.front() == '/' && is_program(folder + "/" + wanted)) {
+            return folder + "/" + wanted;
+        }
+    }
+    return Error{"find Python", 0, "there is no " + wanted + " on PATH",
+                 std::string("Install it (on Debian: apt install python3 python3-ipython). ") + kRemedy};
+}
+
+std::string parent(const std::string& path) {
+    const auto slash = path.rfind('/');
+    return slash == 0 || slash == std::string::npos ? "/" : path.substr(0, slash);
+}
+
+bool is_file(const std::string& path) {
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode);
+}
+
+bool has_library(const std::string& prefix) {
+    for (const char* pattern : {"/lib/python3.*/os.py", "/lib64/python3.*/os.py", "/lib/pypy3*/os.py"}) {
+        glob_t found{};
+        const int failed = ::glob((prefix + pattern).c_str(), GLOB_NOSORT, nullptr, &found);
+        const bool any = failed == 0 && found.gl_pathc > 0;
+        ::globfree(&found);
+        if (any) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The value of `home` in a pyvenv.cfg.
+std::string venv_home(const std::string& config) {
+    std::ifstream file(config);
+    std::string line;
+    for (int lines = 0; lines < 100 && std::getline(file, line); ++lines) {
+        const auto equals = line.find('=');
+        if (equals == std::string::npos) {
+            continue;
+        }
+        const auto key_end = line.find_last_not_of(" \t", equals == 0 ? 0 : equals - 1);
+        if (line.substr(0, key_end + 1) == "home") {
+            const auto start = line.find_first_not_of(" \t", equals + 1);
+            const auto end = line.find_last_not_of(" \t\r");
+            return start == std::string::npos ? "" : line.substr(start, end - start + 1);
+        }
+    }
+    return {};
+}
+
+std::vector<std::string> home_directories() {
+    std::vector<std::string> homes{"/root", "/home"};
+    if (const char* home = std::getenv("HOME"); home != nullptr && home[0] == '/') {
+        homes.emplace_back(home);
+    }
+    if (const passwd* user = ::getpwuid(::geteuid()); user != nullptr && user->pw_dir != nullptr) {
+        homes.emplace_back(user->pw_dir);
+    }
+    for (auto& home : homes) {
+        if (auto real = follow_links(home)) {
+            home = real->real;
+        }
+    }
+    return homes;
+}
+
+Status check_prefix(const std::string& prefix, const std::string& program) {
+    const std::string remedy =
+        "Make a virtual environment in a folder of its own and set the policy's key \"python\" to its "
+        "bin/python";
+    for (const char* system :
+         {"/", "/bin", "/etc", "/proc", "/dev", "/sys", "/tmp", "/var", "/opt", "/mnt"}) {
+        if (prefix == system) {
+            return Error{"use " + program, 0,
+                         "its prefix is " + prefix + ", which holds far more than Python", remedy};
+        }
+    }
+    for (const auto& home : home_directories()) {
+        const bool in_homes = parent(prefix) == "/home";
+        // "/" as home (some service users) tells nothing.
+        if (home != "/" && (in_homes || is_inside(home, prefix))) {
+            return Error{
+                "use " + program, 0,
+                "its prefix is " + prefix + ", which would show a whole home directory to the sandbox",
+                remedy};
+        }
+    }
+    return Ok{};
+}
+
+class Analysis {
+public:
+    explicit Analysis(std::string program) { home_.program = std::move(program); }
+
+    Result<PythonHome> run() {
+        auto chain = follow(home_.program);
+        if (!chain) {
+            return chain.error();
+        }
+        const std::string real_prefix = parent(parent(chain->real));
+        auto venv = add_venv(parent(parent(home_.program)));
+        if (!venv) {
+            return venv.error();
+        }
+        if (*venv && !has_library(real_prefix)) {
+            return home_;  // the virtual environment's `home` has told
+        }
+        if (!has_library(real_prefix)) {
+            return Error{"use " + home_.program, 0,
+                         "it doesn't look like a Python 3: there is no lib/python3.* in " + real_prefix,
+                         kRemedy};
+        }
+        if (auto added = add_prefix(real_prefix); !added) {
+            return added.error();
+        }
+        return home_;
+    }
+
+private:
+    Result<PathChain> follow(const std::string& path) {
+        auto chain = follow_links(path);
+        if (chain) {
+            home_.links.insert(home_.links.end(), chain->links.begin(), chain->links.end());
+        }
+        return chain;
+    }
+
+    // True if `folder` is a virtual environment.
+    Result<bool> add_venv(const std::string& folder) {
+        const std::string config = folder + "/pyvenv.cfg";
+        if (!is_file(config)) {
+            return false;
+        }
+        auto chain = follow(folder);
+        if (!chain) {
+            return chain.error();
+        }
+        if (auto added = add_prefix(chain->real); !added) {
+            return added.error();
+        }
+        const std::string base = venv_home(config);
+        if (base.empty() || base.front() != '/') {
+            return Error{"use " + home_.program, 0, config + " has no usable \"home\"",
+                         "Make the virtual environment anew"};
+        }
+        auto base_chain = follow(base);
+        if (!base_chain) {
+            return Error{"use " + home_.program, base_chain.error().code,
+                         "the Python of this virtual environment is gone: " + base,
+                         "Make the virtual environment anew"};
+        }
+        const std::string base_prefix = parent(base_chain->real);
+        if (has_library(base_prefix)) {
+            if (auto added = add_prefix(base_prefix); !added) {
+                return added.error();
+            }
+        }
+        return true;
+    }
+
+    Status add_prefix(const std::string& prefix) {
+        if (is_inside(prefix, "/usr")) {
+            return Ok{};
+        }
+        if (auto checked = check_prefix(prefix, home_.program); !checked) {
+            return checked;
+        }
+        if (std::find(home_.prefixes.begin(), home_.prefixes.end(), prefix) == home_.prefixes.end()) {
+            home_.prefixes.push_back(prefix);
+        }
+        return Ok{};
+    }
+
+    PythonHome home_;
+};
+
+Result<bool> is_script(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    char start[4] = {};
+    if (!file.read(start, sizeof start)) {
+        return Error{"use " + path, 0, "it can't be read as a program", kRemedy};
+    }
+    return start[0] == '#' && start[1] == '!';
+}
+
+}  // namespace
+
+Result<PythonHome> find_python(const std::string& name) {
+    auto path = locate(name);
+    if (!path) {
+        return path.error();
+    }
+    auto script = is_script(*path);
+    if (!script) {
+        return script.error();
+    }
+    if (*script) {
+        path = ask_python_script(*path);
+        if (!path) {
+            return path.error();
+        }
+    }
+    return Analysis(*path).run();
+}
+
+}  // namespace cellblock::sandbox::jail

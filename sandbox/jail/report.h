@@ -1,0 +1,67 @@
+// What the processes of a jail tell the host about its making and its end.
+//
+// Purpose: the messages on the control socket (SOCK_SEQPACKET) between the
+// host, the supervisor and PID 1 before its exec. Plain bytes of a fixed
+// layout: both ends are the same program.
+// Threads: written after fork; nothing here allocates.
+#pragma once
+
+#include <cstdint>
+
+namespace cellblock::sandbox::jail {
+
+// A step of setting up a jail. In the order in which they are taken.
+enum class Step : std::int32_t {
+    none,
+    start_first_process,
+    watch_parent,
+    join_cgroup,
+    map_user,
+    cgroup_namespace,
+    host_name,
+    loopback,
+    private_mounts,
+    open_source,  // index: of the FileStep
+    base_filesystem,
+    scratch_filesystem,
+    file_step,  // index: of the FileStep
+    change_root,
+    read_only_root,
+    standard_streams,
+    change_user,
+    last_user_namespace,
+    resource_limit,  // index: the RLIMIT_ number
+    working_directory,
+    drop_capabilities,
+    no_new_privileges,
+    system_call_filter,
+    parent_gone,
+    execute,
+};
+
+struct Failure {
+    Step step = Step::none;
+    std::int32_t index = 0;
+    std::int32_t error = 0;  // errno
+
+    [[nodiscard]] bool happened() const { return step != Step::none; }
+};
+
+// Host → supervisor: one byte.
+constexpr char kKillRequest = 'k';
+constexpr char kStateRequest = 's';  // answered by one Report: running, or ended
+
+constexpr std::uint32_t kTailBytes = 8192;
+
+enum class ReportKind : std::int32_t { setup_failed, running, ended };
+
+// Jail → host.
+struct Report {
+    ReportKind kind = ReportKind::running;
+    Failure failure;               // of setup_failed
+    std::int32_t wait_status = 0;  // of ended: PID 1's, as of waitpid
+    std::uint32_t text_size = 0;   // the last of what was written to descriptors 1 and 2
+    char text[kTailBytes] = {};
+};
+
+}  // namespace cellblock::sandbox::jail

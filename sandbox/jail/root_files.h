@@ -1,0 +1,28 @@
+// The jail's root: the system's part of it.
+//
+// Purpose: what a jail sees of the host's system (read-only), its own small
+// /etc, /dev and /proc, and the folders it may write to, as steps.
+// Ownership: plain values. Threads: pure. Failure: none; what a host doesn't
+// have is left out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sandbox/jail/plan.h"
+
+namespace cellblock::sandbox::jail {
+
+// The folders of the one writable filesystem. Read after fork, hence constant.
+inline constexpr ScratchFolder kScratchFolders[] = {
+    {"tmp", 01777, false}, {"var-tmp", 01777, false}, {"shm", 01777, false},
+    {"home", 0700, true},  {"work", 0755, true},      {"overlay", 0700, false},
+};
+
+std::vector<FileStep> system_steps(const std::string& worker_folder);
+std::vector<FileStep> scratch_steps();
+std::vector<FileStep> device_steps();
+std::vector<FileStep> proc_steps();
+std::vector<FileStep> python_steps(const PythonHome& python);
+
+}  // namespace cellblock::sandbox::jail

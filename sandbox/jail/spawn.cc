@@ -1,0 +1,102 @@
+// Forking the supervisor.
+#include "sandbox/jail/spawn.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#include "sandbox/jail/supervisor.h"
+
+namespace cellblock::sandbox::jail {
+
+namespace {
+
+constexpr const char* kStep = "start a sandbox";
+constexpr int kFirstFree = 10;  // 0 to 3 are given a meaning inside
+
+struct Pair {
+    UniqueFd ours;
+    UniqueFd theirs;
+};
+
+Result<Pair> raised(const int (&ends)[2]) {
+    const UniqueFd first(ends[0]);
+    const UniqueFd second(ends[1]);
+    Pair pair{UniqueFd(::fcntl(ends[0], F_DUPFD_CLOEXEC, kFirstFree)),
+              UniqueFd(::fcntl(ends[1], F_DUPFD_CLOEXEC, kFirstFree))};
+    if (!pair.ours.valid() || !pair.theirs.valid()) {
+        return errno_error(kStep, "Too many files are open in this program");
+    }
+    return pair;
+}
+
+Result<Pair> socket_pair(int type) {
+    int ends[2] = {-1, -1};
+    if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0) {
+        return errno_error(kStep);
+    }
+    return raised(ends);
+}
+
+Result<Pair> output_pipe() {
+    int ends[2] = {-1, -1};
+    if (::pipe2(ends, O_CLOEXEC) != 0) {
+        return errno_error(kStep);
+    }
+    // Of the reader alone: inside, writing to it is as usual.
+    ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    return raised(ends);
+}
+
+// No handler of the host's may run in the child before it has taken them away.
+class SignalsHeld {
+public:
+    SignalsHeld() {
+        sigset_t all;
+        ::sigfillset(&all);
+        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsHeld() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+    SignalsHeld(const SignalsHeld&) = delete;
+    SignalsHeld& operator=(const SignalsHeld&) = delete;
+
+private:
+    sigset_t before_{};
+};
+
+}  // namespace
+
+Result<SpawnedJail> spawn_jail(const JailPlan& plan) {
+    auto control = socket_pair(SOCK_SEQPACKET);
+    auto warden = socket_pair(SOCK_STREAM);
+    auto output = output_pipe();
+    for (const auto* pair : {&control, &warden, &output}) {
+        if (!*pair) {
+            return pair->error();
+        }
+    }
+    SpawnedJail jail;
+    {
+        const SignalsHeld held;
+        jail.supervisor = ::_Fork();
+        if (jail.supervisor == 0) {
+            supervise(plan, {control->theirs.get(), warden->theirs.get(), output->ours.get(),
+                             output->theirs.get()});
+        }
+    }
+    if (jail.supervisor < 0) {
+        return errno_error(kStep, "The limit on processes may be reached");
+    }
+    jail.process.reset(static_cast<int>(::syscall(SYS_pidfd_open, jail.supervisor, 0)));
+    jail.control = std::move(control->ours);
+    jail.warden = std::move(warden->ours);
+    ::fcntl(jail.warden.get(), F_SETFL, O_NONBLOCK);
+    return jail;
+}
+
+}  // namespace cellblock::sandbox::jail

@@ -1,0 +1,207 @@
+// Failures in words.
+#include "sandbox/jail/words.h"
+
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+
+#include "sandbox/jail/cgroup_mounts.h"
+
+namespace cellblock::sandbox::jail {
+
+namespace {
+
+constexpr std::size_t kMaxText = 2000;
+
+std::string step_name(const JailPlan& plan, const Failure& failure) {
+    const auto index = static_cast<std::size_t>(failure.index);
+    const FileStep* file = index < plan.files.size() ? &plan.files[index] : nullptr;
+    switch (failure.step) {
+        case Step::none:
+            return "set up";
+        case Step::start_first_process:
+            return "make its namespaces";
+        case Step::watch_parent:
+            return "tie its life to ours";
+        case Step::join_cgroup:
+            return "join its cgroup";
+        case Step::map_user:
+            return "map its user";
+        case Step::cgroup_namespace:
+            return "make a cgroup namespace";
+        case Step::host_name:
+            return "set its host name";
+        case Step::loopback:
+            return "bring up its loopback network";
+        case Step::private_mounts:
+            return "make its mounts private";
+        case Step::open_source:
+            return file == nullptr       ? "open a source"
+                   : file->label.empty() ? "show " + file->source
+                                         : file->label;
+        case Step::base_filesystem:
+            return "mount its root";
+        case Step::scratch_filesystem:
+            return "mount its writable filesystem";
+        case Step::file_step:
+            return file == nullptr        ? "build its root"
+                   : !file->label.empty() ? file->label + " at /" + file->target
+                                          : "make /" + file->target;
+        case Step::change_root:
+            return "change to its root";
+        case Step::read_only_root:
+            return "make its root read-only";
+        case Step::standard_streams:
+            return "open its standard streams";
+        case Step::change_user:
+            return "change its user";
+        case Step::last_user_namespace:
+            return "make its last user namespace";
+        case Step::resource_limit:
+            return "set resource limit " + std::to_string(failure.index);
+        case Step::working_directory:
+            return "enter its working directory";
+        case Step::drop_capabilities:
+            return "drop its capabilities";
+        case Step::no_new_privileges:
+            return "set no_new_privs";
+        case Step::system_call_filter:
+            return "apply its system call filter";
+        case Step::parent_gone:
+            return "go on without its supervisor";
+        case Step::execute:
+            return "run " + plan.arguments[0];
+    }
+    return "set up";
+}
+
+bool holds(const char* file, const char* value) {
+    const std::string text = read_small_file(file);
+    return !text.empty() && text.substr(0, text.find('\n')) == value;
+}
+
+bool linux_is_old() {
+    utsname name{};
+    int major = 0;
+    int minor = 0;
+    return ::uname(&name) == 0 && std::sscanf(name.release, "%d.%d", &major, &minor) == 2 &&
+           (major < 5 || (major == 5 && minor < 12));
+}
+
+// Why this host refuses user namespaces to us, if it says so.
+std::string user_namespace_remedy() {
+    if (holds("/proc/sys/user/max_user_namespaces", "0")) {
+        return "User namespaces are switched off: sudo sysctl -w user.max_user_namespaces=10000";
+    }
+    if (holds("/proc/sys/kernel/unprivileged_userns_clone", "0")) {
+        return "User namespaces are only for root here: sudo sysctl -w kernel.unprivileged_userns_clone=1";
+    }
+    if (holds("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")) {
+        return "AppArmor restricts user namespaces: sudo sysctl -w "
+               "kernel.apparmor_restrict_unprivileged_userns=0, or give cellblock an AppArmor profile with "
+               "\"userns,\"";
+    }
+    return {};
+}
+
+std::string remedy_for(const JailPlan& plan, const Failure& failure) {
+    if (linux_is_old() && (failure.error == ENOSYS || failure.error == EINVAL)) {
+        return "The native engine needs Linux 5.12 or newer";
+    }
+    const bool refused = failure.error == EPERM || failure.error == EACCES || failure.error == ENOSPC ||
+                         failure.error == EUSERS;
+    if (refused && failure.step < Step::resource_limit) {
+        if (auto remedy = user_namespace_remedy(); !remedy.empty()) {
+            return remedy;
+        }
+    }
+    if (failure.step == Step::start_first_process && (refused || failure.error == ENOSYS)) {
+        return "Inside another container? That one must allow user namespaces (for docker: --security-opt "
+               "seccomp=unconfined --security-opt apparmor=unconfined), or use another engine";
+    }
+    const auto index = static_cast<std::size_t>(failure.index);
+    const FileStep* file = index < plan.files.size() ? &plan.files[index] : nullptr;
+    if (failure.step == Step::file_step && file != nullptr) {
+        if (file->kind == FileStepKind::proc) {
+            return "A container that hides parts of /proc forbids a new one inside (for docker: "
+                   "--security-opt "
+                   "systempaths=unconfined); or use another engine";
+        }
+        if (failure.error == EROFS) {
+            return "The place lies in a read-only folder and isn't there: choose another path for the "
+                   "sandbox";
+        }
+        if (failure.error == ELOOP) {
+            return "A symbolic link lies on the way to that place: choose another path for the sandbox";
+        }
+    }
+    return {};
+}
+
+bool is_continuation(unsigned char byte) {
+    return (byte & 0xc0) == 0x80;
+}
+
+// Length of the well-formed UTF-8 sequence at `text`, 0 if there is none.
+std::size_t sequence(std::string_view text) {
+    const auto lead = static_cast<unsigned char>(text[0]);
+    const std::size_t size = lead < 0x80                    ? 1
+                             : lead >= 0xf1 && lead <= 0xf3 ? 4
+                             : lead >= 0xe1 && lead < 0xed  ? 3
+                             : lead >= 0xc3 && lead < 0xe0  ? 2
+                                                            : 0;
+    for (std::size_t i = 1; i < size; ++i) {
+        if (i >= text.size() || !is_continuation(static_cast<unsigned char>(text[i]))) {
+            return 0;
+        }
+    }
+    return size;
+}
+
+}  // namespace
+
+Error setup_error(const JailPlan& plan, const Failure& failure) {
+    return Error{"the sandbox could not be set up: " + step_name(plan, failure),
+                 failure.error,
+                 {},
+                 remedy_for(plan, failure)};
+}
+
+std::string harmless(std::string_view text) {
+    text = text.substr(text.size() > kMaxText ? text.size() - kMaxText : 0);
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t size = sequence(text);
+        const bool control = size == 1 && (static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7f);
+        if (size == 0 || (control && text[0] != '\n' && text[0] != '\t')) {
+            out += '?';
+        } else {
+            out += text.substr(0, size);
+        }
+        text.remove_prefix(size == 0 ? 1 : size);
+    }
+    while (!out.empty() && (out.back() == '\n' || out.back() == ' ')) {
+        out.pop_back();
+    }
+    return out;
+}
+
+std::string end_in_words(int wait_status, std::string_view text) {
+    std::string out;
+    if (WIFSIGNALED(wait_status)) {
+        const int number = WTERMSIG(wait_status);
+        const char* name = ::sigabbrev_np(number);
+        out = "the sandbox was ended by signal " + std::to_string(number) +
+              (name != nullptr ? " (SIG" + std::string(name) + ")" : "");
+    } else if (WEXITSTATUS(wait_status) != 0) {
+        out = "the sandbox's first process left with status " + std::to_string(WEXITSTATUS(wait_status));
+    }
+    const std::string wrote = harmless(text);
+    return wrote.empty() ? out : out.empty() ? wrote : out + "; it wrote: " + wrote;
+}
+
+}  // namespace cellblock::sandbox::jail

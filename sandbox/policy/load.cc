@@ -1,0 +1,133 @@
+// Finds a policy by name or path and reads it.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <set>
+
+#include "sandbox/base/resources.h"
+#include "sandbox/base/unique_fd.h"
+#include "sandbox/policy/document.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_path(const std::string& text) {
+    return text.find('/') != std::string::npos || text.ends_with(".json");
+}
+
+bool is_policy_name(const std::string& text) {
+    const auto fits = [](char letter) {
+        return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') ||
+               (letter >= '0' && letter <= '9') || letter == '-' || letter == '_' || letter == '.';
+    };
+    return !text.empty() && text.size() <= 64 && text.front() != '.' && text.front() != '-' &&
+           std::all_of(text.begin(), text.end(), fits);
+}
+
+// The user's own folder first, then the installed one.
+std::vector<fs::path> policy_folders() {
+    std::vector<fs::path> out;
+    const char* config = std::getenv("XDG_CONFIG_HOME");
+    const char* home = std::getenv("HOME");
+    if (config != nullptr && *config == '/') {
+        out.push_back(fs::path(config) / "cellblock" / "policies");
+    } else if (home != nullptr && *home == '/') {
+        out.push_back(fs::path(home) / ".config" / "cellblock" / "policies");
+    }
+    if (auto installed = policies_directory()) {
+        out.emplace_back(*installed);
+    }
+    return out;
+}
+
+// A regular file of bounded size; a pipe or a device never blocks us.
+Result<std::string> read_policy_file(const std::string& path) {
+    const std::string step = "read policy " + path;
+    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    if (!file.valid()) {
+        return errno_error(step);
+    }
+    struct stat facts {};
+    if (::fstat(file.get(), &facts) != 0) {
+        return errno_error(step);
+    }
+    if (!S_ISREG(facts.st_mode)) {
+        return Error{step, 0, "it is not a regular file", {}};
+    }
+    std::string text;
+    std::array<char, 4096> part{};
+    for (;;) {
+        const ssize_t got = ::read(file.get(), part.data(), part.size());
+        if (got < 0 && errno != EINTR) {
+            return errno_error(step);
+        }
+        if (got == 0 || text.size() > kMaxPolicyBytes) {
+            return text;  // the parser refuses what is too long
+        }
+        if (got > 0) {
+            text.append(part.data(), static_cast<std::size_t>(got));
+        }
+    }
+}
+
+Result<Policy> load_file(const std::string& path, const std::string& name) {
+    auto text = read_policy_file(path);
+    if (!text) {
+        return text.error();
+    }
+    return parse_policy(*text, name);
+}
+
+Error not_found(const std::string& name, const std::vector<fs::path>& folders) {
+    std::set<std::string> names;
+    std::string places;
+    for (const auto& folder : folders) {
+        places += (places.empty() ? "" : " and ") + folder.string();
+        std::error_code ignored;
+        for (fs::directory_iterator at(folder, ignored), end; !ignored && at != end; at.increment(ignored)) {
+            if (at->path().extension() == ".json" && names.size() < 50) {
+                names.insert(at->path().stem().string());
+            }
+        }
+    }
+    std::string known;
+    for (const auto& one : names) {
+        known += (known.empty() ? "" : ", ") + one;
+    }
+    return Error{"policy " + name, 0,
+                 "there is no policy of that name in " + (places.empty() ? "any folder" : places),
+                 (known.empty() ? "" : "Known: " + known + ". ") + "A file is given by its path"};
+}
+
+}  // namespace
+
+Result<Policy> load_policy(const std::string& name_or_path) {
+    if (is_path(name_or_path)) {
+        return load_file(name_or_path, name_or_path);
+    }
+    if (!is_policy_name(name_or_path)) {
+        return Error{"policy \"" + name_or_path.substr(0, 80) + "\"", 0, "this is not a policy's name",
+                     "Give a name of letters, digits, -, _ and ., or the path of a .json file"};
+    }
+    const auto folders = policy_folders();
+    for (const auto& folder : folders) {
+        const fs::path file = folder / (name_or_path + ".json");
+        std::error_code failed;
+        // Whatever is there but can't be read is an error, not a reason to take another one.
+        if (fs::symlink_status(file, failed).type() != fs::file_type::not_found) {
+            return load_file(file.string(), name_or_path);
+        }
+    }
+    return not_found(name_or_path, folders);
+}
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,146 @@
+// A document against the table, and the table in words.
+#include "sandbox/policy/policy.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "sandbox/policy/document.h"
+#include "sandbox/policy/policy_table.h"
+#include "sandbox/policy/policy_values.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+using nlohmann::json;
+
+const PolicyKey* find_key(const std::string& path) {
+    const auto& table = policy_table();
+    const auto found =
+        std::find_if(table.begin(), table.end(), [&](const PolicyKey& key) { return key.path == path; });
+    return found == table.end() ? nullptr : &*found;
+}
+
+// Is "limits" the first part of some key's path?
+bool is_group(const std::string& path) {
+    const auto& table = policy_table();
+    return std::any_of(table.begin(), table.end(),
+                       [&](const PolicyKey& key) { return key.path.starts_with(path + "."); });
+}
+
+Error unknown_key(const std::string& path) {
+    std::vector<std::string> known;
+    for (const auto& key : policy_table()) {
+        known.push_back(key.path);
+    }
+    const std::string near = nearest(path, known);
+    constexpr std::size_t kMostShown = 80;
+    return Error{path.substr(0, kMostShown), 0,
+                 near.empty() ? "there is no such key" : "there is no such key; did you mean " + near + "?",
+                 near.empty() ? "`cellblock policy show default` lists every key" : ""};
+}
+
+Status read_object(const std::string& prefix, const json& object, Policy& policy) {
+    for (const auto& [name, value] : object.items()) {
+        const std::string path = prefix.empty() ? name : prefix + "." + name;
+        if (const PolicyKey* key = find_key(path)) {
+            if (auto done = key->read(value, policy); !done) {
+                return done;
+            }
+        } else if (!prefix.empty() || !is_group(path)) {
+            return unknown_key(path);
+        } else if (!value.is_object()) {
+            return wrong_value(path, value, "an object { … }");
+        } else if (auto done = read_object(path, value, policy); !done) {
+            return done;
+        }
+    }
+    return Ok{};
+}
+
+Status settle_cell_time_max(const json& document, Policy& policy) {
+    auto& limits = policy.limits;
+    const bool given = document.contains("limits") && document["limits"].contains("cell_time_max");
+    if (!given) {
+        limits.cell_time_max = std::max(limits.cell_time_max, limits.cell_time);
+    }
+    if (limits.cell_time_max < limits.cell_time) {
+        return Error{"limits.cell_time_max",
+                     0,
+                     "found " + exact_duration(limits.cell_time_max) +
+                         "; allowed: not below limits.cell_time, which is " +
+                         exact_duration(limits.cell_time),
+                     {}};
+    }
+    return Ok{};
+}
+
+Result<Policy> read_document(const json& document, const std::string& name) {
+    Policy policy = builtin_policy();
+    policy.name = name;
+    if (auto done = read_object("", document, policy); !done) {
+        return done.error();
+    }
+    if (auto done = settle_cell_time_max(document, policy); !done) {
+        return done.error();
+    }
+    return policy;
+}
+
+std::string escape_cell(std::string text) {
+    for (std::size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) {
+        text.insert(at, "\\");
+    }
+    return text;
+}
+
+}  // namespace
+
+Policy builtin_policy() {
+    Policy policy;
+    policy.name = "builtin";
+    for (const auto& key : policy_table()) {
+        if (!key.read(json::parse(key.fallback), policy)) {
+            std::abort();  // a row whose default is not allowed by the row itself
+        }
+    }
+    return policy;
+}
+
+Result<Policy> parse_policy(std::string_view json_text, const std::string& name) {
+    const auto in_policy = [&](Error error) {
+        error.step = "policy " + name + (error.step.empty() ? "" : ": " + error.step);
+        return error;
+    };
+    auto document = parse_policy_document(json_text);
+    if (!document) {
+        return in_policy(document.error());
+    }
+    auto policy = read_document(*document, name);
+    if (!policy) {
+        return in_policy(policy.error());
+    }
+    return policy;
+}
+
+std::string policy_to_json(const Policy& policy) {
+    nlohmann::ordered_json out = nlohmann::ordered_json::object();
+    for (const auto& key : policy_table()) {
+        const auto dot = key.path.find('.');
+        auto& place =
+            dot == std::string::npos ? out[key.path] : out[key.path.substr(0, dot)][key.path.substr(dot + 1)];
+        place = key.write(policy);
+    }
+    return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+}
+
+std::string policy_reference_markdown() {
+    std::string out = "| Key | Type | Default | Allowed | Meaning |\n|---|---|---|---|---|\n";
+    for (const auto& key : policy_table()) {
+        out += "| `" + key.path + "` | " + key.type + " | `" + key.fallback + "` | " +
+               escape_cell(key.allowed) + " | " + escape_cell(key.meaning) + " |\n";
+    }
+    return out;
+}
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,183 @@
+// The rows. Order here is the order of `cellblock policy show` and of the reference.
+#include "sandbox/policy/policy_table.h"
+
+#include "sandbox/policy/policy_values.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using nlohmann::ordered_json;
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t kKiB = 1024;
+constexpr std::uint64_t kMiB = 1024 * kKiB;
+constexpr std::uint64_t kGiB = 1024 * kMiB;
+constexpr std::uint64_t kTiB = 1024 * kGiB;
+
+// Puts a value that was read where it belongs, or passes the Error on.
+template <class T>
+Status store(Result<T> result, T& target) {
+    if (!result) {
+        return result.error();
+    }
+    target = std::move(*result);
+    return Ok{};
+}
+
+PolicyKey duration_key(const std::string& path, milliseconds Limits::*member, const std::string& fallback,
+                       milliseconds least, milliseconds most, std::string meaning) {
+    return PolicyKey{path,
+                     "duration",
+                     '"' + fallback + '"',
+                     exact_duration(least) + " to " + exact_duration(most),
+                     std::move(meaning),
+                     [=](const json& value, Policy& policy) {
+                         return store(read_duration(path, value, least, most), policy.limits.*member);
+                     },
+                     [=](const Policy& policy) { return exact_duration(policy.limits.*member); }};
+}
+
+PolicyKey size_key(const std::string& path, std::uint64_t Limits::*member, const std::string& fallback,
+                   std::uint64_t least, std::uint64_t most, std::string meaning) {
+    return PolicyKey{path,
+                     "size",
+                     '"' + fallback + '"',
+                     exact_size(least) + " to " + exact_size(most),
+                     std::move(meaning),
+                     [=](const json& value, Policy& policy) {
+                         return store(read_size(path, value, least, most), policy.limits.*member);
+                     },
+                     [=](const Policy& policy) { return exact_size(policy.limits.*member); }};
+}
+
+// A key that is one member of Policy, with a reader of its own.
+template <class T, class Write>
+PolicyKey member_key(std::string path, std::string type, std::string fallback, std::string allowed,
+                     T Policy::*member, Result<T> (*read)(const std::string&, const json&), Write write,
+                     std::string meaning) {
+    return PolicyKey{
+        path,
+        std::move(type),
+        std::move(fallback),
+        std::move(allowed),
+        std::move(meaning),
+        [=](const json& value, Policy& policy) { return store(read(path, value), policy.*member); },
+        [=](const Policy& policy) { return write(policy.*member); }};
+}
+
+ordered_json same(const ordered_json& value) {
+    return value;
+}
+
+Result<std::string> read_description(const std::string& path, const json& value) {
+    return read_text(path, value, 500);
+}
+
+ordered_json write_files(const std::vector<FileRule>& rules) {
+    ordered_json out = ordered_json::array();
+    for (const auto& rule : rules) {
+        out.push_back({{"host", rule.host}, {"sandbox", rule.sandbox}, {"mode", name_of(rule.mode)}});
+    }
+    return out;
+}
+
+ordered_json write_environment(const std::vector<EnvironmentRule>& rules) {
+    ordered_json out = ordered_json::object();
+    for (const auto& rule : rules) {
+        out[rule.name] = rule.value ? ordered_json(*rule.value) : ordered_json(true);
+    }
+    return out;
+}
+
+PolicyKey processes_key() {
+    return PolicyKey{"limits.processes",
+                     "whole number",
+                     "128",
+                     "1 to 65536",
+                     "Processes and threads at a time, all together.",
+                     [](const json& value, Policy& policy) {
+                         return store(read_count("limits.processes", value, 1, 65536),
+                                      policy.limits.processes);
+                     },
+                     [](const Policy& policy) { return policy.limits.processes; }};
+}
+
+PolicyKey cpus_key() {
+    return PolicyKey{"limits.cpus",
+                     "number",
+                     "1.0",
+                     "0.01 to 1024",
+                     "Processors' worth of time; 0.5 is half of one.",
+                     [](const json& value, Policy& policy) {
+                         return store(read_number("limits.cpus", value, 0.01, 1024), policy.limits.cpus);
+                     },
+                     [](const Policy& policy) { return policy.limits.cpus; }};
+}
+
+std::vector<PolicyKey> limit_keys() {
+    return {
+        duration_key("limits.cell_time", &Limits::cell_time, "60s", 10ms, 240h,
+                     "Wall-clock time of a cell. It stands still while the cell waits for `input()`."),
+        duration_key("limits.cell_time_max", &Limits::cell_time_max, "10m", 10ms, 240h,
+                     "The most that `%%timeout` may ask for; not below `limits.cell_time`, and raised to it "
+                     "where this key isn't given."),
+        duration_key("limits.grace_time", &Limits::grace_time, "2s", 10ms, 10min,
+                     "Between the interrupt at the deadline and the kill."),
+        duration_key("limits.start_time", &Limits::start_time, "60s", 100ms, 1h,
+                     "For a sandbox to become ready."),
+        size_key("limits.memory", &Limits::memory_bytes, "1GiB", 32 * kMiB, 64 * kTiB,
+                 "Memory of all processes together."),
+        processes_key(),
+        cpus_key(),
+        size_key("limits.disk", &Limits::disk_bytes, "256MiB", kMiB, 64 * kTiB,
+                 "All that is written: the working directory, `/tmp`, overlays."),
+        size_key("limits.output", &Limits::output_bytes, "16MiB", kKiB, 4 * kGiB,
+                 "Output of one cell, figures included; the rest is cut with a notice."),
+        size_key("limits.code", &Limits::code_bytes, "64KiB", kKiB, 8 * kMiB, "Source of one cell."),
+    };
+}
+
+std::vector<PolicyKey> make_table() {
+    std::vector<PolicyKey> table{
+        member_key("description", "text", "\"\"", "at most 500 bytes", &Policy::description,
+                   &read_description, &same, "For people; it changes nothing."),
+        member_key("engine", "text", "\"native\"", "an engine's name", &Policy::engine, &read_engine, &same,
+                   "What makes the container."),
+        member_key("python", "text", "\"\"", "an absolute path, a name on PATH, or empty", &Policy::python,
+                   &read_python, &same, "Python to run; empty: the first `python3` on PATH."),
+        member_key("preload", "list of text", "[]", "at most 64 modules' dotted names", &Policy::preload,
+                   &read_modules, &same, "Modules to import before the first cell."),
+    };
+    for (auto& key : limit_keys()) {
+        table.push_back(std::move(key));
+    }
+    table.push_back(member_key(
+        "network", "choice", "\"none\"", "`none`", &Policy::network, &read_network,
+        [](NetworkMode mode) { return ordered_json(name_of(mode)); },
+        "`none`: no network but the sandbox's own loopback."));
+    table.push_back(member_key(
+        "files", "list of objects", "[]", "at most 64 of {`host`, `sandbox`, `mode`}", &Policy::files,
+        &read_files, &write_files,
+        "Files of the host that are seen inside. `host`: absolute, or relative to the session's directory; "
+        "`sandbox`: the absolute path inside; `mode`: `read` (the default), or `overlay`: may be written, "
+        "but "
+        "what is written vanishes with the session. Empty: the working directory is private and vanishes."));
+    table.push_back(member_key(
+        "environment", "object", "{}", "at most 64 of `NAME`: text or true", &Policy::environment,
+        &read_environment, &write_environment,
+        "Variables that the sandbox gets: a value of their own, or `true` for the host's value. Nothing else "
+        "of the host's environment passes."));
+    return table;
+}
+
+}  // namespace
+
+const std::vector<PolicyKey>& policy_table() {
+    static const std::vector<PolicyKey> table = make_table();
+    return table;
+}
+
+}  // namespace cellblock::sandbox

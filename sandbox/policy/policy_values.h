@@ -1,0 +1,49 @@
+// How single values of a policy are read, checked and written.
+//
+// Purpose: the helpers behind the table's rows. JSON types are never coerced:
+// true is no number and "128" is no count.
+// Ownership: plain values. Threads: no shared state.
+// Failure: an Error with the key's dotted path as its step.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox {
+
+// "found X; allowed: Y", for any key.
+Error wrong_value(const std::string& path, const nlohmann::json& found, const std::string& allowed);
+
+Result<std::chrono::milliseconds> read_duration(const std::string& path, const nlohmann::json& value,
+                                                std::chrono::milliseconds least,
+                                                std::chrono::milliseconds most);
+Result<std::uint64_t> read_size(const std::string& path, const nlohmann::json& value, std::uint64_t least,
+                                std::uint64_t most);
+Result<std::uint32_t> read_count(const std::string& path, const nlohmann::json& value, std::uint32_t least,
+                                 std::uint32_t most);
+Result<double> read_number(const std::string& path, const nlohmann::json& value, double least, double most);
+Result<std::string> read_text(const std::string& path, const nlohmann::json& value, std::size_t most_bytes);
+
+Result<std::string> read_engine(const std::string& path, const nlohmann::json& value);
+Result<std::string> read_python(const std::string& path, const nlohmann::json& value);
+Result<std::vector<std::string>> read_modules(const std::string& path, const nlohmann::json& value);
+Result<NetworkMode> read_network(const std::string& path, const nlohmann::json& value);
+Result<std::vector<FileRule>> read_files(const std::string& path, const nlohmann::json& value);
+Result<std::vector<EnvironmentRule>> read_environment(const std::string& path, const nlohmann::json& value);
+
+// Exact, so that what is written reads back to the same: "90s", "256MiB", "1000B".
+std::string exact_duration(std::chrono::milliseconds value);
+std::string exact_size(std::uint64_t bytes);
+
+const char* name_of(NetworkMode mode);
+const char* name_of(FileMode mode);
+
+// "did you mean …": the candidate nearest to what was written; empty if none is near.
+std::string nearest(const std::string& written, const std::vector<std::string>& candidates);
+
+}  // namespace cellblock::sandbox

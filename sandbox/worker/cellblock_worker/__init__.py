@@ -1,0 +1,1 @@
+"""The worker: IPython in a sandbox. Runs the cells; worker.main() is the way in."""

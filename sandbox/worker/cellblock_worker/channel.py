@@ -1,0 +1,196 @@
+"""The worker's socket: whole frames out, frames in.
+
+Outgoing things wait in one queue, texts of streams and frames alike, so their
+order is the order in which they were made. Whoever calls flush() writes the
+queue out: adjoining texts as one frame. A frame is never left half-written: an
+interrupt waits for its end (interrupts.py), and if anything else breaks one,
+the process ends, because the host could make no sense of what follows.
+"""
+
+import collections
+import fcntl
+import os
+import select
+import socket
+import threading
+import time
+
+from . import frames
+
+FLUSH_SECONDS = 0.01     # how long text may wait for more
+FLUSH_CHARACTERS = 64 * 1024
+CHUNK_CHARACTERS = 256 * 1024
+ACCOUNTS = 256
+BROKEN = 71              # the process's exit status once its socket is unusable
+
+
+class Channel:
+    def __init__(self, fd, interrupts):
+        self._socket = socket.socket(fileno=_out_of_the_way(fd))
+        self._socket.setblocking(True)
+        self._interrupts = interrupts
+        self._queue = collections.deque()
+        self._lock = threading.Lock()
+        self._writer = None          # the thread that is writing
+        self._waiting = 0            # characters in the queue, roughly
+        self._spent = {}             # bytes of output by cell
+        self._sent_at = 0.0
+        self.output_bytes = 1 << 62
+        self.in_child = False
+        self.arm = lambda: None      # asks for a flush() soon
+        self._read_lock = threading.Lock()
+        self._parser = frames.Parser()
+        self.inbox = collections.deque()
+
+    def fileno(self):
+        return self._socket.fileno()
+
+    # --- out
+
+    def text(self, cell, name, text):
+        """Output of a stream; flushed soon, or now where there is much of it."""
+        if self._spent.get(cell, 0) > self.output_bytes:
+            return  # the host has cut it already
+        self._queue.append((cell, name, text))
+        self._waiting += len(text)
+        if self._waiting >= FLUSH_CHARACTERS:
+            self.flush()
+        else:
+            self.arm()
+
+    def send(self, header, buffers=(), cell=None, cost=0):
+        """Sends a frame, after whatever was made before it. `cost` counts as the cell's output."""
+        if self.in_child:
+            return
+        if cost and self._spent.get(cell, 0) > self.output_bytes:
+            return
+        self._queue.append((frames.encode(header, buffers), cell, cost, None))
+        self.flush()
+
+    def flush_soon(self):
+        """A flush the user asked for: now, unless the last one was just before."""
+        if time.monotonic() - self._sent_at >= FLUSH_SECONDS:
+            self.flush()
+
+    def flush(self):
+        if self._writer == threading.get_ident():
+            return  # a signal handler or finalizer in the midst of a flush: that flush goes on to this
+        with self._interrupts:
+            with self._lock:
+                self._writer = threading.get_ident()
+                try:
+                    self._write_queue()
+                finally:
+                    self._writer = None
+
+    def _push(self, part):
+        try:
+            self._socket.sendall(part)
+        except BaseException:
+            os._exit(BROKEN)  # the host is gone, or would get half a frame
+
+    def _write_queue(self):
+        queue = self._queue
+        while queue:
+            item = queue.popleft()
+            if len(item) == 3:
+                self._write_text(*item)
+            else:
+                parts, cell, cost, _ = item
+                self._spend(cell, cost)
+                for part in parts:
+                    self._push(part)
+        self._sent_at = time.monotonic()
+
+    def _write_text(self, cell, name, text):
+        texts = [text]
+        length = len(text)
+        queue = self._queue
+        while queue and len(queue[0]) == 3 and queue[0][0] == cell and queue[0][1] == name:
+            if length >= CHUNK_CHARACTERS:
+                break
+            more = queue.popleft()[2]
+            texts.append(more)
+            length += len(more)
+        self._waiting = max(0, self._waiting - length)
+        whole = "".join(texts) if len(texts) > 1 else text
+        for start in range(0, length, CHUNK_CHARACTERS):
+            if self._spent.get(cell, 0) > self.output_bytes:
+                return
+            chunk = whole[start:start + CHUNK_CHARACTERS] if length > CHUNK_CHARACTERS else whole
+            self._spend(cell, len(chunk))
+            frame = frames.encode({"type": "stream", "cell": cell, "name": name, "text": chunk})
+            self._push(frame[0])
+
+    def _spend(self, cell, cost):
+        if cost:
+            if cell not in self._spent and len(self._spent) >= ACCOUNTS:
+                del self._spent[min(self._spent)]
+            self._spent[cell] = self._spent.get(cell, 0) + cost
+
+    # --- in
+
+    def receive(self, timeout=0.0):
+        """Moves what has come to the inbox. Waits up to timeout seconds (None: for ever) for something."""
+        if not self._ready(timeout):
+            return
+        with self._interrupts:
+            with self._read_lock:
+                try:
+                    data = self._socket.recv(1 << 20, socket.MSG_DONTWAIT)
+                except BlockingIOError:
+                    return
+                except OSError:
+                    data = b""
+                if not data:
+                    os._exit(0)  # the host has let go of this worker
+                self._parser.feed(data)
+                while True:
+                    frame = self._parser.next()
+                    if frame is None:
+                        return
+                    self.inbox.append(frame)
+
+    def _ready(self, timeout):
+        poller = select.poll()
+        poller.register(self._socket.fileno(), select.POLLIN)
+        return poller.poll(None if timeout is None else int(timeout * 1000))
+
+    def has_unread(self):
+        return bool(self.inbox) or bool(self._ready(0))
+
+    # --- fork
+
+    def before_fork(self):
+        self._interrupts.__enter__()
+        self._lock.acquire()
+
+    def after_fork_in_parent(self):
+        self._lock.release()
+        self._interrupts.__exit__()
+
+    def after_fork_in_child(self):
+        """The socket is the parent's; a child prints through the pipe of descriptor 1."""
+        self.in_child = True
+        self._lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        self._writer = None
+        self._queue.clear()
+        self._waiting = 0
+        try:
+            os.close(self._socket.detach())
+        except OSError:
+            pass
+
+
+def _out_of_the_way(fd):
+    """A high number, so that code which closes or reuses low descriptors doesn't hit it."""
+    for floor in (600, 200, 64, 10):
+        try:
+            moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, floor)
+        except OSError:
+            continue
+        os.close(fd)
+        return moved
+    os.set_inheritable(fd, False)
+    return fd

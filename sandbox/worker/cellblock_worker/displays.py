@@ -1,0 +1,161 @@
+"""Rich output: display(), results, clear_output()."""
+
+import binascii
+import hashlib
+import sys
+import threading
+
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+
+from . import cells, jsontext
+from .frames import FrameTooLarge
+
+BASE64_TYPES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf"))
+LARGE_TEXT = 512 * 1024  # longer texts go as a buffer, because a header is bounded
+NAME_BYTES = 1000
+
+
+class DisplayFrame:
+    """A MIME bundle as a frame's header and buffers."""
+
+    def __init__(self, data, metadata, buffers=()):
+        self.buffers = []
+        self.data = {}
+        for mime, value in data.items():
+            if isinstance(mime, str) and mime and len(mime.encode("utf-8", "replace")) <= NAME_BYTES:
+                self.data[mime] = self._value(mime, value)
+        self.metadata = self.add(jsontext.dump(metadata or {}))
+        self.extra = [self.add(buffer) for buffer in buffers]
+        self.cost = 64 + sum(memoryview(part).nbytes for part in self.buffers) + sum(
+            len(value) for value in self.data.values() if isinstance(value, str))
+
+    def add(self, buffer):
+        self.buffers.append(buffer)
+        return len(self.buffers) - 1
+
+    def _value(self, mime, value):
+        if isinstance(value, str):
+            if mime in BASE64_TYPES:
+                decoded = _from_base64(value)
+                if decoded is not None:
+                    return {"bytes": self.add(decoded)}
+            if len(value) > LARGE_TEXT:
+                return {"json": self.add(jsontext.dump(value))}
+            return value
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            return {"bytes": self.add(bytes(value))}
+        return {"json": self.add(jsontext.dump(value))}
+
+
+def _from_base64(text):
+    try:
+        return binascii.a2b_base64(text.encode("ascii"))
+    except (ValueError, UnicodeEncodeError):
+        return None
+
+
+def _identifier(value):
+    """A display_id as text of bounded length."""
+    if value is None:
+        return None
+    text = str(value)
+    if len(text.encode("utf-8", "replace")) <= NAME_BYTES:
+        return text
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def send_display(channel, kind, data, metadata, display_id=None, count=None, buffers=()):
+    if channel.in_child:
+        print(data.get("text/plain", ""))  # a forked child has only its descriptors
+        return
+    cell = cells.current()
+    frame = DisplayFrame(data, metadata, buffers)
+    header = {"type": "display", "cell": cell, "kind": kind, "data": frame.data, "metadata": frame.metadata,
+              "display_id": _identifier(display_id), "buffers": frame.extra}
+    if count is not None:
+        header["count"] = count
+    try:
+        channel.send(header, frame.buffers, cell=cell, cost=frame.cost)
+    except FrameTooLarge as error:
+        print("cellblock: an output was left out: %s" % error, file=sys.stderr)
+
+
+class Publisher(DisplayPublisher):
+    """display() and what else publishes."""
+
+    channel = None
+    pipes = None
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._local = threading.local()
+
+    @property
+    def _hooks(self):
+        if not hasattr(self._local, "hooks"):
+            self._local.hooks = []
+        return self._local.hooks
+
+    def publish(self, data, metadata=None, source=None, *, transient=None, update=False, buffers=(), **_):
+        self._validate_data(data, metadata)
+        kind = "update_display_data" if update else "display_data"
+        transient = transient or {}
+        if self._hooks:
+            message = {"header": {"msg_type": kind}, "msg_type": kind, "parent_header": {}, "metadata": {},
+                       "content": {"data": data, "metadata": metadata or {}, "transient": transient}}
+            for hook in self._hooks:
+                message = hook(message)
+                if message is None:
+                    return
+        self.pipes.drain()
+        send_display(self.channel, kind, data, metadata, transient.get("display_id"), buffers=buffers or ())
+
+    def clear_output(self, wait=False):
+        self.pipes.drain()
+        self.channel.send({"type": "clear_output", "cell": cells.current(), "wait": bool(wait)})
+
+    def register_hook(self, hook):
+        self._hooks.append(hook)
+
+    def unregister_hook(self, hook):
+        try:
+            self._hooks.remove(hook)
+            return True
+        except ValueError:
+            return False
+
+
+class ResultHook(DisplayHook):
+    """sys.displayhook: a cell's last value as execute_result."""
+
+    channel = None
+    pipes = None
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._format = {}
+        self._metadata = {}
+        self.transient = {}
+
+    def write_output_prompt(self):
+        pass
+
+    def compute_format_data(self, result):
+        before = self.shell._last_traceback
+        bundle, metadata = super().compute_format_data(result)
+        if self.shell._last_traceback is not before and "text/plain" not in bundle:
+            self.shell.result_failed = True
+        return bundle, metadata
+
+    def write_format_data(self, format_dict, md_dict=None):
+        self._format, self._metadata = format_dict, md_dict or {}
+
+    def finish_displayhook(self):
+        data, metadata, transient = self._format, self._metadata, self.transient
+        self._format, self._metadata, self.transient = {}, {}, {}
+        if data:
+            self.pipes.drain()
+            send_display(self.channel, "execute_result", data, metadata, transient.get("display_id"),
+                         count=self.prompt_count)
+        self._is_active = False

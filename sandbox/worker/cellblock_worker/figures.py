@@ -1,0 +1,35 @@
+"""matplotlib with no magic: figures appear at plt.show() and at a cell's end.
+
+Nothing of matplotlib is imported here before a cell does it; the environment
+names the backend, which sets the rest up when it is loaded.
+"""
+
+import os
+import warnings
+
+BACKEND = "module://matplotlib_inline.backend_inline"
+
+
+def choose_backend():
+    os.environ["MPLBACKEND"] = BACKEND  # whatever the host's was: there is no screen
+    os.environ.setdefault("MPLCONFIGDIR", _writable_directory() or "")
+    if not os.environ["MPLCONFIGDIR"]:
+        del os.environ["MPLCONFIGDIR"]
+
+
+def _writable_directory():
+    """Where matplotlib's caches can be written; None where its own choice will do."""
+    home = os.path.expanduser("~")
+    if os.access(home, os.W_OK):
+        return None
+    return os.path.join(os.environ.get("TMPDIR", "/tmp"), "matplotlib")
+
+
+def configure_inline(shell):
+    """What the backend does when it is loaded, for a %config that comes before."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            shell.enable_matplotlib("inline")
+    except ImportError:
+        pass  # no matplotlib: %config says that it doesn't know the class

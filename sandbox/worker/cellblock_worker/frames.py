@@ -1,0 +1,87 @@
+"""Frames as bytes: how a header and its buffers are written and read (FRAMES.md)."""
+
+import json
+import struct
+
+MAX_HEADER = 8 << 20
+MAX_BUFFERS = 256
+MAX_BUFFER = 64 << 20
+MAX_FRAME = 128 << 20
+
+_encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+class FrameTooLarge(ValueError):
+    """What a cell wants to send doesn't fit in one frame."""
+
+
+class FrameBroken(ValueError):
+    """What came isn't a frame."""
+
+
+def encode(header, buffers=()):
+    """The parts of a frame, to be sent one after another."""
+    text = _encoder.encode(header).encode("utf-8", "replace")
+    if not buffers:
+        if len(text) > MAX_HEADER:
+            raise FrameTooLarge("a message of %d MiB of text; at most 8 MiB fit" % (len(text) >> 20))
+        return [struct.pack(">II", len(text), 0) + text]
+    views = [memoryview(buffer).cast("B") for buffer in buffers]
+    lengths = [view.nbytes for view in views]
+    check_sizes(len(text), lengths)
+    return [struct.pack(">%dI" % (2 + len(lengths)), len(text), len(lengths), *lengths) + text, *views]
+
+
+def check_sizes(header, lengths):
+    if header > MAX_HEADER:
+        raise FrameTooLarge("a message of %d MiB of text; at most 8 MiB fit" % (header >> 20))
+    if len(lengths) > MAX_BUFFERS:
+        raise FrameTooLarge("a message of %d binary parts; at most %d fit" % (len(lengths), MAX_BUFFERS))
+    if lengths and max(lengths) > MAX_BUFFER:
+        raise FrameTooLarge("one part of a message has %d MiB; at most 64 MiB fit" % (max(lengths) >> 20))
+    if 8 + 4 * len(lengths) + header + sum(lengths) > MAX_FRAME:
+        raise FrameTooLarge("a message of %d MiB; at most 128 MiB fit" % (sum(lengths) >> 20))
+
+
+class Parser:
+    """Bytes in, frames out: feed() what came, then next() until None."""
+
+    def __init__(self):
+        self._data = bytearray()
+
+    def feed(self, data):
+        self._data += data
+
+    def next(self):
+        data = self._data
+        if len(data) < 8:
+            return None
+        header, count = struct.unpack_from(">II", data)
+        if header > MAX_HEADER or count > MAX_BUFFERS:
+            raise FrameBroken("a frame out of bounds")
+        start = 8 + 4 * count
+        if len(data) < start:
+            return None
+        lengths = struct.unpack_from(">%dI" % count, data, 8)
+        end = start + header + sum(lengths)
+        if end > MAX_FRAME:
+            raise FrameBroken("a frame out of bounds")
+        if len(data) < end:
+            return None
+        frame = self._cut(start, header, lengths)
+        del data[:end]
+        return frame
+
+    def _cut(self, start, header, lengths):
+        try:
+            parsed = json.loads(bytes(self._data[start:start + header]))
+            if not isinstance(parsed["type"], str):
+                raise FrameBroken("a frame without a type")
+        except (ValueError, KeyError, TypeError) as error:
+            raise FrameBroken("a frame that isn't JSON: %s" % error) from None
+        buffers = []
+        position = start + header
+        for length in lengths:
+            buffers.append(bytes(self._data[position:position + length]))
+            position += length
+        return parsed, buffers

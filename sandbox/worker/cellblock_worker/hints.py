@@ -1,0 +1,147 @@
+"""The line under a traceback that says the policy is why, and names its key."""
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+
+NETWORK_ERRNOS = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL))
+NETWORK_NAMES = frozenset(("URLError", "ConnectError", "ConnectionError", "ConnectTimeout", "NewConnectionError",
+                           "MaxRetryError", "NameResolutionError", "ClientConnectorError"))
+NETWORK_MODULES = ("urllib", "http", "requests", "httpx", "aiohttp", "socket", "asyncio", "ssl", "ftplib", "smtplib")
+DISK_ERRNOS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
+CHAIN = 20
+
+
+class Hints:
+    def __init__(self, facts):
+        self._facts = facts
+
+    def line(self, error):
+        """The line for an exception, or None where the policy has no part in it."""
+        seen = []
+        waiting = [error]
+        while waiting and len(seen) < CHAIN:
+            error = waiting.pop(0)
+            if not isinstance(error, BaseException) or error in seen:
+                continue
+            seen.append(error)
+            found = self._cause(error)
+            if found:
+                text, key = found
+                return 'cellblock: %s (policy "%s", key %s)' % (text, self._facts.get("name", "?"), key)
+            waiting += [error.__cause__, None if error.__suppress_context__ else error.__context__,
+                        getattr(error, "reason", None), *getattr(error, "exceptions", ())]
+        return None
+
+    def _fact(self, name):
+        return self._facts.get(name) or "a limited amount"
+
+    def _cause(self, error):
+        if isinstance(error, MemoryError) or _errno(error) == errno.ENOMEM:
+            return "this sandbox may use %s of memory" % self._fact("memory"), "limits.memory"
+        if _is_network(error):
+            if self._facts.get("network", "none") == "none":
+                return "this sandbox has no network", "network"
+            return None
+        if _is_process_limit(error):
+            return ("this sandbox may have %s processes and threads" % self._fact("processes"),
+                    "limits.processes")
+        if isinstance(error, OSError) and error.errno in DISK_ERRNOS:
+            return "this sandbox may write %s" % self._fact("disk"), "limits.disk"
+        if isinstance(error, OSError):
+            return self._about_files(error)
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            return ("no module %s in %s; packages can't be installed from within this sandbox"
+                    % (error.name.partition(".")[0], sys.executable), "python")
+        return None
+
+    def _about_files(self, error):
+        if not isinstance(error, (FileNotFoundError, PermissionError)) and error.errno != errno.EROFS:
+            return None
+        path = error.filename
+        if isinstance(path, bytes):
+            path = os.fsdecode(path)
+        if not isinstance(path, str) or not path or _is_program(error):
+            return None
+        path = os.path.normpath(os.path.join(self._working_directory(), path))
+        if self._is_private(path):
+            return None
+        if error.errno == errno.EROFS or isinstance(error, PermissionError):
+            return "this sandbox may not change or read %s" % path, "files"
+        shown = self._shown()
+        what = "only %s" % ", ".join(shown) if shown else "none"
+        return "this sandbox sees %s of the host's files" % what, "files"
+
+    def _working_directory(self):
+        try:
+            return os.getcwd()
+        except OSError:
+            return self._facts.get("working_directory") or "/"
+
+    def _shown(self):
+        files = self._facts.get("files") or []
+        if isinstance(files, str):
+            files = files.split(", ")
+        return [path for path in files if path]
+
+    def _is_private(self, path):
+        """Somewhere that is the sandbox's own, so that a missing file is the cell's own affair?"""
+        return any(_within(path, place) for place in [*self._shown(), "/tmp", "/proc", "/dev"])
+
+
+def _errno(error):
+    return getattr(error, "errno", None) if isinstance(error, OSError) else None
+
+
+def _within(path, place):
+    return path == place or path.startswith(place.rstrip("/") + "/")
+
+
+def _is_network(error):
+    if isinstance(error, (socket.gaierror, socket.herror, ConnectionRefusedError)):
+        return True
+    if isinstance(error, OSError) and error.errno in NETWORK_ERRNOS:
+        return True
+    module = type(error).__module__.partition(".")[0]
+    if type(error).__name__ in NETWORK_NAMES and module in ("urllib", "urllib3", *NETWORK_MODULES):
+        return not isinstance(getattr(error, "reason", None), (FileNotFoundError, ValueError))
+    if isinstance(error, PermissionError) and error.filename is None:
+        return any(name in NETWORK_MODULES for name in _modules(error)) or _calls_connect(error)
+    return False
+
+
+def _modules(error):
+    trace = error.__traceback__
+    while trace is not None:
+        yield str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        trace = trace.tb_next
+
+
+def _calls_connect(error):
+    """A cell's own socket call: the last frame names it."""
+    trace = error.__traceback__
+    last = None
+    while trace is not None:
+        last, trace = trace, trace.tb_next
+    names = last.tb_frame.f_code.co_names if last is not None else ()
+    return any(name in names for name in ("connect", "connect_ex", "socket", "sendto", "bind"))
+
+
+def _is_process_limit(error):
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return True
+    if not isinstance(error, BlockingIOError) or error.errno != errno.EAGAIN:
+        return False
+    return error.filename is None and not _calls_connect(error)
+
+
+def _is_program(error):
+    """A missing program rather than a file: raised by subprocess."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == subprocess.__file__:
+            return True
+        trace = trace.tb_next
+    return False

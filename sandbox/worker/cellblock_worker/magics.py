@@ -1,0 +1,86 @@
+"""Magics that mean something else in a sandbox, or in a notebook."""
+
+import sys
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_magic, magics_class
+from IPython.core.magics.config import ConfigMagics
+
+
+@magics_class
+class SandboxMagics(Magics):
+    @line_magic
+    def pip(self, line):
+        """Packages can't be installed in a sandbox."""
+        self._no_packages("pip", line)
+
+    @line_magic
+    def conda(self, line):
+        """Packages can't be installed in a sandbox."""
+        self._no_packages("conda", line)
+
+    @line_magic
+    def mamba(self, line):
+        """Packages can't be installed in a sandbox."""
+        self._no_packages("mamba", line)
+
+    @line_magic
+    def micromamba(self, line):
+        """Packages can't be installed in a sandbox."""
+        self._no_packages("micromamba", line)
+
+    @line_magic
+    def uv(self, line):
+        """Packages can't be installed in a sandbox."""
+        self._no_packages("uv", line)
+
+    def _no_packages(self, program, line):
+        if program == "pip" and line.split()[:1] in (["list"], ["show"], ["freeze"], ["check"]):
+            self.shell.system("%s -m pip %s" % (sys.executable, line))
+            return
+        raise UsageError(no_packages_text(self.shell.policy_facts, "%%%s %s" % (program, line)))
+
+    @line_magic
+    def clear(self, line):
+        """Clear the output of the cell."""
+        self.shell.display_pub.clear_output()
+
+    @line_magic
+    def less(self, line):
+        """Show a file through the pager."""
+        if not line:
+            raise UsageError("Missing filename.")
+        from IPython.core import page
+        with open(line) as file:
+            page.page(file.read())
+
+    @line_magic
+    def more(self, line):
+        """Show a file through the pager."""
+        self.less(line)
+
+    @line_magic
+    def config(self, line):
+        """Configure IPython; InlineBackend is known before matplotlib is imported."""
+        known = any(type(one).__name__ == "InlineBackend" for one in self.shell.configurables)
+        if not known and (not line.strip() or line.strip().startswith("InlineBackend")):
+            from . import figures
+            figures.configure_inline(self.shell)
+        # Through the class: an instance's `config` is its configuration.
+        return ConfigMagics.config(self, line)
+
+    @line_magic
+    def connect_info(self, line):
+        """A sandbox has no connection file."""
+        raise UsageError("the connection file stays outside of the sandbox")
+
+    @line_magic
+    def qtconsole(self, line):
+        """Programs with windows can't be opened from a sandbox."""
+        raise UsageError("programs with windows can't be opened from a sandbox")
+
+
+def no_packages_text(facts, command):
+    return ("packages can't be installed in this sandbox (%s): its Python, %s, is read-only and there is no "
+            "network. Install the package there from outside, or choose another Python "
+            '(policy "%s", key python).' % (command.strip(), sys.executable, facts.get("name", "?")))

@@ -1,0 +1,145 @@
+"""Descriptors 1 and 2 as pipes: what children, C code and os.write print.
+
+drain() takes what is in the pipes now. It is called before text of sys.stdout
+is queued and at a cell's end, so that the order is kept and nothing of a cell
+comes after it; a thread does the same while a cell is busy. Nobody waits for
+the end of a pipe, so a child that holds one open holds up nothing.
+"""
+
+import _thread
+import codecs
+import fcntl
+import os
+import select
+import threading
+import time
+
+from . import cells
+from .channel import FLUSH_SECONDS, _out_of_the_way
+
+PIPE_BYTES = 256 * 1024
+READ_BYTES = 64 * 1024
+NAMES = ("stdout", "stderr")
+
+
+class Pipes:
+    def __init__(self, channel, interrupts):
+        self._channel = channel
+        self._interrupts = interrupts
+        self._lock = threading.Lock()
+        self._owner = None           # the thread that is draining
+        self._readers = []
+        self._writers = []
+        for fd in (1, 2):
+            reader, writer = os.pipe()
+            self._readers.append(_out_of_the_way(reader))
+            self._writers.append(_out_of_the_way(writer))
+            os.set_blocking(self._readers[-1], False)
+            try:
+                fcntl.fcntl(self._readers[-1], 1031, PIPE_BYTES)  # F_SETPIPE_SZ
+            except OSError:
+                pass
+        self._restore_descriptors()
+        self._decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in NAMES]
+        wake_read, wake_write = os.pipe()
+        self._wake_read = _out_of_the_way(wake_read)
+        self._wake_write = _out_of_the_way(wake_write)
+        os.set_blocking(self._wake_read, False)
+        self._armed = False
+
+    def _restore_descriptors(self):
+        for fd, writer in zip((1, 2), self._writers):
+            os.dup2(writer, fd)
+
+    def check_descriptors(self):
+        """A cell may have closed 1 or 2."""
+        for fd, writer in zip((1, 2), self._writers):
+            try:
+                os.fstat(fd)
+            except OSError:
+                os.dup2(writer, fd)
+
+    # --- reading
+
+    def drain(self):
+        if self._channel.in_child:
+            return
+        # In this order: what another thread has read but not queued yet must be waited for.
+        if not select.select(self._readers, (), (), 0)[0] and self._owner is None:
+            return
+        if self._owner == threading.get_ident():
+            return  # a signal handler or finalizer printed in the midst of this
+        with self._interrupts:
+            with self._lock:
+                self._owner = threading.get_ident()
+                try:
+                    for index, reader in enumerate(self._readers):
+                        self._drain_one(index, reader)
+                finally:
+                    self._owner = None
+
+    def _drain_one(self, index, reader):
+        left = 4 * PIPE_BYTES  # more than a pipe holds: a busy child can't keep us here
+        while left > 0:
+            try:
+                data = os.read(reader, READ_BYTES)
+            except OSError:
+                return
+            if not data:
+                return
+            left -= len(data)
+            text = self._decoders[index].decode(data)
+            if text:
+                self._channel.text(cells.latest(), NAMES[index], text)
+            if len(data) < READ_BYTES:
+                return
+
+    # --- the thread that flushes and drains while the main thread is busy
+
+    def start(self):
+        self._channel.arm = self._arm
+        _thread.start_new_thread(self._watch, ())
+
+    def _arm(self):
+        if not self._armed:
+            self._armed = True
+            os.write(self._wake_write, b"!")
+
+    def _watch(self):
+        poller = select.poll()
+        for fd in (*self._readers, self._wake_read):
+            poller.register(fd, select.POLLIN)
+        deadline = None
+        while True:
+            wait = None if deadline is None else max(0, deadline - time.monotonic()) * 1000
+            for fd, _ in poller.poll(wait):
+                if fd == self._wake_read:
+                    os.read(fd, 64)
+                else:
+                    self.drain()
+                if deadline is None:
+                    deadline = time.monotonic() + FLUSH_SECONDS
+            if deadline is not None and time.monotonic() >= deadline:
+                deadline = None
+                self._armed = False  # before the flush: a text that comes during it arms again
+                self._channel.flush()
+
+    # --- fork
+
+    def before_fork(self):
+        self._interrupts.__enter__()
+        self._lock.acquire()
+
+    def after_fork_in_parent(self):
+        self._lock.release()
+        self._interrupts.__exit__()
+
+    def after_fork_in_child(self):
+        self._lock = threading.Lock()
+        self._owner = None
+        self._armed = True
+        for fd in (*self._readers, *self._writers, self._wake_read, self._wake_write):
+            try:
+                os.close(fd)
+            except OSError:
+                pass

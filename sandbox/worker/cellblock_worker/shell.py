@@ -1,0 +1,247 @@
+"""IPython's shell for cells whose output goes through the channel.
+
+Named as ipykernel's class is: libraries tell a notebook by that name.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import traceback
+
+from IPython.core import page
+from IPython.core.autocall import ZMQExitAutocall
+from IPython.core.error import UsageError
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.profiledir import ProfileDir
+from IPython.core.usage import default_banner
+from IPython.utils.process import arg_split  # noqa: F401  (as ipykernel's module offers it)
+from traitlets import Any, CBool, Instance, Type, default
+from traitlets.config import Config
+
+from . import cells
+from .displays import Publisher, ResultHook
+from .magics import SandboxMagics, no_packages_text
+
+MAX_ERROR_TEXT = 64 * 1024
+MAX_TRACEBACK = 512 * 1024
+MAX_TRACEBACK_LINES = 1000
+CHILD_SECONDS = 2.0  # for an interrupted child to end
+
+
+class UnwrittenProfile(ProfileDir):
+    """A profile that makes no directories: nothing of it is to be kept."""
+
+    def _location_changed(self, change=None):
+        pass
+
+    check_security_dir = check_log_dir = check_pid_dir = check_startup_dir = check_dirs = _location_changed
+
+
+class ZMQInteractiveShell(InteractiveShell):
+    displayhook_class = Type(ResultHook)
+    display_pub_class = Type(Publisher)
+    kernel = Any()
+    channel = Any()
+    pipes = Any()
+    hints = Any()
+    policy_facts = Any({})
+    readline_use = CBool(False)
+    autoindent = CBool(False)
+    exiter = Instance(ZMQExitAutocall)
+    keepkernel_on_exit = None
+    result_failed = False
+    silent = False
+    _last_traceback = None
+    _last_error = None
+
+    @default("banner1")
+    def _default_banner1(self):
+        return default_banner
+
+    @default("exiter")
+    def _default_exiter(self):
+        return ZMQExitAutocall(self)
+
+    # --- construction
+
+    def init_profile_dir(self, profile_dir):
+        place = os.path.join(self.ipython_dir, "profile_default")
+        self.profile_dir = profile_dir or UnwrittenProfile(location=place)
+
+    def init_environment(self):
+        # Colours where programs ask for the terminal; no pager that waits for a key.
+        os.environ.update(TERM="xterm-color", CLICOLOR="1", FORCE_COLOR="1", CLICOLOR_FORCE="1",
+                          PAGER="cat", GIT_PAGER="cat")
+
+    def init_hooks(self):
+        super().init_hooks()
+        self.set_hook("show_in_pager", page.as_hook(self._page), 99)
+
+    def init_magics(self):
+        super().init_magics()
+        self.register_magics(SandboxMagics)
+
+    def init_virtualenv(self):
+        pass  # the policy has chosen the Python
+
+    def init_io(self):
+        pass
+
+    # --- what a cell may ask for
+
+    def enable_gui(self, gui=None):
+        if gui not in (None, "inline", "none", "asyncio"):
+            raise UsageError("windows can't be opened from a sandbox, so %r has no event loop here" % gui)
+
+    def ask_exit(self):
+        self.exit_now = False
+        self.payload_manager.write_payload({"source": "ask_exit", "keepkernel": self.keepkernel_on_exit})
+
+    def set_next_input(self, text, replace=False):
+        self.payload_manager.write_payload({"source": "set_next_input", "text": text, "replace": replace})
+
+    def _page(self, text, start=0, screen_lines=0, pager_cmd=None):
+        data = text if isinstance(text, dict) else {"text/plain": text}
+        self.payload_manager.write_payload({"source": "page", "data": data, "start": max(0, start)})
+
+    # --- programs: they inherit descriptors 1 and 2, which are pipes to us
+
+    def system_piped(self, cmd):
+        command = self.var_expand(cmd, depth=1)
+        self.user_ns["_exit_code"] = self._run(command)
+        words = command.split()
+        if self.user_ns["_exit_code"] and "pip" in words[:3] and "install" in words:
+            print("cellblock: " + no_packages_text(self.policy_facts, "!" + command), file=sys.stderr)
+
+    system = system_raw = system_piped
+
+    def _run(self, command):
+        sys.stdout.flush()
+        child = subprocess.Popen(command, shell=True, executable=_shell_program(), stdin=subprocess.DEVNULL)
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:
+            # The interrupt went to the whole process group, so to the child too.
+            _end(child)
+            raise
+        finally:
+            self.pipes.drain()
+        return code
+
+    def getoutput(self, cmd, split=True, depth=0):
+        from IPython.utils.text import LSString, SList
+        command = self.var_expand(cmd, depth=depth + 1)
+        done = subprocess.run(command, shell=True, executable=_shell_program(), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        text = done.stdout.decode("utf-8", "replace")
+        return SList(text.splitlines()) if split else LSString(text)
+
+    # --- errors
+
+    def _showtraceback(self, etype, evalue, stb):
+        lines = _bounded(stb)
+        hint = self._hint(evalue)
+        if hint:
+            lines.append(hint)
+        self._last_traceback = lines
+        self._last_error = {"ename": str(etype.__name__)[:200], "evalue": _text_of(evalue), "traceback": lines}
+        if not self.silent:
+            self.pipes.drain()
+            self.channel.send({"type": "error", "cell": cells.current(), **self._last_error})
+
+    def _hint(self, evalue):
+        try:
+            return self.hints.line(evalue) if self.hints else None
+        except Exception:
+            return None  # a hint is an extra: an odd exception object may break it
+
+    def showtraceback(self, exc_tuple=None, *args, **kwargs):
+        try:
+            etype, value, trace = self._get_exc_info(exc_tuple)
+        except ValueError:  # there is none; IPython says so
+            return super().showtraceback(exc_tuple, *args, **kwargs)
+        if hasattr(value, "exceptions") and hasattr(value, "derive"):
+            # IPython prints a group of exceptions to stderr; here it is an error like any other.
+            self._showtraceback(etype, value, traceback.format_exception(etype, value, _after_shell(trace)))
+            return None
+        return super().showtraceback(exc_tuple, *args, **kwargs)
+
+    def show_usage_error(self, exc):
+        self._showtraceback(type(exc), exc, ["UsageError: %s" % exc])
+
+    # --- one cell
+
+    def begin(self, count, silent):
+        self.silent = silent
+        self.execution_count = count
+        self.result_failed = False
+        self._last_traceback = None
+        self._last_error = None
+        for history in (self.history_manager.input_hist_parsed, self.history_manager.input_hist_raw):
+            if len(history) < count:  # In[n] is cell n, also when this worker began later
+                history.extend([""] * (count - len(history)))
+
+    def error_of(self, error):
+        """The reply's error for an exception that a cell ended with."""
+        shown = self._last_error
+        if shown is not None:
+            return shown
+        return {"ename": type(error).__name__, "evalue": _text_of(error), "traceback": []}
+
+
+def make_shell(channel, pipes, kernel, facts):
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.IPKernelApp.kernel_name = "cellblock"  # libraries tell a notebook by this section
+    Publisher.channel = ResultHook.channel = channel
+    Publisher.pipes = ResultHook.pipes = pipes
+    shell = ZMQInteractiveShell.instance(config=config, kernel=kernel, channel=channel, pipes=pipes,
+                                         policy_facts=facts, ipython_dir=_directory())
+    kernel.shell = shell
+    return shell
+
+
+def _directory():
+    return os.path.join(os.environ.get("TMPDIR", "/tmp"), ".ipython")
+
+
+def _shell_program():
+    program = os.environ.get("SHELL", "")
+    return program if os.access(program, os.X_OK) else "/bin/sh"
+
+
+def _end(child):
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            child.wait(CHILD_SECONDS if number == signal.SIGTERM else 0.1)
+            return
+        except subprocess.TimeoutExpired:
+            child.send_signal(number)
+
+
+def _after_shell(trace):
+    """A traceback without IPython's own first frames."""
+    first = trace
+    while first is not None and "IPython" in first.tb_frame.f_code.co_filename:
+        first = first.tb_next
+    return first or trace
+
+
+def _text_of(error):
+    try:
+        text = str(error)
+    except Exception:
+        text = "<an exception whose text can't be made>"
+    return text if len(text) <= MAX_ERROR_TEXT else text[:MAX_ERROR_TEXT] + " […]"
+
+
+def _bounded(stb):
+    lines = [line if len(line) <= MAX_ERROR_TEXT else line[:MAX_ERROR_TEXT] + " […]"
+             for line in ([stb] if isinstance(stb, str) else map(str, stb))]
+    if len(lines) > MAX_TRACEBACK_LINES:
+        half = MAX_TRACEBACK_LINES // 2
+        lines = lines[:half] + lines[-half:]
+    while len(lines) > 2 and sum(map(len, lines)) > MAX_TRACEBACK:
+        del lines[len(lines) // 2]  # the beginning says where it started, the end what it was
+    return lines

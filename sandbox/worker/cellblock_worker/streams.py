@@ -1,0 +1,137 @@
+"""sys.stdout and sys.stderr of the cells."""
+
+import codecs
+import io
+import os
+import time
+
+from . import cells
+
+RECENT_SECONDS = 0.0001
+
+
+class OutputStream(io.TextIOBase):
+    """Text goes to the host as a frame; in a forked child, to the descriptor."""
+
+    encoding = "utf-8"
+    errors = "replace"
+    newlines = None
+    line_buffering = False
+    write_through = False
+    mode = "w"
+
+    def __init__(self, name, fd, channel, pipes):
+        self._stream = name
+        self._fd = fd
+        self._channel = channel
+        self._pipes = pipes
+        self._checked_at = 0.0
+        self._at_line_start = True
+        self._child_text = ""  # of a forked child: the line that isn't whole yet
+        self.name = "<%s>" % name
+        self.buffer = ByteStream(self)
+
+    def write(self, text):
+        if not isinstance(text, str):
+            raise TypeError("write() argument must be str, not %s" % type(text).__name__)
+        if not text:
+            return 0
+        if self._channel.in_child:
+            self._write_in_child(text)
+            return len(text)
+        # What a child or C code has written to the descriptor comes first. Looking at each
+        # line's begin, or after a while, is cheaper than at each piece of a line.
+        now = time.monotonic()
+        if self._at_line_start or now - self._checked_at > RECENT_SECONDS:
+            self._pipes.drain()
+            self._checked_at = now
+        self._at_line_start = text[-1] == "\n"
+        self._channel.text(cells.current(), self._stream, text)
+        return len(text)
+
+    def _write_in_child(self, text):
+        """Whole lines at a time, so that those of several children don't mix."""
+        lines, newline, rest = (self._child_text + text).rpartition("\n")
+        self._child_text = rest
+        self._write_to_descriptor(lines + newline)
+
+    def _write_to_descriptor(self, text):
+        data = memoryview(text.encode("utf-8", "replace"))
+        while data:
+            data = data[os.write(self._fd, data):]
+
+    def writelines(self, lines):
+        for line in lines:
+            self.write(line)
+
+    def flush(self):
+        if not self._channel.in_child:
+            self._channel.flush_soon()
+        elif self._child_text:
+            text, self._child_text = self._child_text, ""
+            self._write_to_descriptor(text)
+
+    def fileno(self):
+        return self._fd
+
+    def isatty(self):
+        return False
+
+    def writable(self):
+        return True
+
+    def readable(self):
+        return False
+
+    def seekable(self):
+        return False
+
+    def reconfigure(self, **_):
+        pass
+
+    def detach(self):
+        raise io.UnsupportedOperation("detach")
+
+    def close(self):
+        pass  # a cell that closes sys.stdout means its own use of it
+
+    def __del__(self):
+        pass
+
+
+class ByteStream(io.BufferedIOBase):
+    """sys.stdout.buffer: bytes become text of the stream, characters kept whole."""
+
+    mode = "wb"
+
+    def __init__(self, stream):
+        self._text = stream
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self.name = stream.name
+        self.raw = self
+
+    def write(self, data):
+        view = memoryview(data).cast("B") if not isinstance(data, (bytes, bytearray)) else data
+        self._text.write(self._decoder.decode(bytes(view)))
+        return len(view)
+
+    def flush(self):
+        self._text.flush()
+
+    def fileno(self):
+        return self._text.fileno()
+
+    def isatty(self):
+        return False
+
+    def writable(self):
+        return True
+
+    def readable(self):
+        return False
+
+    def close(self):
+        pass
+
+    def __del__(self):
+        pass

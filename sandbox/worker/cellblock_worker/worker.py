@@ -1,0 +1,319 @@
+"""The worker's life: start, frames in, cells run, answers out."""
+
+import asyncio
+import os
+import sys
+import traceback
+import warnings
+
+from . import cells, jsontext
+from .channel import Channel
+from .frames import FrameTooLarge
+from .interrupts import Interrupts
+from .pipes import Pipes
+from .stdin import Stdin
+from .streams import OutputStream
+
+OLDEST_IPYTHON = (8, 5)
+FAILED = 69
+
+
+class CannotStart(Exception):
+    """The reason is for the user."""
+
+
+def main(fd):
+    interrupts = Interrupts()
+    channel = Channel(fd, interrupts)
+    interrupts.request_waits = channel.has_unread
+    interrupts.install()
+    pipes = Pipes(channel, interrupts)
+    install_streams(channel, pipes)
+    try:
+        worker = Worker(channel, pipes, interrupts)
+    except CannotStart as reason:
+        fail(channel, str(reason))
+    except BaseException:
+        fail(channel, "the worker could not start: " + traceback.format_exc())
+    worker.run()
+
+
+def fail(channel, message):
+    channel.send({"type": "failed", "message": message[-2000:]})
+    os._exit(FAILED)
+
+
+def install_streams(channel, pipes):
+    sys.stdout = OutputStream("stdout", 1, channel, pipes)
+    sys.stderr = OutputStream("stderr", 2, channel, pipes)
+    sys.__stdout__ = open(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
+    sys.__stderr__ = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="replace", closefd=False)
+    pipes.start()
+    cells.follow_threads()
+
+
+class Worker:
+    def __init__(self, channel, pipes, interrupts):
+        self._channel = channel
+        self._pipes = pipes
+        self._interrupts = interrupts
+        self._wakeup = None
+        configure = self._first_frame()
+        self._facts = configure.get("policy") or {}
+        limit = self._facts.get("output_bytes")
+        if isinstance(limit, int) and limit > 0:
+            channel.output_bytes = limit
+        self._environment()
+        self._make_shell()
+        self._preload(configure.get("preload") or [])
+        self._handle_forks()
+        unbuffer_c_output()
+
+    # --- start
+
+    def _first_frame(self):
+        while not self._channel.inbox:
+            self._channel.receive(None)
+        header, _ = self._channel.inbox.popleft()
+        if header["type"] != "configure":
+            raise CannotStart("the host's first frame was %r and not 'configure'" % header["type"])
+        return header
+
+    def _environment(self):
+        from . import figures
+        sys.argv = [""]
+        if "" not in sys.path:
+            sys.path.insert(0, "")
+        figures.choose_backend()
+
+    def _make_shell(self):
+        try:
+            from IPython.core import release
+        except ImportError as error:
+            raise CannotStart(missing_ipython(error)) from None
+        if release.version_info[:2] < OLDEST_IPYTHON:
+            raise CannotStart("IPython %s in %s is too old; cellblock needs 8.5 or later. Run: %s -m pip install "
+                              "--upgrade ipython" % (release.version, sys.executable, sys.executable))
+        from . import comms, completion, hints, kernel, shell
+        self._kernel = kernel.Kernel()
+        self._shell = shell.make_shell(self._channel, self._pipes, self._kernel, self._facts)
+        self._shell.hints = hints.Hints(self._facts)
+        self._comms = comms.install(self._channel, self._pipes, self._kernel)
+        self._kernel.comm_manager = self._comms
+        self._queries = completion.Queries(self._shell, self._comms)
+        self._stdin = Stdin(self._channel, self._pipes)
+        self._stdin.install()
+        self._ready = {"type": "ready", "python": sys.version.split()[0], "ipython": release.version,
+                       "banner": self._shell.banner[:2000]}
+        self._kernel.banner = self._shell.banner
+
+    def _preload(self, names):
+        for name in names:
+            try:
+                __import__(name)
+            except BaseException as error:
+                raise CannotStart("the module %s of the policy's `preload` can't be imported by %s: %s: %s"
+                                  % (name, sys.executable, type(error).__name__, error)) from None
+
+    def _handle_forks(self):
+        for part in (self._channel, self._pipes):  # before_fork runs in the opposite order
+            os.register_at_fork(before=part.before_fork, after_in_parent=part.after_fork_in_parent,
+                                after_in_child=part.after_fork_in_child)
+        os.register_at_fork(after_in_child=self._interrupts.in_child)
+        # Python 3.12 warns of threads at a fork; the only one that a cell didn't make is taken care of above.
+        warnings.filterwarnings("ignore", message=".* is multi-threaded, use of fork", category=DeprecationWarning)
+
+    # --- the loop
+
+    def run(self):
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        self._loop = loop
+        self._stdin.woken = lambda: loop.call_soon_threadsafe(self._wake)
+        loop.add_reader(self._channel.fileno(), self._readable)
+        task = loop.create_task(self._serve())
+        self._interrupts.main_task = task
+        while not task.done():
+            try:
+                loop.run_until_complete(task)
+            except (KeyboardInterrupt, SystemExit):
+                pass  # of a task that a cell left behind; the loop goes on
+            except RuntimeError:
+                if loop.is_closed():
+                    break  # a cell has closed the loop: this worker's end
+        os._exit(FAILED)
+
+    def _readable(self):
+        self._channel.receive(0)
+        self._wake()
+
+    def _wake(self):
+        if self._wakeup is not None and not self._wakeup.done():
+            self._wakeup.set_result(None)
+
+    async def _serve(self):
+        self._interrupts.early = False
+        self._channel.send(self._ready)
+        inbox = self._channel.inbox
+        while True:
+            while not inbox:
+                self._wakeup = self._loop.create_future()
+                try:
+                    await self._wakeup
+                except asyncio.CancelledError:
+                    pass  # a cell's code cancelled every task it found; this one goes on
+                self._wakeup = None
+            self._interrupts.taken = True
+            header, buffers = inbox.popleft()
+            await self._serve_one(header, buffers)
+
+    async def _serve_one(self, header, buffers):
+        kind = header["type"]
+        if kind == "execute":
+            await self._execute(header)
+        elif kind in ("comm_open", "comm_msg", "comm_close"):
+            self._comm(kind, header, buffers)
+        elif self._queries.knows(kind):
+            content = self._queries.answer(header)
+            self._interrupts.taken = False
+            self._channel.send({"type": "reply", "query": header["query"], "content": 0}, [jsontext.dump(content)])
+        else:
+            self._interrupts.taken = False  # an input_reply that nobody waits for is stale
+
+    # --- a cell
+
+    def _begin(self, header, kind):
+        self._pipes.drain()
+        cells.begin(header["cell"])
+        metadata = header.get("metadata")
+        msg_id = header.get("parent") or (metadata.get("msg_id", "") if isinstance(metadata, dict) else "")
+        self._kernel.set_parent_id(str(msg_id), kind)
+        self._interrupts.install()
+
+    def _end(self, header, error, expressions=b"{}", payload=b"[]"):
+        if self._channel.in_child:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(0)  # a child that a cell forked has come to the cell's end
+        self._pipes.check_descriptors()
+        self._pipes.drain()
+        done = {"type": "done", "cell": header["cell"], "status": "error" if error else "ok", "error": error,
+                "user_expressions": 0, "payload": 1}
+        try:
+            self._channel.send(done, [expressions, payload])
+        except FrameTooLarge:
+            self._channel.send(done, [b"{}", b"[]"])
+
+    async def _execute(self, header):
+        self._begin(header, "execute_request")
+        self._stdin.begin_cell(bool(header.get("allow_stdin")))
+        self._shell.begin(header.get("count", 1), bool(header.get("silent")))
+        error, expressions, payload = None, b"{}", b"[]"
+        try:
+            try:
+                self._interrupts.begin()
+                error = await self._run_cell(header)
+                if error is None:
+                    expressions = self._expressions(header.get("user_expressions"))
+            finally:
+                self._interrupts.end()
+        except BaseException as edge:  # an interrupt between IPython's own steps, say
+            self._interrupts.end()
+            error = self._show(edge)
+        try:
+            payload = self._payload()
+        except (TypeError, ValueError):
+            pass
+        self._end(header, error, expressions, payload)
+
+    def _show(self, error):
+        try:
+            self._shell.showtraceback((type(error), error, error.__traceback__))
+        except BaseException:
+            pass
+        return self._shell.error_of(error)
+
+    async def _run_cell(self, header):
+        shell = self._shell
+        code, silent = header["code"], bool(header.get("silent"))
+        store = bool(header.get("store_history", True)) and not silent
+        failure = None
+        try:
+            transformed = shell.transform_cell(code)
+        except Exception:
+            transformed, failure = code, sys.exc_info()
+        cell_id = (header.get("metadata") or {}).get("cellId")
+        coroutine = shell.run_cell_async(code, store_history=store, silent=silent, transformed_cell=transformed,
+                                         preprocessing_exc_tuple=failure, cell_id=cell_id)
+        result = None
+        try:
+            result = await self._interrupts.drive(coroutine)
+        finally:
+            self._interrupts.running = True
+            shell.events.trigger("post_execute")
+            if not silent:
+                shell.events.trigger("post_run_cell", result)
+        if not result.success:
+            return shell.error_of(result.error_before_exec or result.error_in_exec)
+        return shell.error_of(None) if shell.result_failed else None
+
+    def _expressions(self, expressions):
+        if not expressions:
+            return b"{}"
+        values = self._shell.user_expressions(expressions)
+        return jsontext.dump(values)
+
+    def _payload(self):
+        manager = self._shell.payload_manager
+        payload = manager.read_payload()
+        if not payload:
+            return b"[]"
+        manager.clear_payload()
+        return jsontext.dump(payload)
+
+    # --- a comm's message
+
+    def _comm(self, kind, header, buffers):
+        self._begin(header, kind)
+        self._stdin.begin_cell(False)
+        self._shell.begin(self._shell.execution_count, False)
+        error = None
+        try:
+            try:
+                self._interrupts.begin()
+                getattr(self._comms, kind)(comm_message(kind, header, buffers))
+            finally:
+                self._interrupts.end()
+        except BaseException as problem:
+            self._interrupts.end()
+            error = self._show(problem)
+        self._end(header, error)
+
+
+def comm_message(kind, header, buffers):
+    """A Jupyter message, as comm callbacks get it."""
+    import json
+    content = {"comm_id": header["comm_id"], "data": json.loads(buffers[header["data"]])}
+    if kind == "comm_open":
+        content["target_name"] = header["target_name"]
+    return {"header": {"msg_type": kind}, "msg_type": kind, "parent_header": {}, "content": content,
+            "metadata": json.loads(buffers[header["metadata"]]), "buffers": [memoryview(b) for b in buffers[2:]]}
+
+
+def missing_ipython(error):
+    if getattr(error, "name", None) not in (None, "IPython"):
+        return "IPython can't be imported by %s: %s" % (sys.executable, error)
+    return ("%s has no IPython, which cellblock needs. Run: %s -m pip install ipython (or, for Debian's own "
+            "Python: apt-get install python3-ipython)" % (sys.executable, sys.executable))
+
+
+def unbuffer_c_output():
+    """printf of C code appears with its cell, not when the process ends."""
+    try:
+        import ctypes
+        libc = ctypes.CDLL(None)
+        stdout = ctypes.c_void_p.in_dll(libc, "stdout")
+        libc.setvbuf(stdout, None, 1, 0)  # _IOLBF
+    except Exception:
+        pass

@@ -1,0 +1,196 @@
+"""Shared fixtures: the program, private places, kernels that are stopped for certain, leftovers."""
+
+import os
+import pathlib
+import signal
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from support import kernels, leftovers  # noqa: E402
+from support.client import TimedOut  # noqa: E402
+
+TEST_SECONDS = 150
+MINE = ("protocol", "clients", "limits")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "ipykernel_fails(reason): ipykernel 6.17 is known to fail here")
+    config.addinivalue_line("markers", "cellblock_only(reason): means nothing for another kernel")
+    config.addinivalue_line("markers", "seconds(n): may take longer than the usual bound")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if kernels.is_ipykernel():
+            for mark in item.iter_markers("ipykernel_fails"):
+                item.add_marker(pytest.mark.xfail(reason="ipykernel: " + mark.args[0], strict=False))
+            for mark in item.iter_markers("cellblock_only"):
+                item.add_marker(pytest.mark.skip(reason="of cellblock alone: " + mark.args[0]))
+        elif item.path.parent.name in MINE and not os.access(kernels.PROGRAM, os.X_OK):
+            item.add_marker(pytest.mark.skip(reason="%s isn't built" % kernels.PROGRAM))
+
+
+# --- no test hangs
+
+def _bounded(item):
+    mark = item.get_closest_marker("seconds")
+    seconds = mark.args[0] if mark else TEST_SECONDS
+
+    def late(*_):
+        raise TimedOut("the test took longer than %d s" % seconds)
+
+    signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_setup(item):
+    yield from _bounded(item)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    yield from _bounded(item)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown(item):
+    yield from _bounded(item)
+
+
+# --- nothing is left behind
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left():
+    leftovers.become_subreaper()
+    before = leftovers.Snapshot()
+    kept = set(leftovers.descendants(os.getpid()))
+    yield before
+    leftovers.wait_until(lambda: not leftovers.reap_adopted(kept), 5)
+    left = leftovers.reap_adopted(kept)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    assert not left, "processes outlived their kernels: %s" % left
+    assert not before.wait_clean(), "left behind: %s" % before.wait_clean(0)
+
+
+# --- the program and its users
+
+@pytest.fixture(scope="session")
+def program():
+    if not os.access(kernels.PROGRAM, os.X_OK):
+        pytest.skip("%s isn't built" % kernels.PROGRAM)
+    return kernels.PROGRAM
+
+
+def users():
+    """Root, where we are root, and an ordinary user; else whoever we are."""
+    if os.environ.get("CELLBLOCK_TEST_USER"):
+        return [os.environ["CELLBLOCK_TEST_USER"]]
+    return [None, kernels.ORDINARY_USER] if os.getuid() == 0 else [None]
+
+
+def user_name(user):
+    return user or ("root" if os.getuid() == 0 else "self")
+
+
+def pytest_generate_tests(metafunc):
+    """A test or fixture that takes `any_user` runs for root and for an ordinary user alike."""
+    if "any_user" in metafunc.fixturenames:
+        metafunc.parametrize("any_user", users(), ids=user_name, scope="module", indirect=True)
+
+
+@pytest.fixture(scope="module")
+def any_user(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def one_user():
+    """$CELLBLOCK_TEST_USER, or None for whoever runs the tests."""
+    return os.environ.get("CELLBLOCK_TEST_USER") or None
+
+
+# --- places and kernels
+
+@pytest.fixture
+def place(one_user):
+    made = kernels.Place(one_user)
+    yield made
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def module_place(one_user):
+    made = kernels.Place(one_user)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def start(place):
+    """start(**options) gives a Kernel of the test's own."""
+    started = []
+
+    def make(**options):
+        started.append(kernels.Kernel(options.pop("place", place), **options))
+        return started[-1]
+
+    yield make
+    left = {}
+    for one in started:
+        left.update(one.stop())
+    assert not left, "outlived the kernel: %s" % left
+
+
+class Shared:
+    """One kernel for a module's tests; another in its stead should it be lost or stuck."""
+
+    def __init__(self, place, **options):
+        self._place, self._options, self._kernel = place, options, None
+
+    def kernel(self):
+        if self._kernel is not None and not self._healthy():
+            self._kernel.stop()
+            self._kernel = None
+        if self._kernel is None:
+            self._kernel = kernels.Kernel(self._place, **self._options)
+        self._kernel.client.on_input = None
+        self._kernel.client.log.clear()
+        return self._kernel
+
+    def _healthy(self):
+        if not self._kernel.alive():
+            return False
+        try:
+            self._kernel.client.fence("shell", timeout=5)
+            self._kernel.client.fence("control", timeout=5)
+            return True
+        except Exception:  # whatever an earlier test left in the sockets
+            return False
+
+    def stop(self):
+        return self._kernel.stop() if self._kernel is not None else {}
+
+
+@pytest.fixture(scope="module")
+def shared(module_place):
+    made = Shared(module_place)
+    yield made
+    left = made.stop()
+    assert not left, "outlived the kernel: %s" % left
+
+
+@pytest.fixture
+def kernel(shared):
+    return shared.kernel()
+
+
+@pytest.fixture
+def client(kernel):
+    return kernel.client

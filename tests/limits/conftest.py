@@ -1,0 +1,49 @@
+"""Kernels with short limits, for root and for an ordinary user."""
+
+import pytest
+from support import kernels
+
+from conftest import Shared
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.parent.name == "limits":
+            item.add_marker(pytest.mark.cellblock_only("limits are a matter of its policy"))
+
+
+@pytest.fixture(scope="module")
+def user_place(any_user):
+    made = kernels.Place(any_user)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def start_as(user_place):
+    """start_as(policy={...}, **options): a kernel of the test's own, as the user at hand."""
+    started = []
+
+    def make(policy=None, place=user_place, **options):
+        if policy is not None:
+            options["policy"] = place.policy("test-%d" % len(started), **policy)
+        started.append(kernels.Kernel(place, **options))
+        return started[-1]
+
+    yield make
+    left = {}
+    for one in started:
+        left.update(one.stop())
+    assert not left, "outlived the kernel: %s" % left
+
+
+def shared_with(limits):
+    """A module's fixture: one kernel with these limits for each user."""
+    @pytest.fixture(scope="module")
+    def fixture(user_place):
+        made = Shared(user_place, policy=user_place.policy("limits", limits=limits))
+        yield made
+        left = made.stop()
+        assert not left, "outlived the kernel: %s" % left
+
+    return fixture

@@ -1,0 +1,144 @@
+"""Cells that kill their worker, fill memory or processes: a named error, and the next cell runs."""
+
+import os
+
+import pytest
+
+from limits.conftest import shared_with
+
+limited = shared_with({"cell_time": "10s", "grace_time": "500ms", "memory": "400MiB", "processes": 40,
+                       "disk": "16MiB"})
+
+
+@pytest.fixture
+def client(limited):
+    return limited.kernel().client
+
+
+def assert_next_runs(client):
+    run = client.run("6 * 7")
+    assert run.ok().result == "42"
+
+
+DEATHS = {
+    "exit_0": ("import os; os._exit(0)", "exit status 0"),
+    "exit_3": ("import os; os._exit(3)", "exit status 3"),
+    "segfault": ("import ctypes; ctypes.string_at(0)", "signal 11"),
+    "c_recursion": ("import sys\nsys.setrecursionlimit(10**9)\ndef f(x): return repr(x)\nclass R:\n"
+                    "    def __repr__(self): return repr(self)\nrepr(R())", None),
+    "kill_own_group": ("import os, signal; os.killpg(0, signal.SIGKILL)", "signal 9"),
+    "kill_all": ("import os, signal, subprocess\nsubprocess.Popen(['sleep', '60'])\n"
+                 "os.kill(-1, signal.SIGKILL); os.kill(os.getpid(), signal.SIGKILL)", "signal 9"),
+    "exec": ("import os; os.execv('/bin/true', ['true'])", None),
+    "close_all": ("import os; os.closerange(0, 1000); os._exit(1)", None),
+}
+
+
+@pytest.mark.parametrize("name", DEATHS)
+def test_a_dead_worker_is_told(client, name):
+    code, told = DEATHS[name]
+    run = client.run(code)
+    assert run.status == "error" and run.states == ["busy", "idle"]
+    if told:
+        assert run.content["ename"] == "WorkerDied" and told in run.content["evalue"], run.content
+    else:
+        assert run.content["ename"] in ("WorkerDied", "MemoryLimit", "RecursionError", "MemoryError",
+                                        "ProtocolViolation"), run.content
+    assert_next_runs(client)
+
+
+@pytest.mark.parametrize("code", ["import os; os.close(%d)" % number for number in (3, 4)] + [
+    "import os\nfor n in range(3, 20):\n    try: os.write(n, b'\\xff' * 64)\n    except OSError: pass",
+    "import os, signal; os.kill(1, signal.SIGKILL); os.kill(1, signal.SIGTERM); os.kill(1, signal.SIGINT)",
+    "import os, signal; os.kill(1, signal.SIGSTOP)",
+], ids=["close_3", "close_4", "garbage_to_all_descriptors", "kill_the_warden", "stop_the_warden"])
+def test_tampering_ends_at_most_the_sandbox(client, code):
+    run = client.run(code)
+    assert run.status in ("ok", "error") and run.states == ["busy", "idle"]
+    again = client.run("1")
+    if again.status != "ok":  # the cell after may be the one that hears of it
+        assert again.content["ename"] in ("WorkerDied", "ProtocolViolation"), again.content
+    assert_next_runs(client)
+
+
+def test_memory_of_one_process_names_the_key(client):
+    run = client.run("x = b'x' * (2 << 30)")
+    assert run.status == "error" and run.content["ename"] in ("MemoryError", "MemoryLimit")
+    assert "limits.memory" in run.traceback
+    assert_next_runs(client)
+
+
+def test_memory_by_and_by(client):
+    run = client.run("kept = []\nwhile True: kept.append(bytearray(4 << 20))")
+    assert run.status == "error" and run.content["ename"] in ("MemoryError", "MemoryLimit"), run.content
+    assert "limits.memory" in run.traceback
+    client.run("kept = None")
+    assert_next_runs(client)
+
+
+def has_cgroup():
+    """Root on a host whose memory controller can be written to; who else has one is not told here."""
+    return os.getuid() == 0 and any(os.access(place, os.W_OK) for place in
+                                    ("/sys/fs/cgroup/memory", "/sys/fs/cgroup/cgroup.subtree_control"))
+
+
+# 240 MiB in the worker and 60 MiB in each child: each within a process's limit, together over the sandbox's.
+MANY = ("import os, time\nkept = bytearray(b'x') * (240 << 20)\nfor n in range(8):\n    if os.fork() == 0:\n"
+        "        x = bytearray(b'x') * (60 << 20)\n        time.sleep(20)\n        os._exit(0)\n    time.sleep(0.1)\n"
+        "time.sleep(3)")
+
+
+def test_memory_of_many_processes(client, any_user):
+    run = client.run(MANY)
+    if run.status == "ok":
+        assert_next_runs(client)
+        assert any_user or not has_cgroup(), "480 MiB beyond the limit, and nobody was stopped"
+        pytest.skip("no cgroup for this user: memory is bounded for each process alone")
+    assert run.content["ename"] == "MemoryLimit" and "limits.memory" in run.traceback, run.content
+    assert_next_runs(client)
+
+
+def test_a_fork_bomb(client):
+    run = client.run("import os\nwhile True: os.fork()")
+    assert run.status == "error" and run.content["ename"] in ("BlockingIOError", "OSError", "WorkerDied", "CellTimeout",
+                                                              "MemoryLimit", "MemoryError"), run.content
+    if run.content["ename"] == "BlockingIOError":
+        assert "limits.processes" in run.traceback
+    assert_next_runs(client)
+
+
+def test_a_stubborn_fork_bomb(client):
+    code = ("import os, signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True:\n"
+            "    try: os.fork()\n    except OSError: pass")
+    run = client.run(code)
+    assert run.status == "error" and run.content["ename"] in ("CellTimeout", "WorkerDied", "MemoryLimit"), run.content
+    assert_next_runs(client)
+
+
+def test_too_many_threads(client):
+    run = client.run("import threading, time\nfor n in range(200): threading.Thread(target=time.sleep, args=(3,), "
+                     "daemon=True).start()")
+    assert run.status == "error" and "limits.processes" in run.traceback, run
+    assert_next_runs(client)
+
+
+def test_too_many_files(client):
+    run = client.run("kept = [open('/dev/null') for n in range(10**6)]")
+    assert run.status == "error" and run.content["ename"] in ("OSError", "MemoryError")
+    client.run("del kept")
+    assert_next_runs(client)
+
+
+def test_a_full_disk_names_the_key(client):
+    for place in (".", "/tmp"):
+        run = client.run("with open('%s/big', 'wb') as f:\n    for n in range(200): f.write(bytes(1 << 20))" % place)
+        assert run.status == "error" and run.content["ename"] in ("OSError", "MemoryError"), run.content
+        assert "limits.disk" in run.traceback or "limits.memory" in run.traceback
+        client.run("import os; os.remove('%s/big')" % place)
+    assert_next_runs(client)
+
+
+def test_code_that_is_too_long_names_the_key(client):
+    run = client.run("x = 1 #" + "y" * (100 << 10))
+    assert run.status == "error" and "limits.code" in run.content["evalue"] + run.traceback
+    assert_next_runs(client)

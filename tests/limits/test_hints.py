@@ -1,0 +1,44 @@
+"""Where the policy is why a cell failed, its error ends with one line that names the key."""
+
+import pytest
+
+from limits.conftest import shared_with
+
+limited = shared_with({"memory": "400MiB"})
+
+
+@pytest.fixture
+def client(limited):
+    return limited.kernel().client
+
+
+@pytest.mark.parametrize("code, key", [
+    ("open('/home/somebody/data.csv')", "files"),
+    ("open('/etc/shadow')", "files"),
+    ("import pandas; pandas.read_csv('data.csv')", None),
+    ("open('/usr/new-file', 'w')", "files"),
+    ("import os; os.listdir('/root')", "files"),
+    ("import urllib.request; urllib.request.urlopen('http://example.org')", "network"),
+    ("import socket; socket.create_connection(('192.0.2.1', 80), timeout=3)", "network"),
+    ("import socket; socket.getaddrinfo('example.org', 80)", "network"),
+    ("bytearray(10 << 30)", "limits.memory"),
+    ("import no_such_module_at_all", "python"),
+])
+def test_the_last_line_names_the_key(client, code, key):
+    run = client.run(code)
+    assert run.status == "error"
+    last = run.content["traceback"][-1].splitlines()[-1]
+    if key is not None:
+        assert last.startswith("cellblock: ") and "key %s)" % key in last, run.content
+        assert run.traceback.count("cellblock: ") == 1
+    assert run.of("error")[0].content["traceback"] == run.content["traceback"]
+
+
+@pytest.mark.parametrize("code", ["1/0", "open('/tmp/not-there')", "raise ValueError('x')", "{}['key']"])
+def test_other_errors_have_no_such_line(client, code):
+    assert "cellblock: " not in client.run(code).traceback
+
+
+def test_hints_do_not_hide_the_error(client):
+    run = client.run("open('/home/somebody/data.csv')")
+    assert run.content["ename"] == "FileNotFoundError" and "/home/somebody/data.csv" in run.content["evalue"]

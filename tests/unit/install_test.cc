@@ -1,0 +1,107 @@
+// The kernelspec's text, its folder, and how it is written.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+#include "kernel/commands/kernelspec.h"
+#include "kernel/commands/program.h"
+
+using namespace cellblock::kernel;
+namespace fs = std::filesystem;
+
+namespace {
+
+class Folder {
+public:
+    Folder() {
+        std::string name = (fs::temp_directory_path() / "install_test.XXXXXX").string();
+        path_ = ::mkdtemp(name.data());
+    }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+    ~Folder() { fs::remove_all(path_); }
+    [[nodiscard]] const fs::path& path() const { return path_; }
+
+private:
+    fs::path path_;
+};
+
+std::string content(const fs::path& path) {
+    std::ifstream file(path, std::ios::binary);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
+}  // namespace
+
+TEST_CASE("install: the kernelspec has what Jupyter needs") {
+    const auto spec = nlohmann::json::parse(kernelspec_text(
+        Kernelspec{"/opt/cellblock", "Python \"x\"", "/p/mine.json", "/opt/venv/bin/python"}));
+    CHECK(spec["argv"] == nlohmann::json{"/opt/cellblock", "kernel", "-f", "{connection_file}", "--policy",
+                                         "/p/mine.json", "--python", "/opt/venv/bin/python"});
+    CHECK(spec["display_name"] == "Python \"x\"");
+    CHECK(spec["language"] == "python");
+    CHECK(spec["interrupt_mode"] == "message");
+    CHECK(spec["kernel_protocol_version"] == "5.3");
+    CHECK(spec["metadata"]["debugger"] == false);
+}
+
+TEST_CASE("install: a kernel's name is Jupyter's, without path tricks") {
+    CHECK(is_kernel_name("cellblock"));
+    CHECK(is_kernel_name("python3"));
+    CHECK(is_kernel_name("My-kernel_1.2"));
+    for (const char* bad : {"", ".", "..", "../x", "a/b", "a b", "-x", ".x", "ü"}) {
+        INFO(bad);
+        CHECK_FALSE(is_kernel_name(bad));
+    }
+}
+
+TEST_CASE("install: the user's folder is the one that Jupyter looks into") {
+    CHECK(user_kernels_folder({false, "/home/a", "", ""}).value() == "/home/a/.local/share/jupyter/kernels");
+    CHECK(user_kernels_folder({false, "/home/a", "", "/x"}).value() == "/x/jupyter/kernels");
+    CHECK(user_kernels_folder({false, "/home/a", "/j", "/x"}).value() == "/j/kernels");
+    CHECK_FALSE(user_kernels_folder({false, "", "", ""}).ok());
+    CHECK(kernels_folder_of("/opt/env/") == "/opt/env/share/jupyter/kernels");
+}
+
+TEST_CASE("install: files are replaced as a whole, readable for all, with nothing left beside them") {
+    const Folder folder;
+    const auto target = folder.path() / "kernels" / "cellblock";
+    REQUIRE(write_spec(target.string(), {{"kernel.json", "old"}, {"logo.png", "x"}}).ok());
+    REQUIRE(write_spec(target.string(), {{"kernel.json", "new"}}).ok());
+    CHECK(content(target / "kernel.json") == "new");
+    CHECK(content(target / "logo.png") == "x");
+    CHECK(std::distance(fs::directory_iterator(target), fs::directory_iterator()) == 2);
+    CHECK((fs::status(target / "kernel.json").permissions() & fs::perms::others_read) != fs::perms::none);
+}
+
+TEST_CASE("install: a target that can't be written says so and what to try") {
+    const Folder folder;
+    std::ofstream(folder.path() / "file") << "x";
+    auto done = write_spec((folder.path() / "file" / "cellblock").string(), {{"kernel.json", "x"}});
+    REQUIRE_FALSE(done.ok());
+    CHECK(done.error().text().find("--user") != std::string::npos);
+}
+
+TEST_CASE("program: output and exit status come back") {
+    auto output = run_program({"/bin/sh", "-c", "echo out; echo err >&2; exit 3"}, std::chrono::seconds(20));
+    REQUIRE(output.ok());
+    CHECK(output->exit_status == 3);
+    CHECK(output->text == "out\nerr\n");
+}
+
+TEST_CASE("program: one that never ends is stopped, with its children") {
+    auto output = run_program({"/bin/sh", "-c", "sleep 100 & sleep 100"}, std::chrono::milliseconds(200));
+    REQUIRE_FALSE(output.ok());
+    CHECK(output.error().message == "took too long");
+}
+
+TEST_CASE("program: too much output, and a program that isn't there, are errors") {
+    CHECK(run_program({"/bin/sh", "-c", "cat /dev/zero"}, std::chrono::seconds(20)).error().message ==
+          "printed too much");
+    CHECK_FALSE(run_program({"/nonexistent/program"}, std::chrono::seconds(20)).ok());
+}

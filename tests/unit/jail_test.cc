@@ -1,0 +1,297 @@
+// The native engine's parts, and a jail with a tiny program in it.
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "sandbox/engines/native_sandbox.h"
+#include "sandbox/jail/file_rules.h"
+#include "sandbox/jail/path_chain.h"
+#include "sandbox/jail/python_home.h"
+#include "sandbox/jail/root_files.h"
+#include "sandbox/jail/seccomp.h"
+#include "sandbox/jail/spawn.h"
+#include "sandbox/jail/words.h"
+
+namespace {
+
+using namespace cellblock::sandbox;
+namespace fs = std::filesystem;
+
+class Folder {
+public:
+    Folder() {
+        std::string name = "/tmp/cellblock-unit-XXXXXX";
+        path = ::mkdtemp(name.data());
+        ::chmod(path.c_str(), 0755);
+    }
+    ~Folder() { fs::remove_all(path); }
+    Folder(const Folder&) = delete;
+    Folder& operator=(const Folder&) = delete;
+
+    std::string file(const std::string& name, const std::string& text,
+                     fs::perms mode = fs::perms(0755)) const {
+        const fs::path full = fs::path(path) / name;
+        fs::create_directories(full.parent_path());
+        std::ofstream(full) << text;
+        fs::permissions(full, mode);
+        return full.string();
+    }
+
+    std::string path;
+};
+
+bool has_python() {
+    return fs::exists("/usr/bin/python3");
+}
+
+// A jail whose PID 1 runs `code` in place of the warden.
+class CodeInJail {
+public:
+    explicit CodeInJail(const std::string& code, Policy policy = builtin_policy()) {
+        folder_.file("warden.py", code);
+        policy.python = "/usr/bin/python3";
+        auto cgroup = jail::Cgroup::make(policy.limits);
+        auto plan = jail::build_plan(policy, {folder_.path}, *jail::find_python(policy.python), folder_.path,
+                                     cgroup.limits_memory());
+        REQUIRE(plan.ok());
+        (*plan)->cgroup_procs = cgroup.procs_files();
+        (*plan)->cgroup_folders = cgroup.folders();
+        auto spawned = jail::spawn_jail(**plan);
+        REQUIRE(spawned.ok());
+        sandbox = std::make_unique<NativeSandbox>(std::move(*plan), cgroup, std::move(*spawned));
+    }
+
+    // All that PID 1 writes to descriptor 3, until its end.
+    std::string read_all() const {
+        std::string all;
+        char part[4096];
+        pollfd wanted{sandbox->warden_fd(), POLLIN, 0};
+        while (::poll(&wanted, 1, 20000) > 0) {
+            const ssize_t size = ::read(sandbox->warden_fd(), part, sizeof part);
+            if (size <= 0) {
+                break;
+            }
+            all.append(part, static_cast<std::size_t>(size));
+        }
+        return all;
+    }
+
+    std::unique_ptr<NativeSandbox> sandbox;
+
+private:
+    Folder folder_;
+};
+
+// False, and said visibly, where this host can't make a jail.
+bool jails_work() {
+    if (!has_python()) {
+        WARN("skipped: no /usr/bin/python3");
+        return false;
+    }
+    const CodeInJail probe("import os; os.write(3, b'up')");
+    if (probe.read_all() == "up") {
+        return true;
+    }
+    WARN("skipped: " << probe.sandbox->death_reason());
+    return false;
+}
+
+}  // namespace
+
+TEST_CASE("links are followed one by one and kept note of") {
+    const Folder folder;
+    fs::create_directories(folder.path + "/a/real");
+    fs::create_directory_symlink("a", folder.path + "/b");
+    fs::create_directory_symlink(folder.path + "/b/real", folder.path + "/c");
+    auto chain = jail::follow_links(folder.path + "/c/../real/.");
+    REQUIRE(chain.ok());
+    CHECK(chain->real == folder.path + "/a/real");
+    REQUIRE(chain->links.size() == 2);
+    CHECK(chain->links[0].path == folder.path + "/c");
+    CHECK(chain->links[1].text == "a");
+    fs::create_symlink("loop", folder.path + "/loop");
+    CHECK_FALSE(jail::follow_links(folder.path + "/loop").ok());
+    CHECK_FALSE(jail::follow_links(folder.path + "/missing").ok());
+    CHECK(jail::is_inside("/usr/lib", "/usr"));
+    CHECK_FALSE(jail::is_inside("/usrlocal", "/usr"));
+}
+
+TEST_CASE("a Python in /usr needs nothing bound") {
+    if (!has_python()) {
+        WARN("skipped: no /usr/bin/python3");
+        return;
+    }
+    auto python = jail::find_python("/usr/bin/python3");
+    REQUIRE(python.ok());
+    CHECK(python->prefixes.empty());
+    CHECK(python->program == "/usr/bin/python3");
+}
+
+TEST_CASE("a virtual environment brings its own prefix and that of its Python") {
+    const Folder folder;
+    const std::string base = folder.path + "/base";
+    folder.file("base/lib/python3.12/os.py", "");
+    folder.file("base/bin/python3.12",
+                "\x7f"
+                "ELF....");
+    folder.file("venv/pyvenv.cfg", "home = " + base + "/bin\nversion = 3.12\n");
+    fs::create_directories(folder.path + "/venv/bin");
+    fs::create_symlink(base + "/bin/python3.12", folder.path + "/venv/bin/python");
+    auto python = jail::find_python(folder.path + "/venv/bin/python");
+    REQUIRE(python.ok());
+    CHECK(python->prefixes == std::vector<std::string>{folder.path + "/venv", base});
+}
+
+TEST_CASE("what is no Python is refused with a remedy") {
+    const Folder folder;
+    CHECK(jail::find_python(folder.path + "/none").error().text().find("\"python\"") != std::string::npos);
+    auto other = jail::find_python(folder.file("x/bin/tool",
+                                               "\x7f"
+                                               "ELF...."));
+    REQUIRE_FALSE(other.ok());
+    CHECK(other.error().text().find("lib/python3") != std::string::npos);
+    auto script = jail::find_python(folder.file("y/bin/python3", "#!/bin/sh\nexit 0\n"));
+    REQUIRE_FALSE(script.ok());
+    CHECK(script.error().text().find("no answer") != std::string::npos);
+}
+
+TEST_CASE("a file rule can't hide what the jail needs") {
+    const Folder folder;
+    const jail::PythonHome python{"/usr/bin/python3", {"/opt/py"}, {}};
+    for (const char* path :
+         {"/proc", "/proc/x", "/dev/shm", "/usr", "/usr/x", "/etc/passwd", "/opt/cellblock", "/opt",
+          "/opt/py", "/home", "/var", "relative", "/a/../usr", "/lib64"}) {
+        INFO(path);
+        auto steps = jail::file_rule_steps({{folder.path, path, FileMode::read}}, "/", python);
+        REQUIRE_FALSE(steps.ok());
+        CHECK(steps.error().text().find("files[0].sandbox") != std::string::npos);
+    }
+    CHECK(jail::file_rule_steps({{".", "/work", FileMode::overlay}}, folder.path, python).ok());
+    CHECK(jail::file_rule_steps({{"none", "/work", FileMode::read}}, folder.path, python).error().step ==
+          "files[0].host \"none\"");
+    const FileRule twice{".", "/work", FileMode::read};
+    CHECK_FALSE(jail::file_rule_steps({twice, twice}, folder.path, python).ok());
+}
+
+TEST_CASE("the filter is a program") {
+    auto filter = jail::build_filter();
+    REQUIRE(filter.ok());
+    CHECK(filter->size() > 50);
+    CHECK(filter->size() < 4096);
+}
+
+TEST_CASE("text from inside a sandbox is made harmless") {
+    CHECK(jail::harmless("a\x1b[31mb\x01 \xff\xc3\xa9\n\n") == "a?[31mb? ?\xc3\xa9");
+    CHECK(jail::harmless("\xed\xa0\x80") == "???");  // a lone surrogate
+    CHECK(jail::harmless(std::string(100000, 'x')).size() == 2000);
+    CHECK(jail::harmless("").empty());
+}
+
+TEST_CASE("a failed step is told in words, with what to try") {
+    jail::JailPlan plan;
+    plan.arguments = {"/usr/bin/python3"};
+    plan.files = jail::proc_steps();
+    const auto error = jail::setup_error(plan, {jail::Step::file_step, 0, EBUSY});
+    CHECK(error.text().find("make /proc") != std::string::npos);
+    CHECK(jail::setup_error(plan, {jail::Step::execute, 0, ENOENT}).text().find("/usr/bin/python3") !=
+          std::string::npos);
+}
+
+TEST_CASE("a jail starts, and says how it ended") {
+    if (!jails_work()) {
+        return;
+    }
+    const CodeInJail exits("import sys; print('last words', file=sys.stderr); sys.exit(3)");
+    CHECK(exits.read_all().empty());
+    const std::string reason = exits.sandbox->death_reason();
+    CHECK(reason.find("status 3") != std::string::npos);
+    CHECK(reason.find("last words") != std::string::npos);
+}
+
+TEST_CASE("a jail starts while the host's other threads run and allocate") {
+    if (!jails_work()) {
+        return;
+    }
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            while (!stop) {
+                const std::string text(10000, 'x');
+                const auto* home = std::getenv("HOME");
+                std::this_thread::sleep_for(std::chrono::microseconds(home != nullptr ? 10 : text.size()));
+            }
+        });
+    }
+    for (int i = 0; i < 5; ++i) {
+        const CodeInJail code("import os; os.write(3, b'up')");
+        CHECK(code.read_all() == "up");
+    }
+    stop = true;
+    for (auto& thread : threads) {
+        thread.join();
+    }
+}
+
+TEST_CASE("a jail that is killed ends its channel") {
+    if (!jails_work()) {
+        return;
+    }
+    const CodeInJail sleeps("import os, time; os.write(3, b'x'); time.sleep(600)");
+    char byte = 0;
+    pollfd wanted{sleeps.sandbox->warden_fd(), POLLIN, 0};
+    REQUIRE(::poll(&wanted, 1, 20000) == 1);
+    REQUIRE(::read(sleeps.sandbox->warden_fd(), &byte, 1) == 1);
+    CHECK(sleeps.sandbox->death_reason().empty());
+    sleeps.sandbox->kill();
+    CHECK(sleeps.read_all().empty());
+    CHECK(sleeps.sandbox->death_reason().find("SIGKILL") != std::string::npos);
+}
+
+TEST_CASE("a jail that writes without end neither blocks nor grows the host") {
+    if (!jails_work()) {
+        return;
+    }
+    const CodeInJail floods(
+        "import os\nfor _ in range(20): os.write(2, b'x' * 65536)\nos.write(2, b'the end')");
+    CHECK(floods.read_all().empty());
+    const std::string reason = floods.sandbox->death_reason();
+    CHECK(reason.size() < 4000);
+    CHECK(reason.find("the end") != std::string::npos);
+}
+
+TEST_CASE("nothing of a jail's cgroups is left") {
+    if (!jails_work()) {
+        return;
+    }
+    std::vector<std::string> folders;
+    {
+        const Policy policy = builtin_policy();
+        auto cgroup = jail::Cgroup::make(policy.limits);
+        folders = cgroup.folders();
+        cgroup.remove();
+    }
+    for (const auto& folder : folders) {
+        CHECK_FALSE(fs::exists(folder));
+    }
+    if (folders.empty()) {
+        WARN("skipped: this user can make no cgroups here");
+    }
+}
+
+TEST_CASE("a jail has its descriptors and no others") {
+    if (!jails_work()) {
+        return;
+    }
+    const CodeInJail lists("import os\nos.write(3, ','.join(sorted(os.listdir('/proc/self/fd'))).encode())");
+    // The last is that of the listing itself.
+    CHECK(lists.read_all() == "0,1,2,3,4");
+}

@@ -1,0 +1,295 @@
+"""A host without a jail: starts warden.py, hands it workers, checks every frame.
+
+The check follows sandbox/channel/FRAMES.md, so a test of any behaviour is a
+test of the format too.
+"""
+
+import json
+import os
+import pathlib
+import select
+import signal
+import socket
+import struct
+import subprocess
+import time
+
+WORKER_FOLDER = pathlib.Path(__file__).resolve().parents[2] / "sandbox" / "worker"
+PYTHON = os.environ.get("CELLBLOCK_PYTHON", "/usr/bin/python3")
+TIMEOUT = 60.0
+NUMBER, TEXT, FLAG, LIST, RAW = "number", "text", "flag", "list", "raw"
+MAYBE_TEXT, MAYBE_ERROR, MIMES, BUFFERS = "text or null", "error or null", "mimes", "buffers"
+ERROR = {"ename": TEXT, "evalue": TEXT, "traceback": LIST}
+COMM = {"cell": NUMBER, "comm_id": TEXT, "data": RAW, "metadata": RAW, "buffers": BUFFERS}
+SCHEMA = {
+    "ready": {"python": TEXT, "ipython": TEXT, "banner": TEXT},
+    "failed": {"message": TEXT},
+    "stream": {"cell": NUMBER, "name": TEXT, "text": TEXT},
+    "display": {"cell": NUMBER, "kind": TEXT, "data": MIMES, "metadata": RAW, "display_id": MAYBE_TEXT,
+                "buffers": BUFFERS},
+    "clear_output": {"cell": NUMBER, "wait": FLAG},
+    "error": {"cell": NUMBER, **ERROR},
+    "input_request": {"cell": NUMBER, "request": NUMBER, "prompt": TEXT, "password": FLAG},
+    "comm_open": {**COMM, "target_name": TEXT, "target_module": MAYBE_TEXT},
+    "comm_msg": COMM,
+    "comm_close": COMM,
+    "done": {"cell": NUMBER, "status": TEXT, "error": MAYBE_ERROR, "user_expressions": RAW, "payload": RAW},
+    "reply": {"query": NUMBER, "content": RAW},
+}
+
+
+def encode(header, buffers=()):
+    text = json.dumps(header).encode()
+    return b"".join([struct.pack(">%dI" % (2 + len(buffers)), len(text), len(buffers), *map(len, buffers)), text,
+                     *buffers])
+
+
+class Frame(dict):
+    """A header, with its buffers put where they belong."""
+
+    def __init__(self, header, buffers):
+        super().__init__(header)
+        self.buffers = buffers
+        self._taken = set()
+
+    def take(self, index):
+        assert isinstance(index, int) and 0 <= index < len(self.buffers), self
+        assert index not in self._taken, "a buffer used twice"
+        self._taken.add(index)
+        return self.buffers[index]
+
+    def json_at(self, index):
+        return json.loads(self.take(index).decode("utf-8"), parse_constant=_no_constant)
+
+    def check(self):
+        schema = dict(SCHEMA[self["type"]])
+        if self.get("kind") == "execute_result":
+            schema["count"] = NUMBER
+        assert set(self) == {"type", *schema}, "fields of %r" % (self,)
+        for name, what in schema.items():
+            self[name] = self._checked(self[name], what)
+        assert len(self._taken) == len(self.buffers), "a buffer that nothing refers to"
+        return self
+
+    def _checked(self, value, what):
+        if what == NUMBER:
+            assert type(value) is int and value >= 0
+        elif what == TEXT:
+            assert isinstance(value, str)
+        elif what == MAYBE_TEXT:
+            assert value is None or isinstance(value, str)
+        elif what == FLAG:
+            assert isinstance(value, bool)
+        elif what == LIST:
+            assert all(isinstance(item, str) for item in value)
+        elif what == RAW:
+            return self.json_at(value)
+        elif what == BUFFERS:
+            return [self.take(index) for index in value]
+        elif what == MIMES:
+            return {mime: self._mime(item) for mime, item in value.items()}
+        elif what == MAYBE_ERROR:
+            assert value is None or set(value) == set(ERROR)
+        return value
+
+    def _mime(self, item):
+        if isinstance(item, str):
+            return item
+        assert len(item) == 1
+        return self.take(item["bytes"]) if "bytes" in item else self.json_at(item["json"])
+
+
+def _no_constant(name):
+    raise AssertionError("%s is not JSON" % name)
+
+
+class Socket:
+    """Frames of one stream socket, with timeouts."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.data = bytearray()
+
+    def read(self, timeout=TIMEOUT):
+        """The next (header, buffers); None at the end of file."""
+        end = time.monotonic() + timeout
+        while True:
+            frame = self._cut()
+            if frame is not None:
+                return frame
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.sock], [], [], left)[0]:
+                raise TimeoutError("no frame within %s s" % timeout)
+            try:
+                data = self.sock.recv(1 << 20)
+            except ConnectionResetError:
+                data = b""
+            if not data:
+                return None
+            self.data += data
+
+    def _cut(self):
+        if len(self.data) < 8:
+            return None
+        length, count = struct.unpack_from(">II", self.data)
+        assert length <= 8 << 20 and count <= 256, "bounds"
+        start = 8 + 4 * count
+        if len(self.data) < start:
+            return None
+        lengths = struct.unpack_from(">%dI" % count, self.data, 8)
+        assert all(one <= 64 << 20 for one in lengths)
+        end = start + length + sum(lengths)
+        assert end <= 128 << 20
+        if len(self.data) < end:
+            return None
+        header = json.loads(bytes(self.data[start:start + length]).decode("utf-8"))
+        buffers = []
+        at = start + length
+        for one in lengths:
+            buffers.append(bytes(self.data[at:at + one]))
+            at += one
+        del self.data[:end]
+        return header, buffers
+
+
+class Result:
+    """All that a cell sent up to its `done`."""
+
+    def __init__(self, frames):
+        self.frames = frames
+        self.done = frames[-1]
+        self.status = self.done["status"]
+        self.error = self.done["error"]
+
+    def of(self, kind):
+        return [frame for frame in self.frames if frame["type"] == kind]
+
+    def text(self, name):
+        return "".join(frame["text"] for frame in self.of("stream") if frame["name"] == name)
+
+    @property
+    def stdout(self):
+        return self.text("stdout")
+
+    @property
+    def stderr(self):
+        return self.text("stderr")
+
+    @property
+    def displays(self):
+        return self.of("display")
+
+    @property
+    def result(self):
+        found = [frame for frame in self.displays if frame["kind"] == "execute_result"]
+        return found[-1]["data"]["text/plain"] if found else None
+
+
+class Host:
+    POLICY = {"name": "default", "cell_time": "60 s", "memory": "1 GiB", "processes": 128, "disk": "256 MiB",
+              "output_bytes": 1 << 30, "network": "none", "files": "", "working_directory": "/work"}
+
+    def __init__(self, python=PYTHON, preload=(), cwd=None, **policy):
+        self.policy = {**self.POLICY, **policy}
+        self.preload = list(preload)
+        ours, theirs = socket.socketpair()
+        script = 'exec 3<&%d; exec "$@"' % theirs.fileno()
+        self.process = subprocess.Popen(
+            ["bash", "-c", script, "warden", python, "-I", "-S", str(WORKER_FOLDER / "warden.py")],
+            pass_fds=[theirs.fileno()], cwd=cwd, start_new_session=True)
+        theirs.close()
+        self.warden = Socket(ours)
+        self.cells = self.queries = 0
+        self.late = []
+        self.hello = self.warden.read()[0]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.warden.sock.close()
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            raise
+
+    # --- workers
+
+    def start_worker(self):
+        """Starts one and returns its first frame."""
+        ours, theirs = socket.socketpair()
+        command = encode({"type": "start_worker"})
+        socket.send_fds(self.warden.sock, [command[:1]], [theirs.fileno()])
+        self.warden.sock.sendall(command[1:])
+        theirs.close()
+        self.worker = Socket(ours)
+        self.send({"type": "configure", "policy": self.policy, "preload": self.preload})
+        return self.read()
+
+    def command(self, kind):
+        self.warden.sock.sendall(encode({"type": kind}))
+
+    def interrupt(self):
+        self.command("interrupt")
+
+    def worker_exited(self, timeout=TIMEOUT):
+        return self.warden.read(timeout)[0]
+
+    def send(self, header, buffers=()):
+        self.worker.sock.sendall(encode(header, buffers))
+
+    def read(self, timeout=TIMEOUT):
+        frame = self.worker.read(timeout)
+        return None if frame is None else Frame(*frame).check()
+
+    # --- cells
+
+    def begin(self, code, **options):
+        self.cells += 1
+        header = {"type": "execute", "cell": self.cells, "code": code, "silent": False, "store_history": True,
+                  "user_expressions": {}, "allow_stdin": False, "count": self.cells, "metadata": {}}
+        self.send({**header, **options})
+        return self.cells
+
+    def finish(self, cell, answer=None, timeout=TIMEOUT):
+        """Reads up to the cell's `done`. answer(frame) gives the reply to an input_request."""
+        frames = []
+        while True:
+            frame = self.read(timeout)
+            assert frame is not None, "the worker is gone"
+            if frame["type"] == "input_request" and answer is not None:
+                self.send({"type": "input_reply", "request": frame["request"], "value": answer(frame)})
+            if frame.get("cell", cell) != cell:
+                self.late.append(frame)
+                continue
+            frames.append(frame)
+            if frame["type"] == "done":
+                return Result(frames)
+
+    def execute(self, code, answer=None, timeout=TIMEOUT, **options):
+        return self.finish(self.begin(code, **options), answer, timeout)
+
+    def until(self, kind, timeout=TIMEOUT):
+        """Reads frames up to one of a kind and returns it."""
+        while True:
+            frame = self.read(timeout)
+            assert frame is not None, "the worker is gone"
+            if frame["type"] == kind:
+                return frame
+
+    def ask(self, kind, **fields):
+        self.queries += 1
+        self.send({"type": kind, "query": self.queries, **fields})
+        frame = self.until("reply")
+        assert frame["query"] == self.queries
+        return frame["content"]
+
+    def comm(self, kind, comm_id, data=None, buffers=(), **fields):
+        self.cells += 1
+        self.send({"type": kind, "cell": self.cells, "comm_id": comm_id, "data": 0, "metadata": 1, **fields},
+                  [json.dumps(data or {}).encode(), b"{}", *buffers])
+        return self.finish(self.cells)

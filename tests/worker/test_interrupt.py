@@ -1,0 +1,102 @@
+"""SIGINT: a cell ends, the worker and its variables live."""
+
+import time
+
+
+def interrupted(host, code, wait=0.3, timeout=20):
+    cell = host.begin(code)
+    time.sleep(wait)
+    host.interrupt()
+    return host.finish(cell, timeout=timeout)
+
+
+def test_a_loop(host):
+    host.execute("kept = 1")
+    assert interrupted(host, "while True: pass").error["ename"] == "KeyboardInterrupt"
+    assert host.execute("kept").result == "1"
+
+
+def test_a_sleep(host):
+    begin = time.monotonic()
+    assert interrupted(host, "import time; time.sleep(60)").error["ename"] == "KeyboardInterrupt"
+    assert time.monotonic() - begin < 5
+
+
+def test_an_await(host):
+    result = interrupted(host, "import asyncio\nawait asyncio.sleep(60)")
+    assert result.error["ename"] == "KeyboardInterrupt"
+    assert host.execute("await asyncio.sleep(0, 5)").result == "5"
+
+
+def test_an_await_can_catch_it(host):
+    result = interrupted(host, "try:\n    await asyncio.sleep(60)\nexcept KeyboardInterrupt:\n    print('caught')")
+    assert result.stdout == "caught\n" and result.status == "ok"
+
+
+def test_a_gathering_cell(host):
+    result = interrupted(host, "await asyncio.gather(asyncio.sleep(60), asyncio.sleep(61))")
+    assert result.error["ename"] == "KeyboardInterrupt"
+
+
+def test_a_task_left_behind_that_holds_the_loop(host):
+    result = interrupted(host, "async def spin():\n    while True: pass\nasync def start(): asyncio.create_task(spin())\n"
+                               "await start()\nawait asyncio.sleep(1)", wait=0.5)
+    assert result.status in ("ok", "error")
+    assert host.execute("1").result == "1"
+
+
+def test_a_child_program(host):
+    begin = time.monotonic()
+    result = interrupted(host, "!sleep 60")
+    assert result.status == "error" and time.monotonic() - begin < 10
+    result = interrupted(host, "import subprocess; subprocess.run(['sleep', '60'])")
+    assert result.error["ename"] == "KeyboardInterrupt"
+    result = interrupted(host, "%%bash\nsleep 60")
+    assert time.monotonic() - begin < 30
+
+
+def test_endless_printing(host):
+    for _ in range(5):
+        result = interrupted(host, "while True: print('x' * 100)", wait=0.2)
+        assert result.error["ename"] == "KeyboardInterrupt"
+    for _ in range(5):
+        result = interrupted(host, "from IPython.display import display, HTML\nwhile True: display(HTML('x' * 10000)); print('y')", wait=0.1)
+        assert result.error["ename"] == "KeyboardInterrupt"
+    assert host.execute("1").result == "1"
+
+
+def test_between_cells_it_is_ignored(host):
+    for _ in range(20):
+        host.interrupt()
+    time.sleep(0.2)
+    assert host.execute("2").result == "2"
+
+
+def test_right_after_the_request_it_is_not_lost(host):
+    for _ in range(20):
+        cell = host.begin("import time; time.sleep(30)")
+        host.interrupt()
+        assert host.finish(cell, timeout=10).error["ename"] == "KeyboardInterrupt"
+    assert host.execute("3").result == "3"
+
+
+def test_a_storm_of_interrupts(host):
+    for _ in range(100):
+        cell = host.begin("for i in range(300): print(i)")
+        for _ in range(3):
+            host.interrupt()
+        host.finish(cell, timeout=10)
+    time.sleep(0.2)
+    assert host.execute("4").result == "4"
+
+
+def test_a_handler_that_a_cell_sets_lasts_for_the_cell(host):
+    assert host.execute("import signal; signal.signal(signal.SIGINT, signal.SIG_IGN);").status == "ok"
+    assert interrupted(host, "while True: pass").error["ename"] == "KeyboardInterrupt"
+
+
+def test_pre_and_post_hooks_stay_balanced(host):
+    host.execute("n = [0, 0]\nip = get_ipython()\nip.events.register('pre_run_cell', lambda i: n.__setitem__(0, n[0] + 1))\n"
+                 "ip.events.register('post_run_cell', lambda r: n.__setitem__(1, n[1] + 1))")
+    host.execute("pass")
+    assert host.execute("n").result == "[2, 2]"

@@ -1,0 +1,73 @@
+"""complete, inspect, is_complete, comm_info: answered between cells."""
+
+SMILE = "\U0001f600"
+
+
+def test_complete_names(host):
+    host.execute("some_long_name = 1")
+    content = host.ask("complete", code="some_lo", cursor=7)
+    assert content["status"] == "ok" and "some_long_name" in content["matches"]
+    assert (content["cursor_start"], content["cursor_end"]) == (0, 7)
+    assert content["metadata"]["_jupyter_types_experimental"][0]["text"] == "some_long_name"
+
+
+def test_complete_counts_code_points(host):
+    code = "x = '%s'; some_lo" % (SMILE * 3)
+    content = host.ask("complete", code=code, cursor=len(code))
+    assert content["cursor_start"] == len(code) - 7 and content["cursor_end"] == len(code)
+
+
+def test_complete_attributes_magics_and_several_lines(host):
+    host.execute("import os")
+    assert any("path" in match for match in host.ask("complete", code="os.pat", cursor=6)["matches"])
+    assert "%timeit" in host.ask("complete", code="%timei", cursor=6)["matches"]
+    content = host.ask("complete", code="a = 1\nos.getc\nb = 2", cursor=13)
+    assert any("getcwd" in match for match in content["matches"])
+
+
+def test_complete_nothing(host):
+    content = host.ask("complete", code="zzz_none", cursor=8)
+    assert content["matches"] == [] and content["status"] == "ok"
+    assert (content["cursor_start"], content["cursor_end"]) in ((8, 8), (0, 8))
+
+
+def test_complete_survives_odd_cursors(host):
+    assert host.ask("complete", code="abc", cursor=100)["status"] == "ok"
+    assert host.ask("complete", code="", cursor=0)["status"] == "ok"
+
+
+def test_inspect(host):
+    host.execute("def documented(a):\n    'the words'\n    return a")
+    content = host.ask("inspect", code="documented", cursor=3, detail=0, omit_sections=[])
+    assert content["found"] and "the words" in content["data"]["text/plain"]
+    content = host.ask("inspect", code="documented", cursor=3, detail=1, omit_sections=[])
+    assert "return" in content["data"]["text/plain"]
+
+
+def test_inspect_nothing(host):
+    content = host.ask("inspect", code="nope_nope", cursor=3, detail=0, omit_sections=[])
+    assert content == {"status": "ok", "found": False, "data": {}, "metadata": {}}
+    assert host.ask("inspect", code="", cursor=0, detail=0, omit_sections=[])["found"] is False
+
+
+def test_is_complete(host):
+    assert host.ask("is_complete", code="a = 1") == {"status": "complete"}
+    assert host.ask("is_complete", code="for x in y:") == {"status": "incomplete", "indent": "    "}
+    assert host.ask("is_complete", code="a = ) 1")["status"] == "invalid"
+
+
+def test_a_failing_query_is_an_error_reply(host):
+    assert host.ask("complete", code=5, cursor=0)["status"] == "error"
+    assert host.execute("1").result == "1"
+
+
+def test_comm_info(host):
+    assert host.ask("comm_info", target_name=None) == {"status": "ok", "comms": {}}
+
+
+def test_a_query_after_a_cell_waits_for_its_end(host):
+    cell = host.begin("import time; time.sleep(0.2); asked = 1")
+    host.send({"type": "complete", "query": 900, "code": "aske", "cursor": 4})
+    host.finish(cell)
+    frame = host.until("reply")
+    assert frame["query"] == 900 and "asked" in frame["content"]["matches"]
