@@ -15,7 +15,7 @@
 namespace cellblock::kernel {
 
 // The request on shell that xeus's core is busy with.
-struct CurrentRequest {
+struct CurrentRequest {  // NOLINT(bugprone-exception-escape): as Message
     Message message;
     std::string started;  // when, as an ISO date
     int count = 0;        // the execution count that it is shown with

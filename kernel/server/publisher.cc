@@ -16,16 +16,16 @@ std::string random_name() {
     RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));
     std::string out;
     for (const auto byte : bytes) {
-        constexpr std::string_view digits = "0123456789abcdef";
-        out += digits[byte >> 4U];
-        out += digits[byte & 15U];
+        constexpr std::string_view kDigits = "0123456789abcdef";
+        out += kDigits[byte >> 4U];
+        out += kDigits[byte & 15U];
     }
     return out;
 }
 
 }  // namespace
 
-Headers::Headers(std::string username) : session_(random_name()) {
+Headers::Headers(const std::string& username) : session_(random_name()) {
     fixed_ = R"(,"session":")" + session_ + R"(","username":)" + json_string(username) + R"(,"version":")" +
              kProtocolVersion + "\"}";
 }

@@ -17,7 +17,7 @@ namespace cellblock::kernel {
 // What the kernel says of itself in every header.
 class Headers {
 public:
-    explicit Headers(std::string username);
+    explicit Headers(const std::string& username);
     // Header text and the id in it.
     std::string make(const std::string& type);
     [[nodiscard]] const std::string& session() const { return session_; }

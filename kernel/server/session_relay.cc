@@ -115,7 +115,7 @@ const Origin& SessionRelay::origin_of(CellId cell) const {
     return cell == 0 || origins_.empty() ? none : origins_.rbegin()->second;
 }
 
-void SessionRelay::on(StreamOutput output) {
+void SessionRelay::on(const StreamOutput& output) {
     publisher_.publish("stream", origin_of(output.cell).header,
                        ObjectText()
                            .text("name", output.name == StreamName::standard_output ? "stdout" : "stderr")

@@ -59,7 +59,7 @@ private:
     void remember(sandbox::CellId cell, Origin origin);
     [[nodiscard]] const Origin& origin_of(sandbox::CellId cell) const;
 
-    void on(sandbox::StreamOutput output);
+    void on(const sandbox::StreamOutput& output);
     void on(sandbox::DisplayOutput output);
     void on(const sandbox::ClearOutput& output);
     void on(const sandbox::ErrorOutput& output);

@@ -57,14 +57,14 @@ bool is_plain(unsigned char c) {
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-// Does one of the eight bytes need a closer look? May say yes of plain ones.
+// Does one of the eight bytes need a closer look? May say yes of plain kOnes.
 bool any_special(std::uint64_t eight) {
-    constexpr std::uint64_t ones = 0x0101010101010101U;
-    constexpr std::uint64_t highs = ones * 0x80U;
-    const auto has_zero = [](std::uint64_t x) { return (x - ones) & ~x; };
-    const std::uint64_t controls = eight - ones * 0x20U;
-    return ((controls | eight | has_zero(eight ^ (ones * '"')) | has_zero(eight ^ (ones * '\\'))) & highs) !=
-           0;
+    constexpr std::uint64_t kOnes = 0x0101010101010101U;
+    constexpr std::uint64_t kHighs = kOnes * 0x80U;
+    const auto has_zero = [](std::uint64_t x) { return (x - kOnes) & ~x; };
+    const std::uint64_t controls = eight - kOnes * 0x20U;
+    return ((controls | eight | has_zero(eight ^ (kOnes * '"')) | has_zero(eight ^ (kOnes * '\\'))) &
+            kHighs) != 0;
 }
 
 // Past the characters from `at` on that stand for themselves in JSON.
@@ -127,10 +127,10 @@ std::size_t append_special(std::string& out, std::string_view text, std::size_t 
             out += "\\t";
             break;
         default: {
-            constexpr std::string_view digits = "0123456789abcdef";
+            constexpr std::string_view kDigits = "0123456789abcdef";
             out += "\\u00";
-            out += digits[c >> 4U];
-            out += digits[c & 15U];
+            out += kDigits[c >> 4U];
+            out += kDigits[c & 15U];
         }
     }
     return at + 1;

@@ -23,12 +23,12 @@ constexpr std::size_t kSignatureAndParts = 5;
 constexpr std::string_view kHmac = "hmac-";
 
 std::string hexadecimal(const unsigned char* bytes, std::size_t size) {
-    constexpr std::string_view digits = "0123456789abcdef";
+    constexpr std::string_view kDigits = "0123456789abcdef";
     std::string out;
     out.reserve(size * 2);
     for (std::size_t i = 0; i < size; ++i) {
-        out += digits[bytes[i] >> 4U];
-        out += digits[bytes[i] & 15U];
+        out += kDigits[bytes[i] >> 4U];
+        out += kDigits[bytes[i] & 15U];
     }
     return out;
 }

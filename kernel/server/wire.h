@@ -30,7 +30,7 @@ inline constexpr std::size_t kMaxDepth = 128;
 inline constexpr std::size_t kRememberedSignatures = 65'536;
 
 // A message that came and was found good.
-struct Message {
+struct Message {  // NOLINT(bugprone-exception-escape): moves of nlohmann::json do not throw
     Frames identities;
     nlohmann::json header;         // an object with texts msg_id and msg_type
     nlohmann::json parent_header;  // an object

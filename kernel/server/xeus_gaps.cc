@@ -46,13 +46,13 @@ bool needs_worker(const std::string& type) {
 }  // namespace
 
 std::string reply_type(const std::string& request_type) {
-    constexpr std::string_view ending = "_request";
-    const bool request = request_type.ends_with(ending);
-    return (request ? request_type.substr(0, request_type.size() - ending.size()) : request_type) + "_reply";
+    constexpr std::string_view kEnding = "_request";
+    const bool request = request_type.ends_with(kEnding);
+    return (request ? request_type.substr(0, request_type.size() - kEnding.size()) : request_type) + "_reply";
 }
 
 XeusGaps::Handler XeusGaps::handler_of(const std::string& type) {
-    static constexpr std::pair<std::string_view, Handler> handlers[] = {
+    static constexpr std::pair<std::string_view, Handler> kHandlers[] = {
         {"connect_request", &XeusGaps::connect},
         {"history_request", &XeusGaps::history},
         {"interrupt_request", &XeusGaps::interrupt},
@@ -62,7 +62,7 @@ XeusGaps::Handler XeusGaps::handler_of(const std::string& type) {
         {"comm_close", &XeusGaps::comm},
         {"comm_info_request", &XeusGaps::comm_info},
     };
-    for (const auto& [name, handler] : handlers) {
+    for (const auto& [name, handler] : kHandlers) {
         if (type == name) {
             return handler;
         }

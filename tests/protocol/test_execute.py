@@ -190,6 +190,7 @@ def test_22_another_clients_cells_are_aborted_too(kernel, client):
     assert other.finish(queued).status == "aborted"
 
 
+@pytest.mark.ipykernel_fails("6.17 still aborts cells sent after the error was told, now and then")
 def test_22_cells_sent_after_the_error_was_told_run(client):
     for _ in range(5):
         client.finish(client.execute("1/0"))

@@ -146,7 +146,6 @@ def test_49_history(past):
     assert [one[2] for one in with_output] == [["x = 'two'", None], ["x * 2", "'twotwo'"], ["# ünï 😀\n5", "5"]]
 
 
-@pytest.mark.ipykernel_fails("it stores no outputs")
 def test_49_range(past):
     session = history(past, n=1)["history"][0][0]
     lines = history(past, hist_access_type="range", session=session, start=2, stop=4)["history"]

@@ -23,7 +23,6 @@ def test_13_kernel_info_is_answered_in_mid_cell_on_control(client):
     assert client.finish(cell).status == "error"
 
 
-@pytest.mark.ipykernel_fails("it gives control's status the parent of shell")
 def test_13_status_of_control_in_mid_cell_has_its_own_parent(client):
     cell = client.execute("print('a', flush=True); import time; time.sleep(60)")
     client.first(cell, "stream")

@@ -177,7 +177,6 @@ def test_03_what_is_no_message_gets_no_reply(client):
     assert [one for one in client.log[before:] if one.channel == "shell" and one.parent_id != fence.id] == []
 
 
-@pytest.mark.ipykernel_fails("its IOLoop ends on malformed stdin frames")
 def test_03_malformed_frames_on_stdin_are_dropped(client):
     for frames in malformed(client).values():
         client.send_frames("stdin", frames)

@@ -33,3 +33,12 @@ def configure_inline(shell):
             shell.enable_matplotlib("inline")
     except ImportError:
         pass  # no matplotlib: %config says that it doesn't know the class
+
+
+def complete_inline(shell):
+    """After %matplotlib: an older matplotlib_inline doesn't know newer matplotlibs' name for itself."""
+    import matplotlib
+    if matplotlib.get_backend() in ("inline", BACKEND):
+        from matplotlib_inline.backend_inline import configure_inline_support, flush_figures
+        if flush_figures not in shell.events.callbacks["post_execute"]:
+            configure_inline_support(shell, BACKEND)

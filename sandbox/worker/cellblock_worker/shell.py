@@ -19,7 +19,7 @@ from IPython.utils.process import arg_split  # noqa: F401  (as ipykernel's modul
 from traitlets import Any, CBool, Instance, Type, default
 from traitlets.config import Config
 
-from . import cells
+from . import cells, figures
 from .displays import Publisher, ResultHook
 from .magics import SandboxMagics, no_packages_text
 
@@ -93,6 +93,11 @@ class ZMQInteractiveShell(InteractiveShell):
     def enable_gui(self, gui=None):
         if gui not in (None, "inline", "none", "asyncio"):
             raise UsageError("windows can't be opened from a sandbox, so %r has no event loop here" % gui)
+
+    def enable_matplotlib(self, gui=None):
+        found = super().enable_matplotlib(gui)
+        figures.complete_inline(self)
+        return found
 
     def ask_exit(self):
         self.exit_now = False

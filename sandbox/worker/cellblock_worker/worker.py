@@ -6,20 +6,14 @@ import sys
 import traceback
 import warnings
 
-from . import cells, jsontext
+from . import cells, jsontext, startup
 from .channel import Channel
 from .frames import FrameTooLarge
 from .interrupts import Interrupts
 from .pipes import Pipes
 from .stdin import Stdin
-from .streams import OutputStream
 
-OLDEST_IPYTHON = (8, 5)
 FAILED = 69
-
-
-class CannotStart(Exception):
-    """The reason is for the user."""
 
 
 def main(fd):
@@ -28,10 +22,10 @@ def main(fd):
     interrupts.request_waits = channel.has_unread
     interrupts.install()
     pipes = Pipes(channel, interrupts)
-    install_streams(channel, pipes)
+    startup.install_streams(channel, pipes)
     try:
         worker = Worker(channel, pipes, interrupts)
-    except CannotStart as reason:
+    except startup.CannotStart as reason:
         fail(channel, str(reason))
     except BaseException:
         fail(channel, "the worker could not start: " + traceback.format_exc())
@@ -41,16 +35,6 @@ def main(fd):
 def fail(channel, message):
     channel.send({"type": "failed", "message": message[-2000:]})
     os._exit(FAILED)
-
-
-def install_streams(channel, pipes):
-    sys.stdout = OutputStream("stdout", 1, channel, pipes)
-    sys.stderr = OutputStream("stderr", 2, channel, pipes)
-    sys.__stdout__ = open(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
-    sys.__stderr__ = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
-    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="replace", closefd=False)
-    pipes.start()
-    cells.follow_threads()
 
 
 class Worker:
@@ -68,7 +52,7 @@ class Worker:
         self._make_shell()
         self._preload(configure.get("preload") or [])
         self._handle_forks()
-        unbuffer_c_output()
+        startup.unbuffer_c_output()
 
     # --- start
 
@@ -77,7 +61,7 @@ class Worker:
             self._channel.receive(None)
         header, _ = self._channel.inbox.popleft()
         if header["type"] != "configure":
-            raise CannotStart("the host's first frame was %r and not 'configure'" % header["type"])
+            raise startup.CannotStart("the host's first frame was %r and not 'configure'" % header["type"])
         return header
 
     def _environment(self):
@@ -88,13 +72,7 @@ class Worker:
         figures.choose_backend()
 
     def _make_shell(self):
-        try:
-            from IPython.core import release
-        except ImportError as error:
-            raise CannotStart(missing_ipython(error)) from None
-        if release.version_info[:2] < OLDEST_IPYTHON:
-            raise CannotStart("IPython %s in %s is too old; cellblock needs 8.5 or later. Run: %s -m pip install "
-                              "--upgrade ipython" % (release.version, sys.executable, sys.executable))
+        release = startup.find_ipython()
         from . import comms, completion, hints, kernel, shell
         self._kernel = kernel.Kernel()
         self._shell = shell.make_shell(self._channel, self._pipes, self._kernel, self._facts)
@@ -113,7 +91,7 @@ class Worker:
             try:
                 __import__(name)
             except BaseException as error:
-                raise CannotStart("the module %s of the policy's `preload` can't be imported by %s: %s: %s"
+                raise startup.CannotStart("the module %s of the policy's `preload` can't be imported by %s: %s: %s"
                                   % (name, sys.executable, type(error).__name__, error)) from None
 
     def _handle_forks(self):
@@ -299,21 +277,3 @@ def comm_message(kind, header, buffers):
         content["target_name"] = header["target_name"]
     return {"header": {"msg_type": kind}, "msg_type": kind, "parent_header": {}, "content": content,
             "metadata": json.loads(buffers[header["metadata"]]), "buffers": [memoryview(b) for b in buffers[2:]]}
-
-
-def missing_ipython(error):
-    if getattr(error, "name", None) not in (None, "IPython"):
-        return "IPython can't be imported by %s: %s" % (sys.executable, error)
-    return ("%s has no IPython, which cellblock needs. Run: %s -m pip install ipython (or, for Debian's own "
-            "Python: apt-get install python3-ipython)" % (sys.executable, sys.executable))
-
-
-def unbuffer_c_output():
-    """printf of C code appears with its cell, not when the process ends."""
-    try:
-        import ctypes
-        libc = ctypes.CDLL(None)
-        stdout = ctypes.c_void_p.in_dll(libc, "stdout")
-        libc.setvbuf(stdout, None, 1, 0)  # _IOLBF
-    except Exception:
-        pass

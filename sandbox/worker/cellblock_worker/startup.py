@@ -1,0 +1,52 @@
+"""What the worker needs before its first cell: streams, IPython, C code's output unbuffered."""
+
+import sys
+
+from . import cells
+from .streams import OutputStream
+
+OLDEST_IPYTHON = (8, 5)
+
+
+class CannotStart(Exception):
+    """The reason is for the user."""
+
+
+def install_streams(channel, pipes):
+    sys.stdout = OutputStream("stdout", 1, channel, pipes)
+    sys.stderr = OutputStream("stderr", 2, channel, pipes)
+    sys.__stdout__ = open(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
+    sys.__stderr__ = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
+    sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="replace", closefd=False)
+    pipes.start()
+    cells.follow_threads()
+
+
+def find_ipython():
+    """IPython's release, or CannotStart with what to install."""
+    try:
+        from IPython.core import release
+    except ImportError as error:
+        raise CannotStart(missing_ipython(error)) from None
+    if release.version_info[:2] < OLDEST_IPYTHON:
+        raise CannotStart("IPython %s in %s is too old; cellblock needs 8.5 or later. Run: %s -m pip install "
+                          "--upgrade ipython" % (release.version, sys.executable, sys.executable))
+    return release
+
+
+def missing_ipython(error):
+    if getattr(error, "name", None) not in (None, "IPython"):
+        return "IPython can't be imported by %s: %s" % (sys.executable, error)
+    return ("%s has no IPython, which cellblock needs. Run: %s -m pip install ipython (or, for Debian's own "
+            "Python: apt-get install python3-ipython)" % (sys.executable, sys.executable))
+
+
+def unbuffer_c_output():
+    """printf of C code appears with its cell, not when the process ends."""
+    try:
+        import ctypes
+        libc = ctypes.CDLL(None)
+        stdout = ctypes.c_void_p.in_dll(libc, "stdout")
+        libc.setvbuf(stdout, None, 1, 0)  # _IOLBF
+    except Exception:
+        pass
