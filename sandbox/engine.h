@@ -62,8 +62,7 @@ public:
 
     // Returns once the jail's first process is started; what fails later ends
     // the sandbox and is told by death_reason().
-    virtual Result<std::unique_ptr<Sandbox>> start(const Policy& policy,
-                                                   const StartOptions& options) = 0;
+    virtual Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) = 0;
 };
 
 // The engine that the policy names, or an Error that lists the known ones.

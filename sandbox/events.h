@@ -85,7 +85,7 @@ struct CommOutput {
     CellId cell = 0;
     CommKind kind = CommKind::message;
     std::string comm_id;
-    std::string target_name;                  // of open
+    std::string target_name;                   // of open
     std::optional<std::string> target_module;  // of open
     RawJson data;
     RawJson metadata;
@@ -130,7 +130,7 @@ struct QueryReply {
     RawJson content;
 };
 
-using Event = std::variant<StreamOutput, DisplayOutput, ClearOutput, ErrorOutput, InputRequest,
-                           CommOutput, CellDone, QueryReply>;
+using Event = std::variant<StreamOutput, DisplayOutput, ClearOutput, ErrorOutput, InputRequest, CommOutput,
+                           CellDone, QueryReply>;
 
 }  // namespace cellblock::sandbox

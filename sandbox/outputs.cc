@@ -121,11 +121,12 @@ std::vector<Event> OutputFirewall::admit(DisplayOutput event) {
     return admit_whole(std::move(event), cost);
 }
 
-std::vector<Event> OutputFirewall::admit(ClearOutput event) { return admit_whole(event, 0); }
+std::vector<Event> OutputFirewall::admit(ClearOutput event) {
+    return admit_whole(event, 0);
+}
 
 std::vector<Event> OutputFirewall::admit(CommOutput event) {
-    const std::uint64_t cost =
-        event.data.text.size() + event.metadata.text.size() + size_of(event.buffers);
+    const std::uint64_t cost = event.data.text.size() + event.metadata.text.size() + size_of(event.buffers);
     return admit_whole(std::move(event), cost);
 }
 

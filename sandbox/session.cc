@@ -84,8 +84,8 @@ private:
     void on(WorkerReady ready);
     void on(WorkerFailed) {}  // the host makes it an Unavailable
     template <class Output>
-        requires std::is_same_v<Output, StreamOutput> || std::is_same_v<Output, DisplayOutput> ||
-                 std::is_same_v<Output, ClearOutput> || std::is_same_v<Output, CommOutput>
+    requires std::is_same_v<Output, StreamOutput> || std::is_same_v<Output, DisplayOutput> ||
+        std::is_same_v<Output, ClearOutput> || std::is_same_v<Output, CommOutput>
     void on(Output output);
     void on(ErrorOutput output);
     void on(InputRequest request);
@@ -110,11 +110,12 @@ void Session::Impl::begin_cell(ExecuteRequest request) {
     cell.allow_stdin = request.allow_stdin;
     if (request.code.size() > policy().limits.code_bytes) {
         current_ = std::move(cell);
-        return refuse(make_error("CodeTooLong",
-                                 "the cell has " + format_size(request.code.size()) + " of source, " +
-                                     format_size(policy().limits.code_bytes) + " are allowed; nothing was run",
-                                 "policy \"" + policy().name + "\", key limits.code"),
-                      CellStatus::error);
+        return refuse(
+            make_error("CodeTooLong",
+                       "the cell has " + format_size(request.code.size()) + " of source, " +
+                           format_size(policy().limits.code_bytes) + " are allowed; nothing was run",
+                       "policy \"" + policy().name + "\", key limits.code"),
+            CellStatus::error);
     }
     auto options = read_cell_options(std::move(request.code), policy());
     if (!options) {
@@ -265,8 +266,8 @@ void Session::Impl::on(WorkerReady ready) {
 }
 
 template <class Output>
-    requires std::is_same_v<Output, StreamOutput> || std::is_same_v<Output, DisplayOutput> ||
-             std::is_same_v<Output, ClearOutput> || std::is_same_v<Output, CommOutput>
+requires std::is_same_v<Output, StreamOutput> || std::is_same_v<Output, DisplayOutput> ||
+    std::is_same_v<Output, ClearOutput> || std::is_same_v<Output, CommOutput>
 void Session::Impl::on(Output output) {
     if (output.cell > last_cell_) {
         return host_.condemn("output for a cell that there is not");
@@ -335,7 +336,8 @@ void Session::Impl::on(CellFinished finished) {
 }
 
 void Session::Impl::on(QueryReply reply) {
-    if (!current_ || current_->kind != ActivityKind::query || current_->id != reply.query || !current_->sent) {
+    if (!current_ || current_->kind != ActivityKind::query || current_->id != reply.query ||
+        !current_->sent) {
         return host_.condemn("a reply that was never asked for");
     }
     current_.reset();
@@ -376,15 +378,26 @@ void Session::Impl::on(const Unavailable& unavailable) {
 // --- the interface
 
 Session::Session(Policy policy, Result<std::unique_ptr<Engine>> engine, StartOptions options, Now now)
-    : impl_(std::make_unique<Impl>(std::move(policy), std::move(engine), std::move(options), std::move(now))) {}
+    : impl_(
+          std::make_unique<Impl>(std::move(policy), std::move(engine), std::move(options), std::move(now))) {}
 
 Session::~Session() = default;
 
-void Session::start() { impl_->host_.start(); }
-int Session::poll_fd() const { return impl_->host_.poll_fd(); }
-std::optional<TimePoint> Session::next_deadline() const { return impl_->next_deadline(); }
-void Session::advance(const EventSink& sink) { impl_->advance(sink); }
-bool Session::busy() const { return impl_->current_.has_value(); }
+void Session::start() {
+    impl_->host_.start();
+}
+int Session::poll_fd() const {
+    return impl_->host_.poll_fd();
+}
+std::optional<TimePoint> Session::next_deadline() const {
+    return impl_->next_deadline();
+}
+void Session::advance(const EventSink& sink) {
+    impl_->advance(sink);
+}
+bool Session::busy() const {
+    return impl_->current_.has_value();
+}
 
 CellId Session::execute(ExecuteRequest request) {
     impl_->begin_cell(std::move(request));
@@ -414,8 +427,12 @@ QueryId Session::ask(Query query) {
 void Session::answer_input(std::uint64_t request, std::string value) {
     impl_->answer_input(request, std::move(value));
 }
-void Session::interrupt() { impl_->interrupt(); }
-void Session::shutdown() { impl_->host_.shutdown(); }
+void Session::interrupt() {
+    impl_->interrupt();
+}
+void Session::shutdown() {
+    impl_->host_.shutdown();
+}
 
 Outcome Session::execute_blocking(ExecuteRequest request, const EventSink& sink) {
     const CellId cell = execute(std::move(request));
@@ -442,10 +459,20 @@ Outcome Session::execute_blocking(ExecuteRequest request, const EventSink& sink)
     return std::move(*outcome);
 }
 
-const Policy& Session::policy() const { return impl_->host_.policy(); }
-std::string Session::python_version() const { return impl_->host_.python_version(); }
-std::string Session::banner() const { return impl_->banner_; }
-std::string Session::unavailable_reason() const { return impl_->unavailable_; }
-SandboxUsage Session::usage() const { return impl_->host_.usage(); }
+const Policy& Session::policy() const {
+    return impl_->host_.policy();
+}
+std::string Session::python_version() const {
+    return impl_->host_.python_version();
+}
+std::string Session::banner() const {
+    return impl_->banner_;
+}
+std::string Session::unavailable_reason() const {
+    return impl_->unavailable_;
+}
+SandboxUsage Session::usage() const {
+    return impl_->host_.usage();
+}
 
 }  // namespace cellblock::sandbox

@@ -38,9 +38,9 @@ struct ExecuteRequest {
     bool silent = false;
     bool store_history = true;
     bool allow_stdin = false;
-    int count = 1;                           // the prompt number
-    std::string user_expressions = "{}";     // JSON object of strings
-    std::string metadata = "{}";             // JSON object, relayed to the worker
+    int count = 1;                        // the prompt number
+    std::string user_expressions = "{}";  // JSON object of strings
+    std::string metadata = "{}";          // JSON object, relayed to the worker
 };
 
 struct CommInput {
@@ -52,10 +52,21 @@ struct CommInput {
     std::vector<std::string> buffers;
 };
 
-struct CompleteQuery { std::string code; int cursor = 0; };
-struct InspectQuery { std::string code; int cursor = 0; int detail = 0; };
-struct IsCompleteQuery { std::string code; };
-struct CommInfoQuery { std::optional<std::string> target_name; };
+struct CompleteQuery {
+    std::string code;
+    int cursor = 0;
+};
+struct InspectQuery {
+    std::string code;
+    int cursor = 0;
+    int detail = 0;
+};
+struct IsCompleteQuery {
+    std::string code;
+};
+struct CommInfoQuery {
+    std::optional<std::string> target_name;
+};
 using Query = std::variant<CompleteQuery, InspectQuery, IsCompleteQuery, CommInfoQuery>;
 
 class Session {

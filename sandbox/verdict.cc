@@ -61,10 +61,10 @@ ErrorText make_error(const std::string& ename, const std::string& evalue, const 
 ErrorText timeout_error(const Policy& policy, std::chrono::milliseconds time, Survival state,
                         const ErrorText* shown) {
     const std::string what = state == Survival::intact ? "your variables are intact" : kLost;
-    ErrorText error = make_error(
-        "CellTimeout", "stopped after " + format_duration(time) + "; " + what,
-        key_hint(policy, "limits.cell_time") + "; a cell may ask for up to " +
-            format_duration(policy.limits.cell_time_max) + " with %%timeout in its first line");
+    ErrorText error =
+        make_error("CellTimeout", "stopped after " + format_duration(time) + "; " + what,
+                   key_hint(policy, "limits.cell_time") + "; a cell may ask for up to " +
+                       format_duration(policy.limits.cell_time_max) + " with %%timeout in its first line");
     if (shown != nullptr && !shown->traceback.empty()) {
         // Where it was stopped: all of the traceback but its own last word.
         error.traceback.insert(error.traceback.begin(), shown->traceback.begin(), shown->traceback.end() - 1);
@@ -73,9 +73,9 @@ ErrorText timeout_error(const Policy& policy, std::chrono::milliseconds time, Su
 }
 
 ErrorText stubborn_error(const Policy& policy) {
-    return make_error("KeyboardInterrupt",
-                      "the cell did not stop within " + format_duration(policy.limits.grace_time) +
-                          " and was killed; " + kLost);
+    return make_error("KeyboardInterrupt", "the cell did not stop within " +
+                                               format_duration(policy.limits.grace_time) +
+                                               " and was killed; " + kLost);
 }
 
 ErrorText death_error(const Policy& policy, const Death& death) {

@@ -101,7 +101,8 @@ int run_command(const RunOptions& options) {
     }
     auto engine = make_engine(*policy);
     std::error_code ignored;
-    Session session(*policy, std::move(engine), StartOptions{std::filesystem::current_path(ignored).string()});
+    Session session(*policy, std::move(engine),
+                    StartOptions{std::filesystem::current_path(ignored).string()});
     session.start();
     RunReport report(options.json, options.plots.value_or(""));
     const int status = run_cells(session, split_cells(*source), report);

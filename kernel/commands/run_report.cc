@@ -133,7 +133,8 @@ int RunReport::finish() {
     if (as_json_) {
         json error = nullptr;
         if (failure_) {
-            error = {{"ename", failure_->ename}, {"evalue", failure_->evalue}, {"traceback", failure_->traceback}};
+            error = {
+                {"ename", failure_->ename}, {"evalue", failure_->evalue}, {"traceback", failure_->traceback}};
         }
         const json report = {{"status", ending.word},
                              {"stdout", stdout_},

@@ -11,8 +11,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kNameBytes = 1024;         // types, identifiers
-constexpr std::size_t kTextBytes = 8U << 20;     // whatever a person reads
+constexpr std::size_t kNameBytes = 1024;      // types, identifiers
+constexpr std::size_t kTextBytes = 8U << 20;  // whatever a person reads
 constexpr std::size_t kListItems = 10'000;
 constexpr std::size_t kRawDepth = 128;
 
@@ -26,7 +26,8 @@ public:
 
     void fail(const std::string& field) {
         if (!error_) {
-            error_ = Error{"frame", 0, "a frame '" + type_.substr(0, 40) + "' with a bad '" + field + "'", {}};
+            error_ =
+                Error{"frame", 0, "a frame '" + type_.substr(0, 40) + "' with a bad '" + field + "'", {}};
         }
     }
 
@@ -56,8 +57,8 @@ public:
         return value->get<bool>();
     }
 
-    std::uint64_t number(const char* name,
-                         std::uint64_t max = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+    std::uint64_t number(const char* name, std::uint64_t max = static_cast<std::uint64_t>(
+                                               std::numeric_limits<std::int64_t>::max())) {
         const json* value = find(name);
         if (value == nullptr || !value->is_number_unsigned() || value->get<std::uint64_t>() > max) {
             fail(name);
@@ -201,9 +202,10 @@ WorkerMessage read_stream(Fields& fields) {
 WorkerMessage read_display(Fields& fields) {
     DisplayOutput out;
     out.cell = fields.number("cell");
-    out.kind = fields.one_of<DisplayKind>("kind", {{"display_data", DisplayKind::display_data},
-                                                   {"execute_result", DisplayKind::execute_result},
-                                                   {"update_display_data", DisplayKind::update_display_data}});
+    out.kind =
+        fields.one_of<DisplayKind>("kind", {{"display_data", DisplayKind::display_data},
+                                            {"execute_result", DisplayKind::execute_result},
+                                            {"update_display_data", DisplayKind::update_display_data}});
     out.data = fields.mime_bundle("data");
     out.metadata = fields.raw("metadata", '{');
     out.display_id = fields.optional_text("display_id");

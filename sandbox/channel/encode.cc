@@ -26,7 +26,9 @@ json query_header(const InspectQuery& query) {
             {"detail", query.detail},
             {"omit_sections", json::array()}};
 }
-json query_header(const IsCompleteQuery& query) { return {{"type", "is_complete"}, {"code", query.code}}; }
+json query_header(const IsCompleteQuery& query) {
+    return {{"type", "is_complete"}, {"code", query.code}};
+}
 json query_header(const CommInfoQuery& query) {
     return {{"type", "comm_info"},
             {"target_name", query.target_name ? json(*query.target_name) : json(nullptr)}};
@@ -106,6 +108,8 @@ std::string encode_input_reply(std::uint64_t request, const std::string& value) 
     return encode_frame({{"type", "input_reply"}, {"request", request}, {"value", value}});
 }
 
-std::string encode_warden_command(const char* type) { return encode_frame({{"type", type}}); }
+std::string encode_warden_command(const char* type) {
+    return encode_frame({{"type", type}});
+}
 
 }  // namespace cellblock::sandbox

@@ -31,7 +31,9 @@ void append_big_endian(std::string& out, std::uint32_t value) {
     }
 }
 
-Error violation(const std::string& what) { return Error{"frame", 0, what, {}}; }
+Error violation(const std::string& what) {
+    return Error{"frame", 0, what, {}};
+}
 
 }  // namespace
 

@@ -28,7 +28,8 @@ Status Link::start_worker() {
     }
     UniqueFd ours(ends[0]);
     const UniqueFd theirs(ends[1]);
-    if (auto sent = send_frame_with_descriptor(warden_fd_, encode_warden_command("start_worker"), theirs.get());
+    if (auto sent =
+            send_frame_with_descriptor(warden_fd_, encode_warden_command("start_worker"), theirs.get());
         !sent) {
         return sent;
     }

@@ -12,11 +12,12 @@ TEST_CASE("a file without markers is one cell") {
 }
 
 TEST_CASE("# %% begins a cell, with or without a title or a space") {
-    REQUIRE(split_cells("# %%\na\n# %% title\nb\n#%%\nc") ==
-            Cells{"# %%\na\n", "# %% title\nb\n", "#%%\nc"});
+    REQUIRE(split_cells("# %%\na\n# %% title\nb\n#%%\nc") == Cells{"# %%\na\n", "# %% title\nb\n", "#%%\nc"});
 }
 
-TEST_CASE("cells with nothing but markers go") { REQUIRE(split_cells("# %%\n\n# %%\nx\n") == Cells{"# %%\nx\n"}); }
+TEST_CASE("cells with nothing but markers go") {
+    REQUIRE(split_cells("# %%\n\n# %%\nx\n") == Cells{"# %%\nx\n"});
+}
 
 TEST_CASE("a marker that is indented or inside of a line is none") {
     REQUIRE(split_cells("s = '# %%'\n  # %%\nx").size() == 1);

@@ -30,7 +30,7 @@ using namespace cellblock::sandbox;
 struct Stage {
     int starts = 0;
     int kills = 0;
-    std::optional<Error> refuse;   // start() fails with this
+    std::optional<Error> refuse;  // start() fails with this
     std::string death_reason;
     SandboxUsage usage;
     UniqueFd warden;  // the warden's end
@@ -57,7 +57,8 @@ struct Stage {
             worker.reset(fd);
             to_worker = FrameReader(kWorkerBounds);
         }
-        const std::size_t length = static_cast<unsigned char>(bytes[3]) + 256U * static_cast<unsigned char>(bytes[2]);
+        const std::size_t length =
+            static_cast<unsigned char>(bytes[3]) + 256U * static_cast<unsigned char>(bytes[2]);
         REQUIRE(::recv(warden.get(), bytes.data(), length, MSG_DONTWAIT) == static_cast<ssize_t>(length));
         return json::parse(std::string(bytes.data(), length)).at("type").get<std::string>();
     }

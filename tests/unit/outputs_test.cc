@@ -33,7 +33,8 @@ TEST_CASE("output within the bound passes untouched") {
 
 TEST_CASE("past the bound output is cut once, with a note that names the key") {
     OutputFirewall firewall(with_output(1000));
-    const std::string text = text_of(firewall.admit(StreamOutput{1, StreamName::standard_output, std::string(5000, 'x')}));
+    const std::string text =
+        text_of(firewall.admit(StreamOutput{1, StreamName::standard_output, std::string(5000, 'x')}));
     REQUIRE(text.find("limits.output") != std::string::npos);
     REQUIRE(text.find(std::string(900, 'x')) == 0);
     REQUIRE(text.find(std::string(1001, 'x')) == std::string::npos);

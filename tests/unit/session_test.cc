@@ -95,8 +95,7 @@ TEST_CASE("after the grace time the worker is killed and the next one serves") {
     REQUIRE(outcome.status == CellStatus::timeout);
     REQUIRE(outcome.rung == Rung::worker_killed);
     REQUIRE(outcome.state == Survival::lost);
-    REQUIRE(outcome.error->evalue ==
-            "stopped after 60 s; the session was restarted and variables are lost");
+    REQUIRE(outcome.error->evalue == "stopped after 60 s; the session was restarted and variables are lost");
     REQUIRE(play.stage->warden_command() == "start_worker");
     REQUIRE(play.stage->starts == 1);
 }
@@ -268,8 +267,13 @@ TEST_CASE("what breaks the channel's rules ends the sandbox, not the session") {
         json{{"type", "reply"}, {"query", 1}, {"content", 0}},
         json{{"type", "ready"}, {"python", ""}, {"ipython", ""}, {"banner", ""}},
         json{{"type", "failed"}, {"message", ""}}, json{{"type", "what"}}, json{{"no", "type"}},
-        json{{"type", "display"}, {"cell", 1}, {"kind", "display_data"}, {"data", {{"image/png", {{"bytes", 5}}}}},
-             {"metadata", 0}, {"display_id", nullptr}, {"buffers", json::array()}},
+        json{{"type", "display"},
+             {"cell", 1},
+             {"kind", "display_data"},
+             {"data", {{"image/png", {{"bytes", 5}}}}},
+             {"metadata", 0},
+             {"display_id", nullptr},
+             {"buffers", json::array()}},
         json{{"type", "input_request"}, {"cell", 7}, {"request", 1}, {"prompt", ""}, {"password", false}});
     play.stage->from_worker(attack, {"{}", "[]"});
     play.advance();
@@ -283,9 +287,9 @@ TEST_CASE("bytes that are no frame end the sandbox") {
     Play play;
     play.open();
     play.run("attack");
-    const auto bytes = GENERATE(std::string(8, '\xff'), std::string("\0\0\0\0\0\0\0\0", 8),
-                                std::string("\0\0\0\2\0\0\0\0[]", 10), std::string("\0\0\0\2\0\0\0\0{\xff", 10),
-                                std::string("\0\0\0\1\0\0\0\1\xff\xff\xff\xff", 12));
+    const auto bytes = GENERATE(
+        std::string(8, '\xff'), std::string("\0\0\0\0\0\0\0\0", 8), std::string("\0\0\0\2\0\0\0\0[]", 10),
+        std::string("\0\0\0\2\0\0\0\0{\xff", 10), std::string("\0\0\0\1\0\0\0\1\xff\xff\xff\xff", 12));
     play.stage->from_worker_raw(bytes);
     play.advance();
     REQUIRE(play.outcome().error->ename == "ProtocolViolation");
