@@ -56,8 +56,8 @@ nl::json Interpreter::execute_request_impl(int, const std::string& code, bool si
     return {{"status", outcome.error ? "error" : "ok"}};
 }
 
-void Interpreter::ask(sandbox::Query query, std::string otherwise) {
-    relay_.ask(std::move(query));
+void Interpreter::ask(const sandbox::Query& query, std::string otherwise) {
+    relay_.ask(query);
     loop_.run_until([this] { return relay_.finished(); });
     auto reply = relay_.take_reply();
     const bool known = reply && !reply->failed;

@@ -29,7 +29,7 @@ private:
     nl::json kernel_info_request_impl() override;
     void shutdown_request_impl() override {}  // XeusGaps ends the session
 
-    void ask(sandbox::Query query, std::string otherwise);
+    void ask(const sandbox::Query& query, std::string otherwise);
 
     SessionRelay& relay_;
     Loop& loop_;

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "sandbox/base/utf8.h"
+
 namespace cellblock::sandbox {
 
 namespace {
@@ -41,16 +43,6 @@ void shorten(std::string& text, std::size_t max) {
 }
 
 }  // namespace
-
-std::string_view utf8_prefix(std::string_view text, std::size_t max) {
-    if (text.size() <= max) {
-        return text;
-    }
-    while (max > 0 && (static_cast<unsigned char>(text[max]) & 0xC0U) == 0x80U) {
-        --max;
-    }
-    return text.substr(0, max);
-}
 
 OutputFirewall::OutputFirewall(const Policy& policy)
     : limit_(policy.limits.output_bytes),

@@ -18,9 +18,6 @@
 
 namespace cellblock::sandbox {
 
-// The longest prefix of at most max bytes that ends between two characters.
-std::string_view utf8_prefix(std::string_view text, std::size_t max);
-
 class OutputFirewall {
 public:
     explicit OutputFirewall(const Policy& policy);

@@ -41,7 +41,7 @@ constexpr std::chrono::milliseconds kQueryTime{10'000};
 
 class Session::Impl {
 public:
-    Impl(Policy policy, Result<std::unique_ptr<Engine>> engine, StartOptions options, Now now)
+    Impl(const Policy& policy, Result<std::unique_ptr<Engine>> engine, StartOptions options, Now now)
         : now_(now),
           host_(policy, std::move(engine), std::move(options), std::move(now)),
           firewall_(policy) {}
@@ -50,7 +50,7 @@ public:
     std::optional<TimePoint> next_deadline() const;
     void begin(Activity activity);
     void begin_cell(ExecuteRequest request);
-    void answer_input(std::uint64_t request, std::string value);
+    void answer_input(std::uint64_t request, const std::string& value);
     void interrupt();
 
     Now now_;
@@ -82,7 +82,7 @@ private:
 
     void handle(HostEvent event);
     void on(WorkerReady ready);
-    void on(WorkerFailed) {}  // the host makes it an Unavailable
+    void on(const WorkerFailed& /*failed*/) {}  // the host makes it an Unavailable
     template <class Output>
     requires std::is_same_v<Output, StreamOutput> || std::is_same_v<Output, DisplayOutput> ||
         std::is_same_v<Output, ClearOutput> || std::is_same_v<Output, CommOutput>
@@ -180,7 +180,7 @@ void Session::Impl::interrupt() {
            CellStatus::interrupted);
 }
 
-void Session::Impl::answer_input(std::uint64_t request, std::string value) {
+void Session::Impl::answer_input(std::uint64_t request, const std::string& value) {
     if (!current_ || current_->input_pending != request) {
         return;
     }
@@ -404,7 +404,7 @@ CellId Session::execute(ExecuteRequest request) {
     return impl_->last_cell_;
 }
 
-CellId Session::send_comm(CommInput message) {
+CellId Session::send_comm(const CommInput& message) {
     Activity comm;
     comm.kind = ActivityKind::comm;
     comm.id = ++impl_->last_cell_;
@@ -414,7 +414,7 @@ CellId Session::send_comm(CommInput message) {
     return impl_->last_cell_;
 }
 
-QueryId Session::ask(Query query) {
+QueryId Session::ask(const Query& query) {
     Activity activity;
     activity.kind = ActivityKind::query;
     activity.id = ++impl_->last_query_;
@@ -424,8 +424,8 @@ QueryId Session::ask(Query query) {
     return impl_->last_query_;
 }
 
-void Session::answer_input(std::uint64_t request, std::string value) {
-    impl_->answer_input(request, std::move(value));
+void Session::answer_input(std::uint64_t request, const std::string& value) {
+    impl_->answer_input(request, value);
 }
 void Session::interrupt() {
     impl_->interrupt();

@@ -88,9 +88,9 @@ public:
     // --- requests. busy(): a cell, a comm message or a query is under way; one at a time.
     [[nodiscard]] bool busy() const;
     CellId execute(ExecuteRequest request);
-    CellId send_comm(CommInput message);
-    QueryId ask(Query query);
-    void answer_input(std::uint64_t request, std::string value);
+    CellId send_comm(const CommInput& message);
+    QueryId ask(const Query& query);
+    void answer_input(std::uint64_t request, const std::string& value);
     // The user's ■: climbs the ladder from its first rung. No cell: nothing happens.
     void interrupt();
     // Kills the sandbox; nothing of it is left when this returns.

@@ -75,16 +75,16 @@ CellId SessionRelay::execute(ExecuteRequest request, Origin origin) {
     return cell;
 }
 
-CellId SessionRelay::send_comm(CommInput message, Origin origin) {
+CellId SessionRelay::send_comm(const CommInput& message, Origin origin) {
     outcome_.reset();
-    const CellId cell = session_.send_comm(std::move(message));
+    const CellId cell = session_.send_comm(message);
     remember(cell, std::move(origin));
     return cell;
 }
 
-QueryId SessionRelay::ask(Query query) {
+QueryId SessionRelay::ask(const Query& query) {
     reply_.reset();
-    return session_.ask(std::move(query));
+    return session_.ask(query);
 }
 
 void SessionRelay::advance() {

@@ -35,8 +35,8 @@ public:
 
     // One at a time; the loop then runs until take_outcome() or take_reply() has it.
     sandbox::CellId execute(sandbox::ExecuteRequest request, Origin origin);
-    sandbox::CellId send_comm(sandbox::CommInput message, Origin origin);
-    sandbox::QueryId ask(sandbox::Query query);
+    sandbox::CellId send_comm(const sandbox::CommInput& message, Origin origin);
+    sandbox::QueryId ask(const sandbox::Query& query);
     [[nodiscard]] bool finished() const { return outcome_ || reply_; }
     std::optional<sandbox::Outcome> take_outcome() { return std::exchange(outcome_, std::nullopt); }
     std::optional<sandbox::QueryReply> take_reply() { return std::exchange(reply_, std::nullopt); }

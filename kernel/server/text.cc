@@ -8,6 +8,8 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "sandbox/base/utf8.h"
+
 namespace cellblock::kernel {
 
 using nlohmann::json;
@@ -83,30 +85,11 @@ std::size_t past_plain(std::string_view text, std::size_t at) {
     return at;
 }
 
-// The length of the UTF-8 character at `at`; 0 if there is none.
-std::size_t utf8_length(std::string_view text, std::size_t at) {
-    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[at + i]); };
-    const unsigned char lead = byte(0);
-    const std::size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-    if (lead < 0xC2 || lead > 0xF4 || at + length > text.size()) {
-        return 0;
-    }
-    for (std::size_t i = 1; i < length; ++i) {
-        if ((byte(i) & 0xC0U) != 0x80U) {
-            return 0;
-        }
-    }
-    const bool overlong = (lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xF0 && byte(1) < 0x90);
-    const bool surrogate = lead == 0xED && byte(1) >= 0xA0;
-    const bool beyond = lead == 0xF4 && byte(1) >= 0x90;
-    return overlong || surrogate || beyond ? 0 : length;
-}
-
 // Appends what isn't plain, as JSON has it. Gives where to go on.
 std::size_t append_special(std::string& out, std::string_view text, std::size_t at) {
     const auto c = static_cast<unsigned char>(text[at]);
     if (c >= 0x80) {
-        const std::size_t length = utf8_length(text, at);
+        const std::size_t length = sandbox::utf8_length(text, at);
         out += length == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(at, length);
         return at + std::max<std::size_t>(length, 1);
     }

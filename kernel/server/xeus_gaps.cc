@@ -155,7 +155,7 @@ void XeusGaps::comm_info(const Message& request, Channel channel, Loop& loop) {
     if (const std::string target = text_field(request, "target_name"); !target.empty()) {
         query.target_name = target;
     }
-    relay_.ask(std::move(query));
+    relay_.ask(query);
     loop.run_until([this] { return relay_.finished(); });
     const auto reply = relay_.take_reply();
     const bool known = reply && !reply->failed;

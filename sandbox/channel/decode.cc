@@ -2,6 +2,7 @@
 #include <limits>
 #include <set>
 
+#include "sandbox/base/utf8.h"
 #include "sandbox/channel/json_text.h"
 #include "sandbox/channel/messages.h"
 
@@ -102,6 +103,20 @@ public:
         return std::move(frame_.buffers[index.get<std::size_t>()]);
     }
 
+    // A buffer of UTF-8.
+    std::string buffer_text(const char* name) {
+        const json* value = find(name);
+        if (value == nullptr) {
+            fail(name);
+            return {};
+        }
+        std::string text = buffer(*value, name);
+        if (text.size() > kTextBytes || !is_utf8(text)) {
+            fail(name);
+        }
+        return text;
+    }
+
     RawJson raw_at(const json& index, const char* name) {
         RawJson raw{buffer(index, name)};
         if (good() && !check_json(raw.text, kRawDepth)) {
@@ -145,13 +160,16 @@ public:
             return out;
         }
         for (auto& [type, item] : value->items()) {
+            const bool one_member = item.is_object() && item.size() == 1;
             if (type.empty() || type.size() > kNameBytes) {
                 fail(name);
-            } else if (item.is_string()) {
+                break;
+            }
+            if (item.is_string()) {
                 out.push_back({type, std::move(item.get_ref<std::string&>())});
-            } else if (item.is_object() && item.size() == 1 && item.contains("bytes")) {
+            } else if (one_member && item.contains("bytes")) {
                 out.push_back({type, Bytes{buffer(item["bytes"], name)}});
-            } else if (item.is_object() && item.size() == 1 && item.contains("json")) {
+            } else if (one_member && item.contains("json")) {
                 out.push_back({type, raw_at(item["json"], name)});
             } else {
                 fail(name);
@@ -196,7 +214,7 @@ WorkerMessage read_stream(Fields& fields) {
     return StreamOutput{fields.number("cell"),
                         fields.one_of<StreamName>("name", {{"stdout", StreamName::standard_output},
                                                            {"stderr", StreamName::standard_error}}),
-                        fields.text("text")};
+                        fields.buffer_text("text")};
 }
 
 WorkerMessage read_display(Fields& fields) {

@@ -17,6 +17,7 @@
 
 namespace cellblock::sandbox {
 
+// NOLINTNEXTLINE(bugprone-exception-escape): json's move doesn't throw
 struct Frame {
     nlohmann::json header;  // an object with a string "type"
     std::vector<std::string> buffers;

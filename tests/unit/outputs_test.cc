@@ -42,12 +42,6 @@ TEST_CASE("past the bound output is cut once, with a note that names the key") {
     REQUIRE(firewall.admit(ClearOutput{1, false}).empty());
 }
 
-TEST_CASE("a cut never splits a character") {
-    REQUIRE(utf8_prefix("añb", 2) == "a");
-    REQUIRE(utf8_prefix("añb", 3) == "añ");
-    REQUIRE(utf8_prefix("𝒳", 3).empty());
-}
-
 TEST_CASE("empty messages cost something as well") {
     OutputFirewall firewall(with_output(1000));
     int passed = 0;

@@ -27,7 +27,7 @@ TEST_CASE("a cell waits for the worker, runs and ends") {
     const auto frame = play.stage->worker_frame();
     REQUIRE(frame->type() == "execute");
     REQUIRE(frame->header["code"] == "1 + 1");
-    play.stage->from_worker({{"type", "stream"}, {"cell", cell}, {"name", "stdout"}, {"text", "hi"}});
+    play.stage->from_worker({{"type", "stream"}, {"cell", cell}, {"name", "stdout"}, {"text", 0}}, {"hi"});
     play.done(cell);
     REQUIRE(play.all<StreamOutput>().at(0).text == "hi");
     REQUIRE(play.outcome().status == CellStatus::ok);
@@ -215,7 +215,7 @@ TEST_CASE("output sent before a death is not lost") {
     const CellId cell = play.run("print; os._exit(1)");
     std::string many;
     for (int i = 0; i < 300; ++i) {
-        many += encode_frame({{"type", "stream"}, {"cell", cell}, {"name", "stdout"}, {"text", "x"}});
+        many += encode_frame({{"type", "stream"}, {"cell", cell}, {"name", "stdout"}, {"text", 0}}, {"x"});
     }
     play.stage->from_worker_raw(many);
     play.stage->worker_dies(std::nullopt, 1);
@@ -260,9 +260,12 @@ TEST_CASE("what breaks the channel's rules ends the sandbox, not the session") {
     play.open();
     const CellId cell = play.run("attack", true);
     const auto attack = GENERATE(
-        json{{"type", "stream"}, {"cell", 99}, {"name", "stdout"}, {"text", "forged cell"}},
-        json{{"type", "stream"}, {"cell", 1}, {"name", "stdwhat"}, {"text", ""}},
-        json{{"type", "stream"}, {"cell", -1}, {"name", "stdout"}, {"text", ""}},
+        json{{"type", "stream"}, {"cell", 99}, {"name", "stdout"}, {"text", 0}},
+        json{{"type", "stream"}, {"cell", 1}, {"name", "stdwhat"}, {"text", 0}},
+        json{{"type", "stream"}, {"cell", -1}, {"name", "stdout"}, {"text", 0}},
+        json{{"type", "stream"}, {"cell", 1}, {"name", "stdout"}, {"text", "in the header"}},
+        json{{"type", "stream"}, {"cell", 1}, {"name", "stdout"}, {"text", 2}},
+        json{{"type", "stream"}, {"cell", 1}, {"name", "stdout"}},
         json{{"type", "done"}, {"cell", 99}, {"status", "ok"}, {"user_expressions", 0}, {"payload", 1}},
         json{{"type", "reply"}, {"query", 1}, {"content", 0}},
         json{{"type", "ready"}, {"python", ""}, {"ipython", ""}, {"banner", ""}},
@@ -281,6 +284,16 @@ TEST_CASE("what breaks the channel's rules ends the sandbox, not the session") {
     REQUIRE(play.stage->kills == 1);
     REQUIRE(play.outcome().error->ename == "ProtocolViolation");
     REQUIRE(play.stage->starts == 2);
+}
+
+TEST_CASE("bytes that are not UTF-8 are no text") {
+    Play play;
+    play.open();
+    play.run("attack");
+    play.stage->from_worker({{"type", "stream"}, {"cell", 1}, {"name", "stdout"}, {"text", 0}}, {"a\xff"});
+    play.advance();
+    REQUIRE(play.all<StreamOutput>().empty());
+    REQUIRE(play.outcome().error->ename == "ProtocolViolation");
 }
 
 TEST_CASE("bytes that are no frame end the sandbox") {

@@ -17,14 +17,14 @@ import time
 WORKER_FOLDER = pathlib.Path(__file__).resolve().parents[2] / "sandbox" / "worker"
 PYTHON = os.environ.get("CELLBLOCK_PYTHON", "/usr/bin/python3")
 TIMEOUT = 60.0
-NUMBER, TEXT, FLAG, LIST, RAW = "number", "text", "flag", "list", "raw"
+NUMBER, TEXT, FLAG, LIST, RAW, UTF8 = "number", "text", "flag", "list", "raw", "UTF-8"
 MAYBE_TEXT, MAYBE_ERROR, MIMES, BUFFERS = "text or null", "error or null", "mimes", "buffers"
 ERROR = {"ename": TEXT, "evalue": TEXT, "traceback": LIST}
 COMM = {"cell": NUMBER, "comm_id": TEXT, "data": RAW, "metadata": RAW, "buffers": BUFFERS}
 SCHEMA = {
     "ready": {"python": TEXT, "ipython": TEXT, "banner": TEXT},
     "failed": {"message": TEXT},
-    "stream": {"cell": NUMBER, "name": TEXT, "text": TEXT},
+    "stream": {"cell": NUMBER, "name": TEXT, "text": UTF8},
     "display": {"cell": NUMBER, "kind": TEXT, "data": MIMES, "metadata": RAW, "display_id": MAYBE_TEXT,
                 "buffers": BUFFERS},
     "clear_output": {"cell": NUMBER, "wait": FLAG},
@@ -84,6 +84,8 @@ class Frame(dict):
             assert all(isinstance(item, str) for item in value)
         elif what == RAW:
             return self.json_at(value)
+        elif what == UTF8:
+            return self.take(value).decode("utf-8")
         elif what == BUFFERS:
             return [self.take(index) for index in value]
         elif what == MIMES:

@@ -8,6 +8,7 @@ import contextvars
 import threading
 
 _cell = contextvars.ContextVar("cellblock_cell")
+cell_of_context = _cell.get  # with a default: what to give where no cell set it
 _latest = 0
 _active = threading._active  # by thread id; threading.current_thread() would make dummies
 

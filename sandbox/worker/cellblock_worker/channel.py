@@ -2,7 +2,7 @@
 
 Outgoing things wait in one queue, texts of streams and frames alike, so their
 order is the order in which they were made. Whoever calls flush() writes the
-queue out: adjoining texts as one frame. A frame is never left half-written: an
+queue out: adjoining texts (a run) as one frame. A frame is never left half-written: an
 interrupt waits for its end (interrupts.py), and if anything else breaks one,
 the process ends, because the host could make no sense of what follows.
 """
@@ -20,7 +20,9 @@ from . import frames
 FLUSH_SECONDS = 0.01     # how long text may wait for more
 FLUSH_CHARACTERS = 64 * 1024
 CHUNK_CHARACTERS = 256 * 1024
+SMALL = 16 * 1024        # bytes that go out with one call, parts joined
 ACCOUNTS = 256
+NO_RUN = (None, None, ())
 BROKEN = 71              # the process's exit status once its socket is unusable
 
 
@@ -29,7 +31,8 @@ class Channel:
         self._socket = socket.socket(fileno=_out_of_the_way(fd))
         self._socket.setblocking(True)
         self._interrupts = interrupts
-        self._queue = collections.deque()
+        self._queue = collections.deque()  # runs of text (cell, name, texts) and frames (parts, cell, cost, None)
+        self._run = NO_RUN           # the last of the queue, if more text may join it
         self._lock = threading.Lock()
         self._writer = None          # the thread that is writing
         self._waiting = 0            # characters in the queue, roughly
@@ -37,7 +40,8 @@ class Channel:
         self._sent_at = 0.0
         self.output_bytes = 1 << 62
         self.in_child = False
-        self.arm = lambda: None      # asks for a flush() soon
+        self.armed = False           # a flush() will come soon
+        self.arm = lambda: None      # asks for one
         self._read_lock = threading.Lock()
         self._parser = frames.Parser()
         self.inbox = collections.deque()
@@ -51,11 +55,17 @@ class Channel:
         """Output of a stream; flushed soon, or now where there is much of it."""
         if self._spent.get(cell, 0) > self.output_bytes:
             return  # the host has cut it already
-        self._queue.append((cell, name, text))
+        run = self._run
+        if run[0] != cell or run[1] != name:
+            run = self._run = (cell, name, [])
+            self._queue.append(run)
+        run[2].append(text)
+        if run is not self._run:
+            self._queue.append(run)  # it was taken meanwhile, perhaps without this text
         self._waiting += len(text)
         if self._waiting >= FLUSH_CHARACTERS:
             self.flush()
-        else:
+        elif not self.armed:
             self.arm()
 
     def send(self, header, buffers=(), cell=None, cost=0):
@@ -64,7 +74,9 @@ class Channel:
             return
         if cost and self._spent.get(cell, 0) > self.output_bytes:
             return
-        self._queue.append((frames.encode(header, buffers), cell, cost, None))
+        encoded = frames.encode(header, buffers)
+        self._run = NO_RUN
+        self._queue.append((encoded, cell, cost, None))
         self.flush()
 
     def flush_soon(self):
@@ -83,9 +95,12 @@ class Channel:
                 finally:
                     self._writer = None
 
-    def _push(self, part):
+    def _push_all(self, parts):
         try:
-            self._socket.sendall(part)
+            if sum(map(len, parts)) <= SMALL:
+                parts = (b"".join(parts),)
+            for part in parts:
+                self._socket.sendall(part)
         except BaseException:
             os._exit(BROKEN)  # the host is gone, or would get half a frame
 
@@ -94,33 +109,28 @@ class Channel:
         while queue:
             item = queue.popleft()
             if len(item) == 3:
-                self._write_text(*item)
+                self._write_run(item)
             else:
                 parts, cell, cost, _ = item
                 self._spend(cell, cost)
-                for part in parts:
-                    self._push(part)
+                self._push_all(parts)
         self._sent_at = time.monotonic()
 
-    def _write_text(self, cell, name, text):
-        texts = [text]
-        length = len(text)
-        queue = self._queue
-        while queue and len(queue[0]) == 3 and queue[0][0] == cell and queue[0][1] == name:
-            if length >= CHUNK_CHARACTERS:
-                break
-            more = queue.popleft()[2]
-            texts.append(more)
-            length += len(more)
-        self._waiting = max(0, self._waiting - length)
-        whole = "".join(texts) if len(texts) > 1 else text
-        for start in range(0, length, CHUNK_CHARACTERS):
+    def _write_run(self, run):
+        if self._run is run:
+            self._run = NO_RUN
+        cell, name, texts = run
+        count = len(texts)  # another thread may add one even now
+        text = "".join(texts[:count])
+        del texts[:count]
+        self._waiting = max(0, self._waiting - len(text))
+        for start in range(0, len(text), CHUNK_CHARACTERS):
             if self._spent.get(cell, 0) > self.output_bytes:
                 return
-            chunk = whole[start:start + CHUNK_CHARACTERS] if length > CHUNK_CHARACTERS else whole
+            chunk = text[start:start + CHUNK_CHARACTERS]
             self._spend(cell, len(chunk))
-            frame = frames.encode({"type": "stream", "cell": cell, "name": name, "text": chunk})
-            self._push(frame[0])
+            header = {"type": "stream", "cell": cell, "name": name, "text": 0}
+            self._push_all(frames.encode(header, (chunk.encode("utf-8", "replace"),)))
 
     def _spend(self, cell, cost):
         if cost:
@@ -176,6 +186,7 @@ class Channel:
         self._read_lock = threading.Lock()
         self._writer = None
         self._queue.clear()
+        self._run = NO_RUN
         self._waiting = 0
         try:
             os.close(self._socket.detach())

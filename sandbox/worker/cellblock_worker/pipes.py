@@ -45,7 +45,9 @@ class Pipes:
         self._wake_read = _out_of_the_way(wake_read)
         self._wake_write = _out_of_the_way(wake_write)
         os.set_blocking(self._wake_read, False)
-        self._armed = False
+        self._pending = _epoll_out_of_the_way()  # asked before every line: the cheapest way to ask
+        for reader in self._readers:
+            self._pending.register(reader, select.EPOLLIN)
 
     def _restore_descriptors(self):
         for fd, writer in zip((1, 2), self._writers):
@@ -65,7 +67,7 @@ class Pipes:
         if self._channel.in_child:
             return
         # In this order: what another thread has read but not queued yet must be waited for.
-        if not select.select(self._readers, (), (), 0)[0] and self._owner is None:
+        if not self._pending.poll(0) and self._owner is None:
             return
         if self._owner == threading.get_ident():
             return  # a signal handler or finalizer printed in the midst of this
@@ -101,9 +103,8 @@ class Pipes:
         _thread.start_new_thread(self._watch, ())
 
     def _arm(self):
-        if not self._armed:
-            self._armed = True
-            os.write(self._wake_write, b"!")
+        self._channel.armed = True
+        os.write(self._wake_write, b"!")
 
     def _watch(self):
         poller = select.poll()
@@ -121,7 +122,7 @@ class Pipes:
                     deadline = time.monotonic() + FLUSH_SECONDS
             if deadline is not None and time.monotonic() >= deadline:
                 deadline = None
-                self._armed = False  # before the flush: a text that comes during it arms again
+                self._channel.armed = False  # before the flush: a text that comes during it arms again
                 self._channel.flush()
 
     # --- fork
@@ -137,9 +138,16 @@ class Pipes:
     def after_fork_in_child(self):
         self._lock = threading.Lock()
         self._owner = None
-        self._armed = True
+        self._channel.armed = True
+        self._pending.close()
         for fd in (*self._readers, *self._writers, self._wake_read, self._wake_write):
             try:
                 os.close(fd)
             except OSError:
                 pass
+
+
+def _epoll_out_of_the_way():
+    made = select.epoll()
+    with made:
+        return select.epoll.fromfd(_out_of_the_way(os.dup(made.fileno())))

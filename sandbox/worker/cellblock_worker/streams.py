@@ -3,9 +3,10 @@
 import codecs
 import io
 import os
-import time
+from time import monotonic
 
 from . import cells
+from .cells import cell_of_context
 
 RECENT_SECONDS = 0.0001
 
@@ -31,22 +32,22 @@ class OutputStream(io.TextIOBase):
         self.name = "<%s>" % name
         self.buffer = ByteStream(self)
 
+    # print() comes here twice a line: every call and system call counts.
     def write(self, text):
         if not isinstance(text, str):
             raise TypeError("write() argument must be str, not %s" % type(text).__name__)
-        if not text:
-            return 0
-        if self._channel.in_child:
+        channel = self._channel
+        if channel.in_child:
             self._write_in_child(text)
             return len(text)
-        # What a child or C code has written to the descriptor comes first. Looking at each
-        # line's begin, or after a while, is cheaper than at each piece of a line.
-        now = time.monotonic()
-        if self._at_line_start or now - self._checked_at > RECENT_SECONDS:
+        if self._at_line_start or monotonic() - self._checked_at > RECENT_SECONDS:
+            # What a child or C code has written to the descriptor comes first. Looking at each
+            # line's begin, or after a while, is cheaper than at each piece of a line.
             self._pipes.drain()
-            self._checked_at = now
-        self._at_line_start = text[-1] == "\n"
-        self._channel.text(cells.current(), self._stream, text)
+            self._checked_at = monotonic()
+        if text:
+            self._at_line_start = text[-1] == "\n"
+            channel.text(cell_of_context(None) or cells.current(), self._stream, text)
         return len(text)
 
     def _write_in_child(self, text):

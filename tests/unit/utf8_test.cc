@@ -1,0 +1,31 @@
+// UTF-8: whole characters, hostile bytes.
+#include "sandbox/base/utf8.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+using namespace cellblock::sandbox;
+
+TEST_CASE("text of any script is UTF-8") {
+    const std::string text = GENERATE("", "plain", "a line\n\tand \x01 controls", "añb", "日本語のテキスト",
+                                      "𝒳 and 🙂", "\xf4\x8f\xbf\xbf");
+    REQUIRE(is_utf8(text));
+    REQUIRE(is_utf8(std::string(1000, 'x') + text + std::string(7, 'y')));
+}
+
+TEST_CASE("what only looks like UTF-8 is not") {
+    const std::string bytes = GENERATE("\x80", "\xff", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf", "\xe0\x9f\xbf",
+                                       "\xf0\x80\x80\xaf", "\xed\xa0\x80", "\xed\xbf\xbf", "\xf4\x90\x80\x80",
+                                       "\xf5\x80\x80\x80", "\xc3", "\xe2\x82", "\xf0\x9f\x99", "\xe2\x82z");
+    REQUIRE_FALSE(is_utf8(bytes));
+    REQUIRE_FALSE(is_utf8(std::string(16, 'x') + bytes));
+    REQUIRE_FALSE(is_utf8(bytes + std::string(16, 'x')));
+    REQUIRE(utf8_length(bytes, 0) == 0);
+}
+
+TEST_CASE("a cut never splits a character") {
+    REQUIRE(utf8_prefix("añb", 2) == "a");
+    REQUIRE(utf8_prefix("añb", 3) == "añ");
+    REQUIRE(utf8_prefix("añb", 9) == "añb");
+    REQUIRE(utf8_prefix("𝒳", 3).empty());
+}
