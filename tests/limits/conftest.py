@@ -3,7 +3,7 @@
 import pytest
 from support import kernels
 
-from conftest import Shared
+from support.shared import Shared
 
 
 def pytest_collection_modifyitems(items):

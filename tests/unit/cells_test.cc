@@ -11,7 +11,7 @@ TEST_CASE("a file without markers is one cell") {
     REQUIRE(split_cells("") == Cells{""});
 }
 
-TEST_CASE("# %% begins a cell, with or without a title or a space") {
+TEST_CASE("a cell begins at # %%, with or without a title or a space") {
     REQUIRE(split_cells("# %%\na\n# %% title\nb\n#%%\nc") == Cells{"# %%\na\n", "# %% title\nb\n", "#%%\nc"});
 }
 
