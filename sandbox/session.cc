@@ -377,9 +377,8 @@ void Session::Impl::on(const Unavailable& unavailable) {
 
 // --- the interface
 
-Session::Session(Policy policy, Result<std::unique_ptr<Engine>> engine, StartOptions options, Now now)
-    : impl_(
-          std::make_unique<Impl>(std::move(policy), std::move(engine), std::move(options), std::move(now))) {}
+Session::Session(const Policy& policy, Result<std::unique_ptr<Engine>> engine, StartOptions options, Now now)
+    : impl_(std::make_unique<Impl>(policy, std::move(engine), std::move(options), std::move(now))) {}
 
 Session::~Session() = default;
 

@@ -71,7 +71,7 @@ using Query = std::variant<CompleteQuery, InspectQuery, IsCompleteQuery, CommInf
 
 class Session {
 public:
-    Session(Policy policy, Result<std::unique_ptr<Engine>> engine, StartOptions options,
+    Session(const Policy& policy, Result<std::unique_ptr<Engine>> engine, StartOptions options,
             Now now = Clock::now);
     ~Session();
     Session(const Session&) = delete;

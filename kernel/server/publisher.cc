@@ -42,6 +42,7 @@ std::string Headers::make(const std::string& type) {
 
 void Publisher::publish(const std::string& type, const std::string& parent, std::string content,
                         std::string metadata, Frames buffers) {
+    tell_starting();
     Outgoing message;
     message.identities = {"kernel." + headers_.session() + "." + type};
     message.header = headers_.make(type);
@@ -50,6 +51,13 @@ void Publisher::publish(const std::string& type, const std::string& parent, std:
     message.content = std::move(content);
     message.buffers = std::move(buffers);
     sockets_.send(Channel::iopub, wire_.serialise(std::move(message)));
+}
+
+void Publisher::tell_starting() {
+    if (!told_starting_) {
+        told_starting_ = true;
+        status("starting", "{}");
+    }
 }
 
 void Publisher::status(const std::string& state, const std::string& parent) {
@@ -86,6 +94,7 @@ void Publisher::welcome(const std::string& topic) {
     message.header = headers_.make("iopub_welcome");
     message.content = ObjectText().text("subscription", topic).finish();
     sockets_.send(Channel::iopub, wire_.serialise(std::move(message)));
+    tell_starting();
 }
 
 std::string error_content(const std::string& ename, const std::string& evalue,

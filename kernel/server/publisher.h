@@ -50,9 +50,13 @@ public:
     void welcome(const std::string& topic);
 
 private:
+    // Before the first message or after the first welcome: so a client that subscribes first hears it.
+    void tell_starting();
+
     Sockets& sockets_;
     const Wire& wire_;
     Headers headers_;
+    bool told_starting_ = false;
 };
 
 // {"status": "error", ...}

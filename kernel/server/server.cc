@@ -28,7 +28,6 @@ JupyterServer::JupyterServer(const ServerParts& parts)
 // --- the loop
 
 void JupyterServer::start_impl(xeus::xpub_message) {
-    parts_.publisher.status("starting", "{}");
     while (!stopping_) {
         turn(/*may_wait=*/shell_queue_.empty() || !may_serve(shell_queue_.front()));
         serve_shell();

@@ -256,7 +256,7 @@ def test_39_pandas_plots(client):
 @pytest.fixture(scope="module")
 def inline(module_place):
     """A kernel of its own: formats that are set stay set."""
-    from conftest import Shared
+    from support.shared import Shared
     made = Shared(module_place)
     yield made
     assert not made.stop()
