@@ -201,6 +201,7 @@ int install_command(const InstallOptions& options) {
     if (auto written = write_spec(plan->folder, plan->files); !written) {
         return refuse(written.error(), kFailed);
     }
+    precompile_worker(plan->python);
     say_what_next(options, *plan);
     return 0;
 }

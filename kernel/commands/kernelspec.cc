@@ -21,7 +21,8 @@ using namespace sandbox;
 namespace fs = std::filesystem;
 
 constexpr const char* kProtocolVersion = "5.3";
-constexpr const char* kTryElsewhere = "Try --user, or --prefix with a folder that you may write to";
+constexpr const char* kTryElsewhere =
+    "Choose a place that you may write to: your own by --user, any by --prefix";
 
 Status write_all(int fd, const std::string& content, const std::string& step) {
     std::size_t done = 0;

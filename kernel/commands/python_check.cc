@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "kernel/commands/program.h"
+#include "sandbox/base/resources.h"
 
 namespace cellblock::kernel {
 
@@ -156,6 +157,14 @@ Status check_python(const PythonFacts& facts) {
                      install_hint(facts)};
     }
     return Ok{};
+}
+
+void precompile_worker(const PythonFacts& facts) {
+    if (auto folder = worker_directory()) {
+        const auto ignored =
+            run_program({facts.program, "-I", "-m", "compileall", "-q", *folder}, kTimeLimit);
+        static_cast<void>(ignored);
+    }
 }
 
 Result<PythonFacts> choose_python(const std::optional<std::string>& asked) {

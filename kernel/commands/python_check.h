@@ -27,6 +27,10 @@ sandbox::Result<PythonFacts> ask_python(const std::string& program);
 // Has it IPython 8.0 or newer? The Error says how to get it.
 sandbox::Status check_python(const PythonFacts& facts);
 
+// Compiles the worker's modules beside their sources, where this may be written: a sandbox can't keep what it
+// compiles, so each would do it again.
+void precompile_worker(const PythonFacts& facts);
+
 // The Python asked for, or the first python3 of PATH that is fit.
 sandbox::Result<PythonFacts> choose_python(const std::optional<std::string>& asked);
 
