@@ -48,6 +48,7 @@ nl::json Interpreter::execute_request_impl(int, const std::string& code, bool si
     request.user_expressions = user_expressions.dump(-1, ' ', false, nl::json::error_handler_t::replace);
     request.metadata = worker_metadata(current.message);
     const Message& message = current.message;
+    request.parent = message.id();
     relay_.execute(std::move(request), Origin{message.header_text, message.id(), message.identities,
                                               current.count, current.stores});
     loop_.run_until([this] { return relay_.finished(); });

@@ -41,6 +41,7 @@ struct ExecuteRequest {
     int count = 1;                        // the prompt number
     std::string user_expressions = "{}";  // JSON object of strings
     std::string metadata = "{}";          // JSON object, relayed to the worker
+    std::string parent;                   // the client's name of this request, for ipywidgets' Output
 };
 
 struct CommInput {
@@ -49,6 +50,7 @@ struct CommInput {
     std::string target_name;
     std::string data = "{}";      // JSON text
     std::string metadata = "{}";  // JSON text
+    std::string parent;           // as in ExecuteRequest
     std::vector<std::string> buffers;
 };
 

@@ -103,11 +103,8 @@ Result<json> whole_content(const std::string& type, const json& content) {
 
 std::string worker_metadata(const Message& request) {
     const std::string& text = request.metadata_text;
-    const std::string id = R"("msg_id":)" + json_string(request.id()) + "}";
-    if (text == "{}" || text.size() > kMaxMetadata || !sandbox::json_depth_within(text, kMaxMetadataDepth)) {
-        return "{" + id;
-    }
-    return text.substr(0, text.rfind('}')) + "," + id;
+    const bool fits = text.size() <= kMaxMetadata && sandbox::json_depth_within(text, kMaxMetadataDepth);
+    return fits ? text : "{}";
 }
 
 }  // namespace cellblock::kernel

@@ -19,8 +19,7 @@ namespace cellblock::kernel {
 // Contents of other types are returned as they are.
 sandbox::Result<nlohmann::json> whole_content(const std::string& type, const nlohmann::json& content);
 
-// The execute request's metadata for the worker: the client's own, with the
-// request's msg_id (for ipywidgets' Output). The client's is left out if it is huge.
+// The execute request's metadata for the worker; "{}" in place of a huge one.
 std::string worker_metadata(const Message& request);
 
 // In Unicode code points; `text` is valid UTF-8.

@@ -143,6 +143,7 @@ void XeusGaps::comm(const Message& request, Channel, Loop& loop) {
     }
     message.data = member_text(request.content_text, "data").value_or("{}");
     message.metadata = request.metadata_text;
+    message.parent = request.id();
     message.buffers = request.buffers;
     relay_.send_comm(message, Origin{request.header_text, request.id(), request.identities, 0, false});
     loop.run_until([this] { return relay_.finished(); });

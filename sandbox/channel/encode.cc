@@ -81,7 +81,8 @@ std::string encode_execute(CellId cell, const ExecuteRequest& request) {
                          {"user_expressions", object_from(request.user_expressions)},
                          {"allow_stdin", request.allow_stdin},
                          {"count", request.count},
-                         {"metadata", object_from(request.metadata)}});
+                         {"metadata", object_from(request.metadata)},
+                         {"parent", request.parent}});
 }
 
 std::string encode_comm(CellId cell, const CommInput& message) {
@@ -89,7 +90,8 @@ std::string encode_comm(CellId cell, const CommInput& message) {
                    {"cell", cell},
                    {"comm_id", message.comm_id},
                    {"data", 0},
-                   {"metadata", 1}};
+                   {"metadata", 1},
+                   {"parent", message.parent}};
     if (message.kind == CommKind::open) {
         header["target_name"] = message.target_name;
     }

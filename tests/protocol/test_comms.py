@@ -137,6 +137,19 @@ def test_53_interact_runs_the_function(widgets):
     assert run.of("comm_open")
 
 
+def test_53_a_comm_message_is_a_parent_too(client):
+    """What ipywidgets' Output asks the kernel for, in a callback as in a cell."""
+    run = client.run("from ipykernel.comm import Comm\ndef look(message):\n    print(get_ipython().kernel.get_parent()"
+                     "['header']['msg_id'])\n"
+                     "get_ipython().kernel.comm_manager.register_target('look', lambda comm, _: comm.on_msg(look))\n"
+                     "print(get_ipython().kernel.get_parent()['header']['msg_id'])").ok()
+    assert run.stdout.strip() == run.id
+    client.finish(client.send("shell", "comm_open", {"comm_id": "parents", "target_name": "look", "data": {}}),
+                  reply=False)
+    heard = client.finish(client.send("shell", "comm_msg", {"comm_id": "parents", "data": {}}), reply=False)
+    assert heard.stdout.strip() == heard.id
+
+
 def test_53_the_output_widget_knows_its_message(widgets):
     run = widgets.run("out = ipywidgets.Output()\nwith out:\n    print('caught')").ok()
     ids = [one.content["data"].get("state", {}).get("msg_id") for one in run.of("comm_msg")]

@@ -164,9 +164,7 @@ class Worker:
     def _begin(self, header, kind):
         self._pipes.drain()
         cells.begin(header["cell"])
-        metadata = header.get("metadata")
-        msg_id = header.get("parent") or (metadata.get("msg_id", "") if isinstance(metadata, dict) else "")
-        self._kernel.set_parent_id(str(msg_id), kind)
+        self._kernel.set_parent_id(header.get("parent", ""), kind)
         self._interrupts.install()
 
     def _end(self, header, error, expressions=b"{}", payload=b"[]"):
