@@ -253,7 +253,7 @@ class Host:
     def begin(self, code, **options):
         self.cells += 1
         header = {"type": "execute", "cell": self.cells, "code": code, "silent": False, "store_history": True,
-                  "user_expressions": {}, "allow_stdin": False, "count": self.cells, "metadata": {}}
+                  "user_expressions": {}, "allow_stdin": False, "count": self.cells, "metadata": {}, "parent": ""}
         self.send({**header, **options})
         return self.cells
 
@@ -292,6 +292,6 @@ class Host:
 
     def comm(self, kind, comm_id, data=None, buffers=(), **fields):
         self.cells += 1
-        self.send({"type": kind, "cell": self.cells, "comm_id": comm_id, "data": 0, "metadata": 1, **fields},
+        self.send({"type": kind, "cell": self.cells, "comm_id": comm_id, "data": 0, "metadata": 1, "parent": "", **fields},
                   [json.dumps(data or {}).encode(), b"{}", *buffers])
         return self.finish(self.cells)

@@ -85,7 +85,7 @@ def test_widget_callbacks_and_interact(host, has):
 def test_output_widget_knows_the_requests_id(host, has):
     has("ipywidgets")
     result = host.execute("o = w.Output()\nwith o:\n    mid = o.msg_id\n    print('inside')\nmid",
-                          metadata={"msg_id": "the-request"})
+                          parent="the-request")
     assert result.result == "'the-request'", result.error
     order = [frame["type"] for frame in result.frames if frame["type"] != "display"]
     at = order.index("stream")
