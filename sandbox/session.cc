@@ -30,7 +30,7 @@ struct Activity {
     bool sent = false;
     TimePoint sent_at;
     std::optional<DeadlineLadder> ladder;  // once sent
-    double cpu_before = 0;
+    SandboxUsage used_before;
     std::optional<std::uint64_t> input_pending;
     std::optional<ErrorText> shown;  // the last error that the user saw
 };
@@ -78,7 +78,8 @@ private:
     void refuse(const ErrorText& error, CellStatus status);
     void finish(Outcome outcome);
     void emit_error(ErrorText error);
-    CellUsage usage_of_current() const;
+    CellUsage usage_of_current(const SandboxUsage& used) const;
+    void note_killed_children(const SandboxUsage& used);
 
     void handle(HostEvent event);
     void on(WorkerReady ready);
@@ -150,7 +151,7 @@ void Session::Impl::dispatch_when_ready() {
     }
     current_->sent = true;
     current_->sent_at = now_();
-    current_->cpu_before = host_.usage().cpu_seconds;
+    current_->used_before = host_.usage();
     current_->ladder.emplace(current_->sent_at, current_->time, policy().limits.grace_time);
     host_.send(std::move(current_->bytes));
 }
@@ -228,16 +229,22 @@ void Session::Impl::handle(HostEvent event) {
         std::move(event));
 }
 
-CellUsage Session::Impl::usage_of_current() const {
+CellUsage Session::Impl::usage_of_current(const SandboxUsage& used) const {
     CellUsage usage;
     usage.output_bytes = firewall_.output_bytes(current_->id);
     if (current_->sent) {
-        const SandboxUsage total = host_.usage();
         usage.wall_seconds = std::chrono::duration<double>(now_() - current_->sent_at).count();
-        usage.cpu_seconds = std::max(0.0, total.cpu_seconds - current_->cpu_before);
-        usage.peak_memory_bytes = total.peak_memory_bytes;
+        usage.cpu_seconds = std::max(0.0, used.cpu_seconds - current_->used_before.cpu_seconds);
+        usage.peak_memory_bytes = used.peak_memory_bytes;
     }
     return usage;
+}
+
+// A process that the cell started was killed, not the worker: the cell itself sees no more than a status.
+void Session::Impl::note_killed_children(const SandboxUsage& used) {
+    if (used.oom_kills > current_->used_before.oom_kills && !current_->silent) {
+        events_.emplace_back(StreamOutput{current_->id, StreamName::standard_error, oom_note(policy())});
+    }
 }
 
 void Session::Impl::emit_error(ErrorText error) {
@@ -250,7 +257,11 @@ void Session::Impl::finish(Outcome outcome) {
     if (current_->kind == ActivityKind::query) {
         events_.emplace_back(QueryReply{current_->id, true, {}});
     } else {
-        outcome.usage = usage_of_current();
+        const SandboxUsage used = host_.usage();
+        outcome.usage = usage_of_current(used);
+        if (outcome.state == Survival::intact && current_->sent) {
+            note_killed_children(used);
+        }
         if (current_->ladder) {
             outcome.rung = current_->ladder->rung();
         }

@@ -90,6 +90,12 @@ ErrorText unavailable_error(const std::string& reason) {
     return make_error("SandboxUnavailable", "no sandbox, so nothing was run: " + reason);
 }
 
+std::string oom_note(const Policy& policy) {
+    return "cellblock: a process of this cell was killed: this sandbox may use " +
+           format_size(policy.limits.memory_bytes) + " of memory (policy \"" + policy.name +
+           "\", key limits.memory)\n";
+}
+
 std::string restart_note(const Policy& policy, const Death& death) {
     return "cellblock: before this cell, " + death_words(policy, death) + "; " + kLost + "\n";
 }

@@ -25,6 +25,9 @@ ErrorText stubborn_error(const Policy& policy);
 ErrorText death_error(const Policy& policy, const Death& death);
 ErrorText unavailable_error(const std::string& reason);
 
+// A process of the cell, but not the worker, was killed for memory.
+std::string oom_note(const Policy& policy);
+
 // Told with the next cell when a worker died between cells.
 std::string restart_note(const Policy& policy, const Death& death);
 

@@ -99,6 +99,19 @@ def test_memory_of_many_processes(client, any_user):
     assert_next_runs(client)
 
 
+def test_a_child_that_is_killed_for_memory_is_told_of(client, any_user):
+    """The children grow together over the sandbox's limit; each is larger than the worker."""
+    run = client.run("import subprocess, sys\n"
+                     "child = \"import time; x = bytearray(b'x') * (220 << 20); time.sleep(5)\"\n"
+                     "made = [subprocess.Popen([sys.executable, '-S', '-c', child]) for n in range(4)]\n"
+                     "sorted(one.wait() for one in made)").ok()
+    if "-9" not in run.result:
+        assert any_user or not has_cgroup(), "far beyond the limit, and nobody was stopped"
+        pytest.skip("no cgroup for this user: memory is bounded for each process alone")
+    assert "limits.memory" in run.stderr, run
+    assert_next_runs(client)
+
+
 def test_a_fork_bomb(client):
     run = client.run("import os\nwhile True: os.fork()")
     assert run.status == "error" and run.content["ename"] in ("BlockingIOError", "OSError", "WorkerDied", "CellTimeout",

@@ -209,6 +209,20 @@ TEST_CASE("a worker that dies between cells is told of with the next cell") {
     REQUIRE(play.all<StreamOutput>().at(0).text.find("variables are lost") != std::string::npos);
 }
 
+TEST_CASE("a child that was killed for memory is told of, and the cell goes on") {
+    Play play;
+    play.open();
+    const CellId cell = play.run("subprocess.run(...)");
+    play.stage->usage.oom_kills = 1;
+    play.done(cell);
+    REQUIRE(play.outcome().status == CellStatus::ok);
+    REQUIRE(play.all<StreamOutput>().at(0).text.find("limits.memory") != std::string::npos);
+    REQUIRE(std::holds_alternative<CellDone>(play.events.back()));
+    play.events.clear();
+    play.done(play.run("pass"));
+    REQUIRE(play.all<StreamOutput>().empty());
+}
+
 TEST_CASE("output sent before a death is not lost") {
     Play play;
     play.open();
