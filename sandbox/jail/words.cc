@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "sandbox/base/utf8.h"
 #include "sandbox/jail/cgroup_mounts.h"
 
 namespace cellblock::sandbox::jail {
@@ -142,26 +143,6 @@ std::string remedy_for(const JailPlan& plan, const Failure& failure) {
     return {};
 }
 
-bool is_continuation(unsigned char byte) {
-    return (byte & 0xc0) == 0x80;
-}
-
-// Length of the well-formed UTF-8 sequence at `text`, 0 if there is none.
-std::size_t sequence(std::string_view text) {
-    const auto lead = static_cast<unsigned char>(text[0]);
-    const std::size_t size = lead < 0x80                    ? 1
-                             : lead >= 0xf1 && lead <= 0xf3 ? 4
-                             : lead >= 0xe1 && lead < 0xed  ? 3
-                             : lead >= 0xc3 && lead < 0xe0  ? 2
-                                                            : 0;
-    for (std::size_t i = 1; i < size; ++i) {
-        if (i >= text.size() || !is_continuation(static_cast<unsigned char>(text[i]))) {
-            return 0;
-        }
-    }
-    return size;
-}
-
 }  // namespace
 
 Error setup_error(const JailPlan& plan, const Failure& failure) {
@@ -175,8 +156,10 @@ std::string harmless(std::string_view text) {
     text = text.substr(text.size() > kMaxText ? text.size() - kMaxText : 0);
     std::string out;
     while (!text.empty()) {
-        const std::size_t size = sequence(text);
-        const bool control = size == 1 && (static_cast<unsigned char>(text[0]) < 0x20 || text[0] == 0x7f);
+        const std::size_t size = utf8_length(text, 0);
+        const auto lead = static_cast<unsigned char>(text[0]);
+        const bool c1 = size == 2 && lead == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
+        const bool control = c1 || (size == 1 && (lead < 0x20 || lead == 0x7f));
         if (size == 0 || (control && text[0] != '\n' && text[0] != '\t')) {
             out += '?';
         } else {

@@ -48,7 +48,7 @@ class Place:
     def __init__(self, user=None):
         self.user = user
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="cbtest-", dir="/tmp"))
-        for name in ("home", "work", "run", "data", "config", "cache"):
+        for name in ("home", "work", "run", "data", "config", "cache", "tmp"):
             (self.root / name).mkdir()
         (self.root / "run").chmod(0o700)
         self.root.chmod(0o755)
@@ -62,6 +62,7 @@ class Place:
         return {"PATH": "/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "TERM": "xterm",
                 "HOME": path("home"), "USER": self.user or "tester", "XDG_CONFIG_HOME": path("config"),
                 "XDG_CACHE_HOME": path("cache"), "XDG_RUNTIME_DIR": path("run"), "XDG_DATA_HOME": path("data"),
+                "TMPDIR": path("tmp"),
                 "JUPYTER_PATH": path("data"), "JUPYTER_DATA_DIR": path("data"),
                 "JUPYTER_RUNTIME_DIR": path("run"), "JUPYTER_CONFIG_DIR": path("config"),
                 "JUPYTER_NO_CONFIG": "1", "IPYTHONDIR": path("home") + "/.ipython", "MPLBACKEND": "",

@@ -191,6 +191,8 @@ TEST_CASE("the filter is a program") {
 TEST_CASE("text from inside a sandbox is made harmless") {
     CHECK(jail::harmless("a\x1b[31mb\x01 \xff\xc3\xa9\n\n") == "a?[31mb? ?\xc3\xa9");
     CHECK(jail::harmless("\xed\xa0\x80") == "???");  // a lone surrogate
+    CHECK(jail::harmless("a\xc2\x9b"
+                         "31m") == "a?31m");  // a terminal's one-character escape
     CHECK(jail::harmless(std::string(100000, 'x')).size() == 2000);
     CHECK(jail::harmless("").empty());
 }
