@@ -18,6 +18,7 @@
 
 #include "sandbox/base/result.h"
 #include "sandbox/base/unique_fd.h"
+#include "sandbox/layers.h"
 #include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox {
@@ -28,7 +29,7 @@ struct SandboxUsage {
     std::uint64_t peak_memory_bytes = 0;
     std::uint64_t memory_bytes = 0;
     std::uint64_t oom_kills = 0;  // by the sandbox's own memory limit
-    bool measured = false;        // false: this host gives no figures (no cgroups)
+    bool measured = false;        // false: this host gives no figures
 };
 
 class Sandbox {
@@ -46,6 +47,9 @@ public:
 
     [[nodiscard]] virtual SandboxUsage usage() const = 0;
 
+    // Which layers of the wall stand.
+    [[nodiscard]] virtual std::vector<LayerState> layers() const = 0;
+
     // Once the sandbox is gone: why, in words where it is known ("the jail could
     // not be set up: mount /proc (Operation not permitted). Try ..."). Empty: no more is known.
     [[nodiscard]] virtual std::string death_reason() const = 0;
@@ -60,7 +64,8 @@ public:
     virtual ~Engine() = default;
     [[nodiscard]] virtual std::string name() const = 0;
 
-    // Returns once the jail's first process is started; what fails later ends
+    // Refuses where a layer that the policy requires can't be had. Returns once
+    // the jail's first process is started; what fails later ends
     // the sandbox and is told by death_reason().
     virtual Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) = 0;
 };

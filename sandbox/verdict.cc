@@ -1,6 +1,9 @@
 // Named reasons in words.
 #include "sandbox/verdict.h"
 
+#include <chrono>
+#include <cmath>
+#include <cstdint>
 #include <cstring>
 
 namespace cellblock::sandbox {
@@ -94,6 +97,19 @@ std::string oom_note(const Policy& policy) {
     return "cellblock: a process of this cell was killed: this sandbox may use " +
            format_size(policy.limits.memory_bytes) + " of memory (policy \"" + policy.name +
            "\", key limits.memory)\n";
+}
+
+std::string usage_note(const CellUsage& usage) {
+    const auto words = [](double seconds) {
+        return format_duration(std::chrono::milliseconds(std::llround(seconds * 1000)));
+    };
+    constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
+    const std::string memory =
+        usage.peak_memory_bytes == 0
+            ? "not measured"
+            : "at most " + format_size((usage.peak_memory_bytes + kMiB - 1) / kMiB * kMiB);
+    return "cellblock: " + words(usage.wall_seconds) + ", CPU " + words(usage.cpu_seconds) + ", memory " +
+           memory + ", output " + format_size(usage.output_bytes) + "\n";
 }
 
 std::string restart_note(const Policy& policy, const Death& death) {

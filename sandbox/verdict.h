@@ -28,6 +28,9 @@ ErrorText unavailable_error(const std::string& reason);
 // A process of the cell, but not the worker, was killed for memory.
 std::string oom_note(const Policy& policy);
 
+// What a cell cost, in one line.
+std::string usage_note(const CellUsage& usage);
+
 // Told with the next cell when a worker died between cells.
 std::string restart_note(const Policy& policy, const Death& death);
 

@@ -4,6 +4,7 @@
 #include "sandbox/base/resources.h"
 #include "sandbox/engines/native_sandbox.h"
 #include "sandbox/jail/cgroup.h"
+#include "sandbox/jail/layers.h"
 #include "sandbox/jail/plan.h"
 #include "sandbox/jail/python_home.h"
 #include "sandbox/jail/spawn.h"
@@ -20,10 +21,15 @@ Result<std::unique_ptr<Sandbox>> NativeEngine::start(const Policy& policy, const
         return python.error();
     }
     auto cgroup = jail::Cgroup::make(policy.limits);
-    auto plan = jail::build_plan(policy, options, *python, *worker, cgroup.limits_memory());
+    auto plan = jail::build_plan(policy, options, *python, *worker, !cgroup.limits_memory().empty());
     if (!plan) {
         cgroup.remove();
         return plan.error();
+    }
+    auto layers = jail::layers_of(**plan, cgroup);
+    if (auto missing = missing_layer(policy.require, layers, policy.name)) {
+        cgroup.remove();
+        return *missing;
     }
     (*plan)->cgroup_procs = cgroup.procs_files();
     (*plan)->cgroup_folders = cgroup.folders();
@@ -32,8 +38,8 @@ Result<std::unique_ptr<Sandbox>> NativeEngine::start(const Policy& policy, const
         cgroup.remove();
         return spawned.error();
     }
-    return std::unique_ptr<Sandbox>(
-        std::make_unique<NativeSandbox>(std::move(*plan), std::move(cgroup), std::move(*spawned)));
+    return std::unique_ptr<Sandbox>(std::make_unique<NativeSandbox>(std::move(*plan), std::move(cgroup),
+                                                                    std::move(*spawned), std::move(layers)));
 }
 
 }  // namespace cellblock::sandbox

@@ -7,7 +7,9 @@
 
 #include <cerrno>
 #include <csignal>
+#include <filesystem>
 
+#include "sandbox/jail/process_usage.h"
 #include "sandbox/jail/words.h"
 
 namespace cellblock::sandbox {
@@ -20,8 +22,16 @@ constexpr int kTimeToLeave = 5000;
 }  // namespace
 
 NativeSandbox::NativeSandbox(std::unique_ptr<jail::JailPlan> plan, jail::Cgroup cgroup,
-                             jail::SpawnedJail spawned)
-    : plan_(std::move(plan)), cgroup_(std::move(cgroup)), spawned_(std::move(spawned)) {}
+                             jail::SpawnedJail spawned, std::vector<LayerState> layers)
+    : plan_(std::move(plan)),
+      cgroup_(std::move(cgroup)),
+      spawned_(std::move(spawned)),
+      layers_(std::move(layers)) {}
+
+SandboxUsage NativeSandbox::usage() const {
+    const SandboxUsage usage = cgroup_.usage();
+    return usage.measured ? usage : jail::usage_below(spawned_.supervisor);
+}
 
 NativeSandbox::~NativeSandbox() {
     // The supervisor kills, waits, removes the cgroups and leaves.
@@ -37,16 +47,14 @@ NativeSandbox::~NativeSandbox() {
     while (::waitpid(spawned_.supervisor, nullptr, 0) < 0 && errno == EINTR) {
     }
     cgroup_.remove();
+    if (!plan_->box.empty()) {  // if the supervisor could not
+        std::error_code ignored;
+        std::filesystem::remove_all(plan_->box, ignored);
+    }
 }
 
 void NativeSandbox::kill() {
     ask(jail::kKillRequest);
-}
-
-jail::LayersInForce NativeSandbox::layers() const {
-    auto layers = jail::certain_layers(plan_->identity.privileged);
-    layers.insert(layers.end(), cgroup_.layers().begin(), cgroup_.layers().end());
-    return layers;
 }
 
 void NativeSandbox::ask(char what) const {

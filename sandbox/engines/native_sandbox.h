@@ -17,16 +17,17 @@ namespace cellblock::sandbox {
 
 class NativeSandbox : public Sandbox {
 public:
-    NativeSandbox(std::unique_ptr<jail::JailPlan> plan, jail::Cgroup cgroup, jail::SpawnedJail spawned);
+    NativeSandbox(std::unique_ptr<jail::JailPlan> plan, jail::Cgroup cgroup, jail::SpawnedJail spawned,
+                  std::vector<LayerState> layers);
     ~NativeSandbox() override;
     NativeSandbox(const NativeSandbox&) = delete;
     NativeSandbox& operator=(const NativeSandbox&) = delete;
 
     [[nodiscard]] int warden_fd() const override { return spawned_.warden.get(); }
     void kill() override;
-    [[nodiscard]] SandboxUsage usage() const override { return cgroup_.usage(); }
+    [[nodiscard]] SandboxUsage usage() const override;
     [[nodiscard]] std::string death_reason() const override;
-    [[nodiscard]] jail::LayersInForce layers() const;
+    [[nodiscard]] std::vector<LayerState> layers() const override { return layers_; }
 
 private:
     void ask(char what) const;
@@ -36,6 +37,7 @@ private:
     std::unique_ptr<jail::JailPlan> plan_;
     jail::Cgroup cgroup_;
     jail::SpawnedJail spawned_;
+    std::vector<LayerState> layers_;
     // What the supervisor has told so far; asked for when it is wanted.
     mutable jail::Failure failure_;
     mutable bool ended_ = false;

@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "sandbox/base/file_text.h"
 #include "sandbox/jail/calls.h"
 #include "sandbox/jail/cgroup_mounts.h"
 
@@ -28,12 +29,12 @@ bool write_text(const std::string& path, const std::string& text) {
 }
 
 std::uint64_t number_in(const std::string& path) {
-    return std::strtoull(read_small_file(path).c_str(), nullptr, 10);
+    return std::strtoull(file_text(path).c_str(), nullptr, 10);
 }
 
 // The value behind `key` in a file of "key value" lines.
 std::uint64_t value_in(const std::string& path, const std::string& key) {
-    std::istringstream lines(read_small_file(path));
+    std::istringstream lines(file_text(path));
     std::string name;
     std::uint64_t value = 0;
     while (lines >> name >> value) {
@@ -51,7 +52,7 @@ std::string quota(const Limits& limits) {
 // What `folder` hands on to its children, asked for where it isn't yet.
 bool hands_on(const std::string& folder, const std::string& controller) {
     const auto listed = [&] {
-        std::istringstream words(read_small_file(folder + "/cgroup.subtree_control"));
+        std::istringstream words(file_text(folder + "/cgroup.subtree_control"));
         for (std::string word; words >> word;) {
             if (word == controller) {
                 return true;
@@ -87,7 +88,6 @@ Cgroup Cgroup::make(const Limits& limits) {
     if (made.folders_.empty()) {
         made.make_v2(limits);
     }
-    made.add_layers();
     return made;
 }
 
@@ -204,15 +204,8 @@ SandboxUsage Cgroup::usage() const {
     return usage;
 }
 
-void Cgroup::add_layers() {
-    const std::string by = version2_ ? "cgroup v2" : "cgroup v1";
-    const auto add = [&](const char* name, const std::string& folder, const char* instead) {
-        layers_.push_back({name, !folder.empty(), folder.empty() ? instead : by});
-    };
-    add("memory of the whole sandbox", memory_, "no cgroup; each process by itself is limited");
-    add("number of processes", pids_, "no cgroup; the resource limit of the sandbox's user holds");
-    add("share of processors", cpu_, "no cgroup; the share isn't limited");
-    add("usage figures", memory_, "no cgroup; not measured");
+std::string Cgroup::by(const std::string& folder) const {
+    return folder.empty() ? "" : version2_ ? "cgroup v2" : "cgroup v1";
 }
 
 void Cgroup::remove() const {

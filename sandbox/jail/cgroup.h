@@ -7,14 +7,13 @@
 // left behind is swept by the next start.
 // Ownership: remove() or the jail's supervisor removes the folders; the object
 // itself only knows them. Threads: no shared state.
-// Failure: what can't be had is left out, and told in layers().
+// Failure: what can't be had is left out, and told by the empty limits_ texts.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "sandbox/engine.h"
-#include "sandbox/jail/layers.h"
 #include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox::jail {
@@ -27,9 +26,11 @@ public:
     [[nodiscard]] const std::vector<std::string>& folders() const { return folders_; }
     // Where a process writes "0" to join.
     [[nodiscard]] std::vector<std::string> procs_files() const;
-    [[nodiscard]] bool limits_memory() const { return !memory_.empty(); }
+    // By what a limit is kept, "cgroup v1"; empty: it isn't.
+    [[nodiscard]] std::string limits_memory() const { return by(memory_); }
+    [[nodiscard]] std::string limits_processes() const { return by(pids_); }
+    [[nodiscard]] std::string limits_cpus() const { return by(cpu_); }
     [[nodiscard]] SandboxUsage usage() const;
-    [[nodiscard]] const LayersInForce& layers() const { return layers_; }
     // Once every process in it is gone. Tries for a moment.
     void remove() const;
 
@@ -39,7 +40,7 @@ private:
     [[nodiscard]] SandboxUsage usage_v1() const;
     [[nodiscard]] SandboxUsage usage_v2() const;
     void limit_memory_v1(const std::string& folder, const Limits& limits);
-    void add_layers();
+    [[nodiscard]] std::string by(const std::string& folder) const;
 
     std::vector<std::string> folders_;
     std::string memory_;  // the folder that limits memory; empty: none
@@ -47,7 +48,6 @@ private:
     std::string cpu_;
     std::string cpuacct_;  // the folder that counts processor time
     bool version2_ = false;
-    LayersInForce layers_;
 };
 
 }  // namespace cellblock::sandbox::jail

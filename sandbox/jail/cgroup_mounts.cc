@@ -7,8 +7,9 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <sstream>
+
+#include "sandbox/base/file_text.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -86,7 +87,7 @@ void add_place(std::vector<CgroupPlace>& places, const std::vector<Membership>& 
 
 // The time at which a process started, in ticks since boot; empty if there is none.
 std::string start_time(const std::string& pid) {
-    const std::string text = read_small_file("/proc/" + pid + "/stat");
+    const std::string text = file_text("/proc/" + pid + "/stat");
     const auto name_end = text.rfind(')');
     if (name_end == std::string::npos) {
         return {};
@@ -130,11 +131,6 @@ void sweep_cgroups(const std::string& folder) {
             ::rmdir(entry->path().c_str());
         }
     }
-}
-
-std::string read_small_file(const std::string& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
 }
 
 }  // namespace cellblock::sandbox::jail

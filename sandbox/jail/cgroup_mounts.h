@@ -25,7 +25,4 @@ std::string new_cgroup_name();
 // Removes the groups in `folder` whose owners are gone.
 void sweep_cgroups(const std::string& folder);
 
-// All of a small file, or empty.
-std::string read_small_file(const std::string& path);
-
 }  // namespace cellblock::sandbox::jail

@@ -36,7 +36,7 @@ Failure join_cgroups(const JailPlan& plan) {
             return failed(Step::join_cgroup, i);
         }
     }
-    return ::unshare(CLONE_NEWCGROUP) == 0 ? Failure{} : failed(Step::cgroup_namespace);
+    return {};
 }
 
 Failure name_host() {
@@ -97,6 +97,9 @@ Failure give_up_power(const JailPlan& plan, const JailDescriptors& descriptors) 
     if (const auto failure = watch_parent(descriptors); failure.happened()) {
         return failure;
     }
+    if (const auto failure = lock_files(plan.landlock); failure.happened()) {
+        return failure;
+    }
     return apply_filter(plan);
 }
 
@@ -118,6 +121,9 @@ Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
     if (const auto failure = join_cgroups(plan); failure.happened()) {
         return failure;
     }
+    if (::unshare(CLONE_NEWCGROUP) != 0) {
+        return failed(Step::cgroup_namespace);
+    }
     ::setsid();
     ::umask(022);
     if (const auto failure = name_host(); failure.happened()) {
@@ -133,6 +139,41 @@ Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
         return failure;
     }
     return give_up_power(plan, descriptors);
+}
+
+Failure enter_contained(const JailPlan& plan, const JailDescriptors& descriptors) {
+    if (const auto failure = watch_parent(descriptors); failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = join_cgroups(plan); failure.happened()) {
+        return failure;
+    }
+    ::setsid();
+    ::umask(022);
+    if (const auto failure = set_streams(descriptors); failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = set_limits(plan); failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = become_contained(plan.identity); failure.happened()) {
+        return failure;
+    }
+    if (::chdir(plan.working_directory.c_str()) != 0) {
+        return failed(Step::working_directory);
+    }
+    // A change of user has undone it.
+    if (const auto failure = watch_parent(descriptors); failure.happened()) {
+        return failure;
+    }
+    // Without a PID namespace orphans come to the warden by this.
+    if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
+        return failed(Step::watch_parent);
+    }
+    if (const auto failure = lock_files(plan.landlock); failure.happened()) {
+        return failure;
+    }
+    return apply_filter(plan);
 }
 
 }  // namespace cellblock::sandbox::jail

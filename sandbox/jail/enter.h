@@ -4,7 +4,7 @@
 // namespaces and does all that is left up to, but not including, exec. It
 // serves a process that starts Python cold as well as a fork of a warm one.
 // Order: cgroups, first user map, names, network, root, streams, last user
-// namespace, limits, capabilities, [Landlock would come here], filter.
+// namespace, limits, capabilities, Landlock, filter.
 // Threads: the calling process has one; no allocation, locks or exceptions.
 // Failure: the step and errno. The process must then end: it is half a jail.
 #pragma once
@@ -26,5 +26,8 @@ struct JailDescriptors {
 unsigned long long jail_namespaces(const Identity& identity);
 
 Failure enter(const JailPlan& plan, const JailDescriptors& descriptors);
+
+// The same for a plan without namespaces.
+Failure enter_contained(const JailPlan& plan, const JailDescriptors& descriptors);
 
 }  // namespace cellblock::sandbox::jail

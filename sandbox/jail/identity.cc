@@ -17,14 +17,13 @@ namespace {
 constexpr std::uint64_t kUnusedFirst = 0x70000000;
 constexpr std::uint64_t kUnusedCount = 0x0ff00000;
 
-bool has_full_power() {
+bool has_power(std::initializer_list<int> capabilities) {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     __user_cap_data_struct data[2] = {};
     if (::geteuid() != 0 || ::syscall(SYS_capget, &header, data) != 0) {
         return false;
     }
-    for (const int needed : {CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_NET_ADMIN, CAP_CHOWN,
-                             CAP_DAC_OVERRIDE, CAP_SYS_CHROOT}) {
+    for (const int needed : capabilities) {
         if ((data[needed / 32].effective & (1U << (needed % 32))) == 0) {
             return false;
         }
@@ -69,7 +68,9 @@ Identity choose_identity() {
     const std::uint32_t random = random_number();
     identity.user = static_cast<uid_t>(unused_id("/proc/self/uid_map", random));
     identity.group = static_cast<gid_t>(unused_id("/proc/self/gid_map", random));
-    identity.privileged = has_full_power() && identity.user != 0 && identity.group != 0;
+    identity.privileged = identity.user != 0 && identity.group != 0 &&
+                          has_power({CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_NET_ADMIN,
+                                     CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_SYS_CHROOT});
     if (identity.privileged) {
         identity.last_user_map = map_line(identity.user);
         identity.last_group_map = map_line(identity.group);
@@ -81,6 +82,21 @@ Identity choose_identity() {
     identity.first_group_map = map_line(identity.group);
     identity.last_user_map = map_line(kInsideId);
     identity.last_group_map = map_line(kInsideId);
+    return identity;
+}
+
+Identity choose_contained_identity() {
+    Identity identity;
+    const std::uint32_t random = random_number();
+    identity.user = static_cast<uid_t>(unused_id("/proc/self/uid_map", random));
+    identity.group = static_cast<gid_t>(unused_id("/proc/self/gid_map", random));
+    identity.privileged =
+        identity.user != 0 && identity.group != 0 &&
+        has_power({CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL});
+    if (!identity.privileged) {
+        identity.user = ::geteuid();
+        identity.group = ::getegid();
+    }
     return identity;
 }
 

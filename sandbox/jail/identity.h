@@ -28,4 +28,7 @@ struct Identity {
 
 Identity choose_identity();
 
+// Without namespaces. `privileged`: root with the power to become a user that nobody uses.
+Identity choose_contained_identity();
+
 }  // namespace cellblock::sandbox::jail

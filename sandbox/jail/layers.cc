@@ -1,17 +1,82 @@
-// The layers that every jail has.
+// A jail's layers, told from its plan and its cgroups.
 #include "sandbox/jail/layers.h"
+
+#include "sandbox/jail/words.h"
 
 namespace cellblock::sandbox::jail {
 
-LayersInForce certain_layers(bool privileged) {
+namespace {
+
+constexpr const char* kGetNamespaces =
+    "Inside another container? That one must allow user namespaces (for docker: --security-opt "
+    "seccomp=unconfined --security-opt apparmor=unconfined)";
+constexpr const char* kGetCgroups =
+    "Run it where cgroups are delegated (a systemd user session, for example: systemd-run --user --scope -p "
+    "Delegate=yes …), or as root";
+
+LayerState stands(Layer layer, std::string detail) {
+    return {layer, true, std::move(detail), {}};
+}
+
+LayerState by_cgroup(Layer layer, const std::string& by, const char* instead) {
+    return by.empty() ? LayerState{layer, false, std::string("no cgroup; ") + instead, kGetCgroups}
+                      : stands(layer, by);
+}
+
+LayerState namespaces_of(const JailPlan& plan) {
+    if (!plan.contained) {
+        return stands(Layer::namespaces, "user, pid, mount, net, ipc, uts, cgroup");
+    }
+    const auto remedy = namespaces_remedy();
+    return {Layer::namespaces, false, "this host allows none", remedy.empty() ? kGetNamespaces : remedy};
+}
+
+LayerState root_of(const JailPlan& plan) {
+    if (!plan.contained) {
+        return stands(Layer::root, "read-only, with one writable filesystem of limited size");
+    }
+    return {Layer::root, false,
+            "the host's paths, of which Landlock opens a few; only each file's size is limited",
+            "It comes with namespaces"};
+}
+
+LayerState user_of(const JailPlan& plan) {
+    if (plan.identity.privileged) {
+        return stands(Layer::user, "one that nobody uses");
+    }
+    return plan.contained
+               ? LayerState{Layer::user, false, "the caller's own", "It comes with namespaces, or as root"}
+               : stands(Layer::user, "the caller's own, mapped");
+}
+
+LayerState landlock_of(const JailPlan& plan) {
+    const int abi = plan.landlock.abi;
+    if (plan.contained && !plan.identity.privileged && abi > 0 && abi < kAbiOfSignals) {
+        return {Layer::landlock, false,
+                "this kernel's (ABI " + std::to_string(abi) +
+                    ") can't keep signals in, which it must where there are no namespaces",
+                "It needs Linux 6.12 or newer, or namespaces, or to be run by root"};
+    }
+    return {Layer::landlock, abi > 0, landlock_in_words(abi), abi > 0 ? "" : how_to_get_landlock()};
+}
+
+}  // namespace
+
+std::vector<LayerState> layers_of(const JailPlan& plan, const Cgroup& cgroup) {
     return {
-        {"namespaces", true, "user, pid, mount, net, ipc, uts, cgroup"},
-        {"host user", true, privileged ? "one that nobody uses" : "the caller's own"},
-        {"own root", true, "read-only, with one writable filesystem of limited size"},
-        {"capabilities", true, "none, and no_new_privs"},
-        {"system call filter", true, "a list of refused calls; newer calls than known don't exist"},
-        {"resource limits", true, "of each process"},
-        {"network", true, "none but an own loopback"},
+        namespaces_of(plan),
+        root_of(plan),
+        user_of(plan),
+        stands(Layer::capabilities, "none, and no_new_privs"),
+        stands(Layer::seccomp, "default deny; what is allowed is named"),
+        landlock_of(plan),
+        stands(Layer::network, plan.contained ? "no sockets: the system call filter denies them"
+                                              : "a namespace with nothing but its own loopback"),
+        stands(Layer::rlimits, "of each process"),
+        by_cgroup(Layer::memory, cgroup.limits_memory(),
+                  "each process is limited by itself, and the warden watches their sum"),
+        by_cgroup(Layer::processes, cgroup.limits_processes(), "RLIMIT_NPROC of the sandbox's user holds"),
+        by_cgroup(Layer::cpus, cgroup.limits_cpus(), "the share isn't limited"),
     };
 }
 

@@ -1,23 +1,17 @@
-// Which of a jail's layers are really in force on this host.
+// Which of a jail's layers really stand on this host.
 //
 // Purpose: a limit that couldn't be had must be visible, not believed.
 // Ownership: plain values. Threads: no shared state. Failure: none.
 #pragma once
 
-#include <string>
 #include <vector>
+
+#include "sandbox/jail/cgroup.h"
+#include "sandbox/jail/plan.h"
+#include "sandbox/layers.h"
 
 namespace cellblock::sandbox::jail {
 
-struct Layer {
-    std::string name;  // "memory of the whole sandbox"
-    bool in_force = false;
-    std::string detail;  // by what, or why not
-};
-
-using LayersInForce = std::vector<Layer>;
-
-// Those without which no jail starts at all.
-LayersInForce certain_layers(bool privileged);
+std::vector<LayerState> layers_of(const JailPlan& plan, const Cgroup& cgroup);
 
 }  // namespace cellblock::sandbox::jail

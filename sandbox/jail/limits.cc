@@ -1,7 +1,11 @@
 // Resource limits.
 #include "sandbox/jail/limits.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
+#include <filesystem>
+#include <string>
 
 namespace cellblock::sandbox::jail {
 
@@ -16,7 +20,30 @@ constexpr rlim_t kMessageQueues = 64U << 10;
 constexpr rlim_t kPendingSignals = 4096;
 constexpr rlim_t kStack = 8U << 20;
 
+// Threads of that user's processes now.
+rlim_t threads_of(uid_t user) {
+    rlim_t count = 0;
+    std::error_code failed;
+    for (std::filesystem::directory_iterator one("/proc", failed), end; !failed && one != end;
+         one.increment(failed)) {
+        struct stat info {};
+        const std::string tasks = one->path().string() + "/task";
+        if (::stat(tasks.c_str(), &info) == 0 && info.st_uid == user && info.st_nlink > 2) {
+            count += info.st_nlink - 2;
+        }
+    }
+    return count;
+}
+
 }  // namespace
+
+void count_others_processes(JailPlan& plan) {
+    for (auto& limit : plan.limits) {
+        if (limit.resource == RLIMIT_NPROC && !plan.identity.privileged) {
+            limit.value += threads_of(plan.identity.user);
+        }
+    }
+}
 
 std::vector<ResourceLimit> resource_limits(const Limits& limits, bool memory_is_limited) {
     const rlim_t memory = limits.memory_bytes - (memory_is_limited ? limits.memory_bytes / 16 : 0);

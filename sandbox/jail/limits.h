@@ -14,4 +14,7 @@ namespace cellblock::sandbox::jail {
 // set a little lower and Python raises MemoryError before the kernel kills it.
 std::vector<ResourceLimit> resource_limits(const Limits& limits, bool memory_is_limited);
 
+// Without a user namespace RLIMIT_NPROC counts all that its user runs: room for those.
+void count_others_processes(JailPlan& plan);
+
 }  // namespace cellblock::sandbox::jail

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "sandbox/jail/contained.h"
 #include "sandbox/jail/file_rules.h"
 #include "sandbox/jail/limits.h"
 #include "sandbox/jail/root_files.h"
@@ -69,8 +70,9 @@ void plan_owners(JailPlan& plan) {
     }
 }
 
-Status plan_files(JailPlan& plan, const Policy& policy, const StartOptions& options, const PythonHome& python,
-                  const std::string& worker_folder) {
+Status plan_full(JailPlan& plan, const Policy& policy, const StartOptions& options, const PythonHome& python,
+                 const std::string& worker_folder) {
+    plan.identity = choose_identity();
     auto rules = file_rule_steps(policy.files, options.directory, python);
     if (!rules) {
         return rules.error();
@@ -91,6 +93,7 @@ Status plan_files(JailPlan& plan, const Policy& policy, const StartOptions& opti
     number_overlays(plan);
     plan_owners(plan);
     plan.sources.assign(plan.files.size(), -1);
+    plan.landlock = plan_landlock(plan.files, landlock_abi());
     return Ok{};
 }
 
@@ -142,11 +145,13 @@ Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOp
                                              const PythonHome& python, const std::string& worker_folder,
                                              bool memory_is_limited) {
     auto plan = std::make_unique<JailPlan>();
-    plan->identity = choose_identity();
-    if (auto planned = plan_files(*plan, policy, options, python, worker_folder); !planned) {
+    const bool contained = may_be_contained(policy) && !namespaces_work();
+    auto planned = contained ? plan_contained(*plan, policy, options, python, worker_folder)
+                             : plan_full(*plan, policy, options, python, worker_folder);
+    if (!planned) {
         return planned.error();
     }
-    auto filter = build_filter();
+    auto filter = build_filter({memory_is_limited, !contained, !contained || plan->identity.privileged});
     if (!filter) {
         return filter.error();
     }
@@ -155,8 +160,17 @@ Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOp
     plan->scratch_options = "size=" + std::to_string(policy.limits.disk_bytes) +
                             ",nr_inodes=" + std::to_string(inodes) + ",mode=0755";
     plan->limits = resource_limits(policy.limits, memory_is_limited);
-    plan->arguments = {python.program, "-I", "-S", "-B", std::string(kWorkerInside) + "/warden.py"};
+    plan->arguments = {python.program, "-I", "-S", "-B",
+                       (contained ? worker_folder : std::string(kWorkerInside)) + "/warden.py"};
     plan->environment = environment(policy);
+    if (!memory_is_limited) {
+        plan->arguments.push_back("--memory=" + std::to_string(policy.limits.memory_bytes));
+    }
+    if (contained) {
+        plan->arguments.emplace_back("--contained");
+        move_environment(*plan);
+        count_others_processes(*plan);
+    }
     if (!python.prefixes.empty() && plan->environment.front().starts_with("PATH=/usr/local/bin")) {
         plan->environment.front() = path_with(python);
     }

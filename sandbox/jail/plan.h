@@ -19,8 +19,10 @@
 #include <vector>
 
 #include "sandbox/base/result.h"
+#include "sandbox/base/unique_fd.h"
 #include "sandbox/engine.h"
 #include "sandbox/jail/identity.h"
+#include "sandbox/jail/landlock.h"
 #include "sandbox/jail/python_home.h"
 #include "sandbox/policy/policy.h"
 
@@ -75,9 +77,13 @@ struct JailPlan {
     std::vector<std::string> overlay_options;  // by overlay_number
     std::string scratch_options;
     std::string working_directory = "/work";
+    bool contained = false;  // no namespaces and no root of its own; see contained.h
+    std::string box;         // contained: its private folder on the host
+    UniqueFd box_lock;       // held for as long as the folder is in use
     std::vector<ResourceLimit> limits;
     std::vector<std::string> cgroup_procs;    // files to write "0" to
     std::vector<std::string> cgroup_folders;  // to be removed at the end
+    Landlock landlock;
     std::vector<sock_filter> filter;
     std::vector<std::string> arguments;
     std::vector<std::string> environment;
@@ -85,7 +91,8 @@ struct JailPlan {
     std::vector<char*> envp;
 };
 
-// The plan but for its cgroups, which the caller makes and enters.
+// The plan but for its cgroups, which the caller makes and enters. Contained
+// where the host gives no namespaces and the policy can do without them.
 Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOptions& options,
                                              const PythonHome& python, const std::string& worker_folder,
                                              bool memory_is_limited);

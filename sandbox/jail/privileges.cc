@@ -61,7 +61,9 @@ Failure set_limits(const JailPlan& plan) {
     return {};
 }
 
-Failure drop_capabilities() {
+namespace {
+
+Failure close_ways_to_capabilities() {
     constexpr unsigned long kBits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
                                     SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
                                     SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
@@ -74,12 +76,38 @@ Failure drop_capabilities() {
             return failed(Step::drop_capabilities, static_cast<int>(capability));
         }
     }
+    return {};
+}
+
+Failure drop_held_capabilities() {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     const __user_cap_data_struct none[2] = {};
     if (::syscall(SYS_capset, &header, none) != 0) {
         return failed(Step::drop_capabilities);
     }
     return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 ? Failure{} : failed(Step::no_new_privileges);
+}
+
+}  // namespace
+
+Failure drop_capabilities() {
+    if (const auto failure = close_ways_to_capabilities(); failure.happened()) {
+        return failure;
+    }
+    return drop_held_capabilities();
+}
+
+Failure become_contained(const Identity& identity) {
+    if (identity.privileged) {
+        if (const auto failure = close_ways_to_capabilities(); failure.happened()) {
+            return failure;
+        }
+        if (!become(identity.user, identity.group)) {
+            return failed(Step::change_user);
+        }
+    }
+    ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    return drop_held_capabilities();
 }
 
 Failure apply_filter(const JailPlan& plan) {

@@ -20,6 +20,10 @@ Failure set_limits(const JailPlan& plan);
 // No capability left, none to be had again.
 Failure drop_capabilities();
 
+// The same where no user namespace gives the power to do it: root becomes the
+// jail's user and can't become anything else; others have nothing to drop.
+Failure become_contained(const Identity& identity);
+
 Failure apply_filter(const JailPlan& plan);
 
 }  // namespace cellblock::sandbox::jail

@@ -34,6 +34,8 @@ enum class Step : std::int32_t {
     working_directory,
     drop_capabilities,
     no_new_privileges,
+    landlock,
+    landlock_rule,  // index: of the LandlockRule
     system_call_filter,
     parent_gone,
     execute,

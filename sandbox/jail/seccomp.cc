@@ -3,20 +3,25 @@
 
 #include <asm/unistd.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <cstddef>
 #include <memory>
+#include <string_view>
 
 #include "sandbox/base/unique_fd.h"
+#include "sandbox/jail/allowed_calls.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -24,119 +29,85 @@ namespace {
 
 using Filter = std::unique_ptr<void, decltype(&seccomp_release)>;
 
-// Names, so that each machine's numbers are libseccomp's business. Names that a
-// machine doesn't have are skipped.
-constexpr auto kDenied = std::to_array<const char*>({
-    // mounts and roots
-    "mount",
-    "umount",
-    "umount2",
-    "pivot_root",
-    "chroot",
-    "move_mount",
-    "open_tree",
-    "fsopen",
-    "fsconfig",
-    "fsmount",
-    "fspick",
-    "mount_setattr",
-    "open_by_handle_at",
-    "name_to_handle_at",
-    "quotactl",
-    "quotactl_fd",
-    "swapon",
-    "swapoff",
-    "acct",
-    "sysfs",
-    "ustat",
-    "uselib",
-    "nfsservctl",
-    // namespaces
-    "unshare",
-    "setns",
-    // large or rarely tested parts of the kernel
-    "bpf",
-    "io_uring_setup",
-    "io_uring_enter",
-    "io_uring_register",
-    "userfaultfd",
-    "perf_event_open",
-    "fanotify_init",
-    "fanotify_mark",
-    "memfd_secret",
-    "lookup_dcookie",
-    "modify_ldt",
-    "vm86",
-    "vm86old",
-    // other processes
-    "ptrace",
-    "process_vm_readv",
-    "process_vm_writev",
-    "kcmp",
-    "pidfd_getfd",
-    "move_pages",
-    "migrate_pages",
-    // keys
-    "keyctl",
-    "add_key",
-    "request_key",
-    // the machine
-    "kexec_load",
-    "kexec_file_load",
-    "init_module",
-    "finit_module",
-    "delete_module",
-    "create_module",
-    "get_kernel_syms",
-    "query_module",
-    "reboot",
-    "syslog",
-    "vhangup",
-    "iopl",
-    "ioperm",
-    "sethostname",
-    "setdomainname",
-    "settimeofday",
-    "stime",
-    "clock_settime",
-    "clock_settime64",
-    "adjtimex",
-    "clock_adjtime",
-    "clock_adjtime64",
-    "_sysctl",
+constexpr std::uint64_t kNewNamespaces =
+    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+
+// A socket's type without SOCK_NONBLOCK and SOCK_CLOEXEC.
+constexpr std::uint64_t kSocketType = 0xf;
+
+struct SocketKind {
+    int family;
+    int type;
+    int protocol;
+};
+
+// No raw ones, and no protocol whose code isn't in use anyway.
+constexpr auto kSockets = std::to_array<SocketKind>({
+    {AF_UNIX, SOCK_STREAM, 0},
+    {AF_UNIX, SOCK_DGRAM, 0},
+    {AF_UNIX, SOCK_SEQPACKET, 0},
+    {AF_INET, SOCK_STREAM, 0},
+    {AF_INET, SOCK_STREAM, IPPROTO_TCP},
+    {AF_INET, SOCK_DGRAM, 0},
+    {AF_INET, SOCK_DGRAM, IPPROTO_UDP},
+    {AF_INET6, SOCK_STREAM, 0},
+    {AF_INET6, SOCK_STREAM, IPPROTO_TCP},
+    {AF_INET6, SOCK_DGRAM, 0},
+    {AF_INET6, SOCK_DGRAM, IPPROTO_UDP},
 });
 
-constexpr auto kNewNamespaces = std::to_array<std::uint64_t>({
-    CLONE_NEWNS,
-    CLONE_NEWCGROUP,
-    CLONE_NEWUTS,
-    CLONE_NEWIPC,
-    CLONE_NEWUSER,
-    CLONE_NEWPID,
-    CLONE_NEWNET,
-});
+struct Refusal {
+    const char* call;
+    unsigned argument;
+    std::uint32_t value;
+};
 
-constexpr auto kTerminalTricks = std::to_array<std::uint64_t>({TIOCSTI, TIOCLINUX, TIOCSETD});
+// Any process of a user may say how much of the processors, memory and files
+// another one gets, so a worker could starve the warden that watches it, which
+// is process 1 in its namespace.
+constexpr std::uint32_t kWarden = 1;
+// IOPRIO_WHO_USER. Debian's newer linux/ioprio.h, which has it, is no C++ (a parameter named `class`).
+constexpr std::uint32_t kIoPriorityOfUser = 3;
+constexpr auto kRefusals = std::to_array<Refusal>({
+    {"prlimit64", 0, kWarden},
+    {"sched_setaffinity", 0, kWarden},
+    {"sched_setparam", 0, kWarden},
+    {"sched_setscheduler", 0, kWarden},
+    {"sched_setattr", 0, kWarden},
+    {"setpriority", 0, PRIO_USER},
+    {"setpriority", 1, kWarden},
+    {"ioprio_set", 0, kIoPriorityOfUser},
+    {"ioprio_set", 1, kWarden},
+});
 
 class Rules {
 public:
     explicit Rules(scmp_filter_ctx filter) : filter_(filter) {}
 
     template <class... Comparison>
-    void deny(const char* name, int error, Comparison... comparisons) {
+    void allow(const char* name, Comparison... comparisons) {
+        add(SCMP_ACT_ALLOW, name, comparisons...);
+    }
+
+    template <class... Comparison>
+    void answer(int error, const char* name, Comparison... comparisons) {
+        add(SCMP_ACT_ERRNO(static_cast<unsigned>(error)), name, comparisons...);
+    }
+
+    [[nodiscard]] int failed() const { return failed_; }
+
+private:
+    template <class... Comparison>
+    void add(std::uint32_t action, const char* name, Comparison... comparisons) {
         const int number = seccomp_syscall_resolve_name(name);
         if (number == __NR_SCMP_ERROR || failed_ != 0) {
             return;
         }
         const std::array<scmp_arg_cmp, sizeof...(comparisons) + 1> list{comparisons...};
         // A call that this machine doesn't have needs no rule; libseccomp skips it.
-        failed_ = seccomp_rule_add_array(filter_, SCMP_ACT_ERRNO(static_cast<unsigned>(error)), number,
-                                         sizeof...(comparisons), list.data());
+        failed_ = seccomp_rule_add_array(filter_, action, number, sizeof...(comparisons), list.data());
     }
 
-    [[nodiscard]] int failed() const { return failed_; }
-
-private:
     scmp_filter_ctx filter_;
     int failed_ = 0;
 };
@@ -145,29 +116,79 @@ scmp_arg_cmp has_bits(unsigned argument, std::uint64_t mask, std::uint64_t value
     return scmp_arg_cmp{argument, SCMP_CMP_MASKED_EQ, mask, value};
 }
 
-void add_rules(Rules& rules) {
-    for (const char* name : kDenied) {
-        rules.deny(name, EPERM);
+// The kernel reads an int here, so what stands above it must not matter.
+scmp_arg_cmp is(unsigned argument, std::uint64_t value) {
+    return has_bits(argument, 0xffffffff, value);
+}
+
+bool is_one_of(std::span<const char* const> names, std::string_view name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+// Where no namespace hides the host's other processes and objects.
+bool reaches_outside(const char* name, const FilterOptions& options) {
+    return (!options.namespaces &&
+            (is_one_of(calls_that_need_namespaces(), name) || is_one_of(calls_on_one_process(), name))) ||
+           (!options.own_user && is_one_of(calls_on_owned_files(), name));
+}
+
+void add_allowed(Rules& rules, const FilterOptions& options) {
+    for (const char* name : allowed_calls()) {
+        if (!reaches_outside(name, options)) {
+            rules.allow(name);
+        }
     }
-    // Its flags lie in memory where no filter sees them. glibc falls back to clone.
-    rules.deny("clone3", ENOSYS);
-    for (const auto flag : kNewNamespaces) {
-        rules.deny("clone", EPERM, has_bits(0, flag, flag));
+    for (const char* name : calls_with_memory_of_their_own()) {
+        const bool allowed = options.memory_is_limited && !reaches_outside(name, options);
+        allowed ? rules.allow(name) : rules.answer(ENOSYS, name);
     }
-    for (const auto request : kTerminalTricks) {
-        rules.deny("ioctl", EPERM, has_bits(1, 0xffffffff, request));
+    if (!options.own_user) {
+        for (const char* name : calls_on_owned_files()) {
+            rules.answer(0, name);
+        }
     }
-    for (const auto kind : {S_IFCHR, S_IFBLK}) {
-        rules.deny("mknod", EPERM, has_bits(1, S_IFMT, kind));
-        rules.deny("mknodat", EPERM, has_bits(2, S_IFMT, kind));
+    if (!options.namespaces) {
+        for (const char* name : calls_on_one_process()) {
+            rules.allow(name, is(0, 0));
+        }
+    }
+}
+
+void add_refused(Rules& rules) {
+    for (const char* name : calls_said_to_be_missing()) {
+        rules.answer(ENOSYS, name);
+    }
+    for (const char* name : calls_left_undone()) {
+        rules.answer(0, name);
+    }
+}
+
+void add_by_argument(Rules& rules) {
+    rules.allow("clone", has_bits(0, kNewNamespaces, 0));
+    for (const auto request : allowed_ioctls()) {
+        rules.allow("ioctl", is(1, request));
+    }
+    for (const auto option : allowed_prctls()) {
+        rules.allow("prctl", is(0, option));
+    }
+    for (const auto kind : {0, S_IFREG, S_IFIFO, S_IFSOCK}) {
+        rules.allow("mknod", has_bits(1, S_IFMT, static_cast<std::uint64_t>(kind)));
+        rules.allow("mknodat", has_bits(2, S_IFMT, static_cast<std::uint64_t>(kind)));
     }
     // Asking for the present personality is all that is allowed.
-    rules.deny("personality", EPERM, scmp_arg_cmp{0, SCMP_CMP_NE, 0xffffffff, 0});
-    // Local and Internet sockets, no others.
-    rules.deny("socket", EAFNOSUPPORT, scmp_arg_cmp{0, SCMP_CMP_GT, AF_INET6, 0});
+    rules.allow("personality", is(0, 0xffffffff));
+}
+
+void add_sockets(Rules& rules) {
+    for (const auto& kind : kSockets) {
+        rules.allow("socket", is(0, static_cast<std::uint64_t>(kind.family)),
+                    has_bits(1, kSocketType, static_cast<std::uint64_t>(kind.type)),
+                    is(2, static_cast<std::uint64_t>(kind.protocol)));
+    }
+    // What programs expect to hear of a family that the kernel doesn't have.
+    rules.answer(EAFNOSUPPORT, "socket", scmp_arg_cmp{0, SCMP_CMP_GT, AF_INET6, 0});
     for (int family = AF_INET + 1; family < AF_INET6; ++family) {
-        rules.deny("socket", EAFNOSUPPORT,
-                   scmp_arg_cmp{0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(family), 0});
+        rules.answer(EAFNOSUPPORT, "socket", is(0, static_cast<std::uint64_t>(family)));
     }
 }
 
@@ -200,23 +221,55 @@ void forget_newer_calls(std::vector<sock_filter>& program) {
     program.insert(program.begin(), first.begin(), first.end());
 }
 
+// Before all rules: libseccomp has no "other than" for the lower half of an
+// argument, which is all that the kernel reads of an int.
+void refuse_by_value(std::vector<sock_filter>& program, std::uint32_t machine) {
+    static_assert(std::endian::native == std::endian::little, "an argument's lower half comes first");
+    std::vector<sock_filter> first;
+    for (const auto& refusal : kRefusals) {
+        const int number = seccomp_syscall_resolve_name_arch(machine, refusal.call);
+        const auto offset = offsetof(seccomp_data, args) + refusal.argument * sizeof(std::uint64_t);
+        const std::array<sock_filter, 5> lines{
+            sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+            sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(number), 0, 3),
+            sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, static_cast<std::uint32_t>(offset)),
+            sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refusal.value, 0, 1),
+            sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        };
+        first.insert(first.end(), lines.begin(), lines.end());
+    }
+    program.insert(program.begin(), first.begin(), first.end());
+}
+
 }  // namespace
 
-Result<std::vector<sock_filter>> build_filter() {
-    const Filter filter(seccomp_init(SCMP_ACT_ALLOW), &seccomp_release);
+Result<std::vector<sock_filter>> build_filter(const FilterOptions& options, std::uint32_t machine) {
+    const Filter filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)), &seccomp_release);
     if (!filter) {
         return Error{"build the system call filter", 0, "libseccomp gave none", {}};
     }
     seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
     seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
+    if (machine != 0 && (seccomp_arch_remove(filter.get(), SCMP_ARCH_NATIVE) != 0 ||
+                         seccomp_arch_add(filter.get(), machine) != 0)) {
+        return Error{"build the system call filter", 0, "libseccomp doesn't know this machine", {}};
+    }
     Rules rules(filter.get());
-    add_rules(rules);
+    add_allowed(rules, options);
+    add_refused(rules);
+    add_by_argument(rules);
+    if (options.namespaces) {
+        add_sockets(rules);
+    }
     if (rules.failed() != 0) {
         return Error{"build the system call filter", -rules.failed(), "libseccomp refused a rule", {}};
     }
     auto program = exported(filter.get());
     if (program) {
         forget_newer_calls(*program);
+        if (options.namespaces) {
+            refuse_by_value(*program, machine != 0 ? machine : seccomp_arch_native());
+        }
     }
     return program;
 }

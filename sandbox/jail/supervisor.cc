@@ -72,7 +72,8 @@ void send_report(int control, const Report& report) {
 [[noreturn]] void first_process(const JailPlan& plan, const SupervisorDescriptors& descriptors, int parent) {
     static Report report;
     report.kind = ReportKind::setup_failed;
-    report.failure = enter(plan, {descriptors.warden, descriptors.output_write, parent});
+    const JailDescriptors inside{descriptors.warden, descriptors.output_write, parent};
+    report.failure = plan.contained ? enter_contained(plan, inside) : enter(plan, inside);
     if (!report.failure.happened()) {
         ::execve(plan.argv[0], plan.argv.data(), plan.envp.data());
         report.failure = {Step::execute, 0, errno};
@@ -90,6 +91,87 @@ pid_t clone_into(unsigned long long namespaces, int& pidfd) {
     return static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
 }
 
+// Without a PID namespace the end of PID 1 isn't that of all others. Orphans
+// come to the supervisor, and what it can signal is the jail and nothing else.
+Failure be_reaper(const JailPlan& plan) {
+    if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
+        return {Step::watch_parent, 0, errno};
+    }
+    if (plan.identity.privileged) {
+        return {};  // the jail's user has no other process
+    }
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+        return {Step::no_new_privileges, 0, errno};
+    }
+    if (const auto failure = lock_signals(); failure.happened()) {
+        return failure;
+    }
+    // Believed only when it was seen: kill_everybody() goes to all that can be signalled.
+    return ::kill(::getppid(), 0) != 0 && errno == EPERM ? Failure{} : Failure{Step::landlock, 0, ENOTSUP};
+}
+
+// Of a contained jail: all but the caller.
+void signal_everybody(const JailPlan& plan) {
+    if (!plan.identity.privileged) {
+        ::kill(-1, SIGKILL);
+        return;
+    }
+    const pid_t killer = ::_Fork();
+    if (killer == 0) {
+        if (become(plan.identity.user, plan.identity.group)) {
+            ::kill(-1, SIGKILL);
+        }
+        ::_exit(0);
+    }
+    while (killer > 0 && ::waitpid(killer, nullptr, 0) < 0 && errno == EINTR) {
+    }
+}
+
+// Outlives a supervisor that is killed, for as long as it takes to end its jail
+// too. What lives in there can't signal this one: its Landlock domain is the
+// supervisor's, or its user is root.
+pid_t start_guard(const JailPlan& plan) {
+    int life[2] = {-1, -1};
+    if (::pipe2(life, O_CLOEXEC) != 0) {
+        return -1;
+    }
+    const pid_t guard = ::_Fork();
+    if (guard != 0) {
+        ::close(life[0]);  // the other end stays open for as long as the supervisor lives
+        return guard;
+    }
+    int keep[4] = {life[0], life[0], life[0], life[0]};
+    close_all_but(keep);
+    pollfd end{life[0], POLLIN, 0};
+    while (::poll(&end, 1, -1) < 0 && errno == EINTR) {
+    }
+    constexpr int kTimes = 3;  // once would do: who has been signalled forks no more
+    for (int i = 0; i < kTimes; ++i) {
+        signal_everybody(plan);
+        pause_for(5);
+    }
+    ::_exit(0);
+}
+
+// As long as there is a child, there may be more of them by now.
+void kill_everybody(const JailPlan& plan) {
+    do {
+        signal_everybody(plan);
+        pause_for(1);
+        while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+        }
+    } while (::waitpid(-1, nullptr, WNOHANG) == 0);
+}
+
+// Where clone3 itself may be refused.
+pid_t fork_plain(int& pidfd) {
+    const pid_t child = ::_Fork();
+    if (child > 0) {
+        pidfd = static_cast<int>(::syscall(SYS_pidfd_open, child, 0));
+    }
+    return child;
+}
+
 class Supervisor {
 public:
     Supervisor(const JailPlan& plan, const SupervisorDescriptors& descriptors)
@@ -97,8 +179,14 @@ public:
 
     void start(const SupervisorDescriptors& descriptors) {
         int parent[2] = {-1, -1};
-        if (::pipe2(parent, O_CLOEXEC) == 0) {
-            child_ = clone_into(jail_namespaces(plan_.identity), pidfd_);
+        Failure failure = plan_.contained ? be_reaper(plan_) : Failure{};
+        if (plan_.contained && !failure.happened()) {
+            guard_ = start_guard(plan_);
+            failure = guard_ > 0 ? failure : Failure{Step::watch_parent, 0, errno};
+        }
+        if (!failure.happened() && ::pipe2(parent, O_CLOEXEC) == 0) {
+            child_ =
+                plan_.contained ? fork_plain(pidfd_) : clone_into(jail_namespaces(plan_.identity), pidfd_);
         }
         if (child_ == 0) {
             ::close(parent[1]);
@@ -106,7 +194,7 @@ public:
         }
         if (child_ < 0) {
             report_.kind = ReportKind::setup_failed;
-            report_.failure = {Step::start_first_process, 0, errno};
+            report_.failure = failure.happened() ? failure : Failure{Step::start_first_process, 0, errno};
             send_report(control_, report_);
             ended_ = true;
         }
@@ -160,6 +248,7 @@ private:
             return;
         }
         ended_ = true;
+        end_contained();
         ::close(pidfd_);
         pidfd_ = -1;
         read_output();
@@ -220,12 +309,33 @@ private:
         kill_child();
         while (!ended_ && ::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
         }
+        end_contained();
         for (const auto& folder : plan_.cgroup_folders) {
             for (int i = 0; i < 200 && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++i) {
                 pause_for(5);
             }
         }
+        remove_box();
         ::_exit(0);
+    }
+
+    void end_contained() {
+        if (guard_ <= 0) {
+            return;
+        }
+        ::kill(guard_, SIGKILL);
+        while (::waitpid(guard_, nullptr, 0) < 0 && errno == EINTR) {
+        }
+        guard_ = -1;
+        kill_everybody(plan_);
+    }
+
+    // Nobody lives in it any more. By another program, since nothing allocates here.
+    void remove_box() const {
+        if (plan_.contained) {
+            const char* const arguments[] = {"rm", "-rf", "--", plan_.box.c_str(), nullptr};
+            ::execv("/bin/rm", const_cast<char* const*>(arguments));
+        }
     }
 
     const JailPlan& plan_;
@@ -233,6 +343,7 @@ private:
     int output_;
     int pidfd_ = -1;
     pid_t child_ = -1;
+    pid_t guard_ = -1;  // contained
     bool ended_ = false;
     bool paused_ = false;
     std::uint32_t tail_size_ = 0;

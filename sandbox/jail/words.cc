@@ -9,8 +9,8 @@
 #include <cstdio>
 #include <cstring>
 
+#include "sandbox/base/file_text.h"
 #include "sandbox/base/utf8.h"
-#include "sandbox/jail/cgroup_mounts.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -70,6 +70,11 @@ std::string step_name(const JailPlan& plan, const Failure& failure) {
             return "drop its capabilities";
         case Step::no_new_privileges:
             return "set no_new_privs";
+        case Step::landlock:
+            return "lock its files by Landlock";
+        case Step::landlock_rule:
+            return "lock its files by Landlock" +
+                   (index < plan.landlock.rules.size() ? ", at " + plan.landlock.rules[index].path : "");
         case Step::system_call_filter:
             return "apply its system call filter";
         case Step::parent_gone:
@@ -81,7 +86,7 @@ std::string step_name(const JailPlan& plan, const Failure& failure) {
 }
 
 bool holds(const char* file, const char* value) {
-    const std::string text = read_small_file(file);
+    const std::string text = file_text(file);
     return !text.empty() && text.substr(0, text.find('\n')) == value;
 }
 
@@ -93,22 +98,6 @@ bool linux_is_old() {
            (major < 5 || (major == 5 && minor < 12));
 }
 
-// Why this host refuses user namespaces to us, if it says so.
-std::string user_namespace_remedy() {
-    if (holds("/proc/sys/user/max_user_namespaces", "0")) {
-        return "User namespaces are switched off: sudo sysctl -w user.max_user_namespaces=10000";
-    }
-    if (holds("/proc/sys/kernel/unprivileged_userns_clone", "0")) {
-        return "User namespaces are only for root here: sudo sysctl -w kernel.unprivileged_userns_clone=1";
-    }
-    if (holds("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")) {
-        return "AppArmor restricts user namespaces: sudo sysctl -w "
-               "kernel.apparmor_restrict_unprivileged_userns=0, or give cellblock an AppArmor profile with "
-               "\"userns,\"";
-    }
-    return {};
-}
-
 std::string remedy_for(const JailPlan& plan, const Failure& failure) {
     if (linux_is_old() && (failure.error == ENOSYS || failure.error == EINVAL)) {
         return "The native engine needs Linux 5.12 or newer";
@@ -116,13 +105,15 @@ std::string remedy_for(const JailPlan& plan, const Failure& failure) {
     const bool refused = failure.error == EPERM || failure.error == EACCES || failure.error == ENOSPC ||
                          failure.error == EUSERS;
     if (refused && failure.step < Step::resource_limit) {
-        if (auto remedy = user_namespace_remedy(); !remedy.empty()) {
+        if (auto remedy = namespaces_remedy(); !remedy.empty()) {
             return remedy;
         }
     }
     if (failure.step == Step::start_first_process && (refused || failure.error == ENOSYS)) {
         return "Inside another container? That one must allow user namespaces (for docker: --security-opt "
-               "seccomp=unconfined --security-opt apparmor=unconfined), or use another engine";
+               "seccomp=unconfined --security-opt apparmor=unconfined). Or set the policy's key \"require\" "
+               "to "
+               "\"contained\", which does without them, or use another engine";
     }
     const auto index = static_cast<std::size_t>(failure.index);
     const FileStep* file = index < plan.files.size() ? &plan.files[index] : nullptr;
@@ -144,6 +135,21 @@ std::string remedy_for(const JailPlan& plan, const Failure& failure) {
 }
 
 }  // namespace
+
+std::string namespaces_remedy() {
+    if (holds("/proc/sys/user/max_user_namespaces", "0")) {
+        return "User namespaces are switched off: sudo sysctl -w user.max_user_namespaces=10000";
+    }
+    if (holds("/proc/sys/kernel/unprivileged_userns_clone", "0")) {
+        return "User namespaces are only for root here: sudo sysctl -w kernel.unprivileged_userns_clone=1";
+    }
+    if (holds("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1")) {
+        return "AppArmor restricts user namespaces: sudo sysctl -w "
+               "kernel.apparmor_restrict_unprivileged_userns=0, or give cellblock an AppArmor profile with "
+               "\"userns,\"";
+    }
+    return {};
+}
 
 Error setup_error(const JailPlan& plan, const Failure& failure) {
     return Error{"the sandbox could not be set up: " + step_name(plan, failure),

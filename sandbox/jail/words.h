@@ -22,4 +22,7 @@ std::string end_in_words(int wait_status, std::string_view text);
 // newline, and not more than the last two thousand bytes.
 std::string harmless(std::string_view text);
 
+// Why this host refuses user namespaces to us, and what to do, if it says so.
+std::string namespaces_remedy();
+
 }  // namespace cellblock::sandbox::jail

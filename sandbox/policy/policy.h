@@ -15,11 +15,21 @@
 #include <vector>
 
 #include "sandbox/base/result.h"
+#include "sandbox/layers.h"
 
 namespace cellblock::sandbox {
 
 enum class NetworkMode { none };
 enum class FileMode { read, overlay };
+// What becomes of HTML and SVG on the way out.
+enum class HtmlRule { sanitize, drop, trust };
+
+// What may be shown of a cell's outputs.
+struct OutputRules {
+    HtmlRule html = HtmlRule::sanitize;
+    std::vector<std::string> mime;   // types that are let through
+    std::vector<std::string> comms;  // targets that a comm may be opened for
+};
 
 // A part of the host's files that the sandbox sees.
 struct FileRule {
@@ -51,13 +61,25 @@ struct Policy {
     std::string name;  // how it was asked for; used in messages
     std::string description;
     std::string engine;
+    Requirement require;
     std::string python;  // empty: the first python3 on PATH
     std::vector<std::string> preload;
+    std::optional<std::vector<std::string>> imports;  // that cells may name; nothing: any
     Limits limits;
+    OutputRules outputs;
     NetworkMode network = NetworkMode::none;
     std::vector<FileRule> files;
     std::vector<EnvironmentRule> environment;
+    bool show_usage = false;
+    bool debugger = false;         // ask offers_debugger()
+    std::string audit;             // a file's path; empty: no audit log
+    std::string history = "none";  // or "keep", or a file's path
 };
+
+// What a debugger evaluates is in no cell, so no audit log would have it.
+inline bool offers_debugger(const Policy& policy) {
+    return policy.debugger && policy.audit.empty();
+}
 
 // The policy with every key at its default.
 Policy builtin_policy();
@@ -71,6 +93,11 @@ Result<Policy> load_policy(const std::string& name_or_path);
 
 // The whole policy as JSON with every key given; parses back to the same.
 std::string policy_to_json(const Policy& policy);
+
+// Instructions for a language model that writes cells for this policy: what it may
+// import, write, show and use up. A few hundred words of Markdown. Names of
+// variables are told, their values aren't.
+std::string policy_prompt(const Policy& policy);
 
 // The reference table of all keys in Markdown: key, type, default, meaning.
 std::string policy_reference_markdown();

@@ -146,23 +146,96 @@ bool is_refused_name(const std::string& name) {
     return name.starts_with("LD_") || name == "GLIBC_TUNABLES" || name == "PYTHONHOME";
 }
 
-}  // namespace
+bool has_only(std::string_view text, std::string_view signs) {
+    return !text.empty() && text.size() <= 200 && std::all_of(text.begin(), text.end(), [&](unsigned char c) {
+        return std::isalnum(c) != 0 || signs.find(static_cast<char>(c)) != std::string_view::npos;
+    });
+}
 
-Result<std::vector<std::string>> read_modules(const std::string& path, const json& value) {
-    const char* allowed = "a list of at most 64 module names, for example [\"numpy\", \"matplotlib.pyplot\"]";
+// A type, or a family of types: "application/vnd.example.*".
+bool is_mime_type(std::string_view text) {
+    if (text.ends_with(".*")) {
+        text.remove_suffix(2);
+    }
+    const auto slash = text.find('/');
+    return has_only(text, "/.+-_") && slash != 0 && slash != std::string_view::npos &&
+           slash + 1 < text.size() && text.find('/', slash + 1) == std::string_view::npos &&
+           std::none_of(text.begin(), text.end(), [](unsigned char c) { return std::isupper(c) != 0; });
+}
+
+bool is_comm_target(std::string_view text) {
+    return has_only(text, "._-:");
+}
+
+Result<std::vector<std::string>> read_names(const std::string& path, const json& value,
+                                            bool (*is_good)(std::string_view), const char* allowed,
+                                            const char* allowed_entry) {
     if (!value.is_array() || value.size() > kMostEntries) {
         return wrong_value(path, value, allowed);
     }
     std::vector<std::string> out;
     for (std::size_t index = 0; index < value.size(); ++index) {
         const auto* name = value[index].get_ptr<const std::string*>();
-        if (name == nullptr || !is_dotted_name(*name)) {
-            return wrong_value(entry(path, index), value[index],
-                               "a module's dotted name, for example \"matplotlib.pyplot\"");
+        if (name == nullptr || !is_good(*name)) {
+            return wrong_value(entry(path, index), value[index], allowed_entry);
         }
         out.push_back(*name);
     }
     return out;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> read_modules(const std::string& path, const json& value) {
+    return read_names(path, value, &is_dotted_name,
+                      "a list of at most 64 module names, for example [\"numpy\", \"matplotlib.pyplot\"]",
+                      "a module's dotted name, for example \"matplotlib.pyplot\"");
+}
+
+Result<std::optional<std::vector<std::string>>> read_imports(const std::string& path, const json& value) {
+    using Names = std::optional<std::vector<std::string>>;
+    if (value == "any") {
+        return Names();
+    }
+    auto names = read_names(path, value, &is_name,
+                            "\"any\", or a list of at most 64 names, for example [\"math\", \"numpy\"]",
+                            "a module's name without dots, for example \"matplotlib\"");
+    return names ? Result<Names>(Names(std::move(*names))) : names.error();
+}
+
+Result<std::vector<std::string>> read_mime_types(const std::string& path, const json& value) {
+    return read_names(
+        path, value, &is_mime_type, "a list of at most 64 MIME types, for example [\"text/plain\"]",
+        "a MIME type in lower case, for example \"text/html\", or the beginning of one with .* behind it");
+}
+
+Result<std::vector<std::string>> read_comm_targets(const std::string& path, const json& value) {
+    return read_names(path, value, &is_comm_target,
+                      "a list of at most 64 names of targets, for example [\"jupyter.widget\"]",
+                      "a target's name of at most 200 letters, digits and . _ - :");
+}
+
+Result<Requirement> read_require(const std::string& path, const json& value) {
+    std::string allowed = "\"full\", \"contained\", or a list of layers:";
+    for (const Layer layer : all_layers()) {
+        allowed += std::string(" \"") + name_of(layer) + '"';
+    }
+    if (const auto* text = value.get_ptr<const std::string*>(); text != nullptr) {
+        const auto level = level_named(*text);
+        return level ? Result<Requirement>(*level) : wrong_value(path, value, allowed);
+    }
+    if (!value.is_array() || value.size() > all_layers().size()) {
+        return wrong_value(path, value, allowed);
+    }
+    std::set<Layer> named;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+        const auto* text = value[i].get_ptr<const std::string*>();
+        const auto layer = text == nullptr ? std::nullopt : layer_named(*text);
+        if (!layer || !named.insert(*layer).second) {
+            return wrong_value(entry(path, i), value[i], allowed + ", each once");
+        }
+    }
+    return Requirement{{}, {named.begin(), named.end()}};
 }
 
 Result<std::vector<FileRule>> read_files(const std::string& path, const json& value) {

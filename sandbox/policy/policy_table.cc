@@ -92,6 +92,25 @@ ordered_json write_environment(const std::vector<EnvironmentRule>& rules) {
     return out;
 }
 
+ordered_json write_require(const Requirement& require) {
+    if (!require.level.empty()) {
+        return require.level;
+    }
+    ordered_json out = ordered_json::array();
+    for (const Layer layer : require.layers) {
+        out.push_back(name_of(layer));
+    }
+    return out;
+}
+
+ordered_json write_imports(const std::optional<std::vector<std::string>>& names) {
+    return names ? ordered_json(*names) : ordered_json("any");
+}
+
+// `full`, less the cgroups that not every user is given.
+constexpr const char* kRequiredByDefault =
+    R"(["namespaces", "root", "user", "capabilities", "seccomp", "landlock", "network", "rlimits"])";
+
 PolicyKey processes_key() {
     return PolicyKey{"limits.processes",
                      "whole number",
@@ -140,18 +159,65 @@ std::vector<PolicyKey> limit_keys() {
     };
 }
 
+// What a front end shows as text, picture or table, without running or loading anything for it.
+constexpr const char* kShownByDefault =
+    R"(["text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg", "image/gif", )"
+    R"("image/webp", "image/svg+xml", "application/json", "application/vnd.jupyter.widget-view+json", )"
+    R"("application/vnd.vscode.bg.execution.*"])";
+
+std::vector<PolicyKey> output_keys() {
+    return {
+        PolicyKey{
+            "outputs.html", "choice", "\"sanitize\"", "`sanitize`, `drop` or `trust`",
+            "HTML, SVG and Markdown in outputs. `sanitize`: an allowlist of elements, attributes and "
+            "styles; nothing runs, nothing is loaded. `drop`: neither HTML nor SVG. `trust`: as the cell "
+            "made it, which may do in your browser whatever you may.",
+            [](const json& value, Policy& policy) {
+                return store(read_html_rule("outputs.html", value), policy.outputs.html);
+            },
+            [](const Policy& policy) { return ordered_json(name_of(policy.outputs.html)); }},
+        PolicyKey{
+            "outputs.mime", "list of text", kShownByDefault, "at most 64 MIME types",
+            "Types of output that are let through; `.*` at the end takes in a family. Others are left out, "
+            "with a notice. VS Code's view of variables asks by the family of its own.",
+            [](const json& value, Policy& policy) {
+                return store(read_mime_types("outputs.mime", value), policy.outputs.mime);
+            },
+            [](const Policy& policy) { return ordered_json(policy.outputs.mime); }},
+        PolicyKey{"outputs.comms", "list of text", "[]", "at most 64 names of targets",
+                  "Targets that a cell may open a comm for. Widgets need `jupyter.widget`.",
+                  [](const json& value, Policy& policy) {
+                      return store(read_comm_targets("outputs.comms", value), policy.outputs.comms);
+                  },
+                  [](const Policy& policy) { return ordered_json(policy.outputs.comms); }},
+    };
+}
+
 std::vector<PolicyKey> make_table() {
     std::vector<PolicyKey> table{
         member_key("description", "text", "\"\"", "at most 500 bytes", &Policy::description,
                    &read_description, &same, "For people; it changes nothing."),
         member_key("engine", "text", "\"native\"", "an engine's name", &Policy::engine, &read_engine, &same,
                    "What makes the container."),
+        member_key("require", "text or list of text", kRequiredByDefault,
+                   "a level (`full`, `contained`) or layers' names", &Policy::require, &read_require,
+                   &write_require,
+                   "What the host must give, or nothing runs. Layers: `namespaces`, `root`, `user`, "
+                   "`capabilities`, `seccomp`, `landlock`, `network`, `rlimits`, and by cgroups `memory`, "
+                   "`processes`, `cpus`. `full`: all of them. `cellblock doctor` shows which there are."),
         member_key("python", "text", "\"\"", "an absolute path, a name on PATH, or empty", &Policy::python,
                    &read_python, &same, "Python to run; empty: the first `python3` on PATH."),
         member_key("preload", "list of text", "[]", "at most 64 modules' dotted names", &Policy::preload,
                    &read_modules, &same, "Modules to import before the first cell."),
+        member_key("imports", "`any` or list of text", "\"any\"", "at most 64 modules' names without dots",
+                   &Policy::imports, &read_imports, &write_imports,
+                   "Modules that a cell may import; what these import themselves is not asked. It tells "
+                   "people and language models what is meant to be used: a speed bump, no wall."),
     };
     for (auto& key : limit_keys()) {
+        table.push_back(std::move(key));
+    }
+    for (auto& key : output_keys()) {
         table.push_back(std::move(key));
     }
     table.push_back(member_key(
@@ -170,6 +236,30 @@ std::vector<PolicyKey> make_table() {
         &read_environment, &write_environment,
         "Variables that the sandbox gets: a value of their own, or `true` for the host's value. Nothing else "
         "of the host's environment passes."));
+    table.push_back(member_key(
+        "show_usage", "true or false", "false", "", &Policy::show_usage, &read_flag,
+        [](bool value) { return ordered_json(value); },
+        "Under each cell a line tells what it cost, as `%%usage` in a cell's first line "
+        "does for that cell."));
+    table.push_back(member_key(
+        "debugger", "true or false", "false", "", &Policy::debugger, &read_flag,
+        [](bool value) { return ordered_json(value); },
+        "A client may debug cells with debugpy, over the sandbox's own loopback. While a cell is stopped at "
+        "a "
+        "breakpoint its clock stands still. Not together with `audit`, as the log couldn't tell what a "
+        "debugger evaluates."));
+    table.push_back(member_key(
+        "audit", "text", "\"\"", "an absolute path, `~/…`, or empty", &Policy::audit, &read_audit_path, &same,
+        "A file to which each cell adds a line: time, digests of policy and code, outcome, "
+        "usage, and the digest of the line before. Where it can't be written, no code runs. "
+        "`cellblock audit verify PATH` finds what was changed."));
+    table.push_back(member_key(
+        "history", "choice or text", "\"none\"", "`none`, `keep`, an absolute path, or `~/…`",
+        &Policy::history, &read_history, &same,
+        "Whether inputs outlive their session. `keep`: in `~/.local/share/cellblock/history.sqlite`, for "
+        "this "
+        "user alone; a path: there. Consoles then reach earlier sessions' lines, and so do cells, by "
+        "`%history -g`."));
     return table;
 }
 

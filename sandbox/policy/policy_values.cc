@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <numeric>
 
 namespace cellblock::sandbox {
@@ -49,6 +50,15 @@ std::size_t distance(const std::string& left, const std::string& right) {
 bool is_engine_letter(char letter) {
     return (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9') || letter == '-' ||
            letter == '_';
+}
+
+bool is_home_or_absolute(const std::string& path) {
+    return path.starts_with('/') || path.starts_with("~/");
+}
+
+std::string with_home(const std::string& path) {
+    const char* home = std::getenv("HOME");
+    return path.starts_with("~/") && home != nullptr ? home + path.substr(1) : path;
 }
 
 }  // namespace
@@ -103,6 +113,13 @@ Result<double> read_number(const std::string& path, const json& value, double le
     return value.get<double>();
 }
 
+Result<bool> read_flag(const std::string& path, const json& value) {
+    if (!value.is_boolean()) {
+        return wrong_value(path, value, "true or false");
+    }
+    return value.get<bool>();
+}
+
 Result<std::string> read_text(const std::string& path, const json& value, std::size_t most_bytes) {
     const auto* text = value.get_ptr<const std::string*>();
     if (text == nullptr || text->size() > most_bytes || text->find('\0') != std::string::npos) {
@@ -120,6 +137,22 @@ Result<std::string> read_engine(const std::string& path, const json& value) {
     return *text;
 }
 
+Result<std::string> read_audit_path(const std::string& path, const json& value) {
+    auto text = read_text(path, value, kMostPath);
+    if (!text || !(text->empty() || is_home_or_absolute(*text))) {
+        return wrong_value(path, value, "an absolute path, or one that begins with ~/");
+    }
+    return with_home(*text);
+}
+
+Result<std::string> read_history(const std::string& path, const json& value) {
+    auto text = read_text(path, value, kMostPath);
+    if (!text || !(*text == "none" || *text == "keep" || is_home_or_absolute(*text))) {
+        return wrong_value(path, value, "\"none\", \"keep\", an absolute path, or one that begins with ~/");
+    }
+    return with_home(*text);
+}
+
 Result<std::string> read_python(const std::string& path, const json& value) {
     const char* allowed =
         "an absolute path, a program's name that is looked up on PATH, or \"\" for the first python3 on PATH";
@@ -129,6 +162,15 @@ Result<std::string> read_python(const std::string& path, const json& value) {
         return wrong_value(path, value, allowed);
     }
     return text;
+}
+
+Result<HtmlRule> read_html_rule(const std::string& path, const json& value) {
+    for (const HtmlRule rule : {HtmlRule::sanitize, HtmlRule::drop, HtmlRule::trust}) {
+        if (value == name_of(rule)) {
+            return rule;
+        }
+    }
+    return wrong_value(path, value, "\"sanitize\", \"drop\" or \"trust\"");
 }
 
 Result<NetworkMode> read_network(const std::string& path, const json& value) {
@@ -160,6 +202,18 @@ std::string exact_size(std::uint64_t bytes) {
         ++step;
     }
     return std::to_string(bytes) + kNames[step];
+}
+
+const char* name_of(HtmlRule rule) {
+    switch (rule) {
+        case HtmlRule::sanitize:
+            return "sanitize";
+        case HtmlRule::drop:
+            return "drop";
+        case HtmlRule::trust:
+            return "trust";
+    }
+    return "";
 }
 
 const char* name_of(NetworkMode mode) {

@@ -27,11 +27,20 @@ Result<std::uint64_t> read_size(const std::string& path, const nlohmann::json& v
 Result<std::uint32_t> read_count(const std::string& path, const nlohmann::json& value, std::uint32_t least,
                                  std::uint32_t most);
 Result<double> read_number(const std::string& path, const nlohmann::json& value, double least, double most);
+Result<bool> read_flag(const std::string& path, const nlohmann::json& value);
 Result<std::string> read_text(const std::string& path, const nlohmann::json& value, std::size_t most_bytes);
 
 Result<std::string> read_engine(const std::string& path, const nlohmann::json& value);
+Result<std::string> read_audit_path(const std::string& path, const nlohmann::json& value);
+Result<std::string> read_history(const std::string& path, const nlohmann::json& value);
 Result<std::string> read_python(const std::string& path, const nlohmann::json& value);
 Result<std::vector<std::string>> read_modules(const std::string& path, const nlohmann::json& value);
+Result<std::optional<std::vector<std::string>>> read_imports(const std::string& path,
+                                                             const nlohmann::json& value);
+Result<Requirement> read_require(const std::string& path, const nlohmann::json& value);
+Result<HtmlRule> read_html_rule(const std::string& path, const nlohmann::json& value);
+Result<std::vector<std::string>> read_mime_types(const std::string& path, const nlohmann::json& value);
+Result<std::vector<std::string>> read_comm_targets(const std::string& path, const nlohmann::json& value);
 Result<NetworkMode> read_network(const std::string& path, const nlohmann::json& value);
 Result<std::vector<FileRule>> read_files(const std::string& path, const nlohmann::json& value);
 Result<std::vector<EnvironmentRule>> read_environment(const std::string& path, const nlohmann::json& value);
@@ -41,6 +50,7 @@ std::string exact_duration(std::chrono::milliseconds value);
 std::string exact_size(std::uint64_t bytes);
 
 const char* name_of(NetworkMode mode);
+const char* name_of(HtmlRule rule);
 const char* name_of(FileMode mode);
 
 // "did you mean …": the candidate nearest to what was written; empty if none is near.

@@ -1,0 +1,31 @@
+// A small file's text.
+#include "sandbox/base/file_text.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "sandbox/base/unique_fd.h"
+
+namespace cellblock::sandbox {
+
+std::string file_text(const std::string& path) {
+    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::string text;
+    std::array<char, 4096> part{};
+    while (file.valid()) {
+        const ssize_t size = ::read(file.get(), part.data(), part.size());
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size <= 0) {
+            break;
+        }
+        text.append(part.data(), static_cast<std::size_t>(size));
+    }
+    return text;
+}
+
+}  // namespace cellblock::sandbox

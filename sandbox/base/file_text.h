@@ -1,0 +1,15 @@
+// A small file's text.
+//
+// Purpose: files of proc, sys and cgroup, which can end under the reader (a
+// process that is gone answers ESRCH), and the like. Threads: any.
+// Failure: what can't be read is left out; never throws for it, as a stream's
+// iterator does.
+#pragma once
+
+#include <string>
+
+namespace cellblock::sandbox {
+
+std::string file_text(const std::string& path);
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,169 @@
+// The lists, for 64-bit machines. Wide enough for scientific Python, threads,
+// subprocesses and asyncio.
+#include "sandbox/jail/allowed_calls.h"
+
+#include <linux/fs.h>
+#include <linux/prctl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
+#include <array>
+
+namespace cellblock::sandbox::jail {
+
+namespace {
+
+// clang-format off
+constexpr auto kAllowed = std::to_array<const char*>({
+    // open files, and what is read and written by them
+    "open", "openat", "openat2", "creat", "close", "close_range", "read", "write", "readv", "writev",
+    "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2", "lseek", "dup", "dup2", "dup3",
+    "fcntl", "flock", "fsync", "fdatasync", "sync_file_range", "truncate", "ftruncate", "fallocate",
+    "fadvise64", "readahead", "sendfile", "copy_file_range", "splice", "tee", "pipe", "pipe2",
+    // names of files
+    "stat", "fstat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat",
+    "faccessat2", "getcwd", "chdir", "fchdir", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat",
+    "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "readlink", "readlinkat",
+    "getdents", "getdents64", "umask", "chmod", "fchmod", "fchmodat", "chown", "fchown", "lchown",
+    "fchownat", "utime", "utimes", "utimensat", "futimesat", "getxattr", "lgetxattr", "fgetxattr",
+    "setxattr", "lsetxattr", "fsetxattr", "listxattr", "llistxattr", "flistxattr", "removexattr",
+    "lremovexattr", "fremovexattr", "inotify_init", "inotify_init1", "inotify_add_watch",
+    "inotify_rm_watch",
+    // memory
+    "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "msync", "mincore", "mlock", "mlock2",
+    "mlockall", "munlock", "munlockall", "membarrier", "pkey_alloc", "pkey_free", "pkey_mprotect",
+    "get_mempolicy", "set_mempolicy", "mbind",
+    // processes and threads
+    "fork", "vfork", "execve", "execveat", "exit", "exit_group", "wait4", "waitid", "pidfd_open",
+    "pidfd_send_signal", "set_tid_address", "set_robust_list", "get_robust_list", "rseq", "futex",
+    "futex_waitv", "arch_prctl", "set_thread_area", "get_thread_area", "getpid", "getppid", "gettid",
+    "getpgid", "getpgrp", "setpgid", "getsid", "setsid", "getrlimit", "setrlimit", "prlimit64",
+    "getrusage", "times", "getcpu",
+    // whose they are: inside there is one user, and no way to another
+    "getuid", "geteuid", "getgid", "getegid", "getresuid", "getresgid", "getgroups", "setuid", "setgid",
+    "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid", "setgroups", "capget",
+    "capset",
+    // their turn
+    "sched_yield", "sched_getaffinity", "sched_setaffinity", "sched_getparam", "sched_setparam",
+    "sched_getscheduler", "sched_setscheduler", "sched_getattr", "sched_setattr",
+    "sched_get_priority_max", "sched_get_priority_min", "sched_rr_get_interval", "getpriority",
+    "setpriority", "ioprio_get", "ioprio_set",
+    // signals
+    "kill", "tkill", "tgkill", "rt_sigaction", "rt_sigprocmask", "rt_sigpending", "rt_sigsuspend",
+    "rt_sigtimedwait", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "rt_sigreturn", "sigaltstack", "signalfd",
+    "signalfd4", "pause", "restart_syscall",
+    // time
+    "time", "gettimeofday", "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "alarm",
+    "getitimer", "setitimer", "timer_create", "timer_delete", "timer_gettime", "timer_settime",
+    "timer_getoverrun", "timerfd_create", "timerfd_gettime", "timerfd_settime",
+    // waiting for many
+    "poll", "ppoll", "select", "pselect6", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait",
+    "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2",
+    // sockets that are there; `socket` itself by its arguments
+    "socketpair", "bind", "listen", "accept", "accept4", "connect", "getsockname", "getpeername",
+    "getsockopt", "setsockopt", "shutdown", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg",
+    "recvmmsg",
+    // the machine, as far as it is shown
+    "uname", "sysinfo", "getrandom",
+});
+
+constexpr auto kMemoryOfTheirOwn = std::to_array<const char*>({
+    // Memory that no process need have mapped, so that no RLIMIT_DATA counts it.
+    "memfd_create", "shmget", "shmat", "shmdt", "shmctl", "semget", "semop", "semtimedop", "semctl",
+    "msgget", "msgsnd", "msgrcv", "msgctl",
+});
+
+constexpr auto kSaidToBeMissing = std::to_array<const char*>({
+    // Its flags lie in memory, where no filter sees them. libc falls back to clone.
+    "clone3", "io_uring_setup", "io_uring_enter", "io_uring_register", "io_setup", "io_destroy",
+    "io_submit", "io_cancel", "io_getevents", "io_pgetevents", "userfaultfd", "memfd_secret", "vmsplice",
+    "name_to_handle_at", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self",
+    "mq_open",
+});
+
+constexpr auto kLeftUndone = std::to_array<const char*>({"sync", "syncfs"});
+
+// Landlock doesn't judge them, or they know objects that have no path.
+constexpr auto kNeedNamespaces = std::to_array<const char*>({
+    "truncate", "inotify_init", "inotify_init1", "inotify_add_watch", "setpriority", "ioprio_set",
+    "shmget", "shmat", "shmdt", "shmctl", "semget", "semop", "semtimedop", "semctl", "msgget", "msgsnd",
+    "msgrcv", "msgctl", "bind", "listen", "accept", "accept4", "connect",
+});
+
+constexpr auto kOnOneProcess = std::to_array<const char*>({
+    "prlimit64", "sched_setaffinity", "sched_setparam", "sched_setscheduler", "sched_setattr",
+});
+
+constexpr auto kOnOwnedFiles = std::to_array<const char*>({
+    "chmod", "fchmod", "fchmodat", "chown", "fchown", "lchown", "fchownat", "utime", "utimes",
+    "utimensat", "futimesat", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr",
+    "fremovexattr",
+});
+
+constexpr auto kIoctls = std::to_array<std::uint64_t>({
+    // any file
+    FIOCLEX, FIONCLEX, FIONBIO, FIOASYNC, FIONREAD, FIOQSIZE, FIGETBSZ, FICLONE, FICLONERANGE,
+    FS_IOC_GETFLAGS,
+    // terminals; nothing that types into one or changes its line discipline
+    TCGETS, TCSETS, TCSETSW, TCSETSF, 0x802c542a /* TCGETS2 */, 0x402c542b /* TCSETS2 */,
+    0x402c542c /* TCSETSW2 */, 0x402c542d /* TCSETSF2 */, TCSBRK, TCSBRKP, TCXONC, TCFLSH, TIOCGWINSZ, TIOCSWINSZ,
+    TIOCGPGRP, TIOCSPGRP, TIOCGSID, TIOCSCTTY, TIOCNOTTY, TIOCOUTQ, TIOCGPTN, TIOCSPTLCK, TIOCGPTLCK,
+    TIOCGPTPEER, TIOCPKT, TIOCGPKT, TIOCEXCL, TIOCNXCL, TIOCGEXCL, TIOCGETD, TIOCMGET,
+    // names and addresses of network interfaces: the jail has its loopback
+    SIOCGIFNAME, SIOCGIFCONF, SIOCGIFFLAGS, SIOCGIFADDR, SIOCGIFBRDADDR, SIOCGIFNETMASK, SIOCGIFMTU,
+    SIOCGIFHWADDR, SIOCGIFINDEX,
+});
+
+constexpr auto kPrctls = std::to_array<std::uint64_t>({
+    PR_SET_PDEATHSIG, PR_GET_PDEATHSIG, PR_GET_DUMPABLE, PR_SET_DUMPABLE, PR_GET_KEEPCAPS, PR_GET_TIMING,
+    PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP, PR_CAPBSET_READ, PR_GET_SECUREBITS, PR_SET_TIMERSLACK,
+    PR_GET_TIMERSLACK, PR_SET_CHILD_SUBREAPER, PR_GET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS,
+    PR_GET_NO_NEW_PRIVS, PR_GET_TID_ADDRESS, PR_SET_THP_DISABLE, PR_GET_THP_DISABLE, PR_CAP_AMBIENT,
+    PR_GET_SPECULATION_CTRL, PR_SET_PTRACER,
+    // names of mappings, given by allocators
+    0x53564d41 /* PR_SET_VMA */,
+    // ARM's vectors and pointer authentication
+    PR_SVE_SET_VL, PR_SVE_GET_VL, PR_PAC_RESET_KEYS, PR_SET_TAGGED_ADDR_CTRL, PR_GET_TAGGED_ADDR_CTRL,
+});
+
+// clang-format on
+
+}  // namespace
+
+std::span<const char* const> allowed_calls() {
+    return kAllowed;
+}
+
+std::span<const char* const> calls_with_memory_of_their_own() {
+    return kMemoryOfTheirOwn;
+}
+
+std::span<const char* const> calls_said_to_be_missing() {
+    return kSaidToBeMissing;
+}
+
+std::span<const char* const> calls_left_undone() {
+    return kLeftUndone;
+}
+
+std::span<const char* const> calls_that_need_namespaces() {
+    return kNeedNamespaces;
+}
+
+std::span<const char* const> calls_on_one_process() {
+    return kOnOneProcess;
+}
+
+std::span<const char* const> calls_on_owned_files() {
+    return kOnOwnedFiles;
+}
+
+std::span<const std::uint64_t> allowed_ioctls() {
+    return kIoctls;
+}
+
+std::span<const std::uint64_t> allowed_prctls() {
+    return kPrctls;
+}
+
+}  // namespace cellblock::sandbox::jail

@@ -1,0 +1,18 @@
+// What a tree of processes uses, by /proc: for hosts that give no cgroup.
+//
+// Purpose: figures to show, not to enforce: CPU time in steps of 10 ms, memory
+// as the sum of what each process has to itself, without files in memory; the
+// peak is the largest process's. Ownership: none. Threads: no shared state.
+// Failure: what can't be read counts as nothing.
+#pragma once
+
+#include <sys/types.h>
+
+#include "sandbox/engine.h"
+
+namespace cellblock::sandbox::jail {
+
+// Of what is below `root`, without itself. `measured` says whether anything was.
+SandboxUsage usage_below(pid_t root);
+
+}  // namespace cellblock::sandbox::jail
