@@ -1,5 +1,5 @@
-// Counting and cutting of output.
-#include "sandbox/outputs.h"
+// What may leave: counted, cut, made inert.
+#include "sandbox/outputs/firewall.h"
 
 #include <algorithm>
 
@@ -46,6 +46,10 @@ void shorten(std::string& text, std::size_t max) {
 
 OutputFirewall::OutputFirewall(const Policy& policy)
     : limit_(policy.limits.output_bytes),
+      policy_name_(policy.name),
+      html_(policy.outputs.html),
+      bundles_(policy.outputs),
+      comms_(policy.outputs),
       note_("\ncellblock: this cell's output was cut at " + format_size(policy.limits.output_bytes) +
             " (policy \"" + policy.name + "\", key limits.output)\n") {}
 
@@ -60,6 +64,11 @@ OutputFirewall::Account& OutputFirewall::account(CellId cell) {
 std::uint64_t OutputFirewall::output_bytes(CellId cell) const {
     const auto found = accounts_.find(cell);
     return found == accounts_.end() ? 0 : found->second.bytes;
+}
+
+bool OutputFirewall::was_cut(CellId cell) const {
+    const auto found = accounts_.find(cell);
+    return found != accounts_.end() && found->second.cut;
 }
 
 bool OutputFirewall::spend(CellId cell, std::uint64_t cost, std::vector<Event>& notes) {
@@ -81,13 +90,18 @@ std::vector<Event> OutputFirewall::admit(StreamOutput event) {
     const std::uint64_t cost = kMessageCost + event.text.size();
     std::vector<Event> notes;
     const bool was_cut = spent.cut;
+    Account& cell = account(event.cell);
+    TerminalTextFilter& filter = event.name == StreamName::standard_output ? cell.output : cell.errors;
     if (spend(event.cell, cost, notes)) {
-        notes.emplace_back(std::move(event));
+        event.text = filter.filter(std::move(event.text));
+        if (!event.text.empty()) {
+            notes.emplace_back(std::move(event));
+        }
         return notes;
     }
     if (!was_cut) {
-        account(event.cell).bytes = limit_;
-        event.text = std::string(utf8_prefix(event.text, left));
+        cell.bytes = limit_;
+        event.text = filter.filter(std::string(utf8_prefix(event.text, left)));
         if (!event.text.empty()) {
             notes.insert(notes.begin(), std::move(event));
         }
@@ -110,7 +124,34 @@ std::vector<Event> OutputFirewall::admit(DisplayOutput event) {
     for (const auto& item : event.data) {
         cost += size_of(item);
     }
-    return admit_whole(std::move(event), cost);
+    const CellId cell = event.cell;
+    const auto left_out = bundles_.admit(event.data);
+    if (event.data.empty() && !left_out.empty()) {
+        event.data.push_back(
+            {"text/plain", "[" + terminal_text(left_out.front()) + ": left out by the policy]"});
+    }
+    event.metadata = inert_metadata(event.metadata);
+    auto events = admit_whole(std::move(event), cost);
+    for (const auto& type : left_out) {
+        const bool by_html = html_ == HtmlRule::drop && (type == "text/html" || type == "image/svg+xml");
+        note_once(cell,
+                  "an output of type " + terminal_text(type).substr(0, 100) + " was left out (key outputs." +
+                      (by_html ? "html)" : "mime, or it isn't what it says)"),
+                  events);
+    }
+    return events;
+}
+
+void OutputFirewall::note_once(CellId cell, const std::string& what, std::vector<Event>& events) {
+    constexpr std::size_t kMostNotes = 8;
+    Account& spent = account(cell);
+    if (spent.cut || spent.noted.size() >= kMostNotes || !spent.noted.insert(what).second) {
+        return;
+    }
+    const std::string text = "cellblock: " + what + ", by policy \"" + policy_name_ + "\"\n";
+    if (spend(cell, text.size() + kMessageCost, events)) {
+        events.emplace_back(StreamOutput{cell, StreamName::standard_error, text});
+    }
 }
 
 std::vector<Event> OutputFirewall::admit(ClearOutput event) {
@@ -119,10 +160,23 @@ std::vector<Event> OutputFirewall::admit(ClearOutput event) {
 
 std::vector<Event> OutputFirewall::admit(CommOutput event) {
     const std::uint64_t cost = event.data.text.size() + event.metadata.text.size() + size_of(event.buffers);
+    const CellId cell = event.cell;
+    if (const auto why = comms_.refuse(event)) {
+        std::vector<Event> notes;
+        if (!why->empty() && spend(cell, cost + kMessageCost, notes)) {
+            note_once(cell, *why, notes);
+        }
+        return notes;
+    }
     return admit_whole(std::move(event), cost);
 }
 
 ErrorText OutputFirewall::bound(ErrorText error) {
+    error.ename = terminal_text(std::move(error.ename));
+    error.evalue = terminal_text(std::move(error.evalue));
+    for (auto& line : error.traceback) {
+        line = terminal_text(std::move(line));
+    }
     shorten(error.ename, kNameBytes);
     shorten(error.evalue, kValueBytes);
     if (error.traceback.size() > kTracebackLines) {
@@ -139,6 +193,7 @@ ErrorText OutputFirewall::bound(ErrorText error) {
 }
 
 std::optional<InputRequest> OutputFirewall::admit(InputRequest request) {
+    request.prompt = terminal_text(std::move(request.prompt));
     shorten(request.prompt, kPromptBytes);
     std::vector<Event> notes;
     if (!spend(request.cell, kMessageCost + request.prompt.size(), notes)) {

@@ -1,8 +1,9 @@
 // The output firewall: what may leave a Session.
 //
 // Purpose: every event that a sandbox sent passes here after its schema was
-// checked. Output is counted for the cell that made it; past the policy's
-// bound it is cut, once, with a note that says so and names the key.
+// checked. It is made inert (bundle, comms, replies, terminal_text), and counted
+// for the cell that made it; past the policy's bound it is cut. What is cut or
+// left out is told once for each cell, with the policy's key.
 // Ownership: plain values. Threads: one. Failure: none; what may not pass is
 // dropped or cut.
 #pragma once
@@ -10,10 +11,15 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "sandbox/events.h"
+#include "sandbox/outputs/bundle.h"
+#include "sandbox/outputs/comms.h"
+#include "sandbox/outputs/replies.h"
+#include "sandbox/outputs/terminal_text.h"
 #include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox {
@@ -28,11 +34,29 @@ public:
     std::vector<Event> admit(DisplayOutput event);
     std::vector<Event> admit(ClearOutput event);
     std::vector<Event> admit(CommOutput event);
+    // A client opened a comm.
+    void opened_by_client(const std::string& comm_id, const std::string& target) {
+        comms_.opened_by_client(comm_id, target);
+    }
+    // The worker is gone, and its comms with it.
+    void forget_comms() { comms_.forget(); }
     // Errors always pass, bounded: they are how a cell's end is told.
     static ErrorText bound(ErrorText error);
     // A prompt is one line that a front end shows; nothing if its cell has no budget left.
     std::optional<InputRequest> admit(InputRequest request);
 
+    [[nodiscard]] RawJson admit_reply(const RawJson& content) const { return inert_reply(content, bundles_); }
+    [[nodiscard]] RawJson admit_debug(const RawJson& content) const {
+        return inert_debug_message(content, bundles_);
+    }
+    [[nodiscard]] RawJson admit_payload(const RawJson& payload) const {
+        return inert_payload(payload, bundles_);
+    }
+    [[nodiscard]] RawJson admit_expressions(const RawJson& expressions) const {
+        return inert_expressions(expressions, bundles_);
+    }
+
+    [[nodiscard]] bool was_cut(CellId cell) const;
     // Bytes counted for a cell so far.
     [[nodiscard]] std::uint64_t output_bytes(CellId cell) const;
 
@@ -40,6 +64,9 @@ private:
     struct Account {
         std::uint64_t bytes = 0;
         bool cut = false;
+        TerminalTextFilter output;
+        TerminalTextFilter errors;
+        std::set<std::string> noted;
     };
 
     Account& account(CellId cell);
@@ -48,8 +75,14 @@ private:
     bool spend(CellId cell, std::uint64_t cost, std::vector<Event>& notes);
     template <class Output>
     std::vector<Event> admit_whole(Output event, std::uint64_t cost);
+    // "cellblock: <what> (policy …)" on stderr, if this cell wasn't told yet.
+    void note_once(CellId cell, const std::string& what, std::vector<Event>& events);
 
     std::uint64_t limit_;
+    std::string policy_name_;
+    HtmlRule html_;
+    BundleRules bundles_;
+    CommRules comms_;
     std::string note_;
     std::map<CellId, Account> accounts_;  // the newest kAccounts cells
 };

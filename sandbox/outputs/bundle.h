@@ -1,0 +1,41 @@
+// The firewall's rules for what an output shows: by MIME type.
+//
+// Purpose: of a bundle, the types that the policy's `outputs.mime` names stay,
+// each made inert in its own way; the others are left out and named.
+// Ownership: plain values. Threads: one. Failure: none; what isn't what it
+// says is left out.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "sandbox/events.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox {
+
+class BundleRules {
+public:
+    explicit BundleRules(const OutputRules& rules) : rules_(rules) {}
+
+    // Changes `data`. Gives the types that were left out, for a note.
+    std::vector<std::string> admit(std::vector<MimeItem>& data) const;
+
+    // The same for a bundle within other JSON: {"text/plain": "…"}. True if anything was changed.
+    bool admit(nlohmann::json& bundle) const;
+
+    // Text in a bundle of that type; nothing if it may not be shown.
+    [[nodiscard]] std::optional<std::string> inert(const std::string& type, std::string text) const;
+
+private:
+    [[nodiscard]] bool allows(const std::string& type) const;
+    [[nodiscard]] bool admit_item(MimeItem& item) const;
+
+    OutputRules rules_;
+};
+
+// Without what makes a front end trust an output, or put it into a frame of its own.
+RawJson inert_metadata(const RawJson& metadata);
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,245 @@
+// HTML, by allowlists.
+#include "sandbox/outputs/html.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <unordered_set>
+
+#include "sandbox/outputs/css.h"
+#include "sandbox/outputs/data_url.h"
+#include "sandbox/outputs/markdown.h"
+#include "sandbox/outputs/markup.h"
+#include "sandbox/outputs/scope.h"
+#include "sandbox/outputs/svg_element.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+using Names = std::unordered_set<std::string_view>;
+
+// clang-format off
+const Names& elements() {
+    static const Names names{
+        "a", "abbr", "address", "article", "aside", "b", "bdi", "bdo", "big", "blockquote", "br", "caption",
+        "center", "cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "div", "dl", "dt", "em",
+        "figcaption", "figure", "font", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "i", "img",
+        "ins", "kbd", "li", "main", "mark", "meter", "nav", "ol", "p", "pre", "progress", "q", "rp", "rt", "ruby",
+        "s", "samp", "section", "small", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody",
+        "td", "tfoot", "th", "thead", "time", "tr", "tt", "u", "ul", "var", "wbr",
+    };
+    return names;
+}
+
+// Gone with all that is in them; of what is unknown only the tags go.
+const Names& dropped() {
+    static const Names names{
+        "script", "noscript", "iframe", "frame", "frameset", "noframes", "object", "embed", "applet", "noembed",
+        "template", "textarea", "title", "xmp", "plaintext", "listing", "math", "audio", "video", "source", "track",
+        "canvas", "select", "option", "datalist", "meta", "link", "base", "basefont", "bgsound", "portal", "slot",
+        "dialog", "map", "area", "marquee", "isindex", "keygen", "param", "foreignobject",
+    };
+    return names;
+}
+
+const Names& without_end() {
+    static const Names names{"br", "hr", "img", "wbr", "col"};
+    return names;
+}
+
+// Numbers, colours, keywords: no addresses, no code.
+const Names& plain_attributes() {
+    static const Names names{
+        "align", "valign", "width", "height", "colspan", "rowspan", "span", "border", "cellpadding",
+        "cellspacing", "bgcolor", "color", "face", "size", "scope", "start", "type", "value", "min", "max", "low",
+        "high", "optimum", "open", "reversed", "datetime", "lang", "dir", "abbr", "rules", "frame", "nowrap",
+    };
+    return names;
+}
+
+const Names& text_attributes() {
+    static const Names names{"title", "alt", "aria-label"};
+    return names;
+}
+// clang-format on
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+    return out;
+}
+
+bool is_plain_value(std::string_view value) {
+    return value.size() <= 100 && std::all_of(value.begin(), value.end(), [](char c) {
+               return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                      std::string_view(" .,:#%+-_").find(c) != std::string_view::npos;
+           });
+}
+
+// As a browser does before it looks at the scheme: blanks and controls are passed over.
+std::string squeezed(std::string_view url) {
+    std::string out(url);
+    std::erase_if(out, [](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return byte <= 0x20 || byte == 0x7f;
+    });
+    return out;
+}
+
+std::string link(std::string_view value) {
+    const std::string url = squeezed(value);
+    if (url.starts_with('#')) {
+        const std::string name = prefixed_name(std::string_view(url).substr(1));
+        return name.empty() ? "" : attribute_text("href", "#" + name);
+    }
+    const std::string start = lower(std::string_view(url).substr(0, 8));
+    if (url.size() > 4096 ||
+        !(start.starts_with("http://") || start == "https://" || start.starts_with("mailto:"))) {
+        return {};
+    }
+    return attribute_text("href", url) + R"( target="_blank" rel="noopener noreferrer nofollow")";
+}
+
+std::string attribute(const std::string& element, const std::string& name, const std::string& value) {
+    if (name == "class") {
+        const std::string own = prefixed_names(value);
+        return own.empty() ? "" : attribute_text(name, own);
+    }
+    if (name == "id") {
+        const std::string own = prefixed_name(value);
+        return own.empty() ? "" : attribute_text(name, own);
+    }
+    if (name == "style") {
+        const std::string own = inert_declarations(value);
+        return own.empty() ? "" : attribute_text(name, own);
+    }
+    if (name == "href" && element == "a") {
+        return link(value);
+    }
+    if (name == "src" && element == "img") {
+        const auto image = inert_image_url(value);
+        return image ? attribute_text(name, *image) : "";
+    }
+    if (text_attributes().count(name) != 0) {
+        return attribute_text(name, value.substr(0, 2000));
+    }
+    const bool plain = plain_attributes().count(name) != 0 && is_plain_value(value);
+    return plain ? attribute_text(name, value) : "";
+}
+
+class HtmlWriter {
+public:
+    explicit HtmlWriter(std::string scope) : scope_(std::move(scope)) {}
+
+    void children(const xmlNode* node, int depth) {
+        for (const xmlNode* child = node->children; child != nullptr; child = child->next) {
+            one(child, depth);
+        }
+    }
+
+    void one(const xmlNode* child, int depth) {
+        if (child->type == XML_TEXT_NODE || child->type == XML_CDATA_SECTION_NODE) {
+            out_ += escaped(inert_latex(text_of(child)));
+        } else if (child->type == XML_ELEMENT_NODE && depth < kDeepestElement) {
+            element(child, depth + 1);
+        }
+    }
+
+    // The parser was given a <div> around all of it, which is not written.
+    void top(const xmlNode* body) {
+        const xmlNode* first = body->children;
+        if (first == nullptr || first->type != XML_ELEMENT_NODE || name_of(first) != "div") {
+            return children(body, 0);
+        }
+        children(first, 0);
+        for (const xmlNode* child = first->next; child != nullptr; child = child->next) {
+            one(child, 0);
+        }
+    }
+
+    // Bound to a root of its own that nothing painted leaves.
+    [[nodiscard]] std::string finish() const {
+        if (!styled_) {
+            return out_;
+        }
+        return "<div class=\"" + scope_ + "\" style=\"contain:paint;overflow:auto\">" + out_ + "</div>";
+    }
+
+private:
+    void element(const xmlNode* node, int depth) {
+        const std::string name = lower(name_of(node));
+        if (dropped().count(name) != 0) {
+            return;
+        }
+        if (name == "svg") {
+            styled_ = true;
+            return write_svg_element(node, scope_, depth, out_);
+        }
+        if (name == "style") {
+            return style(node);
+        }
+        if (elements().count(name) == 0) {
+            return children(node, depth);
+        }
+        const std::string attributes = attributes_of(node, name);
+        if (name == "img" && attributes.find(" src=") == std::string::npos) {
+            return;
+        }
+        out_ += "<" + name + attributes + ">";
+        if (without_end().count(name) == 0) {
+            children(node, depth);
+            out_ += "</" + name + ">";
+        }
+    }
+
+    void style(const xmlNode* node) {
+        const std::string css = inert_stylesheet(all_text_of(node), "." + scope_);
+        if (!css.empty()) {
+            styled_ = true;
+            out_ += "<style>" + css + "</style>";
+        }
+    }
+
+    std::string attributes_of(const xmlNode* node, const std::string& element) {
+        std::string out;
+        std::unordered_set<std::string> seen;
+        for (const xmlAttr* one = node->properties; one != nullptr; one = one->next) {
+            const std::string name = lower(reinterpret_cast<const char*>(one->name));
+            std::string value;
+            for (const xmlNode* part = one->children; part != nullptr; part = part->next) {
+                value += text_of(part);
+            }
+            if (seen.insert(name).second) {
+                const std::string kept = attribute(element, name, value);
+                styled_ = styled_ || (name == "style" && !kept.empty());
+                out += kept;
+            }
+        }
+        return out;
+    }
+
+    std::string scope_;
+    std::string out_;
+    bool styled_ = false;
+};
+
+}  // namespace
+
+std::string inert_html(const std::string& html) {
+    const Tree tree = parse_html(html);
+    const xmlNode* root = tree ? xmlDocGetRootElement(tree.get()) : nullptr;
+    if (root == nullptr) {
+        return {};
+    }
+    HtmlWriter writer(scope_of(html));
+    for (const xmlNode* part = root->children; part != nullptr; part = part->next) {
+        if (part->type == XML_ELEMENT_NODE) {  // a <head> of theirs, <body>
+            writer.top(part);
+        }
+    }
+    return writer.finish();
+}
+
+}  // namespace cellblock::sandbox
