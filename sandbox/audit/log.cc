@@ -1,0 +1,181 @@
+// Writing lines.
+#include "sandbox/audit/log.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "sandbox/audit/sha256.h"
+#include "sandbox/base/unique_fd.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+const char* name_of(CellStatus status) {
+    switch (status) {
+        case CellStatus::ok:
+            return "ok";
+        case CellStatus::error:
+            return "error";
+        case CellStatus::timeout:
+            return "timeout";
+        case CellStatus::interrupted:
+            return "interrupted";
+        case CellStatus::killed:
+            return "killed";
+        case CellStatus::unavailable:
+            return "unavailable";
+    }
+    return "";
+}
+
+const char* name_of(Rung rung) {
+    switch (rung) {
+        case Rung::none:
+            return "none";
+        case Rung::interrupt:
+            return "interrupt";
+        case Rung::worker_killed:
+            return "worker_killed";
+        case Rung::sandbox_killed:
+            return "sandbox_killed";
+    }
+    return "";
+}
+
+std::string now_in_utc() {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    tm parts{};
+    ::gmtime_r(&now.tv_sec, &parts);
+    std::array<char, 40> text{};
+    const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
+    std::string milliseconds = std::to_string(now.tv_nsec / 1'000'000);
+    return std::string(text.data(), size) + "." + std::string(3 - milliseconds.size(), '0') + milliseconds +
+           "Z";
+}
+
+std::string random_name() {
+    std::array<char, 16> bytes{};
+    (void)::getrandom(bytes.data(), bytes.size(), 0);
+    return sha256({bytes.data(), bytes.size()}).substr(0, 16);
+}
+
+Error audit_error(const std::string& path, int code, std::string message) {
+    return Error{"write the audit log " + path, code, std::move(message),
+                 "Nothing runs without it. See the policy's key \"audit\""};
+}
+
+// A regular file of our own, never a link: whoever may write into the folder must not lead us elsewhere.
+Result<UniqueFd> open_log(const std::string& path) {
+    UniqueFd file(::open(path.c_str(),
+                         O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0600));
+    if (!file.valid()) {
+        return audit_error(path, errno, errno == ELOOP ? "it is a symbolic link" : "");
+    }
+    struct stat info {};
+    if (::fstat(file.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
+        return audit_error(path, 0, "it is no regular file");
+    }
+    if (info.st_uid != ::geteuid() || info.st_nlink != 1 || (info.st_mode & 022U) != 0) {
+        return audit_error(
+            path, 0, "it must be yours alone: another user owns it or may write to it, or it has two names");
+    }
+    return file;
+}
+
+// The last line, without its end. A last line that has none was cut off; it is ended first.
+Result<std::string> last_line(int file, const std::string& path) {
+    const off_t size = ::lseek(file, 0, SEEK_END);
+    const off_t start = size > static_cast<off_t>(2 * kLongestAuditLine)
+                            ? size - static_cast<off_t>(2 * kLongestAuditLine)
+                            : 0;
+    std::string tail(static_cast<std::size_t>(size - start), '\0');
+    if (::pread(file, tail.data(), tail.size(), start) != static_cast<ssize_t>(tail.size())) {
+        return audit_error(path, errno, "");
+    }
+    if (tail.empty()) {
+        return std::string();
+    }
+    if (tail.back() != '\n') {
+        if (::write(file, "\n", 1) != 1) {
+            return audit_error(path, errno, "");
+        }
+    } else {
+        tail.pop_back();
+    }
+    return tail.substr(tail.rfind('\n') == std::string::npos ? 0 : tail.rfind('\n') + 1);
+}
+
+}  // namespace
+
+AuditLog::AuditLog(const Policy& policy)
+    : path_(policy.audit),
+      policy_name_(policy.name),
+      policy_digest_(path_.empty() ? "" : sha256(policy_to_json(policy))),
+      session_(path_.empty() ? "" : random_name()) {}
+
+Status AuditLog::prepare() const {
+    auto file = open_log(path_);
+    if (!file) {
+        return file.error();
+    }
+    const off_t size = ::lseek(file->get(), 0, SEEK_END);
+    // Room for the line is taken now: a disk that is full is a reason not to begin.
+    if (::fallocate(file->get(), FALLOC_FL_KEEP_SIZE, size, kLongestAuditLine) != 0 && errno != EOPNOTSUPP &&
+        errno != ENOSYS) {
+        return audit_error(path_, errno, "");
+    }
+    return Ok{};
+}
+
+Status AuditLog::append(const std::string& code_digest, std::size_t code_bytes, const Outcome& outcome,
+                        bool cut) const {
+    auto file = open_log(path_);
+    if (!file) {
+        return file.error();
+    }
+    if (::flock(file->get(), LOCK_EX) != 0) {
+        return audit_error(path_, errno, "");
+    }
+    auto before = last_line(file->get(), path_);
+    if (!before) {
+        return before.error();
+    }
+    const nlohmann::ordered_json record{
+        {"time", now_in_utc()},
+        {"session", session_},
+        {"policy", policy_name_.substr(0, 1000)},
+        {"policy_digest", policy_digest_},
+        {"code_digest", code_digest},
+        {"code_bytes", code_bytes},
+        {"status", name_of(outcome.status)},
+        {"rung", name_of(outcome.rung)},
+        {"state", outcome.state == Survival::intact ? "intact" : "lost"},
+        {"error", outcome.error ? outcome.error->ename : ""},
+        {"wall_seconds", outcome.usage.wall_seconds},
+        {"cpu_seconds", outcome.usage.cpu_seconds},
+        {"peak_memory_bytes", outcome.usage.peak_memory_bytes},
+        {"output_bytes", outcome.usage.output_bytes},
+        {"output_cut", cut},
+        {"previous", before->empty() ? std::string(kNoLineBefore) : sha256(*before)}};
+    const std::string line = record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    const off_t size = ::lseek(file->get(), 0, SEEK_END);
+    const ssize_t written = ::write(file->get(), line.data(), line.size());
+    if (written != static_cast<ssize_t>(line.size()) || ::fdatasync(file->get()) != 0) {
+        const int code = written < 0 ? errno : ENOSPC;
+        (void)::ftruncate(file->get(), size);  // no half line
+        return audit_error(path_, code, "");
+    }
+    return Ok{};
+}
+
+}  // namespace cellblock::sandbox

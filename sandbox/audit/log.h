@@ -1,0 +1,43 @@
+// The audit log: one line of JSON for each cell, each with the digest of the line before.
+//
+// Purpose: what ran, under which policy, and how it ended, in a file that shows
+// if it was changed. Several programs may share one file: a line is added under
+// a lock. It is on the disk before the cell's end is told.
+// Ownership: the file is opened for each line, so that it may be moved away in
+// between. Threads: one for each log.
+// Failure: an Error that names the key; the Session then runs no code.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "sandbox/base/result.h"
+#include "sandbox/events.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox {
+
+// "0" × 64: what the first line has for the digest of the line before.
+constexpr std::string_view kNoLineBefore = "0000000000000000000000000000000000000000000000000000000000000000";
+constexpr std::size_t kLongestAuditLine = 16U << 10;
+
+class AuditLog {
+public:
+    // Off where the policy's `audit` is empty.
+    explicit AuditLog(const Policy& policy);
+
+    [[nodiscard]] bool on() const { return !path_.empty(); }
+    // Before a cell: the file is there, is ours and has room for a line. Creates it.
+    [[nodiscard]] Status prepare() const;
+    // After it. `code`: as the client sent it.
+    [[nodiscard]] Status append(const std::string& code_digest, std::size_t code_bytes,
+                                const Outcome& outcome, bool cut) const;
+
+private:
+    std::string path_;
+    std::string policy_name_;
+    std::string policy_digest_;
+    std::string session_;  // random; the same in all lines of one session
+};
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,53 @@
+// What the doctor plants on the host, to see whether a sandbox reaches it.
+//
+// Purpose: a secret in the home folder, in the environment and open as a file;
+// servers on the loopback, at a path and at an abstract name; a folder with a
+// file, as a notebook's. The host's side is looked at after each attempt: what
+// the sandbox says of itself isn't the only witness.
+// Ownership: everything planted is removed at destruction. Threads: one.
+// Failure: plant() gives an Error where the home folder can't be written.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "sandbox/base/result.h"
+#include "sandbox/base/unique_fd.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox::doctor {
+
+class Traps {
+public:
+    static Result<std::unique_ptr<Traps>> plant();
+    ~Traps();
+    Traps(const Traps&) = delete;
+    Traps& operator=(const Traps&) = delete;
+
+    // What an attempt must know, as JSON.
+    [[nodiscard]] std::string facts(const Policy& policy) const;
+    // The folder that stands for the notebook's.
+    [[nodiscard]] const std::string& shown_folder() const { return shown_; }
+    // What was touched since the last call, in words.
+    std::optional<std::string> touched();
+
+private:
+    Traps() = default;
+    std::optional<Error> plant_files();
+    void plant_servers();
+
+    std::string token_;
+    std::string folder_;  // in the home folder
+    std::string shown_;
+    std::string secret_;
+    UniqueFd open_secret_;  // without close-on-exec, on purpose
+    UniqueFd loopback_;
+    UniqueFd loopback_6_;
+    UniqueFd abstract_;
+    UniqueFd path_;
+    int port_ = 0;
+    int port_6_ = 0;
+};
+
+}  // namespace cellblock::sandbox::doctor
