@@ -1,12 +1,19 @@
-// %%timeout
+// %%timeout, %%usage
 #include "sandbox/cell_options.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
 
 namespace cellblock::sandbox {
 
 namespace {
 
-constexpr std::string_view kMagic = "%%timeout";
+constexpr std::string_view kTimeout = "%%timeout";
+constexpr std::string_view kUsage = "%%usage";
 constexpr std::string_view kBlank = " \t\r";
+constexpr std::string_view kSpace = " \t\r\n";
 
 std::string_view trimmed(std::string_view text) {
     const auto first = text.find_first_not_of(kBlank);
@@ -37,28 +44,61 @@ Result<std::chrono::milliseconds> read_time(std::string_view argument, const Pol
     return *time;
 }
 
+// A line of options: the rest after that name, or nothing where it is another one's.
+std::optional<std::string_view> after(std::string_view line, std::string_view name) {
+    if (!line.starts_with(name) ||
+        (line.size() > name.size() && kBlank.find(line[name.size()]) == std::string_view::npos)) {
+        return std::nullopt;
+    }
+    return trimmed(line.substr(name.size()));
+}
+
+// Whether the line is an option.
+Result<bool> read_option(std::string_view line, const Policy& policy, CellOptions& options) {
+    if (const auto argument = after(line, kTimeout)) {
+        auto time = read_time(*argument, policy);
+        if (!time) {
+            return time.error();
+        }
+        options.time = *time;
+        return true;
+    }
+    if (const auto argument = after(line, kUsage)) {
+        if (!argument->empty()) {
+            return Error{"%%usage", 0, "it takes no argument", {}};
+        }
+        options.show_usage = true;
+        return true;
+    }
+    return false;
+}
+
 }  // namespace
 
 Result<CellOptions> read_cell_options(std::string code, const Policy& policy) {
-    const auto first = code.find_first_not_of(" \t\r\n");
-    if (first == std::string::npos || code.compare(first, kMagic.size(), kMagic) != 0) {
-        return CellOptions{std::move(code), policy.limits.cell_time};
-    }
-    const auto end = std::min(code.find('\n', first), code.size());
-    const std::string_view line(code.data() + first, end - first);
-    const std::string_view rest = line.substr(kMagic.size());
-    if (!rest.empty() && kBlank.find(rest.front()) == std::string_view::npos) {
-        return CellOptions{std::move(code), policy.limits.cell_time};  // another magic's name
-    }
-    auto time = read_time(trimmed(rest), policy);
-    if (!time) {
-        return time.error();
+    CellOptions options{{}, policy.limits.cell_time, policy.show_usage};
+    std::vector<std::pair<std::size_t, std::size_t>> lines;  // where each begins, and its length
+    auto first = code.find_first_not_of(kSpace);
+    while (first != std::string::npos) {
+        const auto end = std::min(code.find('\n', first), code.size());
+        const auto is_option =
+            read_option(std::string_view(code).substr(first, end - first), policy, options);
+        if (!is_option) {
+            return is_option.error();
+        }
+        if (!*is_option) {
+            break;
+        }
+        lines.emplace_back(first, end - first);
+        first = code.find_first_not_of(kSpace, end);
     }
     // IPython drops empty lines at the top, and tracebacks would be a line off: a comment holds the place.
-    const auto next = code.find_first_not_of(" \t\r\n", end);
-    const bool cell_magic = next != std::string::npos && code.compare(next, 2, "%%") == 0;
-    code.replace(first, end - first, cell_magic || next == std::string::npos ? "" : "#");
-    return CellOptions{std::move(code), *time};
+    const bool nothing_follows = first == std::string::npos || code.compare(first, 2, "%%") == 0;
+    std::for_each(lines.rbegin(), lines.rend(), [&](const auto& line) {
+        code.replace(line.first, line.second, nothing_follows ? "" : "#");
+    });
+    options.code = std::move(code);
+    return options;
 }
 
 }  // namespace cellblock::sandbox

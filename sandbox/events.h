@@ -20,6 +20,7 @@ namespace cellblock::sandbox {
 
 using CellId = std::uint64_t;   // rising within a Session; 0: no cell
 using QueryId = std::uint64_t;  // rising within a Session
+using DebugId = std::uint64_t;  // rising within a Session
 
 // JSON text that was checked and is passed on to the letter.
 struct RawJson {
@@ -79,6 +80,32 @@ struct InputRequest {
     bool password = false;
 };
 
+// A cell waits for a sandbox that takes its time. Shown only until it starts;
+// then comes the same with an empty text.
+struct StartNotice {
+    CellId cell = 0;
+    std::string text;
+};
+
+// A cell asks for inputs of this session and of earlier ones. Answered at once, by Session's HistorySource.
+struct HistoryQuestion {
+    enum class Kind { tail, range, search };
+    CellId cell = 0;
+    std::uint64_t request = 0;
+    Kind kind = Kind::tail;
+    std::optional<std::uint32_t> n;  // how many, of tail and search
+    std::int64_t session = 0;        // of range: 0 this one, below 0 counted back from it
+    std::int64_t start = 1;
+    std::optional<std::int64_t> stop;
+    std::string pattern;  // of search
+    bool unique = false;
+};
+
+struct HistoryAnswer {
+    std::string lines = "[]";  // JSON: [[session, line, input], ...], the oldest first
+    std::string error;         // why there are none; for people
+};
+
 enum class CommKind { open, message, close };
 
 struct CommOutput {
@@ -130,7 +157,17 @@ struct QueryReply {
     RawJson content;
 };
 
-using Event = std::variant<StreamOutput, DisplayOutput, ClearOutput, ErrorOutput, InputRequest, CommOutput,
-                           CellDone, QueryReply>;
+// Messages of the Debug Adapter Protocol, as JSON text. Each request of
+// Session::debug() gets one reply, made here where the worker gives none.
+struct DebugReply {
+    DebugId request = 0;
+    RawJson content;
+};
+struct DebugEvent {
+    RawJson content;
+};
+
+using Event = std::variant<StreamOutput, DisplayOutput, ClearOutput, ErrorOutput, InputRequest, StartNotice,
+                           CommOutput, CellDone, QueryReply, DebugReply, DebugEvent>;
 
 }  // namespace cellblock::sandbox

@@ -88,7 +88,7 @@ void SandboxHost::start() {
         return fail(started.error().text());
     }
     sandbox_ = std::move(*started);
-    link_ = std::make_unique<Link>(sandbox_->warden_fd());
+    link_ = std::make_unique<Link>(sandbox_->warden_fd(), offers_debugger(policy_));
     watch(epoll_.get(), link_->poll_fd());
     next_worker();
 }
@@ -106,6 +106,10 @@ void SandboxHost::send(std::string bytes) {
     if (link_ && !link_->send_to_worker(std::move(bytes))) {
         condemn("it has stopped reading");
     }
+}
+
+bool SandboxHost::send_to_debugger(std::string bytes) {
+    return link_ && link_->send_to_debugger(std::move(bytes)).ok();
 }
 
 void SandboxHost::interrupt() {
@@ -146,8 +150,14 @@ void SandboxHost::condemn(const std::string& reason) {
     kill_sandbox();
 }
 
+std::vector<LayerState> SandboxHost::layers() const {
+    return sandbox_ ? sandbox_->layers() : std::vector<LayerState>{};
+}
+
 SandboxUsage SandboxHost::usage() const {
-    return sandbox_ ? sandbox_->usage() : SandboxUsage{};
+    SandboxUsage usage = sandbox_ ? sandbox_->usage() : SandboxUsage{};
+    usage.oom_kills += kills_by_warden_;
+    return usage;
 }
 
 void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
@@ -159,6 +169,7 @@ void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
             kill_worker();
         }
         read_worker_frames();
+        read_debug_frames();
         read_warden_frames();
     }
     if (deadline_ && now_() >= *deadline_) {
@@ -219,6 +230,34 @@ void SandboxHost::read_worker_frames() {
     }
 }
 
+void SandboxHost::read_debug_frames() {
+    Frame frame;
+    std::size_t bytes = 0;
+    for (int i = 0; link_ && link_->has_debugger(); ++i) {
+        if (i == kFramesAtOnce || bytes > kBytesAtOnce) {
+            return wake();
+        }
+        auto state = link_->read_debugger(frame);
+        if (!state) {
+            return condemn("malformed " + state.error().message);
+        }
+        if (*state == ReadState::would_block) {
+            return;
+        }
+        if (*state == ReadState::end_of_file) {
+            link_->drop_debugger();
+            events_.emplace_back(DebugMessage(DebuggerGone{}));
+            return;
+        }
+        bytes += size_of(frame);
+        auto message = decode_debug_frame(std::move(frame));
+        if (!message) {
+            return condemn(message.error().message);
+        }
+        events_.emplace_back(std::move(*message));
+    }
+}
+
 // What the worker sent before its end. Its socket has no writer any more, so a
 // few rounds reach the end of what the kernel holds; a warden that lies about
 // the worker's end gets no more than these.
@@ -272,6 +311,8 @@ void SandboxHost::read_warden_frames() {
         }
         if (auto* hello = std::get_if<WardenHello>(&*message)) {
             python_ = hello->python;
+        } else if (std::holds_alternative<MemoryKill>(*message)) {
+            ++kills_by_warden_;
         } else {
             take(std::get<WorkerExited>(*message));
         }
@@ -280,7 +321,7 @@ void SandboxHost::read_warden_frames() {
 
 Death SandboxHost::death_of(const WorkerExited& report) const {
     if (report.signal) {
-        if (*report.signal == SIGKILL && sandbox_->usage().oom_kills > oom_kills_seen_) {
+        if (*report.signal == SIGKILL && usage().oom_kills > oom_kills_seen_) {
             return Death{Death::Kind::memory_limit, SIGKILL, {}};
         }
         return Death{Death::Kind::signal, *report.signal, {}};
@@ -297,7 +338,7 @@ void SandboxHost::take(const WorkerExited& report) {
     if (!sandbox_ || condemned_) {
         return;
     }
-    oom_kills_seen_ = sandbox_->usage().oom_kills;
+    oom_kills_seen_ = usage().oom_kills;
     if (!was_ready_) {
         const std::string more = sandbox_->death_reason();
         return fail("Python ended before it was ready" + (more.empty() ? "" : ": " + more));
@@ -313,7 +354,7 @@ void SandboxHost::sandbox_ended() {
             return;
         }
     }
-    const bool out_of_memory = sandbox_->usage().oom_kills > oom_kills_seen_;
+    const bool out_of_memory = usage().oom_kills > oom_kills_seen_;
     const std::string why = sandbox_->death_reason();
     Death death{out_of_memory ? Death::Kind::memory_limit : Death::Kind::sandbox_gone, 0, why};
     if (condemned_) {

@@ -35,7 +35,7 @@ struct WorkerGone {
 struct Unavailable {
     std::string reason;
 };
-using HostEvent = std::variant<WorkerMessage, WorkerGone, Unavailable>;
+using HostEvent = std::variant<WorkerMessage, DebugMessage, WorkerGone, Unavailable>;
 
 class SandboxHost {
 public:
@@ -57,6 +57,8 @@ public:
     void wake() const;
 
     void send(std::string bytes);
+    // Not before start(). False: the worker has no debugger's socket, or closed it.
+    bool send_to_debugger(std::string bytes);
     void interrupt();
     void kill_worker();
     void kill_sandbox();
@@ -68,6 +70,7 @@ public:
     [[nodiscard]] const Policy& policy() const { return policy_; }
     [[nodiscard]] const std::string& python_version() const { return python_; }
     [[nodiscard]] SandboxUsage usage() const;
+    [[nodiscard]] std::vector<LayerState> layers() const;
 
 private:
     enum class State {
@@ -81,6 +84,7 @@ private:
     void fail(std::string reason);
     void next_worker();
     void read_worker_frames();
+    void read_debug_frames();
     void read_warden_frames();
     void drain_worker();
     void take(WorkerMessage message);
@@ -105,6 +109,7 @@ private:
     std::optional<std::string> condemned_;
     std::string python_;
     std::uint64_t oom_kills_seen_ = 0;
+    std::uint64_t kills_by_warden_ = 0;  // where no cgroup counts
     std::deque<HostEvent> events_;
 };
 

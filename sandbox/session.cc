@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <deque>
 
+#include "sandbox/audit/log.h"
+#include "sandbox/audit/sha256.h"
 #include "sandbox/cell_options.h"
 #include "sandbox/deadline.h"
-#include "sandbox/outputs.h"
+#include "sandbox/debug_relay.h"
+#include "sandbox/outputs/firewall.h"
 #include "sandbox/sandbox_host.h"
 #include "sandbox/verdict.h"
 
@@ -26,16 +29,24 @@ struct Activity {
     std::chrono::milliseconds time{};
     bool silent = false;
     bool allow_stdin = false;
+    bool show_usage = false;
+    std::string code_digest;  // of a cell, where it is audited
+    std::size_t code_bytes = 0;
 
+    TimePoint begun_at;
+    bool noticed = false;  // the user sees that it waits for a sandbox
     bool sent = false;
     TimePoint sent_at;
     std::optional<DeadlineLadder> ladder;  // once sent
     SandboxUsage used_before;
     std::optional<std::uint64_t> input_pending;
+    int history_questions = 0;
     std::optional<ErrorText> shown;  // the last error that the user saw
 };
 
 constexpr std::chrono::milliseconds kQueryTime{10'000};
+constexpr std::chrono::milliseconds kPatience{1000};  // before a wait for a sandbox is told of
+constexpr int kHistoryQuestions = 32;                 // of a cell; each may take the host's time
 
 }  // namespace
 
@@ -44,7 +55,9 @@ public:
     Impl(const Policy& policy, Result<std::unique_ptr<Engine>> engine, StartOptions options, Now now)
         : now_(now),
           host_(policy, std::move(engine), std::move(options), std::move(now)),
-          firewall_(policy) {}
+          firewall_(policy),
+          audit_(policy),
+          debug_(policy, firewall_, events_) {}
 
     void advance(const EventSink& sink);
     std::optional<TimePoint> next_deadline() const;
@@ -52,10 +65,14 @@ public:
     void begin_cell(ExecuteRequest request);
     void answer_input(std::uint64_t request, const std::string& value);
     void interrupt();
+    DebugId debug(const std::string& request);
 
     Now now_;
     SandboxHost host_;
     OutputFirewall firewall_;
+    AuditLog audit_;
+    HistorySource history_;
+    std::optional<Error> audit_failed_;  // from then on nothing runs
     std::optional<Activity> current_;
     CellId last_cell_ = 0;
     QueryId last_query_ = 0;
@@ -63,6 +80,8 @@ public:
     std::string banner_;
     std::string unavailable_;
     std::optional<Death> unnoticed_death_;
+    DebugRelay debug_;
+    DebugId last_debug_ = 0;
 
 private:
     const Policy& policy() const { return host_.policy(); }
@@ -74,9 +93,14 @@ private:
     }
 
     void dispatch_when_ready();
+    [[nodiscard]] std::optional<TimePoint> notice_time() const;
+    void notice_wait();
+    void end_notice();
     void push(Push push);
+    void set_clock();
     void refuse(const ErrorText& error, CellStatus status);
     void finish(Outcome outcome);
+    void record(Outcome& outcome);
     void emit_error(ErrorText error);
     CellUsage usage_of_current(const SandboxUsage& used) const;
     void note_killed_children(const SandboxUsage& used);
@@ -90,8 +114,10 @@ private:
     void on(Output output);
     void on(ErrorOutput output);
     void on(InputRequest request);
+    void on(const HistoryQuestion& question);
     void on(CellFinished finished);
     void on(QueryReply reply);
+    void on(const DebugMessage& message);
     void on(const WorkerGone& gone);
     void on(const Unavailable& unavailable);
 };
@@ -100,6 +126,7 @@ private:
 
 void Session::Impl::begin(Activity activity) {
     current_ = std::move(activity);
+    current_->begun_at = now_();
     host_.start();
     dispatch_when_ready();
 }
@@ -109,6 +136,14 @@ void Session::Impl::begin_cell(ExecuteRequest request) {
     cell.id = ++last_cell_;
     cell.silent = request.silent;
     cell.allow_stdin = request.allow_stdin;
+    if (audit_.on()) {
+        if (const auto ready = audit_failed_ ? Status(*audit_failed_) : audit_.prepare(); !ready) {
+            current_ = std::move(cell);
+            return refuse(unavailable_error(ready.error().text()), CellStatus::unavailable);
+        }
+        cell.code_digest = sha256(request.code);
+        cell.code_bytes = request.code.size();
+    }
     if (request.code.size() > policy().limits.code_bytes) {
         current_ = std::move(cell);
         return refuse(
@@ -125,12 +160,34 @@ void Session::Impl::begin_cell(ExecuteRequest request) {
     }
     request.code = std::move(options->code);
     cell.time = options->time;
+    cell.show_usage = options->show_usage;
     cell.bytes = encode_execute(cell.id, request);
     begin(std::move(cell));
 }
 
+// When the cell has waited so long for its sandbox that the user should know.
+std::optional<TimePoint> Session::Impl::notice_time() const {
+    const bool wanted = current_ && current_->kind == ActivityKind::cell && !current_->silent &&
+                        !current_->sent && !current_->noticed;
+    return wanted ? std::optional(current_->begun_at + kPatience) : std::nullopt;
+}
+
+void Session::Impl::notice_wait() {
+    if (const auto time = notice_time(); time && now_() >= *time) {
+        current_->noticed = true;
+        events_.emplace_back(StartNotice{current_->id, "starting sandbox (" + policy().engine + ")…\n"});
+    }
+}
+
+void Session::Impl::end_notice() {
+    if (std::exchange(current_->noticed, false)) {
+        events_.emplace_back(StartNotice{current_->id, {}});
+    }
+}
+
 // Nothing was sent; the cell ends with this error.
 void Session::Impl::refuse(const ErrorText& error, CellStatus status) {
+    end_notice();
     emit_error(error);
     Outcome outcome;
     outcome.status = status;
@@ -142,6 +199,7 @@ void Session::Impl::dispatch_when_ready() {
     if (!current_ || current_->sent || !host_.ready()) {
         return;
     }
+    end_notice();
     if (unnoticed_death_ && current_->kind == ActivityKind::cell) {
         if (!current_->silent) {
             events_.emplace_back(StreamOutput{current_->id, StreamName::standard_error,
@@ -154,6 +212,20 @@ void Session::Impl::dispatch_when_ready() {
     current_->used_before = host_.usage();
     current_->ladder.emplace(current_->sent_at, current_->time, policy().limits.grace_time);
     host_.send(std::move(current_->bytes));
+    set_clock();
+}
+
+// It stands still while the user is asked something, or looks at a cell that is stopped.
+void Session::Impl::set_clock() {
+    if (!current_ || !current_->ladder) {
+        return;
+    }
+    const bool stopped = debug_.stopped() && current_->kind != ActivityKind::query;
+    if (current_->input_pending || stopped) {
+        current_->ladder->pause(now_());
+    } else {
+        current_->ladder->resume(now_());
+    }
 }
 
 void Session::Impl::push(Push push) {
@@ -186,8 +258,23 @@ void Session::Impl::answer_input(std::uint64_t request, const std::string& value
         return;
     }
     current_->input_pending.reset();
-    current_->ladder->resume(now_());
+    set_clock();
     host_.send(encode_input_reply(request, value));
+}
+
+DebugId Session::Impl::debug(const std::string& request) {
+    const DebugId id = ++last_debug_;
+    if (debug_.offered()) {
+        host_.start();
+    }
+    auto frame = debug_.begin(id, request, now_());
+    if (frame && !host_.send_to_debugger(std::move(*frame))) {
+        debug_.fail_all(unavailable_.empty() ? "the sandbox's Python isn't there; ask again later"
+                                             : "no sandbox can be had: " + unavailable_);
+    }
+    set_clock();
+    host_.wake();
+    return id;
 }
 
 // --- the machine
@@ -200,6 +287,12 @@ std::optional<TimePoint> Session::Impl::next_deadline() const {
             next = rung;
         }
     }
+    if (const auto notice = notice_time(); notice && (!next || *notice < *next)) {
+        next = notice;
+    }
+    if (const auto answer = debug_.next(); answer && (!next || *answer < *next)) {
+        next = answer;
+    }
     return next;
 }
 
@@ -208,7 +301,9 @@ void Session::Impl::advance(const EventSink& sink) {
     if (current_ && current_->ladder) {
         push(current_->ladder->step(now_()));
     }
+    debug_.step(now_());
     dispatch_when_ready();
+    notice_wait();
     while (!events_.empty()) {
         Event event = std::move(events_.front());
         events_.pop_front();
@@ -220,7 +315,7 @@ void Session::Impl::handle(HostEvent event) {
     std::visit(
         [this](auto&& one) {
             if constexpr (std::is_same_v<std::decay_t<decltype(one)>, WorkerMessage>) {
-                std::visit([this](auto&& message) { on(std::forward<decltype(message)>(message)); },
+                std::visit([this](auto&& message) { this->on(std::forward<decltype(message)>(message)); },
                            std::forward<decltype(one)>(one));
             } else {
                 on(std::forward<decltype(one)>(one));
@@ -262,13 +357,33 @@ void Session::Impl::finish(Outcome outcome) {
         if (outcome.state == Survival::intact && current_->sent) {
             note_killed_children(used);
         }
+        if (current_->show_usage && !current_->silent) {
+            events_.emplace_back(
+                StreamOutput{current_->id, StreamName::standard_output, usage_note(outcome.usage)});
+        }
         if (current_->ladder) {
             outcome.rung = current_->ladder->rung();
         }
+        record(outcome);
         events_.emplace_back(CellDone{current_->id, std::move(outcome)});
     }
     current_.reset();
     host_.wake();
+}
+
+// Before anybody is told of the cell's end.
+void Session::Impl::record(Outcome& outcome) {
+    if (current_->code_digest.empty()) {
+        return;
+    }
+    const auto written =
+        audit_.append(current_->code_digest, current_->code_bytes, outcome, firewall_.was_cut(current_->id));
+    if (!written) {
+        audit_failed_ = written.error();
+        outcome.status = CellStatus::error;
+        outcome.error = unavailable_error(written.error().text());
+        emit_error(*outcome.error);
+    }
 }
 
 void Session::Impl::on(WorkerReady ready) {
@@ -319,9 +434,18 @@ void Session::Impl::on(InputRequest request) {
     if (current_->ladder->rung() != Rung::none) {
         return;  // it is being stopped; the question breaks
     }
-    current_->ladder->pause(now_());
     current_->input_pending = admitted->request;
+    set_clock();
     events_.emplace_back(std::move(*admitted));
+}
+
+void Session::Impl::on(const HistoryQuestion& question) {
+    if (policy().history == "none" || !is_current_cell(question.cell) || !current_->sent ||
+        ++current_->history_questions > kHistoryQuestions) {
+        return host_.condemn("a question for the history that may not be asked");
+    }
+    const HistoryAnswer answer = history_ ? history_(question) : HistoryAnswer{"[]", "nothing keeps it here"};
+    host_.send(encode_history_reply(question.request, answer));
 }
 
 void Session::Impl::on(CellFinished finished) {
@@ -329,8 +453,8 @@ void Session::Impl::on(CellFinished finished) {
         return host_.condemn("an end for a cell that does not run");
     }
     Outcome outcome;
-    outcome.user_expressions = std::move(finished.user_expressions);
-    outcome.payload = std::move(finished.payload);
+    outcome.user_expressions = firewall_.admit_expressions(finished.user_expressions);
+    outcome.payload = firewall_.admit_payload(finished.payload);
     if (overdue()) {
         outcome.status = CellStatus::timeout;
         if (!current_->shown) {
@@ -352,10 +476,29 @@ void Session::Impl::on(QueryReply reply) {
         return host_.condemn("a reply that was never asked for");
     }
     current_.reset();
+    reply.content = firewall_.admit_reply(reply.content);
     events_.emplace_back(std::move(reply));
 }
 
+void Session::Impl::on(const DebugMessage& message) {
+    const auto taken = std::visit(
+        [this](const auto& one) {
+            if constexpr (requires { debug_.take(one, now_()); }) {
+                return debug_.take(one, now_());
+            } else {
+                return debug_.take(one);
+            }
+        },
+        message);
+    if (!taken) {
+        return host_.condemn(taken.error().message);
+    }
+    set_clock();
+}
+
 void Session::Impl::on(const WorkerGone& gone) {
+    firewall_.forget_comms();
+    debug_.fail_all("the sandbox's Python has ended, and its debugger with it");
     if (!current_ || !current_->sent) {
         unnoticed_death_ = gone.death;
         return;
@@ -381,6 +524,7 @@ void Session::Impl::on(const WorkerGone& gone) {
 
 void Session::Impl::on(const Unavailable& unavailable) {
     unavailable_ = unavailable.reason;
+    debug_.fail_all("no sandbox can be had: " + unavailable.reason);
     if (current_) {
         refuse(unavailable_error(unavailable.reason), CellStatus::unavailable);
     }
@@ -415,6 +559,9 @@ CellId Session::execute(ExecuteRequest request) {
 }
 
 CellId Session::send_comm(const CommInput& message) {
+    if (message.kind == CommKind::open) {
+        impl_->firewall_.opened_by_client(message.comm_id, message.target_name);
+    }
     Activity comm;
     comm.kind = ActivityKind::comm;
     comm.id = ++impl_->last_cell_;
@@ -436,6 +583,9 @@ QueryId Session::ask(const Query& query) {
 
 void Session::answer_input(std::uint64_t request, const std::string& value) {
     impl_->answer_input(request, value);
+}
+DebugId Session::debug(const std::string& request) {
+    return impl_->debug(request);
 }
 void Session::interrupt() {
     impl_->interrupt();
@@ -469,6 +619,10 @@ Outcome Session::execute_blocking(ExecuteRequest request, const EventSink& sink)
     return std::move(*outcome);
 }
 
+void Session::answer_history_by(HistorySource source) {
+    impl_->history_ = std::move(source);
+}
+
 const Policy& Session::policy() const {
     return impl_->host_.policy();
 }
@@ -478,9 +632,16 @@ std::string Session::python_version() const {
 std::string Session::banner() const {
     return impl_->banner_;
 }
+std::optional<bool> Session::has_debugger() const {
+    return impl_->debug_.available();
+}
 std::string Session::unavailable_reason() const {
     return impl_->unavailable_;
 }
+std::vector<LayerState> Session::layers() const {
+    return impl_->host_.layers();
+}
+
 SandboxUsage Session::usage() const {
     return impl_->host_.usage();
 }

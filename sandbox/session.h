@@ -33,6 +33,8 @@ using TimePoint = Clock::time_point;
 using Now = std::function<TimePoint()>;  // a test gives its own
 using EventSink = std::function<void(Event)>;
 
+using HistorySource = std::function<HistoryAnswer(const HistoryQuestion&)>;
+
 struct ExecuteRequest {
     std::string code;
     bool silent = false;
@@ -93,6 +95,9 @@ public:
     CellId send_comm(const CommInput& message);
     QueryId ask(const Query& query);
     void answer_input(std::uint64_t request, const std::string& value);
+    // A request of the Debug Adapter Protocol, as JSON text; at any time, also while a cell runs.
+    // One DebugReply follows. While a cell is stopped at a breakpoint, its clock stands still.
+    DebugId debug(const std::string& request);
     // The user's ■: climbs the ladder from its first rung. No cell: nothing happens.
     void interrupt();
     // Kills the sandbox; nothing of it is left when this returns.
@@ -101,14 +106,21 @@ public:
     // --- blocking, on top of the above: runs until the cell's CellDone.
     Outcome execute_blocking(ExecuteRequest request, const EventSink& sink);
 
+    // Who answers a cell that asks for the history; only where the policy keeps one.
+    void answer_history_by(HistorySource source);
+
     // --- facts
     [[nodiscard]] const Policy& policy() const;
     // "3.11.2" once the warden said hello, else empty.
     [[nodiscard]] std::string python_version() const;
     [[nodiscard]] std::string banner() const;  // IPython's, once ready
+    // Is there a debugger? Nothing: the sandbox's Python hasn't said yet.
+    [[nodiscard]] std::optional<bool> has_debugger() const;
     // Why no sandbox can be had; empty while one can.
     [[nodiscard]] std::string unavailable_reason() const;
     [[nodiscard]] SandboxUsage usage() const;
+    // Which layers of the wall stand; empty while there is no sandbox.
+    [[nodiscard]] std::vector<LayerState> layers() const;
 
 private:
     class Impl;

@@ -13,6 +13,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kNameBytes = 1024;      // types, identifiers
+constexpr std::size_t kPatternBytes = 256;    // matched against all that is kept
 constexpr std::size_t kTextBytes = 8U << 20;  // whatever a person reads
 constexpr std::size_t kListItems = 10'000;
 constexpr std::size_t kRawDepth = 128;
@@ -66,6 +67,21 @@ public:
             return 0;
         }
         return value->get<std::uint64_t>();
+    }
+
+    std::int64_t integer(const char* name) {
+        constexpr std::int64_t kMost = 1LL << 53U;
+        const json* value = find(name);
+        if (value == nullptr || !value->is_number_integer() || *value < -kMost || *value > kMost) {
+            fail(name);
+            return 0;
+        }
+        return value->get<std::int64_t>();
+    }
+
+    bool is_null(const char* name) {
+        const json* value = find(name);
+        return value == nullptr || value->is_null();
     }
 
     std::optional<int> optional_int(const char* name) {
@@ -239,6 +255,28 @@ WorkerMessage read_input_request(Fields& fields) {
                         fields.flag("password")};
 }
 
+WorkerMessage read_history_question(Fields& fields) {
+    using Kind = HistoryQuestion::Kind;
+    HistoryQuestion out;
+    out.cell = fields.number("cell");
+    out.request = fields.number("request");
+    out.kind = fields.one_of<Kind>("access",
+                                   {{"tail", Kind::tail}, {"range", Kind::range}, {"search", Kind::search}});
+    if (!fields.is_null("n")) {
+        out.n = static_cast<std::uint32_t>(fields.number("n", kListItems));
+    }
+    if (out.kind == Kind::range) {
+        out.session = fields.integer("session");
+        out.start = fields.integer("start");
+        out.stop = fields.is_null("stop") ? std::nullopt : std::optional(fields.integer("stop"));
+    }
+    if (out.kind == Kind::search) {
+        out.pattern = fields.text("pattern", kPatternBytes);
+        out.unique = fields.flag("unique");
+    }
+    return out;
+}
+
 WorkerMessage read_comm(Fields& fields, CommKind kind) {
     CommOutput out;
     out.cell = fields.number("cell");
@@ -290,6 +328,9 @@ std::optional<WorkerMessage> read_message(Fields& fields, Frame& frame, const st
     if (type == "input_request") {
         return read_input_request(fields);
     }
+    if (type == "history_request") {
+        return read_history_question(fields);
+    }
     if (type == "comm_open") {
         return read_comm(fields, CommKind::open);
     }
@@ -330,6 +371,25 @@ Result<WorkerMessage> decode_worker_frame(Frame frame) {
     return std::move(*message);
 }
 
+Result<DebugMessage> decode_debug_frame(Frame frame) {
+    const std::string type = frame.type();
+    Fields fields(frame);
+    DebugMessage message;
+    if (type == "debugger") {
+        message = DebuggerFound{fields.flag("available")};
+    } else if (type == "debug_reply") {
+        message = DebugAnswer{fields.number("request"), fields.raw("content", '{')};
+    } else if (type == "debug_event") {
+        message = DebugNews{fields.raw("content", '{')};
+    } else {
+        return Error{"frame", 0, "a debugger's frame of the unknown type '" + type.substr(0, 40) + "'", {}};
+    }
+    if (!fields.good()) {
+        return fields.error();
+    }
+    return message;
+}
+
 Result<WardenMessage> decode_warden_frame(const Frame& frame) {
     Frame copy = frame;
     const std::string type = frame.type();
@@ -337,6 +397,8 @@ Result<WardenMessage> decode_warden_frame(const Frame& frame) {
     WardenMessage message;
     if (type == "hello") {
         message = WardenHello{fields.text("python", 40)};
+    } else if (type == "memory_kill") {
+        message = MemoryKill{};
     } else if (type == "worker_exited") {
         message = WorkerExited{fields.optional_int("exit_status"), fields.optional_int("signal")};
     } else {

@@ -68,8 +68,10 @@ std::string encode_configure(const Policy& policy) {
                            {"output_bytes", policy.limits.output_bytes},
                            {"network", "none"},
                            {"files", files_summary(policy)},
+                           {"history", policy.history != "none"},
                            {"working_directory", "/work"}}},
-                         {"preload", policy.preload}});
+                         {"preload", policy.preload},
+                         {"imports", policy.imports ? json(*policy.imports) : json()}});
 }
 
 std::string encode_execute(CellId cell, const ExecuteRequest& request) {
@@ -108,6 +110,18 @@ std::string encode_query(QueryId query, const Query& what) {
 
 std::string encode_input_reply(std::uint64_t request, const std::string& value) {
     return encode_frame({{"type", "input_reply"}, {"request", request}, {"value", value}});
+}
+
+std::string encode_debug_request(DebugId request, const std::string& content) {
+    return encode_frame({{"type", "debug_request"}, {"request", request}, {"content", 0}}, {content});
+}
+
+std::string encode_history_reply(std::uint64_t request, const HistoryAnswer& answer) {
+    return encode_frame({{"type", "history_reply"},
+                         {"request", request},
+                         {"error", answer.error.empty() ? json(nullptr) : json(answer.error)},
+                         {"lines", 0}},
+                        {answer.lines});
 }
 
 std::string encode_warden_command(const char* type) {

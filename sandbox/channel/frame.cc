@@ -183,19 +183,23 @@ Status FrameWriter::flush(int fd) {
     return Ok{};
 }
 
-Status send_frame_with_descriptor(int socket, const std::string& bytes, int descriptor) {
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
+Status send_frame_with_descriptors(int socket, const std::string& bytes, std::span<const int> descriptors) {
+    constexpr std::size_t kMost = 2;
+    if (descriptors.empty() || descriptors.size() > kMost) {
+        return Error{"send to the warden", 0, "one or two descriptors go with a frame", {}};
+    }
+    alignas(cmsghdr) std::array<char, CMSG_SPACE(kMost * sizeof(int))> control{};
     iovec data{const_cast<char*>(bytes.data()), bytes.size()};
     msghdr message{};
     message.msg_iov = &data;
     message.msg_iovlen = 1;
     message.msg_control = control.data();
-    message.msg_controllen = control.size();
+    message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
     cmsghdr* rights = CMSG_FIRSTHDR(&message);
     rights->cmsg_level = SOL_SOCKET;
     rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(sizeof(int));
-    std::memcpy(CMSG_DATA(rights), &descriptor, sizeof(int));
+    rights->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+    std::memcpy(CMSG_DATA(rights), descriptors.data(), descriptors.size_bytes());
     const ssize_t sent = ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0) {
         return errno_error("send to the warden");

@@ -10,6 +10,7 @@
 #include <deque>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,7 @@ struct FrameBounds {
 
 inline constexpr FrameBounds kWorkerBounds{8U << 20, 256, 64U << 20, 128U << 20, 32};
 inline constexpr FrameBounds kWardenBounds{64U << 10, 0, 0, 64U << 10, 8};
+inline constexpr FrameBounds kDebugBounds{4U << 10, 1, 8U << 20, 9U << 20, 4};
 
 enum class ReadState { frame, would_block, end_of_file };
 
@@ -87,8 +89,8 @@ private:
     std::size_t queued_bytes_ = 0;
 };
 
-// Sends a whole frame together with a descriptor (SCM_RIGHTS on its first
-// byte). For small frames on a socket with room: anything else is an Error.
-Status send_frame_with_descriptor(int socket, const std::string& bytes, int descriptor);
+// Sends a whole frame together with one or two descriptors (SCM_RIGHTS on its
+// first byte). For small frames on a socket with room: anything else is an Error.
+Status send_frame_with_descriptors(int socket, const std::string& bytes, std::span<const int> descriptors);
 
 }  // namespace cellblock::sandbox

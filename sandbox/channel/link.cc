@@ -5,45 +5,100 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <utility>
+#include <vector>
 
 #include "sandbox/channel/messages.h"
 
 namespace cellblock::sandbox {
 
-Link::Link(int warden_fd) : epoll_(::epoll_create1(EPOLL_CLOEXEC)), warden_fd_(warden_fd) {
-    watch(EPOLL_CTL_ADD, warden_fd_, false);
-}
+namespace {
 
-void Link::watch(int operation, int fd, bool for_writing) const {
+void watch(int epoll, int operation, int fd, bool for_writing) {
     epoll_event event{};
     event.events = EPOLLIN | (for_writing ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
     event.data.fd = fd;
-    ::epoll_ctl(epoll_.get(), operation, fd, &event);
+    ::epoll_ctl(epoll, operation, fd, &event);
 }
 
-Status Link::start_worker() {
+Result<std::pair<UniqueFd, UniqueFd>> make_pair_of_sockets() {
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
         return errno_error("make a socket for the worker");
     }
-    UniqueFd ours(ends[0]);
-    const UniqueFd theirs(ends[1]);
-    if (auto sent =
-            send_frame_with_descriptor(warden_fd_, encode_warden_command("start_worker"), theirs.get());
-        !sent) {
-        return sent;
+    return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
+}
+
+}  // namespace
+
+// --- one end
+
+void Link::End::open(UniqueFd fd, int epoll) {
+    reset();
+    fd_ = std::move(fd);
+    epoll_ = epoll;
+    watch(epoll_, EPOLL_CTL_ADD, fd_.get(), false);
+}
+
+void Link::End::reset() {
+    fd_.reset();  // closing takes it out of the epoll set
+    reader_ = FrameReader(bounds_);
+    writer_ = FrameWriter();
+    waits_for_room_ = false;
+}
+
+Status Link::End::send(std::string bytes) {
+    if (!fd_.valid()) {
+        return Error{"send to the worker", 0, "there is none", {}};
     }
+    if (auto pushed = writer_.push(std::move(bytes)); !pushed) {
+        return pushed;
+    }
+    return flush();
+}
+
+Status Link::End::flush() {
+    if (!fd_.valid()) {
+        return Ok{};
+    }
+    auto flushed = writer_.flush(fd_.get());
+    const bool waits = flushed.ok() && !writer_.empty();
+    if (waits != waits_for_room_) {
+        waits_for_room_ = waits;
+        watch(epoll_, EPOLL_CTL_MOD, fd_.get(), waits);
+    }
+    return flushed;
+}
+
+// --- all of them
+
+Link::Link(int warden_fd, bool debugger)
+    : epoll_(::epoll_create1(EPOLL_CLOEXEC)), warden_fd_(warden_fd), with_debugger_(debugger) {
+    watch(epoll_.get(), EPOLL_CTL_ADD, warden_fd_, false);
+}
+
+Status Link::start_worker() {
     drop_worker();
-    worker_ = std::move(ours);
-    watch(EPOLL_CTL_ADD, worker_.get(), false);
-    return Ok{};
+    std::vector<UniqueFd> theirs;
+    std::vector<int> numbers;
+    for (End* end : {&worker_, &debugger_}) {
+        if (end == &debugger_ && !with_debugger_) {
+            continue;
+        }
+        auto made = make_pair_of_sockets();
+        if (!made) {
+            return made.error();
+        }
+        end->open(std::move(made->first), epoll_.get());
+        numbers.push_back(made->second.get());
+        theirs.push_back(std::move(made->second));
+    }
+    return send_frame_with_descriptors(warden_fd_, encode_warden_command("start_worker"), numbers);
 }
 
 void Link::drop_worker() {
-    worker_.reset();  // closing takes it out of the epoll set
-    worker_reader_ = FrameReader(kWorkerBounds);
-    worker_writer_ = FrameWriter();
-    waits_for_room_ = false;
+    worker_.reset();
+    debugger_.reset();
 }
 
 Status Link::send_to_warden(const char* command) {
@@ -56,26 +111,21 @@ Status Link::send_to_warden(const char* command) {
 }
 
 Status Link::send_to_worker(std::string bytes) {
-    if (!worker_.valid()) {
-        return Error{"send to the worker", 0, "there is none", {}};
-    }
-    if (auto pushed = worker_writer_.push(std::move(bytes)); !pushed) {
-        return pushed;
-    }
-    return flush();
+    return worker_.send(std::move(bytes));
+}
+
+Status Link::send_to_debugger(std::string bytes) {
+    return debugger_.send(std::move(bytes));
 }
 
 Status Link::flush() {
-    if (!worker_.valid()) {
-        return Ok{};
+    if (auto flushed = worker_.flush(); !flushed) {
+        return flushed;
     }
-    auto flushed = worker_writer_.flush(worker_.get());
-    const bool waits = flushed.ok() && !worker_writer_.empty();
-    if (waits != waits_for_room_) {
-        waits_for_room_ = waits;
-        watch(EPOLL_CTL_MOD, worker_.get(), waits);
+    if (!debugger_.flush()) {
+        debugger_.reset();  // it has closed this one alone; requests find none
     }
-    return flushed;
+    return Ok{};
 }
 
 }  // namespace cellblock::sandbox

@@ -1,8 +1,8 @@
-// Link: the two sockets of one sandbox, read and written without blocking.
+// Link: the sockets of one sandbox, read and written without blocking.
 //
-// Purpose: keeps apart what the warden and what the worker sent, and gives one
-// descriptor to poll. Ownership: owns its epoll descriptor and our end of the
-// worker's socket; the warden's socket stays the Sandbox's.
+// Purpose: keeps apart what the warden sent, what the worker sent and what came
+// from its debugger, and gives one descriptor to poll. Ownership: owns its epoll
+// descriptor and our ends of the worker's sockets; the warden's stays the Sandbox's.
 // Threads: one. Failure: Errors for violations; a peer that is gone is told by
 // `end_of_file`.
 #pragma once
@@ -17,34 +17,56 @@ namespace cellblock::sandbox {
 
 class Link {
 public:
-    explicit Link(int warden_fd);
+    // `debugger`: each worker gets a second socket, for that.
+    Link(int warden_fd, bool debugger);
 
     [[nodiscard]] int poll_fd() const { return epoll_.get(); }
 
-    // Makes the worker's socket, gives its far end to the warden.
+    // Makes the worker's sockets, gives their far ends to the warden.
     Status start_worker();
-    // Forgets the worker's socket and whatever was still to be sent to it.
+    // Forgets the worker's sockets and whatever was still to be sent to it.
     void drop_worker();
     [[nodiscard]] bool has_worker() const { return worker_.valid(); }
 
     Status send_to_warden(const char* command);
     Status send_to_worker(std::string bytes);
+    Status send_to_debugger(std::string bytes);
+    void drop_debugger() { debugger_.reset(); }
     // Sends on what couldn't be sent at once; call when poll_fd() is readable.
     Status flush();
 
     Result<ReadState> read_warden(Frame& frame) { return warden_reader_.read(warden_fd_, frame); }
-    Result<ReadState> read_worker(Frame& frame) { return worker_reader_.read(worker_.get(), frame); }
+    Result<ReadState> read_worker(Frame& frame) { return worker_.read(frame); }
+    Result<ReadState> read_debugger(Frame& frame) { return debugger_.read(frame); }
+    [[nodiscard]] bool has_debugger() const { return debugger_.valid(); }
 
 private:
-    void watch(int operation, int fd, bool for_writing) const;
+    // Our end of one of a worker's sockets.
+    class End {
+    public:
+        explicit End(FrameBounds bounds) : bounds_(bounds), reader_(bounds) {}
+        void open(UniqueFd fd, int epoll);
+        void reset();
+        [[nodiscard]] bool valid() const { return fd_.valid(); }
+        Status send(std::string bytes);
+        Status flush();
+        Result<ReadState> read(Frame& frame) { return reader_.read(fd_.get(), frame); }
+
+    private:
+        FrameBounds bounds_;
+        UniqueFd fd_;
+        int epoll_ = -1;
+        FrameReader reader_;
+        FrameWriter writer_;
+        bool waits_for_room_ = false;
+    };
 
     UniqueFd epoll_;
     int warden_fd_;
-    UniqueFd worker_;
+    bool with_debugger_;
     FrameReader warden_reader_{kWardenBounds};
-    FrameReader worker_reader_{kWorkerBounds};
-    FrameWriter worker_writer_;
-    bool waits_for_room_ = false;
+    End worker_{kWorkerBounds};
+    End debugger_{kDebugBounds};
 };
 
 }  // namespace cellblock::sandbox

@@ -33,8 +33,9 @@ struct CellFinished {
     RawJson user_expressions;
     RawJson payload;
 };
-using WorkerMessage = std::variant<WorkerReady, WorkerFailed, StreamOutput, DisplayOutput, ClearOutput,
-                                   ErrorOutput, InputRequest, CommOutput, CellFinished, QueryReply>;
+using WorkerMessage =
+    std::variant<WorkerReady, WorkerFailed, StreamOutput, DisplayOutput, ClearOutput, ErrorOutput,
+                 InputRequest, HistoryQuestion, CommOutput, CellFinished, QueryReply>;
 
 Result<WorkerMessage> decode_worker_frame(Frame frame);
 
@@ -46,9 +47,31 @@ struct WorkerExited {
     std::optional<int> exit_status;
     std::optional<int> signal;
 };
-using WardenMessage = std::variant<WardenHello, WorkerExited>;
+// The warden killed a process for the sake of limits.memory; worker_exited follows if it was the worker.
+struct MemoryKill {};
+using WardenMessage = std::variant<WardenHello, MemoryKill, WorkerExited>;
 
 Result<WardenMessage> decode_warden_frame(const Frame& frame);
+
+// --- the worker's debugger → host
+struct DebuggerFound {
+    bool available = false;
+};
+struct DebugAnswer {
+    DebugId request = 0;
+    RawJson content;
+};
+struct DebugNews {
+    RawJson content;
+};
+// Its socket is closed, and the worker lives on.
+struct DebuggerGone {};
+using DebugMessage = std::variant<DebuggerFound, DebugAnswer, DebugNews, DebuggerGone>;
+
+Result<DebugMessage> decode_debug_frame(Frame frame);
+
+// --- host → the worker's debugger
+std::string encode_debug_request(DebugId request, const std::string& content);
 
 // --- host → worker: the bytes of a frame
 std::string encode_configure(const Policy& policy);
@@ -56,6 +79,7 @@ std::string encode_execute(CellId cell, const ExecuteRequest& request);
 std::string encode_comm(CellId cell, const CommInput& message);
 std::string encode_query(QueryId query, const Query& what);
 std::string encode_input_reply(std::uint64_t request, const std::string& value);
+std::string encode_history_reply(std::uint64_t request, const HistoryAnswer& answer);
 
 // --- host → warden: `start_worker`, `interrupt`, `kill_worker`
 std::string encode_warden_command(const char* type);

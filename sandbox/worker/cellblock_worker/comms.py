@@ -5,7 +5,6 @@ from ipykernel.comm (ipywidgets up to 7).
 """
 
 import sys
-import types
 import uuid
 
 from . import cells, jsontext
@@ -167,14 +166,4 @@ def install(channel, pipes, kernel):
     if comm is not None:
         comm.create_comm = manager.comm_class
         comm.get_comm_manager = lambda: manager
-    sys.modules["ipykernel.comm"] = _module("ipykernel.comm", Comm=manager.comm_class, CommManager=CommManager)
-    sys.modules["ipykernel.comm.comm"] = _module("ipykernel.comm.comm", Comm=manager.comm_class,
-                                                 BaseComm=manager.comm_class)
     return manager
-
-
-def _module(name, **members):
-    module = types.ModuleType(name, "Comms of this sandbox, under the name that libraries know.")
-    module.__dict__.update(members)
-    module.__path__ = []
-    return module

@@ -1,10 +1,61 @@
 """Queries between cells: complete, inspect, is_complete, comm_info."""
 
+import contextlib
+import threading
 import traceback
 import warnings
 
 from IPython.core.completer import provisionalcompleter, rectify_completions
 from IPython.utils.tokenutil import token_at_cursor
+
+
+class Completer:
+    """The shell's, which asks jedi. At its first question jedi reads the standard library's types, which takes a second,
+    since a sandbox keeps no cache; front ends don't wait that long. So what is asked until then is answered without it
+    if there is an answer, and jedi gets ready beside."""
+
+    def __init__(self, completer):
+        self._completer = completer
+        self._preparation = None
+
+    def complete(self, code, cursor):
+        if self._completer.use_jedi and not self._is_ready():
+            found = self._without_jedi(code, cursor)
+            if found:
+                return found
+            self._preparation.join()
+        return self._ask(code, cursor)
+
+    def _is_ready(self):
+        if self._preparation is None:
+            preparation = threading.Thread(target=_prepare_jedi, name="cellblock-jedi", daemon=True)
+            try:
+                preparation.start()
+            except RuntimeError:  # the cell used up its threads
+                return True
+            self._preparation = preparation
+        return not self._preparation.is_alive()
+
+    def _without_jedi(self, code, cursor):
+        self._completer.use_jedi = False
+        try:
+            return self._ask(code, cursor)
+        finally:
+            self._completer.use_jedi = True
+
+    def _ask(self, code, cursor):
+        with provisionalcompleter():
+            return list(rectify_completions(code, self._completer.completions(code, cursor)))
+
+
+def _prepare_jedi():
+    with contextlib.suppress(Exception):
+        import jedi
+        import parso.cache
+        # What it would keep ends with the session, and a file cut short by a kill would end all completion.
+        parso.cache._save_to_file_system = lambda *_, **__: None
+        for one in jedi.Interpreter("import os; os.pat", [{"a": ""}]).complete():
+            one.type  # noqa: B018 (it is computed when it is asked for)
 
 
 class Queries:
@@ -13,6 +64,7 @@ class Queries:
     def __init__(self, shell, comm_manager):
         self._shell = shell
         self._comms = comm_manager
+        self._completer = Completer(shell.Completer)
         self._answers = {"complete": self._complete, "inspect": self._inspect,
                          "is_complete": self._is_complete, "comm_info": self._comm_info}
 
@@ -25,13 +77,16 @@ class Queries:
                 warnings.simplefilter("ignore")
                 return self._answers[header["type"]](header)
         except (Exception, KeyboardInterrupt) as error:
-            return {"status": "error", "ename": type(error).__name__, "evalue": str(error),
-                    "traceback": traceback.format_exc().splitlines()}
+            return self.failure(error)
+
+    @staticmethod
+    def failure(error):
+        return {"status": "error", "ename": type(error).__name__, "evalue": str(error),
+                "traceback": "".join(traceback.format_exception(type(error), error, error.__traceback__)).splitlines()}
 
     def _complete(self, header):
         code, cursor = header["code"], _cursor(header)
-        with provisionalcompleter():
-            found = list(rectify_completions(code, self._shell.Completer.completions(code, cursor)))
+        found = self._completer.complete(code, cursor)
         return {
             "status": "ok",
             "matches": [one.text for one in found],

@@ -52,6 +52,8 @@ class Hints:
             return "this sandbox may write %s" % self._fact("disk"), "limits.disk"
         if isinstance(error, OSError):
             return self._about_files(error)
+        if isinstance(error, ImportError) and getattr(error, "refused_by_policy", False):
+            return "the policy names the modules that cells may import", "imports"
         if isinstance(error, ModuleNotFoundError) and error.name:
             return ("no module %s in %s; packages can't be installed from within this sandbox"
                     % (error.name.partition(".")[0], sys.executable), "python")

@@ -21,6 +21,7 @@ class Interrupts:
         self.taken = False                # a request was read, and its cell isn't over
         self.early = False                # an interrupt for a cell that hasn't begun
         self.main_task = None
+        self.before_raise = lambda: None  # a debugger lets go of the cell that it has stopped
 
     def install(self):
         """Also undoes what a cell has set."""
@@ -37,6 +38,7 @@ class Interrupts:
         if self._depth:
             self._deferred = True
         elif self.running or self._in_another_task():
+            self.before_raise()
             raise KeyboardInterrupt
         elif self.wake is not None:
             self.wake()
@@ -76,6 +78,7 @@ class Interrupts:
     def end(self):
         self.running = False
         self.taken = False
+        self.early = False  # it was meant for what is over now
         self._deferred = False
         self.wake = None
 

@@ -45,6 +45,7 @@ class Pipes:
         self._wake_read = _out_of_the_way(wake_read)
         self._wake_write = _out_of_the_way(wake_write)
         os.set_blocking(self._wake_read, False)
+        self._also = None            # a descriptor, and what to call once when something comes on it
         self._pending = _epoll_out_of_the_way()  # asked before every line: the cheapest way to ask
         for reader in self._readers:
             self._pending.register(reader, select.EPOLLIN)
@@ -106,6 +107,11 @@ class Pipes:
         self._channel.armed = True
         os.write(self._wake_write, b"!")
 
+    def when_readable(self, fd, call):
+        """Lets the thread call that, once, when the descriptor has something to read."""
+        self._also = (fd, call)
+        os.write(self._wake_write, b"!")
+
     def _watch(self):
         poller = select.poll()
         for fd in (*self._readers, self._wake_read):
@@ -116,6 +122,12 @@ class Pipes:
             for fd, _ in poller.poll(wait):
                 if fd == self._wake_read:
                     os.read(fd, 64)
+                    if self._also:
+                        poller.register(self._also[0], select.POLLIN)
+                elif self._also and fd == self._also[0]:
+                    poller.unregister(fd)
+                    (_, call), self._also = self._also, None
+                    call()
                 else:
                     self.drain()
                 if deadline is None:

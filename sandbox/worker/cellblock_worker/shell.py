@@ -20,12 +20,15 @@ from traitlets import Any, CBool, Instance, Type, default
 from traitlets.config import Config
 
 from . import cells, figures
+from .compiler import Compiler
 from .displays import Publisher, ResultHook
+from .history import HostHistory
 from .magics import SandboxMagics, no_packages_text
 
 MAX_ERROR_TEXT = 64 * 1024
 MAX_TRACEBACK = 512 * 1024
 MAX_TRACEBACK_LINES = 1000
+OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 CHILD_SECONDS = 2.0  # for an interrupted child to end
 
 
@@ -41,11 +44,14 @@ class UnwrittenProfile(ProfileDir):
 class ZMQInteractiveShell(InteractiveShell):
     displayhook_class = Type(ResultHook)
     display_pub_class = Type(Publisher)
+    compiler_class = Type(Compiler)
     kernel = Any()
     channel = Any()
     pipes = Any()
     hints = Any()
+    reserve = Any()
     policy_facts = Any({})
+    questions = Any()
     readline_use = CBool(False)
     autoindent = CBool(False)
     exiter = Instance(ZMQExitAutocall)
@@ -78,9 +84,17 @@ class ZMQInteractiveShell(InteractiveShell):
         super().init_hooks()
         self.set_hook("show_in_pager", page.as_hook(self._page), 99)
 
+    def init_history(self):
+        self.history_manager = HostHistory(shell=self, parent=self, questions=self.questions)
+        self.configurables.append(self.history_manager)
+
     def init_magics(self):
         super().init_magics()
         self.register_magics(SandboxMagics)
+
+    def init_extension_manager(self):
+        super().init_extension_manager()
+        self.extension_manager.load_extension("storemagic")  # %store, as every IPython has it
 
     def init_virtualenv(self):
         pass  # the policy has chosen the Python
@@ -162,10 +176,16 @@ class ZMQInteractiveShell(InteractiveShell):
             return None  # a hint is an extra: an odd exception object may break it
 
     def showtraceback(self, exc_tuple=None, *args, **kwargs):
+        if self.reserve:
+            self.reserve.release()
         try:
             etype, value, trace = self._get_exc_info(exc_tuple)
         except ValueError:  # there is none; IPython says so
             return super().showtraceback(exc_tuple, *args, **kwargs)
+        if issubclass(etype, KeyboardInterrupt):
+            trace = _users_part(trace)
+            value.__traceback__ = trace
+            exc_tuple = (etype, value, trace)
         if hasattr(value, "exceptions") and hasattr(value, "derive"):
             # IPython prints a group of exceptions to stderr; here it is an error like any other.
             self._showtraceback(etype, value, traceback.format_exception(etype, value, _after_shell(trace)))
@@ -195,14 +215,14 @@ class ZMQInteractiveShell(InteractiveShell):
         return {"ename": type(error).__name__, "evalue": _text_of(error), "traceback": []}
 
 
-def make_shell(channel, pipes, kernel, facts):
+def make_shell(channel, pipes, kernel, facts, questions):
     config = Config()
     config.HistoryManager.enabled = False
     config.IPKernelApp.kernel_name = "cellblock"  # libraries tell a notebook by this section
     Publisher.channel = ResultHook.channel = channel
     Publisher.pipes = ResultHook.pipes = pipes
     shell = ZMQInteractiveShell.instance(config=config, kernel=kernel, channel=channel, pipes=pipes,
-                                         policy_facts=facts, ipython_dir=_directory())
+                                         policy_facts=facts, questions=questions, ipython_dir=_directory())
     kernel.shell = shell
     return shell
 
@@ -212,8 +232,10 @@ def _directory():
 
 
 def _shell_program():
-    program = os.environ.get("SHELL", "")
-    return program if os.access(program, os.X_OK) else "/bin/sh"
+    for program in (os.environ.get("SHELL", ""), "/bin/bash"):  # bash is what people write `!` for
+        if os.access(program, os.X_OK):
+            return program
+    return "/bin/sh"
 
 
 def _end(child):
@@ -231,6 +253,20 @@ def _after_shell(trace):
     while first is not None and "IPython" in first.tb_frame.f_code.co_filename:
         first = first.tb_next
     return first or trace
+
+
+def _users_part(trace):
+    """An interrupt's traceback up to where the cell called us, or our signal handler ran: what follows is nothing of
+    the user's."""
+    begun = False
+    one = trace
+    while one is not None and one.tb_next is not None:
+        name = one.tb_frame.f_code.co_filename
+        begun = begun or not (name.startswith(OURS) or "IPython" in name)
+        if begun and one.tb_next.tb_frame.f_code.co_filename.startswith(OURS):
+            one.tb_next = None
+        one = one.tb_next
+    return trace
 
 
 def _text_of(error):

@@ -1,5 +1,6 @@
 """What the worker needs before its first cell: streams, IPython, C code's output unbuffered."""
 
+import collections
 import sys
 
 from . import cells
@@ -39,6 +40,17 @@ def missing_ipython(error):
         return "IPython can't be imported by %s: %s" % (sys.executable, error)
     return ("%s has no IPython, which cellblock needs. Run: %s -m pip install ipython (or, for Debian's own "
             "Python: apt-get install python3-ipython)" % (sys.executable, sys.executable))
+
+
+def hide_own_flags():
+    """The worker's Python was started with -I and -S. Programs that a cell starts in its likeness (joblib's,
+    multiprocessing's) ask sys.flags, and wouldn't find the packages."""
+    flags = sys.flags
+    names = [name for name in dir(flags) if not name.startswith(("_", "n_")) and name not in ("count", "index")]
+    values = {name: getattr(flags, name) for name in names}
+    values.update({name: type(values[name])(0) for name in ("isolated", "no_site", "no_user_site", "ignore_environment",
+                                                            "safe_path") if name in values})
+    sys.flags = collections.namedtuple("flags", names)(**values)
 
 
 def unbuffer_c_output():

@@ -1,30 +1,26 @@
 """input() and getpass(): asked of the user through the host.
 
-The thread that asks reads the socket itself until its answer comes; other
-frames stay in the inbox. Answers to other requests are stale and dropped.
+Whoever asks waits for the answer (replies.py); pdb is told of an interrupt.
 """
 
 import bdb
 import builtins
 import getpass
 import sys
-import threading
 
 from . import cells
+from .replies import Replies
 
 EOF_MARK = "\x04"
-POLL_SECONDS = 0.1  # of a thread that isn't the main one
 
 
 class Stdin:
     def __init__(self, channel, pipes):
         self._channel = channel
         self._pipes = pipes
-        self._numbers = 0
-        self._lock = threading.Lock()
+        self.replies = Replies(channel, "input_reply")
         self._interrupted_in_pdb = False
         self.allowed = False
-        self.woken = lambda: None  # frames for the main loop have come
 
     def install(self):
         builtins.input = self.input
@@ -52,41 +48,18 @@ class Stdin:
         if self._interrupted_in_pdb and _within_pdb():
             # pdb answers an interrupt by asking again; to the user it meant: stop.
             raise bdb.BdbQuit("interrupted")
-        with self._lock:
-            self._numbers += 1
-            number = self._numbers
+        number = self.replies.new_number()
         self._pipes.drain()
         self._channel.send({"type": "input_request", "cell": cells.current(), "request": number,
                             "prompt": str(prompt), "password": password})
         try:
-            value = self._await_reply(number)
+            value = str(self.replies.wait_for(number)[0].get("value", ""))
         except KeyboardInterrupt:
             self._interrupted_in_pdb = True
             raise KeyboardInterrupt("Interrupted by user") from None
         if value == EOF_MARK:
             raise EOFError
         return value
-
-    def _await_reply(self, number):
-        on_main = threading.current_thread() is threading.main_thread()
-        while True:
-            for frame in list(self._channel.inbox):
-                header = frame[0]
-                if header["type"] != "input_reply":
-                    continue
-                if header.get("request") == number or not self._someone_waits_for(header):
-                    try:
-                        self._channel.inbox.remove(frame)
-                    except ValueError:
-                        continue
-                if header.get("request") == number:
-                    if not on_main:
-                        self.woken()
-                    return str(header.get("value", ""))
-            self._channel.receive(None if on_main else POLL_SECONDS)
-
-    def _someone_waits_for(self, header):
-        return isinstance(header.get("request"), int) and header["request"] == self._numbers
 
 
 def _within_pdb():

@@ -14,7 +14,7 @@ RECENT_SECONDS = 0.0001
 class OutputStream(io.TextIOBase):
     """Text goes to the host as a frame; in a forked child, to the descriptor."""
 
-    encoding = "utf-8"
+    encoding = "UTF-8"
     errors = "replace"
     newlines = None
     line_buffering = False

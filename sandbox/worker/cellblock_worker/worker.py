@@ -6,17 +6,20 @@ import sys
 import traceback
 import warnings
 
-from . import cells, jsontext, startup
+from . import cells, imports, jsontext, startup
 from .channel import Channel
+from .debug_channel import DebugChannel, Debugging
 from .frames import FrameTooLarge
 from .interrupts import Interrupts
+from .memory import Reserve
 from .pipes import Pipes
 from .stdin import Stdin
 
 FAILED = 69
 
 
-def main(fd):
+def main(fd, debugger_fd=None):
+    debug_channel = None if debugger_fd is None else DebugChannel(debugger_fd)
     interrupts = Interrupts()
     channel = Channel(fd, interrupts)
     interrupts.request_waits = channel.has_unread
@@ -24,7 +27,7 @@ def main(fd):
     pipes = Pipes(channel, interrupts)
     startup.install_streams(channel, pipes)
     try:
-        worker = Worker(channel, pipes, interrupts)
+        worker = Worker(channel, pipes, interrupts, debug_channel)
     except startup.CannotStart as reason:
         fail(channel, str(reason))
     except BaseException:
@@ -38,11 +41,12 @@ def fail(channel, message):
 
 
 class Worker:
-    def __init__(self, channel, pipes, interrupts):
+    def __init__(self, channel, pipes, interrupts, debug_channel):
         self._channel = channel
         self._pipes = pipes
         self._interrupts = interrupts
         self._wakeup = None
+        self._reserve = Reserve()
         configure = self._first_frame()
         self._facts = configure.get("policy") or {}
         limit = self._facts.get("output_bytes")
@@ -51,7 +55,11 @@ class Worker:
         self._environment()
         self._make_shell()
         self._preload(configure.get("preload") or [])
+        if configure.get("imports") is not None:
+            imports.ImportGate(configure["imports"]).install()
+        self._debugging = debug_channel and Debugging(debug_channel, self._shell, pipes, interrupts)
         self._handle_forks()
+        startup.hide_own_flags()
         startup.unbuffer_c_output()
 
     # --- start
@@ -73,12 +81,16 @@ class Worker:
 
     def _make_shell(self):
         release = startup.find_ipython()
-        from . import comms, completion, hints, kernel, shell
+        from . import comms, completion, displays, hints, history, ipykernel_names, kernel, magics, shell
         self._kernel = kernel.Kernel()
-        self._shell = shell.make_shell(self._channel, self._pipes, self._kernel, self._facts)
+        self._questions = history.Questions(self._channel, self._facts)
+        self._shell = shell.make_shell(self._channel, self._pipes, self._kernel, self._facts, self._questions)
         self._shell.hints = hints.Hints(self._facts)
+        self._shell.reserve = self._reserve
         self._comms = comms.install(self._channel, self._pipes, self._kernel)
         self._kernel.comm_manager = self._comms
+        ipykernel_names.install(shell.ZMQInteractiveShell, displays.Publisher, displays.ResultHook, magics.SandboxMagics,
+                                self._comms.comm_class, comms.CommManager)
         self._queries = completion.Queries(self._shell, self._comms)
         self._stdin = Stdin(self._channel, self._pipes)
         self._stdin.install()
@@ -95,6 +107,8 @@ class Worker:
                                   % (name, sys.executable, type(error).__name__, error)) from None
 
     def _handle_forks(self):
+        if self._debugging:
+            os.register_at_fork(after_in_child=self._debugging.after_fork_in_child)
         for part in (self._channel, self._pipes):  # before_fork runs in the opposite order
             os.register_at_fork(before=part.before_fork, after_in_parent=part.after_fork_in_parent,
                                 after_in_child=part.after_fork_in_child)
@@ -108,8 +122,10 @@ class Worker:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         self._loop = loop
-        self._stdin.woken = lambda: loop.call_soon_threadsafe(self._wake)
+        self._stdin.replies.woken = lambda: loop.call_soon_threadsafe(self._wake)
         loop.add_reader(self._channel.fileno(), self._readable)
+        if self._debugging:
+            self._debugging.listen()
         task = loop.create_task(self._serve())
         self._interrupts.main_task = task
         while not task.done():
@@ -153,11 +169,22 @@ class Worker:
         elif kind in ("comm_open", "comm_msg", "comm_close"):
             self._comm(kind, header, buffers)
         elif self._queries.knows(kind):
-            content = self._queries.answer(header)
-            self._interrupts.taken = False
+            content = self._answer(header)
             self._channel.send({"type": "reply", "query": header["query"], "content": 0}, [jsontext.dump(content)])
         else:
             self._interrupts.taken = False  # an input_reply that nobody waits for is stale
+
+    def _answer(self, query):
+        interrupts = self._interrupts
+        try:
+            try:
+                interrupts.begin()
+                return self._queries.answer(query)
+            finally:
+                interrupts.end()
+        except BaseException as error:  # an interrupt before or after the query's own code
+            interrupts.end()
+            return self._queries.failure(error)
 
     # --- a cell
 
@@ -165,6 +192,7 @@ class Worker:
         self._pipes.drain()
         cells.begin(header["cell"])
         self._kernel.set_parent_id(header.get("parent", ""), kind)
+        self._questions.begin_cell()
         self._interrupts.install()
 
     def _end(self, header, error, expressions=b"{}", payload=b"[]"):
@@ -172,6 +200,7 @@ class Worker:
             for stream in (sys.stdout, sys.stderr):
                 stream.flush()
             os._exit(0)  # a child that a cell forked has come to the cell's end
+        self._questions.end_cell()
         self._pipes.check_descriptors()
         self._pipes.drain()
         done = {"type": "done", "cell": header["cell"], "status": "error" if error else "ok", "error": error,
@@ -188,12 +217,16 @@ class Worker:
         error, expressions, payload = None, b"{}", b"[]"
         try:
             try:
+                self._reserve.hold_back()
+                if self._debugging:
+                    self._debugging.begin_cell()
                 self._interrupts.begin()
                 error = await self._run_cell(header)
                 if error is None:
                     expressions = self._expressions(header.get("user_expressions"))
             finally:
                 self._interrupts.end()
+                self._reserve.release()
         except BaseException as edge:  # an interrupt between IPython's own steps, say
             self._interrupts.end()
             error = self._show(edge)

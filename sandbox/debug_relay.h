@@ -1,0 +1,89 @@
+// Debug requests on their way to a worker's debugger, and what comes back.
+//
+// Purpose: the debugger's side of a Session. Each request gets one reply, within
+// a time, whatever the worker does; replies come only to what was asked; events
+// are bounded in their rate; both are made inert. Knows whether a cell is stopped
+// at a breakpoint: only while a client has attached may the worker say so.
+// Ownership: refers to the firewall and to the queue that events go to; both
+// outlive it. Threads: one. Failure: an Error is a violation by the worker.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "sandbox/channel/messages.h"
+#include "sandbox/outputs/firewall.h"
+
+namespace cellblock::sandbox {
+
+// At most `burst` at once, and `per_second` in the long run.
+class RateBound {
+public:
+    RateBound(double burst, double per_second) : burst_(burst), per_second_(per_second), left_(burst) {}
+    bool spend(TimePoint now);
+
+private:
+    double burst_, per_second_, left_;
+    TimePoint last_{};
+};
+
+class DebugRelay {
+public:
+    static constexpr std::size_t kMostPending = 64;
+    static constexpr std::size_t kRequestBytes = 4U << 20;
+    static constexpr std::chrono::seconds kTime{30};  // for an answer
+
+    DebugRelay(const Policy& policy, const OutputFirewall& firewall, std::deque<Event>& events)
+        : offered_(offers_debugger(policy)),
+          policy_name_(policy.name),
+          firewall_(firewall),
+          events_(events) {}
+
+    // The frame for the worker; nothing if the request is refused, which is its reply then.
+    std::optional<std::string> begin(DebugId id, const std::string& request, TimePoint now);
+
+    Status take(const DebuggerFound& found);
+    Status take(const DebuggerGone& gone);
+    Status take(const DebugAnswer& answer, TimePoint now);
+    Status take(const DebugNews& news, TimePoint now);
+    // The worker is gone, or never came: all that was asked gets this as its answer.
+    void fail_all(const std::string& reason);
+    // Answers what has waited too long.
+    void step(TimePoint now);
+    [[nodiscard]] std::optional<TimePoint> next() const;
+
+    // A cell, or a thread of one, is stopped at a breakpoint.
+    [[nodiscard]] bool stopped() const { return stopped_; }
+    [[nodiscard]] bool offered() const { return offered_; }
+    // Nothing: the worker hasn't said yet.
+    [[nodiscard]] std::optional<bool> available() const {
+        return offered_ ? available_ : std::optional(false);
+    }
+
+private:
+    struct Pending {
+        nlohmann::json seq;
+        std::string command;
+        TimePoint until;
+    };
+
+    void refuse(DebugId id, const Pending& request, const std::string& reason);
+
+    bool offered_;
+    std::string policy_name_;
+    const OutputFirewall& firewall_;
+    std::deque<Event>& events_;
+    std::optional<bool> available_;
+    std::map<DebugId, Pending> pending_;
+    std::set<DebugId> too_late_;  // were answered with an error; the worker may answer yet
+    RateBound states_{200, 100};  // stopped, continued
+    RateBound others_{500, 200};
+    bool attached_ = false;
+    bool stopped_ = false;
+};
+
+}  // namespace cellblock::sandbox
