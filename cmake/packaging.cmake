@@ -10,9 +10,7 @@ set(kernelspec ${data}/jupyter/kernels/cellblock)
 install(FILES share/jupyter/kernels/cellblock/logo-32x32.png share/jupyter/kernels/cellblock/logo-64x64.png
               share/jupyter/kernels/cellblock/logo-svg.svg DESTINATION ${kernelspec})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
-if(EXISTS ${CMAKE_SOURCE_DIR}/README.md)
-  install(FILES README.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
-endif()
+install(FILES README.md SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR}
         PATTERN quickstart EXCLUDE PATTERN __pycache__ EXCLUDE PATTERN .ipynb_checkpoints EXCLUDE)
 

@@ -21,6 +21,14 @@ sandbox::Outcome left_behind() {
     return outcome;
 }
 
+std::string usage_content(const sandbox::CellUsage& usage) {
+    return nl::json{{"wall_seconds", usage.wall_seconds},
+                    {"cpu_seconds", usage.cpu_seconds},
+                    {"peak_memory_bytes", usage.peak_memory_bytes},
+                    {"output_bytes", usage.output_bytes}}
+        .dump();
+}
+
 }  // namespace
 
 std::string execute_reply_content(const sandbox::Outcome& outcome, int count) {
@@ -53,7 +61,7 @@ nl::json Interpreter::execute_request_impl(int, const std::string& code, bool si
                                               current.count, current.stores});
     loop_.run_until([this] { return relay_.finished(); });
     const auto outcome = relay_.take_outcome().value_or(left_behind());
-    loop_.set_reply(execute_reply_content(outcome, current.count));
+    loop_.set_reply(execute_reply_content(outcome, current.count), usage_content(outcome.usage));
     return {{"status", outcome.error ? "error" : "ok"}};
 }
 
@@ -99,13 +107,14 @@ nl::json Interpreter::kernel_info_request_impl() {
     } else if (const std::string more = session.banner(); !more.empty()) {
         banner += more + (more.ends_with('\n') ? "" : "\n");
     }
+    const bool debugger = session.has_debugger().value_or(false);
     return {
         {"status", "ok"},
         {"implementation", "cellblock"},
         {"implementation_version", CELLBLOCK_VERSION},
         {"banner", banner},
-        {"debugger", false},
-        {"supported_features", nl::json::array()},
+        {"debugger", debugger},  // as clients knew it before supported_features
+        {"supported_features", debugger ? nl::json{"debugger"} : nl::json::array()},
         {"language_info",
          {{"name", "python"},
           {"version", python.empty() ? kUnknownVersion : python},

@@ -77,6 +77,33 @@ void add_run(CLI::App& app, RunOptions& options, Action& action) {
     command->callback([&] { action = [&] { return run_command(options); }; });
 }
 
+void add_doctor(CLI::App& app, DoctorOptions& options, Action& action) {
+    auto* command = app.add_subcommand("doctor", "Try the sandbox's walls from inside, and say which stand");
+    command->add_option("--policy", options.policy, "A policy's name, or the path of a .json file")
+        ->type_name("POLICY")
+        ->capture_default_str();
+    command->add_option("--python", options.python, "The Python that runs the attempts")->type_name("PYTHON");
+    command->add_flag("--json", options.json, "Print one JSON object: layers, attempts, promise_holds");
+    command->footer(
+        "Exit status: 0 (the policy's promise holds), 1 (something got through), 2 (usage), 125 (no sandbox "
+        "to "
+        "be had).");
+    command->callback([&] { action = [&] { return doctor_command(options); }; });
+}
+
+void add_audit(CLI::App& app, AuditOptions& options, Action& action) {
+    auto* audit = app.add_subcommand("audit", "Check audit logs");
+    audit->require_subcommand(1);
+    auto* verify = audit->add_subcommand("verify", "Find lines that were changed, removed or moved");
+    verify->add_option("path", options.path, "The file that the policy's key \"audit\" names")
+        ->type_name("PATH")
+        ->required();
+    verify->add_option("--head", options.head, "The digest of a line, as it was kept elsewhere")
+        ->type_name("DIGEST");
+    verify->footer("Exit status: 0 (as it was written), 1 (it isn't), 2 (usage, or it can't be read).");
+    verify->callback([&] { action = [&] { return audit_verify_command(options); }; });
+}
+
 void add_policy(CLI::App& app, std::string& argument, Action& action) {
     auto* policy = app.add_subcommand("policy", "Check and show policies");
     policy->require_subcommand(1);
@@ -88,6 +115,12 @@ void add_policy(CLI::App& app, std::string& argument, Action& action) {
         ->type_name("NAME")
         ->required();
     show->callback([&] { action = [&] { return policy_show_command(argument); }; });
+    auto* prompt =
+        policy->add_subcommand("prompt", "Print instructions for a language model that writes cells");
+    prompt->add_option("name", argument, "A policy's name, or the path of a .json file")
+        ->type_name("NAME")
+        ->required();
+    prompt->callback([&] { action = [&] { return policy_prompt_command(argument); }; });
     auto* reference = policy->add_subcommand("reference", "Print the table of all keys, in Markdown");
     reference->callback([&] { action = [] { return policy_reference_command(); }; });
 }
@@ -120,11 +153,15 @@ int run_program(int argc, char** argv) {
     InstallOptions install;
     KernelOptions kernel;
     RunOptions run;
+    DoctorOptions doctor;
+    AuditOptions audit;
     std::string argument;
     Action action;
     add_install(app, install, action);
     add_kernel(app, kernel, action);
     add_run(app, run, action);
+    add_doctor(app, doctor, action);
+    add_audit(app, audit, action);
     add_policy(app, argument, action);
     if (argc < 2) {
         std::cerr << app.help();

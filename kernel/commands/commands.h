@@ -31,6 +31,21 @@ struct RunOptions {
 };
 int run_command(const RunOptions& options);
 
+// cellblock doctor
+struct DoctorOptions {
+    std::string policy = "default";     // a name or a path
+    std::optional<std::string> python;  // instead of the policy's
+    bool json = false;
+};
+int doctor_command(const DoctorOptions& options);
+
+// cellblock audit verify PATH
+struct AuditOptions {
+    std::string path;
+    std::string head;  // a digest that was kept elsewhere; may be empty
+};
+int audit_verify_command(const AuditOptions& options);
+
 // cellblock install
 struct InstallOptions {
     bool user = false;
@@ -44,9 +59,10 @@ struct InstallOptions {
 };
 int install_command(const InstallOptions& options);
 
-// cellblock policy check FILE, cellblock policy show NAME, cellblock policy reference
+// cellblock policy check FILE | show NAME | prompt NAME | reference
 int policy_check_command(const std::string& file);
 int policy_show_command(const std::string& name_or_path);
+int policy_prompt_command(const std::string& name_or_path);
 int policy_reference_command();
 
 }  // namespace cellblock::kernel

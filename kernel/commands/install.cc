@@ -160,7 +160,8 @@ Result<Plan> make_plan(const InstallOptions& options) {
     }
     plan.python = *python;
     plan.folder = (fs::path(*kernels) / plan.name).string();
-    plan.spec = Kernelspec{*program, options.display_name, lasting_policy(options.policy), python->program};
+    plan.spec = Kernelspec{*program, options.display_name, lasting_policy(options.policy), python->program,
+                           offers_debugger(*policy) && python->debugpy};
     plan.files = std::move(*logos);
     plan.files.push_back(
         SpecFile{"kernel.json", kernelspec_text(plan.spec)});  // last: it makes the kernel visible
@@ -174,6 +175,9 @@ void say_what_next(const InstallOptions& options, const Plan& plan) {
               << "  policy  " << plan.spec.policy << "\n";
     if (!plan.python.matplotlib) {
         std::cout << "  This Python has no matplotlib: there will be no plots.\n";
+    }
+    if (!plan.python.debugpy) {
+        std::cout << "  This Python has no debugpy: there will be no debugger.\n";
     }
     if (options.prefix) {
         const auto share = fs::path(plan.folder).parent_path().parent_path().string();

@@ -113,7 +113,9 @@ int kernel_command(const KernelOptions& options) {
 
     Wire wire(std::move(*signer));
     Publisher publisher(**sockets, wire, Headers(xeus::get_user_name()));
-    History history;
+    const auto file = history_file(session->policy().history);
+    History history = file ? History(*file) : History();
+    session->answer_history_by([&](const HistoryQuestion& question) { return history.answer(question); });
     SessionRelay relay(*session, publisher, history);
     XeusGaps gaps(*connection, publisher, relay, history);
     serve(ServerParts{**sockets, wire, publisher, relay, gaps, history, **watch});

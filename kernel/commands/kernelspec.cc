@@ -65,7 +65,7 @@ std::string kernelspec_text(const Kernelspec& spec) {
                                      {"language", "python"},
                                      {"interrupt_mode", "message"},
                                      {"kernel_protocol_version", kProtocolVersion},
-                                     {"metadata", {{"debugger", false}}}};
+                                     {"metadata", {{"debugger", spec.debugger}}}};
     return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

@@ -17,8 +17,9 @@ namespace cellblock::kernel {
 struct Kernelspec {
     std::string program;  // absolute path of cellblock
     std::string display_name;
-    std::string policy;  // a name, or an absolute path
-    std::string python;  // absolute path
+    std::string policy;     // a name, or an absolute path
+    std::string python;     // absolute path
+    bool debugger = false;  // JupyterLab offers its debugger by this
 };
 
 // kernel.json

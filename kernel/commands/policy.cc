@@ -39,6 +39,15 @@ int policy_show_command(const std::string& name_or_path) {
     return 0;
 }
 
+int policy_prompt_command(const std::string& name_or_path) {
+    auto policy = sandbox::load_policy(name_or_path);
+    if (!policy) {
+        return refuse(policy.error());
+    }
+    std::cout << sandbox::policy_prompt(*policy);
+    return 0;
+}
+
 int policy_reference_command() {
     std::cout << sandbox::policy_reference_markdown();
     return 0;

@@ -36,7 +36,8 @@ try:
 except ImportError as error:
     facts["missing"] = str(error)
 import importlib.util
-facts["matplotlib"] = importlib.util.find_spec("matplotlib") is not None
+for name in ("matplotlib", "debugpy"):
+    facts[name] = importlib.util.find_spec(name) is not None
 print("\ncellblock-python-facts:" + json.dumps(facts))
 )";
 
@@ -96,8 +97,9 @@ std::optional<PythonFacts> read_facts(const std::string& printed) {
     if (!facts.is_object()) {
         return std::nullopt;
     }
+    const auto has = [&facts](const char* module) { return facts.value(module, nlohmann::json()) == true; };
     return PythonFacts{text_of(facts, "program"), text_of(facts, "version"), text_of(facts, "ipython"),
-                       text_of(facts, "prefix"), facts.value("matplotlib", nlohmann::json()) == true};
+                       text_of(facts, "prefix"),  has("matplotlib"),         has("debugpy")};
 }
 
 int major_of(const std::string& version) {

@@ -19,6 +19,7 @@ struct PythonFacts {
     std::string ipython;     // "8.5.0"
     std::string sys_prefix;  // the virtual environment's, or the installation's
     bool matplotlib = false;
+    bool debugpy = false;
 };
 
 // A path or a name on PATH. IPython may be missing here: `ipython` is then empty.

@@ -113,6 +113,8 @@ void RunReport::take(Event event) {
         on_stream(*stream);
     } else if (const auto* display = std::get_if<DisplayOutput>(&event)) {
         on_display(*display);
+    } else if (const auto* notice = std::get_if<StartNotice>(&event); notice != nullptr && !as_json_) {
+        print(stderr, notice->text);
     } else if (const auto* error = std::get_if<ErrorOutput>(&event); error != nullptr && !as_json_) {
         for (const auto& line : error->error.traceback) {
             print(stderr, line + "\n");

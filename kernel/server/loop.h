@@ -32,8 +32,9 @@ public:
 
     [[nodiscard]] virtual const CurrentRequest& current() const = 0;
     // The content of the current request's reply, as JSON text, in the place of
-    // the one that xeus's core will send.
-    virtual void set_reply(std::string content) = 0;
+    // the one that xeus's core will send. `usage`: what a cell cost, as JSON
+    // text for the reply's metadata; empty: nothing is told.
+    virtual void set_reply(std::string content, std::string usage = {}) = 0;
 };
 
 }  // namespace cellblock::kernel

@@ -17,7 +17,7 @@
 #include <optional>
 #include <xeus/xserver.hpp>
 
-#include "kernel/history.h"
+#include "kernel/history/history.h"
 #include "kernel/server/drop_log.h"
 #include "kernel/server/loop.h"
 #include "kernel/server/process_watch.h"
@@ -45,7 +45,10 @@ public:
     void stop() override { stopping_ = true; }
     [[nodiscard]] bool stopping() const override { return stopping_; }
     [[nodiscard]] const CurrentRequest& current() const override { return current_; }
-    void set_reply(std::string content) override { reply_content_ = std::move(content); }
+    void set_reply(std::string content, std::string usage) override {
+        reply_content_ = std::move(content);
+        reply_usage_ = std::move(usage);
+    }
 
 private:
     // Of requests on shell; more wait in ZMQ, and then at the client's side.
@@ -96,6 +99,7 @@ private:
     CurrentRequest current_;
     Message control_request_;
     std::optional<std::string> reply_content_;
+    std::string reply_usage_;
     bool replied_ = false;
     bool session_has_news_ = true;
     bool stopping_ = false;

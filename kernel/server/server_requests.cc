@@ -18,10 +18,12 @@ constexpr milliseconds kFollowerLimit = 50ms;
 
 // --- requests
 
-// kernel_info tells the version of the sandbox's Python, so it waits a while for it.
+// kernel_info tells the version of the sandbox's Python and whether it has a debugger, so it waits a while
+// for them.
 bool JupyterServer::may_serve(const Message& request) const {
     auto& session = parts_.relay.session();
-    return request.type() != "kernel_info_request" || !session.python_version().empty() ||
+    return request.type() != "kernel_info_request" ||
+           (!session.python_version().empty() && session.has_debugger()) ||
            !session.unavailable_reason().empty() || SteadyClock::now() >= version_deadline_;
 }
 
@@ -56,6 +58,7 @@ void JupyterServer::give_to_core(Message request, Channel channel) {
     current_.message = std::move(request);
     current_.started = iso_date_now();
     reply_content_.reset();
+    reply_usage_.clear();
     replied_ = false;
     if (current_.message.type() == "execute_request") {
         prepare_execute(*content);
@@ -95,7 +98,12 @@ void JupyterServer::send_shell_impl(xeus::xmessage message) {
     const std::string type = message.header().value("msg_type", "");
     std::string metadata = "{}";
     if (type == "execute_reply") {
-        metadata = ObjectText().text("started", current_.started).finish();
+        ObjectText members;
+        members.text("started", current_.started);
+        if (!reply_usage_.empty()) {
+            members.raw("cellblock", reply_usage_);
+        }
+        metadata = members.finish();
         if (current_.stop_on_error && message.content().value("status", "") == "error") {
             await_followers();
         }

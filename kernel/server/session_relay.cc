@@ -127,11 +127,11 @@ void SessionRelay::on(DisplayOutput output) {
     const Origin& origin = origin_of(output.cell);
     ObjectText content;
     content.raw("data", bundle_text(output.data)).raw("metadata", output.metadata.text);
-    std::string transient = "{}";
     if (output.display_id) {
-        transient = ObjectText().text("display_id", *output.display_id).finish();
+        content.raw("transient", ObjectText().text("display_id", *output.display_id).finish());
+    } else if (output.kind != DisplayKind::execute_result) {  // a result's has no such member in ipykernel
+        content.raw("transient", "{}");
     }
-    content.raw("transient", transient);
     if (output.kind == DisplayKind::execute_result) {
         content.number("execution_count", origin.count);
         if (const std::string* text = plain_text(output.data); text != nullptr && origin.stores) {
@@ -162,6 +162,13 @@ void SessionRelay::on(const InputRequest& request) {
     question.message_id =
         publisher_.ask_input(origin.identities, origin.header, request.prompt, request.password);
     question_ = std::move(question);
+}
+
+void SessionRelay::on(const StartNotice& notice) {
+    if (notice.text.empty()) {
+        return on(ClearOutput{notice.cell, false});
+    }
+    on(StreamOutput{notice.cell, StreamName::standard_error, notice.text});
 }
 
 void SessionRelay::take_input(const Message& message) {

@@ -11,7 +11,8 @@
 #include <optional>
 #include <string>
 
-#include "kernel/history.h"
+#include "kernel/history/history.h"
+#include "kernel/server/debug_requests.h"
 #include "kernel/server/publisher.h"
 #include "sandbox/session.h"
 
@@ -31,7 +32,7 @@ public:
     static constexpr std::size_t kRememberedCells = 1000;
 
     SessionRelay(sandbox::Session& session, Publisher& publisher, History& history)
-        : session_(session), publisher_(publisher), history_(history) {}
+        : session_(session), publisher_(publisher), history_(history), debug_(session, publisher) {}
 
     // One at a time; the loop then runs until take_outcome() or take_reply() has it.
     sandbox::CellId execute(sandbox::ExecuteRequest request, Origin origin);
@@ -44,6 +45,8 @@ public:
     // Hands on what the session has.
     void advance();
     void interrupt();
+    // Busy now; reply and idle when there is an answer.
+    void debug(const Message& request, Channel channel) { debug_.begin(request, channel); }
     // A client's input_reply: taken if it answers the question that is open.
     void take_input(const Message& message);
 
@@ -64,13 +67,17 @@ private:
     void on(const sandbox::ClearOutput& output);
     void on(const sandbox::ErrorOutput& output);
     void on(const sandbox::InputRequest& request);
+    void on(const sandbox::StartNotice& notice);
     void on(sandbox::CommOutput output);
     void on(sandbox::CellDone done);
     void on(sandbox::QueryReply reply);
+    void on(sandbox::DebugReply reply) { debug_.on(std::move(reply)); }
+    void on(sandbox::DebugEvent event) { debug_.on(std::move(event)); }
 
     sandbox::Session& session_;
     Publisher& publisher_;
     History& history_;
+    DebugRequests debug_;
     std::map<sandbox::CellId, Origin> origins_;
     std::optional<Question> question_;
     std::optional<sandbox::Outcome> outcome_;

@@ -57,6 +57,7 @@ XeusGaps::Handler XeusGaps::handler_of(const std::string& type) {
         {"history_request", &XeusGaps::history},
         {"interrupt_request", &XeusGaps::interrupt},
         {"shutdown_request", &XeusGaps::shutdown},
+        {"usage_request", &XeusGaps::usage},
         {"comm_open", &XeusGaps::comm},
         {"comm_msg", &XeusGaps::comm},
         {"comm_close", &XeusGaps::comm},
@@ -79,6 +80,10 @@ bool XeusGaps::answer(const Message& request, Channel channel, Loop& loop) {
     const std::string& type = request.type();
     if (is_for_core(type, channel)) {
         return false;
+    }
+    if (type == "debug_request") {
+        relay_.debug(request, channel);
+        return true;
     }
     publisher_.status("busy", request.header_text);
     if (channel == Channel::control && needs_worker(type)) {
@@ -112,6 +117,10 @@ void XeusGaps::history(const Message& request, Channel channel, Loop&) {
 void XeusGaps::interrupt(const Message& request, Channel channel, Loop&) {
     relay_.interrupt();
     publisher_.reply(channel, request, "interrupt_reply", ObjectText().text("status", "ok").finish());
+}
+
+void XeusGaps::usage(const Message& request, Channel channel, Loop&) {
+    publisher_.reply(channel, request, "usage_reply", meter_.reply(relay_.session()));
 }
 
 void XeusGaps::shut_down(Loop& loop) {

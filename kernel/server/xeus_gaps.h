@@ -33,21 +33,22 @@
 
 #include <string>
 
-#include "kernel/history.h"
+#include "kernel/history/history.h"
 #include "kernel/server/connection.h"
 #include "kernel/server/loop.h"
 #include "kernel/server/publisher.h"
 #include "kernel/server/session_relay.h"
+#include "kernel/server/usage.h"
 
 namespace cellblock::kernel {
 
 class XeusGaps {
 public:
-    XeusGaps(const Connection& connection, Publisher& publisher, SessionRelay& relay, const History& history)
+    XeusGaps(const Connection& connection, Publisher& publisher, SessionRelay& relay, History& history)
         : connection_(connection), publisher_(publisher), relay_(relay), history_(history) {}
 
-    // Answers the request with busy, reply and idle, unless it is one for the
-    // core: then false, and nothing has happened.
+    // Answers the request with busy, reply and idle (a debug_request later, when there is
+    // an answer), unless it is one for the core: then false, and nothing has happened.
     bool answer(const Message& request, Channel channel, Loop& loop);
 
     // Ends the sandbox, then the loop; nothing of the sandbox is left at return.
@@ -61,6 +62,7 @@ private:
     void connect(const Message& request, Channel channel, Loop& loop);
     void history(const Message& request, Channel channel, Loop& loop);
     void interrupt(const Message& request, Channel channel, Loop& loop);
+    void usage(const Message& request, Channel channel, Loop& loop);
     void shutdown(const Message& request, Channel channel, Loop& loop);
     void comm(const Message& request, Channel channel, Loop& loop);
     void comm_info(const Message& request, Channel channel, Loop& loop);
@@ -68,7 +70,8 @@ private:
     const Connection& connection_;
     Publisher& publisher_;
     SessionRelay& relay_;
-    const History& history_;
+    History& history_;
+    UsageMeter meter_;
 };
 
 // "execute_request" → "execute_reply"

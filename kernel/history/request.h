@@ -1,0 +1,42 @@
+// What a history request asks for.
+//
+// Purpose: reads the content of a Jupyter history_request, and a sandbox's
+// question, into one type. Ownership: plain values. Threads: any.
+// Failure: odd fields get their defaults.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sandbox/events.h"
+
+namespace cellblock::kernel {
+
+struct HistoryRequest {
+    enum class Access { tail, range, search };
+    Access access = Access::tail;
+    bool output = false;
+    std::size_t n = 10;               // of tail
+    std::optional<std::size_t> most;  // of search
+    std::int64_t session = 0;         // 0: this one; -1: the one before
+    std::int64_t start = 1;
+    std::optional<std::int64_t> stop;  // excluded
+    std::string pattern = "*";
+    bool unique = false;
+};
+
+struct HistoryLine {
+    std::int64_t session = 0;
+    std::int64_t number = 0;
+    std::string input;
+    std::optional<std::string> output;
+};
+using HistoryLines = std::vector<HistoryLine>;  // the oldest first
+
+HistoryRequest read_history_request(const nlohmann::json& content);
+HistoryRequest read_history_question(const sandbox::HistoryQuestion& question);
+
+}  // namespace cellblock::kernel
