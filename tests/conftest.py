@@ -21,10 +21,13 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "ipykernel_fails(reason): ipykernel 6.17 is known to fail here")
     config.addinivalue_line("markers", "cellblock_only(reason): means nothing for another kernel")
     config.addinivalue_line("markers", "seconds(n): may take longer than the usual bound")
+    config.addinivalue_line("markers", "long: only with tests/run --long")
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
+        if item.get_closest_marker("long") and not os.environ.get("CELLBLOCK_LONG_TESTS"):
+            item.add_marker(pytest.mark.skip(reason="a long suite: tests/run --long"))
         if kernels.is_ipykernel():
             for mark in item.iter_markers("ipykernel_fails"):
                 item.add_marker(pytest.mark.xfail(reason="ipykernel: " + mark.args[0], strict=False))
@@ -149,9 +152,15 @@ def start(place):
     assert not left, "outlived the kernel: %s" % left
 
 
+def options_of(module, place):
+    """What a module says of its kernels: OUTPUTS, the policy's `outputs`."""
+    outputs = getattr(module, "OUTPUTS", None)
+    return {"policy": place.policy("outputs", outputs=outputs)} if outputs else {}
+
+
 @pytest.fixture(scope="module")
-def shared(module_place):
-    made = Shared(module_place)
+def shared(module_place, request):
+    made = Shared(module_place, **options_of(request.module, module_place))
     yield made
     left = made.stop()
     assert not left, "outlived the kernel: %s" % left

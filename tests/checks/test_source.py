@@ -1,20 +1,17 @@
 """The sources themselves: how they are laid out, what clang-tidy says of them, who may include whom."""
 
-import hashlib
 import os
 import pathlib
 import re
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+import sys
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-STAMPS = ROOT / "build" / "tidy"  # one for each text that was clean
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-
-def sources(*folders, suffixes=(".cc", ".h")):
-    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*") if path.suffix in suffixes)
+import tidy  # noqa: E402
+from tidy import ROOT, sources  # noqa: E402
 
 
 def test_format():
@@ -29,27 +26,9 @@ def test_the_sandbox_library_knows_neither_jupyter_nor_zmq():
     assert not wrong
 
 
-def tidy(path, common):
-    """Nothing to do where neither the file nor a header has changed since it was clean."""
-    stamp = STAMPS / hashlib.sha256(common + path.read_bytes()).hexdigest()
-    if stamp.exists():
-        return ""
-    done = subprocess.run(["clang-tidy", "--quiet", "-p", "build", str(path)], capture_output=True, text=True,
-                          cwd=ROOT, check=False)
-    if done.returncode == 0:
-        stamp.touch()
-        return ""
-    return done.stdout or done.stderr
-
-
 @pytest.mark.seconds(1800)
 def test_clang_tidy():
     if os.environ.get("CELLBLOCK_FAST_TESTS"):
         pytest.skip("clang-tidy was left out (--fast)")
-    STAMPS.mkdir(parents=True, exist_ok=True)
-    version = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True).stdout
-    headers = sources("kernel", "sandbox", suffixes=(".h",))
-    common = version + b"".join(path.read_bytes() for path in [ROOT / ".clang-tidy", ROOT / "CMakeLists.txt", *headers])
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(lambda path: tidy(path, common), sources("kernel", "sandbox", suffixes=(".cc",))))
-    assert not any(found), "\n".join(one for one in found if one)
+    found = tidy.findings(os.cpu_count())
+    assert not found, found

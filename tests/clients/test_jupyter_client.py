@@ -1,10 +1,8 @@
 """jupyter_client's blocking and async clients, nbclient, nbconvert, papermill."""
 
 import asyncio
-import importlib.util
 import json
 import subprocess
-import sys
 
 import nbformat
 import pytest
@@ -153,12 +151,3 @@ def test_nbconvert_executes_the_examples(jupyter, path):
     assert done.returncode == 0, done.stderr[-3000:]
     book = json.loads((work.parent / "done.ipynb").read_text())
     assert any(cell.get("outputs") for cell in book["cells"])
-
-
-def test_papermill(jupyter):
-    if importlib.util.find_spec("papermill") is None:
-        pytest.skip("%s has no papermill" % sys.executable)
-    book = jupyter.root / "work" / "book.ipynb"
-    nbformat.write(notebook("x = 1", "x + 1"), book)
-    subprocess.run([sys.executable, "-m", "papermill", "-k", NAME, str(book), str(book) + ".out"],
-                   check=True, timeout=120)

@@ -95,3 +95,17 @@ def test_the_reference_is_a_markdown_table(cellblock):
     assert done.returncode == 0
     assert done.stdout.startswith("| Key | Type | Default |")
     assert "| `limits.memory` |" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["default", "notebook"])
+def test_a_language_model_is_told_the_policy(cellblock, name):
+    done = cellblock("policy", "prompt", name)
+    assert done.returncode == 0 and not done.stderr
+    shown = json.loads(cellblock("policy", "show", name).stdout)
+    assert {"default": "60 s", "notebook": "10 min"}[name] in done.stdout
+    assert all("`%s`" % kind in done.stdout for kind in shown["outputs"]["mime"])
+
+
+def test_an_absent_policy_has_no_words_for_a_language_model(cellblock):
+    done = cellblock("policy", "prompt", "absent")
+    assert done.returncode == 1 and "absent" in done.stderr and not done.stdout

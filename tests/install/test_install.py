@@ -36,9 +36,16 @@ def test_user_install_writes_a_whole_kernelspec(cellblock):
     assert spec["interrupt_mode"] == "message"
     assert spec["language"] == "python"
     assert spec["kernel_protocol_version"] == "5.3"
-    assert spec["metadata"] == {"debugger": False}
+    has_debugpy = subprocess.run([DEBIAN_PYTHON, "-c", "import debugpy"], capture_output=True, check=False).returncode == 0
+    assert spec["metadata"] == {"debugger": has_debugpy}
+    assert ("no debugpy" in done.stdout) is not has_debugpy
     assert {file.name for file in folder.iterdir()} == LOGOS | {"kernel.json"}
     assert str(folder) in done.stdout and "jupyter lab" in done.stdout
+
+
+def test_no_debugger_is_promised_where_the_policy_has_none(cellblock, tmp_path):
+    assert cellblock("install", "--prefix", tmp_path / "p", "--python", DEBIAN_PYTHON, "--policy", "default").returncode == 0
+    assert read_spec(tmp_path / "p/share/jupyter/kernels/cellblock")["metadata"] == {"debugger": False}
 
 
 def test_jupyter_finds_it(cellblock, tmp_path):

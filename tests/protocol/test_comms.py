@@ -4,6 +4,8 @@ import uuid
 
 import pytest
 
+OUTPUTS = {"comms": ["test-target", "jupyter.widget", "jupyter.widget.control", "front", "look", "other-target"]}
+
 TARGET = """
 got = []
 def opened(comm, message):

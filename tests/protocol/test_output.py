@@ -9,6 +9,12 @@ from support import kernels
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
+# What the default policy lets out, and what these tests show beside it.
+OUTPUTS = {"comms": ["t", "test-target", "jupyter.widget"],
+           "mime": ["text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg", "image/gif",
+                    "image/webp", "image/svg+xml", "application/json", "application/vnd.vegalite.v4+json",
+                    "application/pdf"]}
+
 
 def png_of(message):
     return base64.b64decode(message.content["data"]["image/png"])
@@ -74,6 +80,10 @@ def test_34_a_display_is_updated_by_its_id(client):
 def test_34_the_cells_own_publish_passes_its_display_id(client):
     run = client.run("get_ipython().display_pub.publish({'text/plain': 'q'}, {}, transient={'display_id': 'k'})")
     assert run.of("display_data")[0].content["transient"] == {"display_id": "k"}
+
+
+def test_34_a_result_without_a_display_id_has_no_transient(client):
+    assert set(client.run("5").of("execute_result")[0].content) == {"data", "metadata", "execution_count"}
 
 
 # --- 35
@@ -257,7 +267,7 @@ def test_39_pandas_plots(client):
 def inline(module_place):
     """A kernel of its own: formats that are set stay set."""
     from support.shared import Shared
-    made = Shared(module_place)
+    made = Shared(module_place, policy=module_place.policy("formats", outputs=OUTPUTS))
     yield made
     assert not made.stop()
 

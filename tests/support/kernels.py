@@ -27,6 +27,7 @@ PYTHON = os.environ.get("CELLBLOCK_TEST_PYTHON", "/usr/bin/python3")
 CHOSEN = os.environ.get("CELLBLOCK_TEST_KERNEL", "cellblock")
 IPYKERNEL = [PYTHON, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
 ORDINARY_USER = "nobody"
+NO_NAMESPACES = "clone3,unshare:EPERM"  # as container engines refuse them: C libraries know this of clone3
 PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 
 
@@ -40,6 +41,11 @@ def default_command():
     if CHOSEN == "cellblock":
         return [PROGRAM, "kernel", "-f", "{connection_file}"]
     return shlex.split(CHOSEN)
+
+
+def lesser_host(denied):
+    """What goes before a command so that the kernel refuses it the system calls denied: "clone3,unshare:EPERM"."""
+    return [PYTHON, str(REPO / "tests" / "support" / "lesser_host.py"), denied]
 
 
 class Place:

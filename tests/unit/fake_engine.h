@@ -112,6 +112,7 @@ public:
         stage_->sandbox_dies();
     }
     SandboxUsage usage() const override { return stage_->usage; }
+    std::vector<LayerState> layers() const override { return {}; }
     std::string death_reason() const override { return stage_->death_reason; }
 
 private:

@@ -1,12 +1,15 @@
 // What the history keeps and how it is asked.
-#include "kernel/history.h"
+#include "kernel/history/history.h"
 
 #include <catch2/catch.hpp>
+
+#include "kernel/history/glob.h"
 
 namespace {
 
 using cellblock::kernel::glob_matches;
 using cellblock::kernel::History;
+using cellblock::kernel::SessionLines;
 using nlohmann::json;
 
 History three_lines() {
@@ -22,7 +25,7 @@ History three_lines() {
 }  // namespace
 
 TEST_CASE("tail gives the last lines, oldest first, with integers") {
-    const History history = three_lines();
+    History history = three_lines();
     CHECK(history.answer({{"hist_access_type", "tail"}, {"n", 2}}) ==
           json::parse(R"([[1, 2, "x = 'two'"], [1, 3, "x * 2"]])"));
     CHECK(history.answer({{"hist_access_type", "tail"}, {"n", 0}}).empty());
@@ -36,7 +39,7 @@ TEST_CASE("with output each line is a pair") {
 }
 
 TEST_CASE("range is of line numbers, its end excluded, in this session or 0") {
-    const History history = three_lines();
+    History history = three_lines();
     for (const int session : {0, History::kSession}) {
         const auto lines =
             history.answer({{"hist_access_type", "range"}, {"session", session}, {"start", 2}, {"stop", 3}});
@@ -63,7 +66,7 @@ TEST_CASE("search takes a pattern, n, and unique") {
 }
 
 TEST_CASE("odd requests are answered") {
-    const History history = three_lines();
+    History history = three_lines();
     CHECK(history.answer(json::object()).size() == 3);
     CHECK(history.answer({{"hist_access_type", 5}, {"n", "x"}, {"output", "y"}}).size() == 3);
     CHECK(
@@ -74,18 +77,18 @@ TEST_CASE("odd requests are answered") {
 
 TEST_CASE("the oldest lines are forgotten") {
     History history;
-    for (int line = 1; line <= static_cast<int>(History::kMaxLines) + 5; ++line) {
+    for (int line = 1; line <= static_cast<int>(SessionLines::kMaxLines) + 5; ++line) {
         history.store(line, "x");
     }
     const auto all = history.answer({{"hist_access_type", "range"}});
-    CHECK(all.size() == History::kMaxLines);
+    CHECK(all.size() == SessionLines::kMaxLines);
     CHECK(all[0][1] == 6);
-    history.store(20'000, std::string(History::kMaxBytes - 1, 'x'));
+    history.store(20'000, std::string(SessionLines::kMaxBytes - 1, 'x'));
     CHECK(history.answer({{"hist_access_type", "range"}}).size() <= 2);
-    history.store(20'001, std::string(History::kMaxBytes, 'y'));
+    history.store(20'001, std::string(SessionLines::kMaxBytes, 'y'));
     CHECK(history.answer({{"hist_access_type", "range"}}).size() == 1);
     history.store_output(1, "of a line that is gone");
-    history.store_output(20'001, std::string(History::kMaxOutputBytes + 1, 'z'));
+    history.store_output(20'001, std::string(SessionLines::kMaxOutputBytes + 1, 'z'));
     CHECK(history.answer({{"hist_access_type", "tail"}, {"n", 1}, {"output", true}})[0][2][1] == nullptr);
 }
 

@@ -1,5 +1,6 @@
 // The native engine's parts, and a jail with a tiny program in it.
 #include <poll.h>
+#include <seccomp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,10 +10,14 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
 
 #include "sandbox/engines/native_sandbox.h"
+#include "sandbox/jail/allowed_calls.h"
 #include "sandbox/jail/file_rules.h"
+#include "sandbox/jail/landlock.h"
+#include "sandbox/jail/layers.h"
 #include "sandbox/jail/path_chain.h"
 #include "sandbox/jail/python_home.h"
 #include "sandbox/jail/root_files.h"
@@ -60,13 +65,15 @@ public:
         policy.python = "/usr/bin/python3";
         auto cgroup = jail::Cgroup::make(policy.limits);
         auto plan = jail::build_plan(policy, {folder_.path}, *jail::find_python(policy.python), folder_.path,
-                                     cgroup.limits_memory());
+                                     !cgroup.limits_memory().empty());
         REQUIRE(plan.ok());
         (*plan)->cgroup_procs = cgroup.procs_files();
         (*plan)->cgroup_folders = cgroup.folders();
         auto spawned = jail::spawn_jail(**plan);
         REQUIRE(spawned.ok());
-        sandbox = std::make_unique<NativeSandbox>(std::move(*plan), cgroup, std::move(*spawned));
+        auto layers = jail::layers_of(**plan, cgroup);
+        sandbox =
+            std::make_unique<NativeSandbox>(std::move(*plan), cgroup, std::move(*spawned), std::move(layers));
     }
 
     // All that PID 1 writes to descriptor 3, until its end.
@@ -181,11 +188,45 @@ TEST_CASE("a file rule can't hide what the jail needs") {
     CHECK_FALSE(jail::file_rule_steps({twice, twice}, folder.path, python).ok());
 }
 
-TEST_CASE("the filter is a program") {
-    auto filter = jail::build_filter();
-    REQUIRE(filter.ok());
-    CHECK(filter->size() > 50);
-    CHECK(filter->size() < 4096);
+TEST_CASE("the filter is a program, on each machine that is supported") {
+    for (const std::uint32_t machine : {std::uint32_t{0}, SCMP_ARCH_X86_64, SCMP_ARCH_AARCH64}) {
+        for (const bool memory_is_limited : {true, false}) {
+            auto filter =
+                jail::build_filter({memory_is_limited, memory_is_limited, !memory_is_limited}, machine);
+            REQUIRE(filter.ok());
+            CHECK(filter->size() > 200);
+            CHECK(filter->size() < 4096);
+        }
+    }
+}
+
+TEST_CASE("every call in the filter's lists is one that some supported machine has") {
+    const auto known = [](const char* name) {
+        return seccomp_syscall_resolve_name_arch(SCMP_ARCH_X86_64, name) >= 0 ||
+               seccomp_syscall_resolve_name_arch(SCMP_ARCH_AARCH64, name) >= 0;
+    };
+    std::set<std::string> seen;
+    for (const auto list : {jail::allowed_calls(), jail::calls_with_memory_of_their_own(),
+                            jail::calls_said_to_be_missing(), jail::calls_left_undone()}) {
+        for (const char* name : list) {
+            INFO(name);
+            CHECK(known(name));
+            CHECK(seen.insert(name).second);
+        }
+    }
+    for (const auto list :
+         {jail::calls_that_need_namespaces(), jail::calls_on_one_process(), jail::calls_on_owned_files()}) {
+        for (const char* name : list) {
+            INFO(name);
+            CHECK(seen.count(name) == 1);  // an exception from something
+        }
+    }
+    for (const char* name : {"mount", "unshare", "setns", "bpf", "ptrace", "keyctl", "kexec_load", "reboot",
+                             "perf_event_open", "init_module", "open_by_handle_at", "process_vm_readv",
+                             "pidfd_getfd", "kcmp", "fanotify_init", "seccomp", "iopl", "syslog"}) {
+        INFO(name);
+        CHECK(seen.count(name) == 0);
+    }
 }
 
 TEST_CASE("text from inside a sandbox is made harmless") {

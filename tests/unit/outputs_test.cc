@@ -1,5 +1,5 @@
 // The output firewall: bounds and notes.
-#include "sandbox/outputs.h"
+#include "sandbox/outputs/firewall.h"
 
 #include <catch2/catch.hpp>
 

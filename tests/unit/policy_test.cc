@@ -1,11 +1,13 @@
 // Policies: defaults, every key, and what each kind of mistake is told.
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 
 #include "sandbox/policy/policy.h"
@@ -69,11 +71,13 @@ TEST_CASE("policy: an empty document gives every default") {
     CHECK(policy.files.empty());
     CHECK(policy.environment.empty());
     CHECK(policy.preload.empty());
+    CHECK_FALSE(policy.imports.has_value());
 }
 
 TEST_CASE("policy: every key is read, and what is shown reads back to the same") {
     const auto policy = parse_policy(R"({
         "description": "d", "engine": "oci", "python": "/opt/venv/bin/python", "preload": ["numpy", "a.b_c"],
+        "imports": ["math", "numpy"],
         "limits": {"cell_time": "90s", "cell_time_max": "1.5h", "grace_time": "250ms", "start_time": "5s",
                    "memory": "1000001B", "processes": 7, "cpus": 0.5, "disk": "3MiB", "output": "1MB",
                    "code": "2KiB"},
@@ -86,6 +90,7 @@ TEST_CASE("policy: every key is read, and what is shown reads back to the same")
     CHECK_THAT(policy.error().text(), Contains("limits.memory") && Contains("32MiB"));
     const auto good = parse_policy(R"({
         "description": "d", "engine": "oci", "python": "/opt/venv/bin/python", "preload": ["numpy", "a.b_c"],
+        "imports": ["math", "numpy"],
         "limits": {"cell_time": "90s", "cell_time_max": "1.5h", "grace_time": "250ms", "start_time": "5s",
                    "memory": "100000001B", "processes": 7, "cpus": 0.5, "disk": "3MiB", "output": "1MB",
                    "code": "2KiB"},
@@ -104,6 +109,51 @@ TEST_CASE("policy: every key is read, and what is shown reads back to the same")
     const auto again = parse_policy(shown, "full").value();
     CHECK(again.limits.memory_bytes == 100000001);
     CHECK(again.limits.output_bytes == 1000000);
+}
+
+TEST_CASE("policy: imports are names without dots, or any") {
+    CHECK(parse_policy(R"({"imports": []})", "t").value().imports == std::vector<std::string>{});
+    CHECK(parse_policy(R"({"imports": ["re"]})", "t").value().imports == std::vector<std::string>{"re"});
+    CHECK_FALSE(parse_policy(R"({"imports": "any"})", "t").value().imports.has_value());
+    CHECK_THAT(refusal(R"({"imports": "all"})"), Contains("imports") && Contains("\"any\""));
+    CHECK_THAT(refusal(R"({"imports": ["os.path"]})"), Contains("imports[0]") && Contains("without dots"));
+    CHECK_THAT(refusal(R"({"imports": null})"), Contains("imports"));
+}
+
+// One value for each key that differs from the default's.
+TEST_CASE("policy: what a language model is told follows every key that restricts a cell") {
+    const std::string untold[] = {"description", "engine",   "require", "python", "limits.start_time",
+                                  "show_usage",  "debugger", "audit",   "history"};
+    const std::map<std::string, std::string> others{
+        {"preload", R"({"preload": ["decimal"]})"},
+        {"imports", R"({"imports": ["math"]})"},
+        {"limits.cell_time", R"({"limits": {"cell_time": "7s"}})"},
+        {"limits.cell_time_max", R"({"limits": {"cell_time_max": "77m"}})"},
+        {"limits.grace_time", R"({"limits": {"grace_time": "9s"}})"},
+        {"limits.memory", R"({"limits": {"memory": "77MiB"}})"},
+        {"limits.processes", R"({"limits": {"processes": 77}})"},
+        {"limits.cpus", R"({"limits": {"cpus": 7.5}})"},
+        {"limits.disk", R"({"limits": {"disk": "7MiB"}})"},
+        {"limits.output", R"({"limits": {"output": "7KiB"}})"},
+        {"limits.code", R"({"limits": {"code": "7KiB"}})"},
+        {"outputs.html", R"({"outputs": {"html": "drop"}})"},
+        {"outputs.mime", R"({"outputs": {"mime": ["text/plain"]}})"},
+        {"outputs.comms", R"({"outputs": {"comms": ["some.target"]}})"},
+        {"files", R"({"files": [{"host": "/srv", "sandbox": "/data"}]})"},
+        {"environment", R"({"environment": {"TOKEN": "hidden-value"}})"},
+    };
+    const std::string usual = policy_prompt(builtin_policy());
+    for (const auto& key : policy_table()) {
+        INFO(key.path);
+        if (key.path == "network") {
+            CHECK_THAT(usual, Contains("Network: none"));
+        } else if (std::count(std::begin(untold), std::end(untold), key.path) == 0) {
+            REQUIRE(others.count(key.path) == 1);
+            const auto told = policy_prompt(parse_policy(others.at(key.path), "t").value());
+            CHECK(told != usual);
+            CHECK_THAT(told, !Contains("hidden-value"));
+        }
+    }
 }
 
 TEST_CASE("policy: the builtin policy shown reads back to the same") {

@@ -48,6 +48,35 @@ TEST_CASE("time to start a sandbox does not count against the cell") {
     REQUIRE(play.stage->warden_command() == "interrupt");
 }
 
+TEST_CASE("a cell that waits long for its sandbox says so until it has one") {
+    Play play;
+    play.run("pass");
+    play.pass(999ms);
+    REQUIRE(play.all<StartNotice>().empty());
+    REQUIRE(play.session.next_deadline() == play.now + 1ms);
+    play.pass(1ms);
+    REQUIRE(play.all<StartNotice>().at(0).text == "starting sandbox (native)…\n");
+    play.pass(5s);
+    REQUIRE(play.all<StartNotice>().size() == 1);
+    play.open();
+    REQUIRE(play.all<StartNotice>().at(1).text.empty());
+    REQUIRE(play.stage->worker_frame()->type() == "execute");
+}
+
+TEST_CASE("a quick start, a silent cell and one whose sandbox is there say nothing of it") {
+    Play play;
+    ExecuteRequest silent;
+    silent.silent = true;
+    const CellId first = play.session.execute(silent);
+    play.pass(5s);
+    play.open();
+    play.stage->worker_frame();
+    play.done(first);
+    play.run("pass");
+    play.pass(5s);
+    REQUIRE(play.all<StartNotice>().empty());
+}
+
 TEST_CASE("at the deadline SIGINT comes first, and variables are intact") {
     Play play;
     play.open();

@@ -19,6 +19,12 @@ def ready_host(**options):
 
 
 @pytest.fixture(scope="module")
+def ready():
+    """ready(**policy) starts one that must be closed."""
+    return ready_host
+
+
+@pytest.fixture(scope="module")
 def host():
     with ready_host() as made:
         yield made

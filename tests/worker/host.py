@@ -191,9 +191,10 @@ class Host:
     POLICY = {"name": "default", "cell_time": "60 s", "memory": "1 GiB", "processes": 128, "disk": "256 MiB",
               "output_bytes": 1 << 30, "network": "none", "files": "", "working_directory": "/work"}
 
-    def __init__(self, python=PYTHON, preload=(), cwd=None, **policy):
+    def __init__(self, python=PYTHON, preload=(), imports=None, cwd=None, **policy):
         self.policy = {**self.POLICY, **policy}
         self.preload = list(preload)
+        self.imports = imports
         ours, theirs = socket.socketpair()
         script = 'exec 3<&%d; exec "$@"' % theirs.fileno()
         self.process = subprocess.Popen(
@@ -229,7 +230,8 @@ class Host:
         self.warden.sock.sendall(command[1:])
         theirs.close()
         self.worker = Socket(ours)
-        self.send({"type": "configure", "policy": self.policy, "preload": self.preload})
+        self.send({"type": "configure", "policy": self.policy, "preload": self.preload,
+                   "imports": self.imports})
         return self.read()
 
     def command(self, kind):

@@ -90,3 +90,16 @@ def test_output_widget_knows_the_requests_id(host, has):
     order = [frame["type"] for frame in result.frames if frame["type"] != "display"]
     at = order.index("stream")
     assert "comm_msg" in order[:at] and "comm_msg" in order[at:]
+
+
+def test_libraries_find_ipykernel_by_name(host):
+    code = ("import sys, ipykernel\nfrom ipykernel.zmqshell import ZMQInteractiveShell\nimport ipykernel.comm.manager\n"
+            "shell = get_ipython()\n"
+            "isinstance(shell, ZMQInteractiveShell), type(shell).__module__, 'zmq' in sys.modules, "
+            "ipykernel.version_info[0] >= 6, isinstance(shell.kernel.comm_manager, ipykernel.comm.CommManager)")
+    assert host.execute(code).result == "(True, 'ipykernel.zmqshell', False, True, True)"
+
+
+def test_where_it_is_installed_its_other_modules_can_be_imported(host, has):
+    has("ipykernel.kernelbase")
+    assert host.execute("from ipykernel.kernelbase import Kernel\nKernel.__module__").result == "'ipykernel.kernelbase'"

@@ -286,3 +286,40 @@ def test_code_that_meddles_with_the_loop(host):
     host.execute("for task in asyncio.all_tasks(): task.cancel()")
     assert host.execute("await asyncio.sleep(0, 2)").result == "2"
     assert host.execute("asyncio.run(asyncio.sleep(0))").error["ename"] == "RuntimeError"
+
+
+def test_a_cells_file_name_is_as_ipykernel_names_it(host):
+    name = r"/tmp/ipykernel_\d+/2359671083.py"  # a hash of the cell's text
+    result = host.execute("import sys, warnings\nwarnings.warn('mind this')")
+    assert re.fullmatch(r"/tmp/ipykernel_\d+/\d+\.py:2: UserWarning: mind this\n  warnings\.warn\('mind this'\)\n",
+                        result.stderr)
+    named = host.execute("get_ipython().compile.get_code_name('1 + 1', '1 + 1', 1)").result
+    assert re.fullmatch(name, named.strip("'"))
+
+
+def test_the_file_name_of_a_syntax_error(host):
+    assert re.fullmatch(r"invalid syntax \(\d+\.py, line 1\)", host.execute("x = = 1").error["evalue"])
+
+
+def test_commands_are_bashs_as_in_a_terminal(host):
+    assert host.execute("![[ abc == a* ]] && echo it is").stdout == "it is\n"
+
+
+def test_programs_that_it_starts_see_its_packages(host):
+    """joblib and others start Python with the flags that sys.flags tells, and the worker's own are no one's business."""
+    result = host.execute("import subprocess, sys\nprint(subprocess._args_from_interpreter_flags())\n"
+                          "subprocess.run([sys.executable, *subprocess._args_from_interpreter_flags(), '-c', 'import IPython'])"
+                          ".returncode, sys.flags.isolated, sys.flags.no_site, type(sys.flags).__name__, len(sys.flags) > 10")
+    assert result.result == "(0, 0, 0, 'flags', True)" and "-I" not in result.stdout and "-S" not in result.stdout
+
+
+def test_store_remembers_within_the_session(host):
+    result = host.execute("kept = [1, 2]\n%store kept\ndel kept\n%store -r kept\nkept")
+    assert result.result == "[1, 2]", result.frames
+
+
+def test_a_cell_runs_where_nothing_can_be_written(host):
+    host.execute("import tempfile\ntempfile.tempdir = None\n"
+                 "def refuse(*_): raise FileNotFoundError('no usable temporary directory')\n"
+                 "tempfile._get_default_tempdir = refuse")
+    assert host.execute("6 * 7").result == "42"

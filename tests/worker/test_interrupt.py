@@ -100,3 +100,9 @@ def test_pre_and_post_hooks_stay_balanced(host):
                  "ip.events.register('post_run_cell', lambda r: n.__setitem__(1, n[1] + 1))")
     host.execute("pass")
     assert host.execute("n").result == "[2, 2]"
+
+
+def test_the_traceback_shows_nothing_of_ours(host):
+    for code in ("while True: pass", "import time; time.sleep(60)", "!sleep 60"):
+        error = interrupted(host, code).error
+        assert error["ename"] == "KeyboardInterrupt" and "cellblock_worker" not in "".join(error["traceback"])

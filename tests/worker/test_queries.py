@@ -1,5 +1,7 @@
 """complete, inspect, is_complete, comm_info: answered between cells."""
 
+import time
+
 SMILE = "\U0001f600"
 
 
@@ -65,9 +67,49 @@ def test_comm_info(host):
     assert host.ask("comm_info", target_name=None) == {"status": "ok", "comms": {}}
 
 
+SLOW = '''
+import time
+class Slow:
+    def __dir__(self): time.sleep(60)
+slow, kept = Slow(), 1
+'''
+
+
+def test_an_interrupted_query_is_answered_and_nothing_of_it_reaches_the_next_cell(host):
+    host.execute(SLOW)
+    host.send({"type": "complete", "query": 901, "code": "slow.", "cursor": 5})
+    time.sleep(0.5)
+    begin = time.monotonic()
+    host.interrupt()
+    assert host.until("reply")["query"] == 901 and time.monotonic() - begin < 20
+    assert host.execute("kept").result == "1"
+
+
+def test_an_interrupt_that_comes_after_a_query_stops_nothing(host):
+    host.ask("is_complete", code="a = 1")
+    host.interrupt()
+    time.sleep(0.2)
+    assert host.execute("1").result == "1"
+
+
 def test_a_query_after_a_cell_waits_for_its_end(host):
     cell = host.begin("import time; time.sleep(0.2); asked = 1")
     host.send({"type": "complete", "query": 900, "code": "aske", "cursor": 4})
     host.finish(cell)
     frame = host.until("reply")
     assert frame["query"] == 900 and "asked" in frame["content"]["matches"]
+
+
+def test_the_first_completion_doesnt_wait_for_jedi(host):
+    host.execute("import threading\nnumber = 5\nnumber_of_legs = 4")
+    first = host.ask("complete", code="number_of", cursor=9)
+    assert first["matches"] == ["number_of_legs"]
+    host.execute("for one in threading.enumerate():\n    if one.name == 'cellblock-jedi': one.join()")
+    content = host.ask("complete", code="number.real.bit_l", cursor=17)
+    assert [match.rpartition(".")[2] for match in content["matches"]] == ["bit_length"]
+    assert content["metadata"]["_jupyter_types_experimental"][0]["type"] == "function"
+
+
+def test_what_only_jedi_knows_is_waited_for(host):
+    content = host.ask("complete", code="import os\nos.pat", cursor=16)
+    assert any(match.rpartition(".")[2] == "path" for match in content["matches"])

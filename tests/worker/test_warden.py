@@ -161,7 +161,7 @@ def test_as_pid_one_it_kills_what_a_worker_left():
     theirs.close()
     host = Host.__new__(Host)
     host.warden, host.process = Socket(ours), process
-    host.policy, host.preload, host.cells, host.queries, host.late = Host.POLICY, [], 0, 0, []
+    host.policy, host.preload, host.imports, host.cells, host.queries, host.late = Host.POLICY, [], None, 0, 0, []
     host.hello = host.warden.read()[0]
     assert host.hello["pid_namespace"] is True
     assert host.start_worker()["type"] == "ready"

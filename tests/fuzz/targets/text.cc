@@ -1,0 +1,55 @@
+// Terminal text, Markdown and images' headers from a cell.
+#include <algorithm>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "sandbox/base/utf8.h"
+#include "sandbox/outputs/data_url.h"
+#include "sandbox/outputs/image.h"
+#include "sandbox/outputs/markdown.h"
+#include "sandbox/outputs/terminal_text.h"
+
+using namespace cellblock::sandbox;
+
+namespace {
+
+void check_terminal(const std::string& text) {
+    const std::string whole = terminal_text(text);
+    TerminalTextFilter filter;
+    std::string pieces;
+    for (std::size_t at = 0; at < text.size(); at += 3) {
+        pieces += filter.filter(text.substr(at, 3));
+    }
+    const bool controls = std::any_of(whole.begin(), whole.end(), [](unsigned char c) {
+        return (c < 0x20 && c != '\n' && c != '\t' && c != '\r' && c != '\b' && c != 0x1b) || c == 0x7f;
+    });
+    if (controls || pieces != whole || !is_utf8(whole) || terminal_text(whole) != whole) {
+        std::abort();
+    }
+    for (std::size_t at = whole.find('\x1b'); at != std::string::npos; at = whole.find('\x1b', at + 1)) {
+        if (whole.compare(at, 2, "\x1b[") != 0) {
+            std::abort();
+        }
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string text(reinterpret_cast<const char*>(data), size);
+    for (const char* type : {"image/png", "image/jpeg", "image/gif", "image/webp"}) {
+        (void)is_image(type, text);
+    }
+    (void)inert_image_url(text);
+    if (!is_utf8(text)) {
+        return 0;
+    }
+    check_terminal(text);
+    const std::string markdown = inert_markdown(text);
+    if (markdown.find("<script") != std::string::npos || markdown.find("![") != std::string::npos ||
+        markdown.find("](javascript") != std::string::npos) {
+        std::abort();
+    }
+    return 0;
+}

@@ -1,0 +1,154 @@
+"""A host for hostile cells: a user with a home of its own, `cellblock run --json`, and what was left behind."""
+
+import json
+import os
+import pathlib
+import pwd
+import subprocess
+import textwrap
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = os.environ.get("CELLBLOCK", str(ROOT / "build" / "cellblock"))
+PYTHON = "/usr/bin/python3"
+USERS = ["root", "nobody"] if os.geteuid() == 0 else [pwd.getpwuid(os.geteuid()).pw_name]
+
+
+def as_user(user, argv):
+    """argv, to be run by that user."""
+    if os.geteuid() != 0 or user == "root":
+        return argv
+    entry = pwd.getpwnam(user)
+    return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", *argv]
+
+
+class Host:
+    def __init__(self, user, folder):
+        self.user = user
+        self.folder = folder
+        self.home = folder / "home"
+        self.home.mkdir(mode=0o700)
+        self.others = {entry[0] for entry in processes()}
+        self.pids = set()
+        self.give(folder)
+        self.give(self.home)
+
+    def give(self, path):
+        if os.geteuid() == 0:
+            entry = pwd.getpwnam(self.user)
+            os.chown(path, entry.pw_uid, entry.pw_gid)
+
+    def file(self, name, text, mode=0o644):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(mode)
+        self.give(path)
+        return path
+
+    def environment(self):
+        return {"PATH": "/usr/bin:/bin", "HOME": str(self.home), "SECRET_TOKEN": "hunter2"}
+
+    def argv(self, *options, policy=None, python=PYTHON):
+        if policy is not None:
+            self.file("policy.json", json.dumps(policy))
+            options = ("--policy", str(self.folder / "policy.json"), *options)
+        return as_user(self.user, [PROGRAM, "run", "--json", "--python", str(python), *options, "-"])
+
+    def run(self, code, *options, policy=None, python=PYTHON, time_limit=90):
+        process = self.start(*options, policy=policy, python=python)
+        try:
+            out, error = process.communicate(textwrap.dedent(code), timeout=time_limit)
+        finally:
+            process.kill()
+            process.wait()
+        assert out, error
+        return json.loads(out)
+
+    def out(self, code, **options):
+        result = self.run(code, **options)
+        assert result["status"] == "ok", result
+        return result["stdout"]
+
+    def value(self, code, **options):
+        """What the cell printed as JSON."""
+        return json.loads(self.out(code, **options))
+
+    def start(self, *options, **more):
+        process = subprocess.Popen(self.argv(*options, **more), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env=self.environment(), cwd=self.folder)
+        self.pids.add(process.pid)
+        return process
+
+
+def has_memory_cgroup(host):
+    return host.run("pass", policy={"require": ["memory"]})["status"] == "ok"
+
+
+def processes():
+    """(pid, parent, state, command line and name) of every process."""
+    for folder in pathlib.Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                fields = (folder / "stat").read_text().rsplit(")", 1)[1].split()
+                text = (folder / "cmdline").read_bytes() + (folder / "comm").read_bytes()
+            except OSError:
+                continue
+            yield int(folder.name), int(fields[1]), fields[0], text
+
+
+def belongs(pid, folder):
+    try:
+        return str(folder).encode() in pathlib.Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return False
+
+
+def leftovers(host):
+    """Of this test's own sandboxes: others may run at the same time."""
+    found = [str(path) for path in pathlib.Path("/sys/fs/cgroup").rglob("cellblock-*")
+             if path.is_dir() and int(path.name.split("-")[1]) in host.pids]
+    jails = [entry for entry in processes()
+             if entry[2] != "Z" and (b"/opt/cellblock/worker" in entry[3] or b"cellblock-jail" in entry[3])]
+    ours = {pid for pid, _, _, _ in jails if belongs(pid, host.folder)}
+    for pid, parent, _, text in sorted(jails):
+        if pid in ours or parent in ours or (parent == 1 and pid not in host.others):
+            ours.add(pid)
+            found.append(f"{pid} {text!r}")
+    return found
+
+
+def nothing_left(host, seconds=2.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not leftovers(host):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def children_of(pid):
+    found = []
+    for folder in pathlib.Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                stat = (folder / "stat").read_text()
+            except OSError:
+                continue
+            if int(stat.rsplit(")", 1)[1].split()[1]) == pid:
+                found.append(int(folder.name))
+    return found
+
+
+def family(process):
+    """The pids of host, supervisor, PID 1 and worker, once they are there."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        line = [process.pid]
+        while (below := children_of(line[-1])):
+            line.append(below[0])
+        if len(line) >= 4:
+            time.sleep(0.5)
+            return line
+        time.sleep(0.05)
+    raise AssertionError("it did not start")

@@ -1,0 +1,116 @@
+"""Cells that use up memory, processes, disk: each has its bound, and the host lives."""
+
+import pytest
+from jails import has_memory_cgroup, nothing_left
+
+
+def test_memory(host):
+    error = host.run("x = bytearray(3 << 30)")["error"]
+    assert error["ename"] == "MemoryError"
+
+
+def test_memory_in_small_parts_and_the_host_lives(host):
+    result = host.run("parts = []\nwhile True: parts.append(bytearray(1 << 20))")
+    assert result["status"] in ("error", "killed") and result["error"]["ename"] in ("MemoryError", "MemoryLimit")
+
+
+def test_memory_of_many_processes(host):
+    result = host.run("""
+        import os, time
+        for _ in range(8):
+            if os.fork() == 0:
+                x = bytearray(b'x') * (400 << 20); time.sleep(5); os._exit(0)
+        dead = sum(os.WIFSIGNALED(os.wait()[1]) for _ in range(8))
+        print('dead', dead)
+    """)
+    assert result["status"] != "ok" or int(result["stdout"].split()[-1]) >= 5, result
+
+
+def test_a_fork_bomb_is_bounded(host):
+    result = host.run("""
+        import os, time
+        children = 0
+        try:
+            while children < 5000:
+                if os.fork() == 0: time.sleep(60); os._exit(0)
+                children += 1
+        except OSError as error: print(children, error)
+    """)
+    assert result["status"] == "ok" and int(result["stdout"].split()[0]) <= 128, result
+
+
+def test_a_fork_bomb_that_never_stops_ends_at_the_deadline(host):
+    result = host.run("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass", "--timeout", "3s")
+    assert result["status"] in ("timeout", "killed"), result
+    assert nothing_left(host)
+
+
+def test_threads_count_as_processes(host):
+    result = host.run("""
+        import threading, time
+        threads = []
+        try:
+            for _ in range(1000):
+                thread = threading.Thread(target=time.sleep, args=(2,)); thread.start(); threads.append(thread)
+        except (RuntimeError, MemoryError): print(len(threads))
+    """)
+    assert result["status"] == "ok" and 0 < int(result["stdout"]) <= 128, result
+
+
+@pytest.mark.parametrize("where", ["/tmp", "/var/tmp", "/work", "/home/cell", "/dev/shm"])
+def test_disk(host, where):
+    written = int(host.out(f"""
+        written = 0
+        try:
+            for number in range(10):
+                with open({where!r} + '/file%d' % number, 'wb', buffering=0) as file:
+                    for _ in range(64):
+                        written += file.write(bytes(1 << 20))
+        except OSError: pass
+        print(written >> 20)
+    """, policy={"limits": {"disk": "100MiB"}}))
+    assert 90 <= written <= 100
+
+
+def test_the_disk_limit_is_of_the_sum_of_folders(host):
+    assert host.value("""
+        import json
+        written = {}
+        for where in ('/tmp', '/work', '/dev/shm'):
+            written[where] = 0
+            try:
+                with open(where + '/f', 'wb', buffering=0) as file:
+                    for _ in range(40): written[where] += file.write(bytes(1 << 20)) >> 20
+            except OSError: pass
+        print(json.dumps(sum(written.values()) <= 100))
+    """, policy={"limits": {"disk": "100MiB"}})
+
+
+def test_number_of_files(host):
+    made = int(host.out("""
+        made = 0
+        try:
+            for made in range(200000): open('/tmp/%d' % made, 'w').close()
+        except OSError: pass
+        print(made)
+    """))
+    assert made <= 70000
+
+
+def test_a_share_of_processors(host):
+    if not has_memory_cgroup(host):
+        pytest.skip("no cgroup for this user: the share isn't limited")
+    used = float(host.out("""
+        import os, time
+        start = time.time(); pids = []
+        for _ in range(4):
+            pid = os.fork()
+            if pid == 0:
+                while time.time() < start + 2: pass
+                os._exit(0)
+            pids.append(pid)
+        for pid in pids: os.waitpid(pid, 0)
+        import resource
+        print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime / (time.time() - start))
+    """, policy={"limits": {"cpus": 0.5}}))
+    assert used < 0.75

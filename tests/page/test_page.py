@@ -1,0 +1,197 @@
+"""The output firewall before a real browser: nothing runs, nothing is loaded, nothing covers or restyles the page."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+from page import vectors
+from page.conftest import known_vectors
+
+pytestmark = pytest.mark.seconds(240)
+
+
+def put(texts, canary):
+    return [one.replace("HOST", "canary.test:%d" % canary.port) for one in texts]
+
+
+def assert_inert(found, count):
+    assert found["count"] == count
+    assert found["ran"] == [], "scripts ran"
+    assert found["visits"] == [], "something was loaded"
+    assert found["bad"] == []
+    assert found["covered"] == [], "the page's corners are covered"
+    assert found["restyled"] == [], "the page looks different"
+
+
+def payloads(source):
+    if source == "own":
+        return vectors.html()
+    known = known_vectors()
+    if known is None:
+        pytest.skip("the collection xss-vectors.json isn't there (CELLBLOCK_XSS_VECTORS names it)")
+    return known
+
+
+def test_there_are_a_hundred_of_our_own():
+    assert len(vectors.html()) >= 100
+
+
+@pytest.mark.parametrize("as_document", [False, True], ids=["inner_html", "document"])
+@pytest.mark.parametrize("source", ["own", "known"])
+def test_html(shown, browse, canary, source, as_document):
+    attacks = put(payloads(source), canary)
+    bundles, _ = shown([("text/html", attack) for attack in attacks])
+    assert_inert(browse([bundle.get("text/html", "") for bundle in bundles], as_document=as_document), len(attacks))
+
+
+@pytest.mark.parametrize("source", ["own", "known"])
+def test_svg(shown, browse, canary, source):
+    attacks = ['<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">%s</svg>' % one
+               for one in put(payloads(source), canary)] + put(payloads(source), canary)
+    bundles, _ = shown([("image/svg+xml", attack) for attack in attacks])
+    drawings = [bundle["image/svg+xml"] for bundle in bundles if "image/svg+xml" in bundle]
+    assert len(drawings) > 20
+    assert_inert(browse(drawings), len(drawings))
+
+
+def rendered(markdown, renderer):
+    if renderer == "marked":
+        if shutil.which("node") is None:
+            pytest.skip("no node for marked, which JupyterLab uses")
+        program = ("const {marked} = require('/usr/share/nodejs/marked');"
+                   "const texts = JSON.parse(require('fs').readFileSync(0));"
+                   "console.log(JSON.stringify(texts.map((t) => marked(t))))")
+        done = subprocess.run(["node", "-e", program], input=json.dumps(markdown), capture_output=True, text=True,
+                              timeout=60)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+    module = pytest.importorskip(renderer)
+    if renderer == "mistune":
+        turn = module.create_markdown(escape=False)
+    else:
+        turn = module.MarkdownIt("commonmark", {"html": True}).enable("table").render
+    return [turn(one) for one in markdown]
+
+
+@pytest.mark.parametrize("renderer", ["marked", "markdown_it", "mistune"])
+def test_markdown(shown, browse, canary, renderer):
+    attacks = put(vectors.markdown() + vectors.html() + (known_vectors() or []), canary)
+    bundles, _ = shown([("text/markdown", attack) for attack in attacks])
+    found = browse(rendered([bundle["text/markdown"] for bundle in bundles], renderer))
+    # The renderers make relative links of harmless text; what counts is that nothing comes of them.
+    found["bad"] = [one for one in found["bad"] if "href=" not in one or "script:" in one.lower() or "data:" in one]
+    assert_inert(found, len(attacks))
+
+
+def test_trusted_html_does_run_so_the_test_sees_it(shown, browse):
+    bundles, _ = shown([("text/html", "<img src=x onerror=alert(1)>")], html="trust")
+    assert browse([bundles[0]["text/html"]])["ran"]
+
+
+def test_dropped_html_leaves_its_plain_text_and_a_notice(shown):
+    bundles, report = shown([("text/html", "<b>x</b>"), ("image/svg+xml", "<svg/>")], html="drop")
+    assert [sorted(bundle) for bundle in bundles] == [["text/plain"]] * 2
+    assert "outputs.html" in report["stderr"] and report["stderr"].count("text/html") == 1
+
+
+def test_what_isnt_allowed_falls_back_to_what_is(shown):
+    plotly = {"application/vnd.plotly.v1+json": {"data": []}, "text/html": "<div>chart<script>alert(1)</script></div>"}
+    bundles, report = shown([plotly, ("application/javascript", "alert(1)")])
+    assert "chart" in bundles[0]["text/html"] and "script" not in bundles[0]["text/html"]
+    assert list(bundles[1]) == ["text/plain"]
+    assert "application/vnd.plotly.v1+json" in report["stderr"] and "application/javascript" in report["stderr"]
+
+
+SYMPY = """
+import json, sympy
+x = sympy.Symbol("x")
+forms = [sympy.Integral(sympy.sqrt(1 / x), (x, 0, sympy.oo)), sympy.Matrix([[1, x], [sympy.pi, sympy.Rational(1, 3)]]),
+         sympy.Sum(1 / x ** 2, (x, 1, sympy.oo)), sympy.Piecewise((x, x > 0), (-x, True)), sympy.Function("f")(x).diff(x)]
+print(json.dumps([one._repr_latex_() for one in forms]))
+"""
+
+
+def test_sympys_formulas_are_as_they_were(shown):
+    formulas = json.loads(made_by(SYMPY))
+    bundles, report = shown([("text/latex", one) for one in formulas])
+    assert [bundle["text/latex"] for bundle in bundles] == formulas and not report["stderr"]
+
+
+PANDAS = """
+import pandas
+frame = pandas.DataFrame({"a": [1, 2], "b": [3.5, 4.5]})
+print(repr([frame.to_html(), frame._repr_html_(),
+            frame.style.set_table_attributes('title="t"').set_properties(subset=["a"], **{"color": "rgb(1, 2, 3)"})
+                 .highlight_max(subset=["b"], color="rgb(4, 5, 6)").bar(subset=["a"]).set_caption("cap")
+                 .set_table_styles([{"selector": "th", "props": [("font-weight", "900")]}]).to_html()]))
+"""
+SVG = """
+import io, matplotlib
+matplotlib.use("svg")
+import matplotlib.pyplot as plt
+plt.figure(figsize=(4, 3)); plt.plot([1, 2, 3], "o-"); plt.title("t"); out = io.StringIO(); plt.savefig(out); print(out.getvalue())
+"""
+
+
+def made_by(code):
+    return subprocess.run(["/usr/bin/python3", "-c", code], capture_output=True, text=True, timeout=60,
+                          check=True).stdout
+
+
+def test_pandas_tables_and_styles_look_right(shown, browse):
+    plain, notebook, styled = eval(made_by(PANDAS))
+    bundles, _ = shown([("text/html", one) for one in (plain, notebook, styled)])
+    found = browse([bundle["text/html"] for bundle in bundles], extra="""
+        ["out0", "out1", "out2"].map((id) => {
+            const place = document.getElementById(id), cells = [...place.querySelectorAll("td")];
+            return {rows: place.querySelectorAll("tr").length, cells: cells.map((c) => c.textContent.trim()),
+                    colours: cells.map((c) => getComputedStyle(c).color), backs: cells.map((c) =>
+                    getComputedStyle(c).backgroundColor), bars: cells.map((c) => getComputedStyle(c).backgroundImage),
+                    weight: getComputedStyle(place.querySelector("th")).fontWeight,
+                    caption: place.querySelector("caption")?.textContent, align:
+                    getComputedStyle(place.querySelector("thead th")).textAlign};
+        })""")
+    assert_inert(found, 3)
+    plain, notebook, styled = found["extra"]
+    assert plain["rows"] == notebook["rows"] == styled["rows"] == 3
+    assert plain["cells"] == notebook["cells"] == ["1", "3.5", "2", "4.5"]
+    assert notebook["align"] == "right"
+    assert styled["colours"][0] == "rgb(1, 2, 3)" and styled["backs"][3] == "rgb(4, 5, 6)"
+    assert "linear-gradient" in styled["bars"][2] and styled["weight"] == "900" and styled["caption"] == "cap"
+
+
+def test_a_drawing_of_matplotlib_looks_right(shown, browse):
+    bundles, _ = shown([("image/svg+xml", made_by(SVG))])
+    found = browse([bundles[0]["image/svg+xml"]], extra="""(() => {
+        const svg = document.querySelector("#out0 svg"), box = svg.getBoundingClientRect();
+        const line = [...svg.querySelectorAll("path")].find((p) => getComputedStyle(p).stroke == "rgb(31, 119, 180)");
+        return {width: box.width, paths: svg.querySelectorAll("path").length, uses: svg.querySelectorAll("use").length,
+                line: line && line.getBoundingClientRect().width, drawn: [...svg.querySelectorAll("use")].every(
+                (u) => document.querySelector(u.getAttribute("href")))}; })()""")
+    assert_inert(found, 1)
+    extra = found["extra"]
+    assert extra["width"] > 300 and extra["paths"] > 10 and extra["uses"] >= 10 and extra["line"] > 100
+    assert extra["drawn"] is True
+
+
+@pytest.mark.parametrize("html, wanted", [
+    ("<details open><summary>s</summary>body</details>", "<details open=\"\"><summary>s</summary>body</details>"),
+    ("a &lt; b &amp; c &copy; é", "a &lt; b &amp; c © é"),
+    ("<ul><li value=3>x<li>y</ul>", "<ul><li value=\"3\">x</li><li>y</li></ul>"),
+    ("<td>x", "<td>x</td>"), ("<button>ok</button>", "ok"),
+    ("<a href=https://example.org/?a=1&b=2>x</a>",
+     "<a href=\"https://example.org/?a=1&amp;b=2\" target=\"_blank\" rel=\"noopener noreferrer nofollow\">x</a>"),
+    ("<pre>a\n  b</pre>", "<pre>a\n  b</pre>"), ("<kbd>k</kbd><sub>1</sub>", "<kbd>k</kbd><sub>1</sub>"),
+], ids=["details", "text", "list", "cell", "button", "link", "pre", "inline"])
+def test_good_html_stays(shown, html, wanted):
+    bundles, _ = shown([("text/html", html)])
+    assert bundles[0]["text/html"] == wanted
+
+
+@pytest.mark.parametrize("markdown", ["# Title\n\n- *a* **b** `code`\n\n| a | b |\n|---|---|\n| 1 | 2 |\n",
+                                      "[link](https://example.org) and [mail](mailto:a@example.org), [down](#part)",
+                                      "a < b and b > c, 1 <2, x<-3", "$\\frac{1}{2}$ and $$\\sum_i x_i$$"])
+def test_good_markdown_stays_to_the_letter(shown, markdown):
+    bundles, _ = shown([("text/markdown", markdown)])
+    assert bundles[0]["text/markdown"] == markdown

@@ -1,0 +1,39 @@
+"""What tests/run makes beside the tests: the build with the sanitizers, the packages from PyPI.
+
+$CELLBLOCK_BESIDE is a folder that gets NAME.status, an exit status, when NAME is done. Without it nothing is under way.
+"""
+
+import os
+import pathlib
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILDS = {"release": ROOT / "build", "sanitize": ROOT / "build-sanitize"}
+PATIENCE = 1200.0  # with what the other tests leave of the processors
+
+
+def wait(name):
+    """Until it is there. A test that calls this needs the mark seconds(1500), as it may be the first one."""
+    folder = os.environ.get("CELLBLOCK_BESIDE")
+    if not folder:
+        return
+    status, end = pathlib.Path(folder, name + ".status"), time.monotonic() + PATIENCE
+    while not status.exists():
+        assert time.monotonic() < end, "%s isn't done after %d s" % (name, PATIENCE)
+        time.sleep(0.3)
+    log = pathlib.Path(folder, name + ".log")
+    assert status.read_text().strip() == "0", "%s failed:\n%s" % (name, log.read_text(errors="replace")[-3000:])
+
+
+def program_of(build, name):
+    """A program of that build, once it is there; the test is skipped where it isn't wanted or wasn't built."""
+    if build == "sanitize":
+        if os.environ.get("CELLBLOCK_FAST_TESTS"):
+            pytest.skip("the sanitizers were left out (--fast)")
+        wait("sanitize")
+    program = BUILDS[build] / "tests" / name
+    if not program.exists():
+        pytest.skip("%s isn't built" % program.relative_to(ROOT))
+    return program

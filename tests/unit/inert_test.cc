@@ -1,0 +1,406 @@
+// The output firewall's rules, one by one. What a browser makes of them is told by tests/page.
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "sandbox/outputs/bundle.h"
+#include "sandbox/outputs/comms.h"
+#include "sandbox/outputs/css.h"
+#include "sandbox/outputs/data_url.h"
+#include "sandbox/outputs/firewall.h"
+#include "sandbox/outputs/html.h"
+#include "sandbox/outputs/image.h"
+#include "sandbox/outputs/markdown.h"
+#include "sandbox/outputs/replies.h"
+#include "sandbox/outputs/svg.h"
+#include "sandbox/outputs/terminal_text.h"
+
+using namespace cellblock::sandbox;
+using namespace std::literals;
+using Catch::Matchers::Contains;
+using nlohmann::json;
+
+namespace {
+
+OutputRules rules(const std::string& outputs = "{}") {
+    return parse_policy(R"({"outputs": )" + outputs + "}", "p").value().outputs;
+}
+
+std::string png(std::uint32_t width, std::uint32_t height) {
+    std::string out = "\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"s;
+    for (const auto number : {width, height}) {
+        for (int shift = 24; shift >= 0; shift -= 8) {
+            out += static_cast<char>(number >> shift & 0xffU);
+        }
+    }
+    return out + "\x08\x06\0\0\0\0\0\0\0"s;
+}
+
+CommOutput widget(const std::string& id, const json& state, CommKind kind = CommKind::open) {
+    CommOutput out;
+    out.kind = kind;
+    out.comm_id = id;
+    out.target_name = "jupyter.widget";
+    out.target_module = "evil.js";
+    out.data.text = json{{"state", state}, {"method", "update"}}.dump();
+    return out;
+}
+
+json state_of(const CommOutput& message) {
+    return json::parse(message.data.text)["state"];
+}
+
+const json kModel{{"_model_module", "@jupyter-widgets/controls"},
+                  {"_view_module", "@jupyter-widgets/controls"}};
+
+json model(const char* name, const json& more) {
+    json out = kModel;
+    out["_model_name"] = name;
+    out.update(more);
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("terminal text: colours and plain text stay to the letter") {
+    for (const char* text : {"plain", "a\nb\tc\rd\b", "\x1b[31mred\x1b[0m", "\x1b[1;38;5;208mx\x1b[m",
+                             "\x1b[K", "é ü 😀 — ✓ █ ─", "", "\x1b[38:2::1:2:3mx"}) {
+        CHECK(terminal_text(text) == text);
+    }
+}
+
+TEST_CASE("terminal text: what isn't a colour is gone") {
+    const std::pair<std::string, std::string> cases[] = {
+        {"a\x1b]0;title\x07z", "az"},
+        {"a\x1b]52;c;aGk=\x1b\\z", "az"},
+        {"a\x1bP+q544e\x1b\\z", "az"},
+        {"a\x1b_apc\x1b\\z", "az"},
+        {"a\x1b[2Jz", "az"},
+        {"a\x1b[10Az", "az"},
+        {"a\x1b[6nz", "az"},
+        {"a\x1b[?1049hz", "az"},
+        {"a\x1b[>4;2mz", "az"},
+        {"a\x1b[2Kz", "a\x1b[2Kz"},
+        {"a\x1b[12Kz", "az"},
+        {"a\x1b"
+         "cz",
+         "az"},
+        {"a\x1b(0z", "az"},
+        {"a\x07\x0c\x0b\x01\x7fz", "az"},
+        {"a\x00z"s, "az"},
+        {"a\xc2\x9b"
+         "31mz",
+         "a31mz"},
+        {"a\xc2\x9d"
+         "0;x\xc2\x9cz",
+         "a0;xz"},
+        {"a\xe2\x80\xae"
+         "z",
+         "az"},
+        {"a\xe2\x81\xa7"
+         "z",
+         "az"},
+        {"a\x1b[31\nz", "a\nz"},
+        {"a\x1b]0;never\nz", "a\nz"},
+        {"a\x1b", "a"},
+    };
+    for (const auto& [given, wanted] : cases) {
+        INFO(given);
+        CHECK(terminal_text(given) == wanted);
+    }
+    CHECK(terminal_text("a\x1b[" + std::string(1000, '1') + "mz").find('\x1b') == std::string::npos);
+    CHECK(terminal_text("a\x1b]" + std::string(10000, 'x') + "z").back() == 'z');
+}
+
+TEST_CASE("terminal text: cut anywhere, the pieces give the same") {
+    const std::string text = "a\x1b[31mr\x1b]0;t\x07é\xe2\x80\xae✓\x1b[2Jz\xc2\x9bx";
+    const std::string whole = terminal_text(text);
+    for (std::size_t i = 0; i <= text.size(); ++i) {
+        TerminalTextFilter filter;
+        const std::string first = filter.filter(text.substr(0, i));
+        CHECK(first + filter.filter(text.substr(i)) == whole);
+    }
+    TerminalTextFilter filter;
+    std::string out;
+    for (const char c : text) {
+        out += filter.filter(std::string(1, c));
+    }
+    CHECK(out == whole);
+}
+
+TEST_CASE("an image is what it says, and not too large") {
+    CHECK(is_image("image/png", png(10, 20)));
+    CHECK(image_size("image/png", png(10, 20))->height == 20);
+    CHECK_FALSE(is_image("image/png", png(100'000, 100'000)));
+    CHECK_FALSE(is_image("image/png", png(0, 1)));
+    CHECK_FALSE(is_image("image/png", "<svg onload=alert(1)>"));
+    CHECK_FALSE(is_image("image/jpeg", png(1, 1)));
+    CHECK(is_image("image/gif", "GIF89a\x01\0\x02\0\0\0\0"s));
+    CHECK(is_image("image/jpeg", "\xff\xd8\xff\xe0\0\x04xx\xff\xc0\0\x0b\x08\0\x10\0\x20\x01\x01\x11\0"s));
+    CHECK_FALSE(is_image("image/jpeg", "\xff\xd8\xff\xe0\0\x00"s));
+    CHECK_FALSE(is_image("image/jpeg", "\xff\xd8\xff\xff\xff\xff\xff\xff\xff\xff\xff"s));
+    CHECK(is_image("image/webp", "RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x09\0\0\x09\0\0"s));
+    CHECK_FALSE(is_image("image/svg+xml", "<svg/>"));
+}
+
+TEST_CASE("data: URLs are of images that are images") {
+    CHECK_FALSE(inert_image_url("data:image/png;base64,PHN2Zz4=").has_value());
+    CHECK_FALSE(inert_image_url("data:image/svg+xml;base64,PHN2Zz4=").has_value());
+    CHECK_FALSE(inert_image_url("data:text/html,<script>").has_value());
+    CHECK_FALSE(inert_image_url("http://a/b.png").has_value());
+    CHECK(
+        inert_image_url("data:image/"
+                        "png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+"
+                        "M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="));
+    CHECK(decode_base64("aGk=") == "hi");
+    CHECK(decode_base64("aG\nk=") == "hi");
+    CHECK_FALSE(decode_base64("aG=k").has_value());
+    CHECK_FALSE(decode_base64("a<b").has_value());
+}
+
+TEST_CASE("css: declarations by allowlist") {
+    const std::pair<const char*, const char*> cases[] = {
+        {"color: red", "color:red"},
+        {"COLOR:RED;;", "color:RED"},
+        {"color:red;position:fixed;width:3px", "color:red;width:3px"},
+        {"background:url(http://a)", ""},
+        {"background:u\\72l(http://a)", ""},
+        {"fill:url(#a)", "fill:url(#cb-a)"},
+        {"fill:url('#a b')", ""},
+        {"width:calc(100% - 3px)", "width:calc(100% - 3px)"},
+        {"width:expression(1)", ""},
+        {"margin:-3px", ""},
+        {"margin:calc(0px - 3px)", ""},
+        {"margin:3px auto", "margin:3px auto"},
+        {"color:red/*;*/;width:1px", "color:red;width:1px"},
+        {"font-family:'a b', \"c\"", "font-family:'a b', \"c\""},
+        {"font-family:'a", ""},
+        {"color:red</style>", ""},
+        {"color:red !important", "color:red !important"},
+        {"color:red !ie", ""},
+        {"--a:1px;width:var(--a)", "--a:1px;width:var(--a)"},
+        {"--a:url(http://b)", ""},
+        {"content:attr(title)", ""},
+        {"color:(", ""},
+        {"z-index:9;transform:none;box-shadow:none;outline:none", ""},
+    };
+    for (const auto& [given, wanted] : cases) {
+        INFO(given);
+        CHECK(inert_declarations(given) == wanted);
+    }
+}
+
+TEST_CASE("css: every rule is bound to its output, and names have a prefix") {
+    const auto sheet = [](const char* css) { return inert_stylesheet(css, ".s"); };
+    CHECK(sheet("a{color:red}") == ".s a{color:red}\n");
+    CHECK(sheet(".x, #y > td:nth-child(2n+1){color:red}") ==
+          ".s .cb-x,.s #cb-y > td:nth-child(2n+1){color:red}\n");
+    CHECK(sheet("*{color:red}") == ".s *{color:red}\n");
+    CHECK(sheet("a:not(.x){color:red}") == ".s a:not(.cb-x){color:red}\n");
+    CHECK(sheet("@media (max-width: 3px){a{color:red}}") == "@media (max-width: 3px){.s a{color:red}\n}\n");
+    for (const char* css : {"~ a{color:red}",
+                            "> a{color:red}",
+                            "a[href]{color:red}",
+                            "a:has(b){color:red}",
+                            "a{position:fixed}",
+                            "@import 'x';",
+                            "@font-face{src:url(x)}",
+                            "@supports(a:b){a{color:red}}",
+                            "a{color:red",
+                            "a{b{color:red}}",
+                            "}",
+                            "a",
+                            "",
+                            "@",
+                            "@media",
+                            "{",
+                            ":not(:has(a)){color:red}",
+                            "a:not(b{color:red}",
+                            "a){color:red}",
+                            "\\61{color:red}"}) {
+        INFO(css);
+        CHECK(sheet(css).empty());
+    }
+}
+
+TEST_CASE("html: what is let through reads back to the same") {
+    for (const char* html : {"<b>x</b>", "a &lt; b", "<img src=x onerror=y>", "<svg><path d='M0 0'/></svg>",
+                             "<style>a{color:red}</style><p style='color:red'>x</p>", "<table><tr><td>x"}) {
+        INFO(html);
+        const std::string once = inert_html(html);
+        CHECK(once.find("onerror") == std::string::npos);
+        const std::string twice = inert_html(once);
+        CHECK(inert_html(twice).size() <= twice.size() + 200);
+    }
+}
+
+TEST_CASE("html: depth and size end") {
+    std::string deep;
+    for (int i = 0; i < 100'000; ++i) {
+        deep += "<div>";
+    }
+    CHECK(inert_html(deep + "x").size() < 10'000);
+    CHECK(inert_html(std::string(1'000'000, '<')).size() < 5'000'000);
+    CHECK(inert_html("\xff\xfe").size() < 100);
+    CHECK(inert_html("").empty());
+}
+
+TEST_CASE("svg: entities, doctypes and other roots are refused or left out") {
+    CHECK_FALSE(inert_svg("<!DOCTYPE s [<!ENTITY a 'b'>]><svg>&a;</svg>").has_value());
+    CHECK_FALSE(inert_svg("<html/>").has_value());
+    CHECK_FALSE(inert_svg("<svg>").has_value());
+    CHECK_FALSE(inert_svg("").has_value());
+    const auto svg = inert_svg(R"x(<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1" onload="x">
+        <script>1</script><use xlink:href="#a" xmlns:xlink="http://www.w3.org/1999/xlink"/><use href="http://a#b"/>
+        <linearGradient id="g"/><rect fill="url(#g)" width="1"/></svg>)x");
+    REQUIRE(svg.has_value());
+    CHECK_THAT(*svg, Contains("viewBox=\"0 0 1 1\"") && Contains("href=\"#cb-a\"") &&
+                         Contains("url(#cb-g)") && Contains("linearGradient id=\"cb-g\"") &&
+                         !Contains("script") && !Contains("http://a") && !Contains("onload"));
+}
+
+TEST_CASE("bundles: types by the policy, and what isn't allowed is named") {
+    const BundleRules strict(rules());
+    std::vector<MimeItem> data{
+        {"text/plain", "a\x1b[2Jb"s},         {"application/javascript", "alert(1)"s},
+        {"image/png", Bytes{"no"}},           {"text/html", RawJson{"{}"}},
+        {"application/json", RawJson{"[1]"}}, {"application/vnd.jupyter.widget-view+json", RawJson{"{}"}}};
+    const auto left_out = strict.admit(data);
+    CHECK(left_out == std::vector<std::string>{"application/javascript", "image/png", "text/html",
+                                               "application/vnd.jupyter.widget-view+json"});
+    REQUIRE(data.size() == 2);
+    CHECK(std::get<std::string>(data[0].value) == "ab");
+    CHECK_FALSE(BundleRules(rules(R"({"html": "drop"})")).inert("text/html", "x").has_value());
+    CHECK(BundleRules(rules(R"({"html": "trust"})")).inert("text/html", "<script>") == "<script>");
+    CHECK(BundleRules(rules(R"({"mime": ["a/b"]})")).inert("a/b", "x") == "x");
+    CHECK_FALSE(BundleRules(rules(R"({"mime": ["a/b"]})")).inert("text/plain", "x").has_value());
+}
+
+TEST_CASE("bundles: a family of types is what begins with its name and a dot") {
+    const BundleRules family(rules(R"({"mime": ["application/vnd.example.*"]})"));
+    CHECK(family.inert("application/vnd.example.1.result", "x").has_value());
+    CHECK_FALSE(family.inert("application/vnd.example", "x").has_value());
+    CHECK_FALSE(family.inert("application/vnd.examples", "x").has_value());
+    CHECK_FALSE(family.inert("text/html", "x").has_value());
+    CHECK(BundleRules(rules()).inert("application/vnd.vscode.bg.execution.3.result", "x").has_value());
+    for (const char* wrong : {"*", "*/*", "text/*", "text/.*", ".*", "a/b*", "a/*.b"}) {
+        CHECK_FALSE(parse_policy(R"({"outputs": {"mime": [")" + std::string(wrong) + R"("]}})", "t").ok());
+    }
+}
+
+TEST_CASE("metadata: powers are taken, all else stays to the letter") {
+    CHECK(inert_metadata(RawJson{R"({"a": 1.50})"}).text == R"({"a": 1.50})");
+    CHECK(inert_metadata(RawJson{R"({"isolated":true,"text/html":{"isolated":true,"width":3}})"}).text ==
+          R"({"text/html":{"width":3}})");
+}
+
+TEST_CASE("comms: only to targets that are named, and only while open") {
+    CommRules closed(rules());
+    auto message = widget("1", kModel);
+    CHECK_THAT(closed.refuse(message).value(), Contains("outputs.comms"));
+    CommRules open(rules(R"({"comms": ["jupyter.widget"]})"));
+    auto stray = widget("1", kModel, CommKind::message);
+    CHECK(open.refuse(stray) == "");
+    CHECK_FALSE(open.refuse(message).has_value());
+    CHECK_FALSE(message.target_module.has_value());
+    CHECK_FALSE(open.refuse(stray).has_value());
+    auto closing = widget("1", kModel, CommKind::close);
+    CHECK_FALSE(open.refuse(closing).has_value());
+    CHECK(open.refuse(stray) == "");
+    open.opened_by_client("c", "unknown");
+    auto answer = widget("c", kModel, CommKind::message);
+    auto hang_up = widget("c", kModel, CommKind::close);
+    CHECK(open.refuse(answer) == "");
+    CHECK_FALSE(open.refuse(hang_up).has_value());
+}
+
+TEST_CASE("comms: a widget's code is Jupyter's, its HTML inert") {
+    CommRules comms(rules(R"({"comms": ["jupyter.widget"]})"));
+    auto foreign = widget("f", {{"_model_module", "https://evil/x"}, {"_view_module", "b"}});
+    CHECK_THAT(comms.refuse(foreign).value(), Contains("widget"));
+    auto html = widget("h", model("HTMLModel", {{"value", "<img src=x onerror=alert(1)><b>x</b>"}}));
+    CHECK_FALSE(comms.refuse(html).has_value());
+    CHECK(state_of(html)["value"] == "<b>x</b>");
+    auto update = widget("h", {{"value", "<script>1</script>y"}}, CommKind::message);
+    CHECK_FALSE(comms.refuse(update).has_value());
+    CHECK(state_of(update)["value"] == "y");
+    auto text = widget("t", model("TextModel", {{"value", "a<b"}}));
+    const std::string before = text.data.text;
+    CHECK_FALSE(comms.refuse(text).has_value());
+    CHECK(text.data.text == before);
+    auto output = widget(
+        "o", model("OutputModel", {{"outputs", json::array({{{"output_type", "display_data"},
+                                                             {"data",
+                                                              {{"application/javascript", "1"},
+                                                               {"text/html", "<script>1</script>z"}}}}})}}));
+    CHECK_FALSE(comms.refuse(output).has_value());
+    CHECK(state_of(output)["outputs"][0]["data"] == json{{"text/html", "z"}});
+    auto image = widget("i", model("ImageModel", {{"format", "url"}, {"_dom_classes", {"jp-Dialog"}}}));
+    CHECK_FALSE(comms.refuse(image).has_value());
+    CHECK_FALSE(state_of(image).contains("format"));
+    CHECK(state_of(image)["_dom_classes"][0] == "cb-jp-Dialog");
+    auto interact = widget("n", model("VBoxModel", {{"_dom_classes", {"widget-interact"}}}));
+    CHECK_FALSE(comms.refuse(interact).has_value());
+    CHECK(state_of(interact)["_dom_classes"][0] == "widget-interact");
+    auto changed = widget("t", {{"_view_module", "evil"}}, CommKind::message);
+    CHECK_FALSE(comms.refuse(changed).has_value());
+    CHECK_FALSE(state_of(changed).contains("_view_module"));
+}
+
+TEST_CASE("replies: payloads by allowlist, text without control sequences") {
+    const BundleRules bundles(rules());
+    const auto payload = [&](const json& given) {
+        return json::parse(inert_payload(RawJson{given.dump()}, bundles).text);
+    };
+    CHECK(payload({{{"source", "edit_magic"}, {"filename", "/etc/passwd"}}}).empty());
+    CHECK(payload({{{"source", "set_next_input"}, {"text", "a\x1b]0;t\x07"}, {"evil", 1}}}) ==
+          json{{{"source", "set_next_input"}, {"text", "a"}, {"replace", false}}});
+    CHECK(payload({{{"source", "page"},
+                    {"data", {{"application/javascript", "1"}, {"text/plain", "p"}}}}})[0]["data"] ==
+          json{{"text/plain", "p"}});
+    CHECK(payload("text").empty());
+    const RawJson plain{R"({"matches": ["a"], "n": 1.50})"};
+    CHECK(inert_reply(plain, bundles).text == plain.text);
+    CHECK(json::parse(inert_reply(RawJson{R"({"matches":["a\u001b[2J"]})"}, bundles).text)["matches"][0] ==
+          "a");
+    CHECK(json::parse(inert_reply(RawJson{R"({"data":{"text/html":"<script>1</script>x"}})"}, bundles)
+                          .text)["data"] == json{{"text/html", "x"}});
+    CHECK(json::parse(
+              inert_expressions(RawJson{R"({"a":{"status":"ok","data":{"text/html":"<script>1</script>"}}})"},
+                                bundles)
+                  .text)["a"]["data"]["text/html"] == "");
+}
+
+TEST_CASE("markdown: plain text stays to the letter") {
+    for (const char* text : {"# a\n*b* `c` 1 < 2 <3 a<-b", "[x](https://a.b) [y](#z)", "a[0](x)"sv.data()}) {
+        if (std::string_view(text).find("a[0]") == std::string_view::npos) {
+            CHECK(inert_markdown(text) == text);
+        } else {
+            CHECK(inert_markdown(text) != text);
+        }
+    }
+    CHECK(inert_latex("\\frac{1}{2}") == "\\frac{1}{2}");
+    CHECK(inert_latex("\\href{x}{y}").find("\\href") == std::string::npos);
+    CHECK(inert_latex("\\hreflong") == "\\hreflong");
+}
+
+TEST_CASE("the firewall tells once what was left out") {
+    OutputFirewall firewall(parse_policy("{}", "mine").value());
+    const auto show = [&](const char* type) {
+        DisplayOutput output;
+        output.cell = 1;
+        output.data = {{type, "x"s}};
+        return firewall.admit(std::move(output));
+    };
+    const auto first = show("application/javascript");
+    REQUIRE(first.size() == 2);
+    CHECK(std::get<DisplayOutput>(first[0]).data[0].type == "text/plain");
+    CHECK_THAT(std::get<StreamOutput>(first[1]).text,
+               Contains("application/javascript") && Contains("\"mine\""));
+    CHECK(show("application/javascript").size() == 1);
+    for (int i = 0; i < 20; ++i) {
+        show(("x/y" + std::to_string(i)).c_str());
+    }
+    CHECK(show("x/y99").size() == 1);
+}
