@@ -92,11 +92,11 @@ Status HistoryStore::add(int number, const std::string& input) {
     }
     if (!session_) {
         const auto made = database_.run("INSERT INTO sessions DEFAULT VALUES");
-        const auto number = number_of(database_.prepare("SELECT last_insert_rowid()"), kNone);
-        if (!made || !number) {
-            return made ? number.error() : made.error();
+        const auto row = number_of(database_.prepare("SELECT last_insert_rowid()"), kNone);
+        if (!made || !row) {
+            return made ? row.error() : made.error();
         }
-        session_ = *number;
+        session_ = *row;
     }
     auto added = database_
                            .prepare(
