@@ -57,6 +57,12 @@ public:
 
 struct StartOptions {
     std::string directory;  // the session's directory on the host: "." in policy.files
+    // A folder of the host that is seen at /packages, to be read only; what is put
+    // there later is seen at once. Empty: none. An engine that can't show it ignores it.
+    std::string packages = {};
+    // One that a session has again after a restart, so that it finds its packages: at
+    // most 64 letters, digits, - and _. Empty: none.
+    std::string session_name = {};
 };
 
 class Engine {

@@ -50,6 +50,10 @@ SandboxHost::~SandboxHost() {
     discard();
 }
 
+void SandboxHost::watch_also(int fd) const {
+    watch(epoll_.get(), fd);
+}
+
 void SandboxHost::wake() const {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);

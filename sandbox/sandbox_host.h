@@ -66,6 +66,8 @@ public:
     void condemn(const std::string& reason);
     // Ends the sandbox at once and without an event.
     void shutdown();
+    // poll_fd() is readable when `fd` is, too.
+    void watch_also(int fd) const;
 
     [[nodiscard]] const Policy& policy() const { return policy_; }
     [[nodiscard]] const std::string& python_version() const { return python_; }

@@ -7,11 +7,12 @@
 #include <deque>
 
 #include "sandbox/audit/log.h"
-#include "sandbox/audit/sha256.h"
+#include "sandbox/base/sha256.h"
 #include "sandbox/cell_options.h"
 #include "sandbox/deadline.h"
 #include "sandbox/debug_relay.h"
 #include "sandbox/outputs/firewall.h"
+#include "sandbox/packages/installer.h"
 #include "sandbox/sandbox_host.h"
 #include "sandbox/verdict.h"
 
@@ -41,12 +42,20 @@ struct Activity {
     SandboxUsage used_before;
     std::optional<std::uint64_t> input_pending;
     int history_questions = 0;
-    std::optional<ErrorText> shown;  // the last error that the user saw
+    int installs = 0;
+    std::uint64_t install_pending = 0;  // the request's number, while the installer is busy
+    std::optional<ErrorText> shown;     // the last error that the user saw
 };
 
 constexpr std::chrono::milliseconds kQueryTime{10'000};
 constexpr std::chrono::milliseconds kPatience{1000};  // before a wait for a sandbox is told of
 constexpr int kHistoryQuestions = 32;                 // of a cell; each may take the host's time
+constexpr int kInstalls = 32;                         // of a cell
+
+StartOptions showing(StartOptions options, const std::string& packages) {
+    options.packages = packages;
+    return options;
+}
 
 }  // namespace
 
@@ -54,10 +63,13 @@ class Session::Impl {
 public:
     Impl(const Policy& policy, Result<std::unique_ptr<Engine>> engine, StartOptions options, Now now)
         : now_(now),
-          host_(policy, std::move(engine), std::move(options), std::move(now)),
+          installer_(policy, options.session_name, now),
+          host_(policy, std::move(engine), showing(std::move(options), installer_.folder()), std::move(now)),
           firewall_(policy),
           audit_(policy),
-          debug_(policy, firewall_, events_) {}
+          debug_(policy, firewall_, events_) {
+        host_.watch_also(installer_.poll_fd());
+    }
 
     void advance(const EventSink& sink);
     std::optional<TimePoint> next_deadline() const;
@@ -68,6 +80,7 @@ public:
     DebugId debug(const std::string& request);
 
     Now now_;
+    Installer installer_;
     SandboxHost host_;
     OutputFirewall firewall_;
     AuditLog audit_;
@@ -93,6 +106,7 @@ private:
     }
 
     void dispatch_when_ready();
+    void advance_install();
     [[nodiscard]] std::optional<TimePoint> notice_time() const;
     void notice_wait();
     void end_notice();
@@ -115,6 +129,7 @@ private:
     void on(ErrorOutput output);
     void on(InputRequest request);
     void on(const HistoryQuestion& question);
+    void on(const InstallRequest& request);
     void on(CellFinished finished);
     void on(QueryReply reply);
     void on(const DebugMessage& message);
@@ -221,7 +236,7 @@ void Session::Impl::set_clock() {
         return;
     }
     const bool stopped = debug_.stopped() && current_->kind != ActivityKind::query;
-    if (current_->input_pending || stopped) {
+    if (current_->input_pending || stopped || installer_.busy()) {
         current_->ladder->pause(now_());
     } else {
         current_->ladder->resume(now_());
@@ -247,6 +262,8 @@ void Session::Impl::interrupt() {
         return;
     }
     if (current_->ladder) {
+        installer_.cancel();
+        set_clock();
         return push(current_->ladder->user_interrupt(now_()));
     }
     refuse(make_error("KeyboardInterrupt", "interrupted before the sandbox was ready; nothing was run"),
@@ -290,6 +307,9 @@ std::optional<TimePoint> Session::Impl::next_deadline() const {
     if (const auto notice = notice_time(); notice && (!next || *notice < *next)) {
         next = notice;
     }
+    if (const auto install = installer_.next_deadline(); install && (!next || *install < *next)) {
+        next = install;
+    }
     if (const auto answer = debug_.next(); answer && (!next || *answer < *next)) {
         next = answer;
     }
@@ -298,6 +318,7 @@ std::optional<TimePoint> Session::Impl::next_deadline() const {
 
 void Session::Impl::advance(const EventSink& sink) {
     host_.advance([this](HostEvent event) { handle(std::move(event)); });
+    advance_install();
     if (current_ && current_->ladder) {
         push(current_->ladder->step(now_()));
     }
@@ -349,6 +370,7 @@ void Session::Impl::emit_error(ErrorText error) {
 }
 
 void Session::Impl::finish(Outcome outcome) {
+    installer_.cancel();
     if (current_->kind == ActivityKind::query) {
         events_.emplace_back(QueryReply{current_->id, true, {}});
     } else {
@@ -446,6 +468,29 @@ void Session::Impl::on(const HistoryQuestion& question) {
     }
     const HistoryAnswer answer = history_ ? history_(question) : HistoryAnswer{"[]", "nothing keeps it here"};
     host_.send(encode_history_reply(question.request, answer));
+}
+
+void Session::Impl::on(const InstallRequest& request) {
+    if (!is_current_cell(request.cell) || !current_->sent || installer_.busy() ||
+        ++current_->installs > kInstalls) {
+        return host_.condemn("packages that may not be asked for");
+    }
+    if (current_->ladder->rung() != Rung::none) {
+        return;  // it is being stopped; the request breaks
+    }
+    current_->install_pending = request.request;
+    installer_.begin(request, host_.python_version());
+    set_clock();
+}
+
+void Session::Impl::advance_install() {
+    const auto answer = installer_.advance([this](const std::string& line) {
+        on(StreamOutput{current_->id, StreamName::standard_output, line + "\n"});
+    });
+    if (answer) {
+        host_.send(encode_install_reply(current_->install_pending, *answer));
+        set_clock();
+    }
 }
 
 void Session::Impl::on(CellFinished finished) {
@@ -591,7 +636,11 @@ void Session::interrupt() {
     impl_->interrupt();
 }
 void Session::shutdown() {
+    impl_->installer_.cancel();
     impl_->host_.shutdown();
+}
+void Session::keep_packages() {
+    impl_->installer_.keep_folder();
 }
 
 Outcome Session::execute_blocking(ExecuteRequest request, const EventSink& sink) {

@@ -102,6 +102,8 @@ public:
     void interrupt();
     // Kills the sandbox; nothing of it is left when this returns.
     void shutdown();
+    // What %pip has installed outlives this Session, for one of the same name that starts within minutes.
+    void keep_packages();
 
     // --- blocking, on top of the above: runs until the cell's CellDone.
     Outcome execute_blocking(ExecuteRequest request, const EventSink& sink);

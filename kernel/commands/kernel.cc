@@ -8,6 +8,7 @@
 #include "kernel/interpreter.h"
 #include "kernel/server/heartbeat.h"
 #include "kernel/server/server.h"
+#include "sandbox/base/sha256.h"
 
 namespace cellblock::kernel {
 
@@ -38,7 +39,8 @@ private:
 // A policy that can't be had is no reason for a dead kernel: each cell tells of it.
 std::unique_ptr<Session> make_session(const KernelOptions& options) {
     std::error_code ignored;
-    const StartOptions start{std::filesystem::current_path(ignored).string()};
+    StartOptions start{std::filesystem::current_path(ignored).string()};
+    start.session_name = "kernel-" + sha256(options.connection_file).substr(0, 32);
     auto policy = load_policy(options.policy);
     if (!policy) {
         std::cerr << kSubject << policy.error().text() << "\n";

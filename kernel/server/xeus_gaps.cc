@@ -131,6 +131,9 @@ void XeusGaps::shut_down(Loop& loop) {
 void XeusGaps::shutdown(const Message& request, Channel channel, Loop& loop) {
     const auto found = request.content.find("restart");
     const bool restart = found != request.content.end() && found->is_boolean() && found->get<bool>();
+    if (restart) {
+        relay_.session().keep_packages();
+    }
     shut_down(loop);
     const std::string content = ObjectText().text("status", "ok").flag("restart", restart).finish();
     publisher_.reply(channel, request, "shutdown_reply", content);

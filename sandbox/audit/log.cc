@@ -12,7 +12,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "sandbox/audit/sha256.h"
+#include "sandbox/base/sha256.h"
 #include "sandbox/base/unique_fd.h"
 
 namespace cellblock::sandbox {

@@ -1,9 +1,5 @@
 // Frames from a sandbox into types, with their schema checked.
-#include <limits>
-#include <set>
-
-#include "sandbox/base/utf8.h"
-#include "sandbox/channel/json_text.h"
+#include "sandbox/channel/fields.h"
 #include "sandbox/channel/messages.h"
 
 namespace cellblock::sandbox {
@@ -12,211 +8,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kNameBytes = 1024;      // types, identifiers
-constexpr std::size_t kPatternBytes = 256;    // matched against all that is kept
-constexpr std::size_t kTextBytes = 8U << 20;  // whatever a person reads
-constexpr std::size_t kListItems = 10'000;
-constexpr std::size_t kRawDepth = 128;
-
-// Reads a frame's fields; the first that breaks the schema is remembered.
-class Fields {
-public:
-    explicit Fields(Frame& frame) : frame_(frame), type_(frame.type()) {}
-
-    [[nodiscard]] bool good() const { return !error_; }
-    [[nodiscard]] Error error() const { return *error_; }
-
-    void fail(const std::string& field) {
-        if (!error_) {
-            error_ =
-                Error{"frame", 0, "a frame '" + type_.substr(0, 40) + "' with a bad '" + field + "'", {}};
-        }
-    }
-
-    std::string text(const char* name, std::size_t max = kTextBytes) {
-        json* value = find(name);
-        if (value == nullptr || !value->is_string() || value->get_ref<std::string&>().size() > max) {
-            fail(name);
-            return {};
-        }
-        return std::move(value->get_ref<std::string&>());
-    }
-
-    std::optional<std::string> optional_text(const char* name, std::size_t max = kNameBytes) {
-        const json* value = find(name);
-        if (value == nullptr || value->is_null()) {
-            return std::nullopt;
-        }
-        return text(name, max);
-    }
-
-    bool flag(const char* name) {
-        const json* value = find(name);
-        if (value == nullptr || !value->is_boolean()) {
-            fail(name);
-            return false;
-        }
-        return value->get<bool>();
-    }
-
-    std::uint64_t number(const char* name, std::uint64_t max = static_cast<std::uint64_t>(
-                                               std::numeric_limits<std::int64_t>::max())) {
-        const json* value = find(name);
-        if (value == nullptr || !value->is_number_unsigned() || value->get<std::uint64_t>() > max) {
-            fail(name);
-            return 0;
-        }
-        return value->get<std::uint64_t>();
-    }
-
-    std::int64_t integer(const char* name) {
-        constexpr std::int64_t kMost = 1LL << 53U;
-        const json* value = find(name);
-        if (value == nullptr || !value->is_number_integer() || *value < -kMost || *value > kMost) {
-            fail(name);
-            return 0;
-        }
-        return value->get<std::int64_t>();
-    }
-
-    bool is_null(const char* name) {
-        const json* value = find(name);
-        return value == nullptr || value->is_null();
-    }
-
-    std::optional<int> optional_int(const char* name) {
-        const json* value = find(name);
-        if (value == nullptr || value->is_null()) {
-            return std::nullopt;
-        }
-        return static_cast<int>(number(name, 4096));
-    }
-
-    std::vector<std::string> texts(const char* name) {
-        std::vector<std::string> out;
-        json* value = find(name);
-        if (value == nullptr || !value->is_array() || value->size() > kListItems) {
-            fail(name);
-            return out;
-        }
-        for (auto& item : *value) {
-            if (!item.is_string()) {
-                fail(name);
-                return out;
-            }
-            out.push_back(std::move(item.get_ref<std::string&>()));
-        }
-        return out;
-    }
-
-    // A buffer of the frame, each taken once.
-    std::string buffer(const json& index, const char* name) {
-        if (!index.is_number_unsigned() || index.get<std::uint64_t>() >= frame_.buffers.size() ||
-            !taken_.insert(index.get<std::size_t>()).second) {
-            fail(name);
-            return {};
-        }
-        return std::move(frame_.buffers[index.get<std::size_t>()]);
-    }
-
-    // A buffer of UTF-8.
-    std::string buffer_text(const char* name) {
-        const json* value = find(name);
-        if (value == nullptr) {
-            fail(name);
-            return {};
-        }
-        std::string text = buffer(*value, name);
-        if (text.size() > kTextBytes || !is_utf8(text)) {
-            fail(name);
-        }
-        return text;
-    }
-
-    RawJson raw_at(const json& index, const char* name) {
-        RawJson raw{buffer(index, name)};
-        if (good() && !check_json(raw.text, kRawDepth)) {
-            fail(name);
-        }
-        return raw;
-    }
-
-    RawJson raw(const char* name, char bracket) {
-        const json* value = find(name);
-        if (value == nullptr) {
-            fail(name);
-            return {};
-        }
-        RawJson raw = raw_at(*value, name);
-        const auto first = raw.text.find_first_not_of(" \t\r\n");
-        if (first == std::string::npos || raw.text[first] != bracket) {
-            fail(name);
-        }
-        return raw;
-    }
-
-    std::vector<std::string> buffers(const char* name) {
-        std::vector<std::string> out;
-        const json* value = find(name);
-        if (value == nullptr || !value->is_array()) {
-            fail(name);
-            return out;
-        }
-        for (const auto& index : *value) {
-            out.push_back(buffer(index, name));
-        }
-        return out;
-    }
-
-    std::vector<MimeItem> mime_bundle(const char* name) {
-        std::vector<MimeItem> out;
-        json* value = find(name);
-        if (value == nullptr || !value->is_object() || value->size() > kListItems) {
-            fail(name);
-            return out;
-        }
-        for (auto& [type, item] : value->items()) {
-            const bool one_member = item.is_object() && item.size() == 1;
-            if (type.empty() || type.size() > kNameBytes) {
-                fail(name);
-                break;
-            }
-            if (item.is_string()) {
-                out.push_back({type, std::move(item.get_ref<std::string&>())});
-            } else if (one_member && item.contains("bytes")) {
-                out.push_back({type, Bytes{buffer(item["bytes"], name)}});
-            } else if (one_member && item.contains("json")) {
-                out.push_back({type, raw_at(item["json"], name)});
-            } else {
-                fail(name);
-            }
-        }
-        return out;
-    }
-
-    template <class Value>
-    Value one_of(const char* name, std::initializer_list<std::pair<const char*, Value>> values) {
-        const std::string given = text(name, kNameBytes);
-        for (const auto& [word, value] : values) {
-            if (given == word) {
-                return value;
-            }
-        }
-        fail(name);
-        return values.begin()->second;
-    }
-
-private:
-    json* find(const char* name) {
-        const auto found = frame_.header.find(name);
-        return found == frame_.header.end() ? nullptr : &*found;
-    }
-
-    Frame& frame_;
-    std::string type_;
-    std::optional<Error> error_;
-    std::set<std::size_t> taken_;
-};
+constexpr std::size_t kPatternBytes = 256;  // matched against all that is kept
 
 ErrorText read_error(Fields& fields) {
     ErrorText error;
@@ -277,6 +69,11 @@ WorkerMessage read_history_question(Fields& fields) {
     return out;
 }
 
+WorkerMessage read_install_request(Fields& fields) {
+    return InstallRequest{fields.number("cell"), fields.number("request"), fields.texts("requirements"),
+                          fields.flag("upgrade")};
+}
+
 WorkerMessage read_comm(Fields& fields, CommKind kind) {
     CommOutput out;
     out.cell = fields.number("cell");
@@ -330,6 +127,9 @@ std::optional<WorkerMessage> read_message(Fields& fields, Frame& frame, const st
     }
     if (type == "history_request") {
         return read_history_question(fields);
+    }
+    if (type == "install_request") {
+        return read_install_request(fields);
     }
     if (type == "comm_open") {
         return read_comm(fields, CommKind::open);

@@ -69,6 +69,7 @@ std::string encode_configure(const Policy& policy) {
                            {"network", "none"},
                            {"files", files_summary(policy)},
                            {"history", policy.history != "none"},
+                           {"packages", policy.packages.allow},
                            {"working_directory", "/work"}}},
                          {"preload", policy.preload},
                          {"imports", policy.imports ? json(*policy.imports) : json()}});
@@ -122,6 +123,14 @@ std::string encode_history_reply(std::uint64_t request, const HistoryAnswer& ans
                          {"error", answer.error.empty() ? json(nullptr) : json(answer.error)},
                          {"lines", 0}},
                         {answer.lines});
+}
+
+std::string encode_install_reply(std::uint64_t request, const InstallAnswer& answer) {
+    return encode_frame({{"type", "install_reply"},
+                         {"request", request},
+                         {"error", answer.error.empty() ? json(nullptr) : json(answer.error)},
+                         {"installed", answer.installed},
+                         {"present", answer.present}});
 }
 
 std::string encode_warden_command(const char* type) {

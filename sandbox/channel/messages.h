@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "sandbox/channel/frame.h"
 #include "sandbox/events.h"
@@ -33,9 +34,21 @@ struct CellFinished {
     RawJson user_expressions;
     RawJson payload;
 };
+// A cell asks for packages; answered once, by `install_reply`.
+struct InstallRequest {
+    CellId cell = 0;
+    std::uint64_t request = 0;
+    std::vector<std::string> requirements;
+    bool upgrade = false;
+};
+struct InstallAnswer {
+    std::vector<std::string> installed;  // "name==version"
+    std::vector<std::string> present;    // was there already
+    std::string error;                   // why not; for people
+};
 using WorkerMessage =
     std::variant<WorkerReady, WorkerFailed, StreamOutput, DisplayOutput, ClearOutput, ErrorOutput,
-                 InputRequest, HistoryQuestion, CommOutput, CellFinished, QueryReply>;
+                 InputRequest, HistoryQuestion, InstallRequest, CommOutput, CellFinished, QueryReply>;
 
 Result<WorkerMessage> decode_worker_frame(Frame frame);
 
@@ -79,6 +92,7 @@ std::string encode_execute(CellId cell, const ExecuteRequest& request);
 std::string encode_comm(CellId cell, const CommInput& message);
 std::string encode_query(QueryId query, const Query& what);
 std::string encode_input_reply(std::uint64_t request, const std::string& value);
+std::string encode_install_reply(std::uint64_t request, const InstallAnswer& answer);
 std::string encode_history_reply(std::uint64_t request, const HistoryAnswer& answer);
 
 // --- host → warden: `start_worker`, `interrupt`, `kill_worker`

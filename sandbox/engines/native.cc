@@ -4,10 +4,8 @@
 #include "sandbox/base/resources.h"
 #include "sandbox/engines/native_sandbox.h"
 #include "sandbox/jail/cgroup.h"
-#include "sandbox/jail/layers.h"
 #include "sandbox/jail/plan.h"
 #include "sandbox/jail/python_home.h"
-#include "sandbox/jail/spawn.h"
 
 namespace cellblock::sandbox {
 
@@ -26,20 +24,7 @@ Result<std::unique_ptr<Sandbox>> NativeEngine::start(const Policy& policy, const
         cgroup.remove();
         return plan.error();
     }
-    auto layers = jail::layers_of(**plan, cgroup);
-    if (auto missing = missing_layer(policy.require, layers, policy.name)) {
-        cgroup.remove();
-        return *missing;
-    }
-    (*plan)->cgroup_procs = cgroup.procs_files();
-    (*plan)->cgroup_folders = cgroup.folders();
-    auto spawned = jail::spawn_jail(**plan);
-    if (!spawned) {
-        cgroup.remove();
-        return spawned.error();
-    }
-    return std::unique_ptr<Sandbox>(std::make_unique<NativeSandbox>(std::move(*plan), std::move(cgroup),
-                                                                    std::move(*spawned), std::move(layers)));
+    return jail_sandbox(policy, std::move(*plan), std::move(cgroup));
 }
 
 }  // namespace cellblock::sandbox

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "sandbox/jail/layers.h"
 #include "sandbox/jail/process_usage.h"
 #include "sandbox/jail/words.h"
 
@@ -20,6 +21,24 @@ constexpr int kTimeToAnswer = 1000;  // milliseconds
 constexpr int kTimeToLeave = 5000;
 
 }  // namespace
+
+Result<std::unique_ptr<Sandbox>> jail_sandbox(const Policy& policy, std::unique_ptr<jail::JailPlan> plan,
+                                              jail::Cgroup cgroup) {
+    auto layers = jail::layers_of(*plan, cgroup);
+    if (auto missing = missing_layer(policy.require, layers, policy.name)) {
+        cgroup.remove();
+        return *missing;
+    }
+    plan->cgroup_procs = cgroup.procs_files();
+    plan->cgroup_folders = cgroup.folders();
+    auto spawned = jail::spawn_jail(*plan);
+    if (!spawned) {
+        cgroup.remove();
+        return spawned.error();
+    }
+    return std::unique_ptr<Sandbox>(std::make_unique<NativeSandbox>(std::move(plan), std::move(cgroup),
+                                                                    std::move(*spawned), std::move(layers)));
+}
 
 NativeSandbox::NativeSandbox(std::unique_ptr<jail::JailPlan> plan, jail::Cgroup cgroup,
                              jail::SpawnedJail spawned, std::vector<LayerState> layers)

@@ -46,4 +46,8 @@ private:
     mutable std::string text_;
 };
 
+// Starts the jail where all layers stand that the policy requires; else nothing is left behind.
+Result<std::unique_ptr<Sandbox>> jail_sandbox(const Policy& policy, std::unique_ptr<jail::JailPlan> plan,
+                                              jail::Cgroup cgroup);
+
 }  // namespace cellblock::sandbox

@@ -105,8 +105,8 @@ Failure give_up_power(const JailPlan& plan, const JailDescriptors& descriptors) 
 
 }  // namespace
 
-unsigned long long jail_namespaces(const Identity& identity) {
-    return CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
+unsigned long long jail_namespaces(const Identity& identity, bool host_network) {
+    return CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | (host_network ? 0ULL : CLONE_NEWNET) |
            (identity.privileged ? 0ULL : CLONE_NEWUSER);
 }
 
@@ -129,7 +129,7 @@ Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
     if (const auto failure = name_host(); failure.happened()) {
         return failure;
     }
-    if (const auto failure = raise_loopback(); failure.happened()) {
+    if (const auto failure = plan.host_network ? Failure{} : raise_loopback(); failure.happened()) {
         return failure;
     }
     if (const auto failure = build_root(plan); failure.happened()) {

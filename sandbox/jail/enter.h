@@ -23,7 +23,7 @@ struct JailDescriptors {
 };
 
 // The namespaces that the process must have been cloned into.
-unsigned long long jail_namespaces(const Identity& identity);
+unsigned long long jail_namespaces(const Identity& identity, bool host_network = false);
 
 Failure enter(const JailPlan& plan, const JailDescriptors& descriptors);
 

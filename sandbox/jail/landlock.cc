@@ -24,11 +24,15 @@ constexpr std::uint64_t kAllOfFirst = (1ULL << 13) - 1;
 constexpr std::uint64_t kMoveBetweenFolders = 1ULL << 13;  // 2
 constexpr std::uint64_t kTruncate = 1ULL << 14;            // 3
 constexpr std::uint64_t kDeviceControl = 1ULL << 15;       // 5
+constexpr std::uint64_t kBindTcp = 1ULL << 0;              // 4
+constexpr std::uint64_t kConnectTcp = 1ULL << 1;           // 4
 constexpr std::uint64_t kAbstractSockets = 1ULL << 0;      // 6
 constexpr std::uint64_t kSignals = 1ULL << 1;              // 6
 
 constexpr unsigned kAskVersion = 1U << 0;
 constexpr int kRulePathBeneath = 1;
+constexpr int kRuleNetPort = 2;
+constexpr int kAbiOfPorts = 4;
 
 struct RulesetAttributes {
     std::uint64_t files;
@@ -39,6 +43,11 @@ struct RulesetAttributes {
 struct [[gnu::packed]] PathBeneath {
     std::uint64_t rights;
     std::int32_t folder;
+};
+
+struct NetPort {
+    std::uint64_t rights;
+    std::uint64_t port;
 };
 
 Failure failed(Step step, std::size_t index = 0) {
@@ -103,6 +112,13 @@ Landlock plan_landlock(const std::vector<FileStep>& files, int abi) {
     return plan;
 }
 
+void lock_ports(Landlock& plan, std::vector<std::uint16_t> ports) {
+    if (plan.abi >= kAbiOfPorts) {
+        plan.network = kBindTcp | kConnectTcp;
+        plan.ports = std::move(ports);
+    }
+}
+
 Landlock plan_contained_landlock(const std::vector<FileStep>& visible, const std::string& box, int abi) {
     Landlock plan;
     plan.abi = abi;
@@ -144,7 +160,7 @@ Failure lock_files(const Landlock& plan) {
     if (plan.abi == 0) {
         return {};
     }
-    const RulesetAttributes attributes{plan.handled, 0, plan.scoped};
+    const RulesetAttributes attributes{plan.handled, plan.network, plan.scoped};
     const int ruleset =
         static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attributes, attributes_size(plan.abi), 0));
     if (ruleset < 0) {
@@ -153,6 +169,12 @@ Failure lock_files(const Landlock& plan) {
     for (std::size_t i = 0; i < plan.rules.size(); ++i) {
         if (!add_rule(ruleset, plan.rules[i])) {
             return failed(Step::landlock_rule, i);
+        }
+    }
+    for (const std::uint16_t port : plan.ports) {
+        const NetPort rule{kConnectTcp, port};
+        if (::syscall(SYS_landlock_add_rule, ruleset, kRuleNetPort, &rule, 0) != 0) {
+            return failed(Step::landlock);
         }
     }
     if (::syscall(SYS_landlock_restrict_self, ruleset, 0) != 0) {

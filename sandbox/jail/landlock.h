@@ -3,8 +3,8 @@
 // Purpose: were a mount shown by mistake, or a folder writable that shouldn't
 // be, this still holds: below the jail's root everything may be read and run,
 // and only the writable places may be changed. Nothing inside can signal a
-// process or reach an abstract socket outside. It doesn't judge the network:
-// the jail's is its own and empty.
+// process or reach an abstract socket outside. The network is judged only for a
+// builder of packages: a cell's is its own and empty.
 // Ownership: plain values, decided in the host. Threads: lock_files runs after
 // fork and allocates nothing.
 // Failure: a kernel without Landlock gives abi 0, and lock_files does nothing;
@@ -29,9 +29,11 @@ struct LandlockRule {
 };
 
 struct Landlock {
-    int abi = 0;                // the kernel's version of it; 0: none
-    std::uint64_t handled = 0;  // rights that need a rule
-    std::uint64_t scoped = 0;   // what may not reach outside
+    int abi = 0;                       // the kernel's version of it; 0: none
+    std::uint64_t handled = 0;         // rights that need a rule
+    std::uint64_t scoped = 0;          // what may not reach outside
+    std::uint64_t network = 0;         // rights that need one of the ports
+    std::vector<std::uint16_t> ports;  // of TCP that may be connected to
     std::vector<LandlockRule> rules;
 };
 
@@ -39,6 +41,9 @@ struct Landlock {
 int landlock_abi();
 
 Landlock plan_landlock(const std::vector<FileStep>& files, int abi);
+
+// No TCP but to these ports, on kernels that can say so (ABI 4, Linux 6.7).
+void lock_ports(Landlock& plan, std::vector<std::uint16_t> ports);
 
 // Where Landlock is the wall itself: `visible` (binds; their sources) may be
 // read, the three folders of `box` changed, and nothing else opened.

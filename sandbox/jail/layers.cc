@@ -60,6 +60,14 @@ LayerState landlock_of(const JailPlan& plan) {
     return {Layer::landlock, abi > 0, landlock_in_words(abi), abi > 0 ? "" : how_to_get_landlock()};
 }
 
+LayerState network_of(const JailPlan& plan) {
+    if (plan.host_network) {
+        return {Layer::network, false, "the host's", {}};
+    }
+    return stands(Layer::network, plan.contained ? "no sockets: the system call filter denies them"
+                                                 : "a namespace with nothing but its own loopback");
+}
+
 }  // namespace
 
 std::vector<LayerState> layers_of(const JailPlan& plan, const Cgroup& cgroup) {
@@ -70,8 +78,7 @@ std::vector<LayerState> layers_of(const JailPlan& plan, const Cgroup& cgroup) {
         stands(Layer::capabilities, "none, and no_new_privs"),
         stands(Layer::seccomp, "default deny; what is allowed is named"),
         landlock_of(plan),
-        stands(Layer::network, plan.contained ? "no sockets: the system call filter denies them"
-                                              : "a namespace with nothing but its own loopback"),
+        network_of(plan),
         stands(Layer::rlimits, "of each process"),
         by_cgroup(Layer::memory, cgroup.limits_memory(),
                   "each process is limited by itself, and the warden watches their sum"),

@@ -70,21 +70,17 @@ void plan_owners(JailPlan& plan) {
     }
 }
 
-Status plan_full(JailPlan& plan, const Policy& policy, const StartOptions& options, const PythonHome& python,
-                 const std::string& worker_folder) {
-    plan.identity = choose_identity();
-    auto rules = file_rule_steps(policy.files, options.directory, python);
-    if (!rules) {
-        return rules.error();
-    }
+// `own`: what this jail has beside the system's part; it takes the place of a scratch folder there.
+void plan_root(JailPlan& plan, std::vector<FileStep> system, std::vector<FileStep> own,
+               const PythonHome& python) {
     std::vector<FileStep> replaceable = scratch_steps();
     std::erase_if(replaceable, [&](const FileStep& step) {
-        return std::any_of(rules->begin(), rules->end(),
+        return std::any_of(own.begin(), own.end(),
                            [&](const FileStep& rule) { return rule.target == step.target; });
     });
-    append(plan.files, system_steps(worker_folder));
+    append(plan.files, std::move(system));
     append(plan.files, std::move(replaceable));
-    append(plan.files, std::move(*rules));
+    append(plan.files, std::move(own));
     append(plan.files, python_steps(python));
     sort_by_depth(plan.files);
     append(plan.files, device_steps());
@@ -94,6 +90,19 @@ Status plan_full(JailPlan& plan, const Policy& policy, const StartOptions& optio
     plan_owners(plan);
     plan.sources.assign(plan.files.size(), -1);
     plan.landlock = plan_landlock(plan.files, landlock_abi());
+}
+
+Status plan_full(JailPlan& plan, const Policy& policy, const StartOptions& options, const PythonHome& python,
+                 const std::string& worker_folder) {
+    plan.identity = choose_identity();
+    auto rules = file_rule_steps(policy.files, options.directory, python);
+    if (!rules) {
+        return rules.error();
+    }
+    if (!options.packages.empty()) {
+        rules->push_back(packages_step(options.packages));
+    }
+    plan_root(plan, system_steps(worker_folder), std::move(*rules), python);
     return Ok{};
 }
 
@@ -139,6 +148,19 @@ std::string path_with(const PythonHome& python) {
     return "PATH=" + python.program.substr(0, python.program.rfind('/')) + ":/usr/local/bin:/usr/bin:/bin";
 }
 
+void plan_limits(JailPlan& plan, const Limits& limits, bool memory_is_limited) {
+    const auto inodes = std::clamp<std::uint64_t>(limits.disk_bytes / kBytesPerInode, 4096, 262144);
+    plan.scratch_options =
+        "size=" + std::to_string(limits.disk_bytes) + ",nr_inodes=" + std::to_string(inodes) + ",mode=0755";
+    plan.limits = resource_limits(limits, memory_is_limited);
+}
+
+// The last step: from here on the plan's strings stay where they are.
+void point_to_strings(JailPlan& plan) {
+    plan.argv = pointers(plan.arguments);
+    plan.envp = pointers(plan.environment);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOptions& options,
@@ -151,15 +173,16 @@ Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOp
     if (!planned) {
         return planned.error();
     }
-    auto filter = build_filter({memory_is_limited, !contained, !contained || plan->identity.privileged});
+    FilterOptions wanted;
+    wanted.memory_is_limited = memory_is_limited;
+    wanted.namespaces = !contained;
+    wanted.own_user = !contained || plan->identity.privileged;
+    auto filter = build_filter(wanted);
     if (!filter) {
         return filter.error();
     }
     plan->filter = std::move(*filter);
-    const auto inodes = std::clamp<std::uint64_t>(policy.limits.disk_bytes / kBytesPerInode, 4096, 262144);
-    plan->scratch_options = "size=" + std::to_string(policy.limits.disk_bytes) +
-                            ",nr_inodes=" + std::to_string(inodes) + ",mode=0755";
-    plan->limits = resource_limits(policy.limits, memory_is_limited);
+    plan_limits(*plan, policy.limits, memory_is_limited);
     plan->arguments = {python.program, "-I", "-S", "-B",
                        (contained ? worker_folder : std::string(kWorkerInside)) + "/warden.py"};
     plan->environment = environment(policy);
@@ -174,8 +197,38 @@ Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOp
     if (!python.prefixes.empty() && plan->environment.front().starts_with("PATH=/usr/local/bin")) {
         plan->environment.front() = path_with(python);
     }
-    plan->argv = pointers(plan->arguments);
-    plan->envp = pointers(plan->environment);
+    point_to_strings(*plan);
+    return plan;
+}
+
+Result<std::unique_ptr<JailPlan>> build_builder_plan(const Policy& policy, const BuilderJob& job,
+                                                     const PythonHome& python,
+                                                     const std::string& worker_folder,
+                                                     bool memory_is_limited) {
+    if (!namespaces_work()) {
+        return Error{"install packages", 0,
+                     "packages are built in a sandbox of their own, which needs namespaces",
+                     "`cellblock doctor` tells how to get them"};
+    }
+    auto plan = std::make_unique<JailPlan>();
+    plan->identity = choose_identity();
+    plan->host_network = job.network;
+    plan_root(*plan, builder_system_steps(worker_folder, job), builder_steps(job), python);
+    if (job.network) {
+        lock_ports(plan->landlock, job.ports);
+    }
+    FilterOptions wanted;
+    wanted.memory_is_limited = memory_is_limited;
+    wanted.builder = true;
+    auto filter = build_filter(wanted);
+    if (!filter) {
+        return filter.error();
+    }
+    plan->filter = std::move(*filter);
+    plan_limits(*plan, policy.limits, memory_is_limited);
+    plan->arguments = {python.program, "-I", "-B", std::string(kWorkerInside) + "/builder.py", job.mode};
+    plan->environment = environment(policy);
+    point_to_strings(*plan);
     return plan;
 }
 

@@ -70,6 +70,16 @@ struct ResourceLimit {
     rlim_t value = 0;
 };
 
+// What a jail runs that isn't for cells: a builder of packages.
+struct BuilderJob {
+    std::string mode;      // builder.py's argument
+    bool network = false;  // the host's, and TCP to `ports` alone where Landlock can say so
+    std::vector<std::uint16_t> ports;
+    std::string wheel;  // the host's file that is seen as /wheel/<wheel_name>
+    std::string wheel_name;
+    std::string certificates;  // the host's file that is seen as /etc/cellblock-ca.pem; empty: none
+};
+
 struct JailPlan {
     Identity identity;
     std::vector<FileStep> files;
@@ -78,8 +88,9 @@ struct JailPlan {
     std::string scratch_options;
     std::string working_directory = "/work";
     bool contained = false;  // no namespaces and no root of its own; see contained.h
-    std::string box;         // contained: its private folder on the host
-    UniqueFd box_lock;       // held for as long as the folder is in use
+    bool host_network = false;
+    std::string box;    // contained: its private folder on the host
+    UniqueFd box_lock;  // held for as long as the folder is in use
     std::vector<ResourceLimit> limits;
     std::vector<std::string> cgroup_procs;    // files to write "0" to
     std::vector<std::string> cgroup_folders;  // to be removed at the end
@@ -96,5 +107,11 @@ struct JailPlan {
 Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOptions& options,
                                              const PythonHome& python, const std::string& worker_folder,
                                              bool memory_is_limited);
+
+// The same for a builder, which has none of the policy's files and never is contained.
+Result<std::unique_ptr<JailPlan>> build_builder_plan(const Policy& policy, const BuilderJob& job,
+                                                     const PythonHome& python,
+                                                     const std::string& worker_folder,
+                                                     bool memory_is_limited);
 
 }  // namespace cellblock::sandbox::jail

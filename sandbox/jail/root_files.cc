@@ -81,6 +81,42 @@ std::vector<FileStep> system_steps(const std::string& worker_folder) {
     return steps;
 }
 
+std::vector<FileStep> builder_system_steps(const std::string& worker_folder, const BuilderJob& job) {
+    auto steps = system_steps(worker_folder);
+    if (!job.network) {
+        return steps;
+    }
+    std::erase_if(steps, [](const FileStep& step) {
+        return step.target == "etc/hosts" || step.target == "etc/resolv.conf" ||
+               step.target == "etc/nsswitch.conf";
+    });
+    show(steps, "/etc/hosts");
+    show(steps, "/etc/resolv.conf");
+    steps.push_back(make(Kind::text_file, "etc/nsswitch.conf", {}, "passwd: files\nhosts: files dns\n"));
+    return steps;
+}
+
+std::vector<FileStep> builder_steps(const BuilderJob& job) {
+    std::vector<FileStep> steps;
+    if (!job.wheel.empty()) {
+        steps.push_back(make(Kind::bind, "wheel/" + job.wheel_name, job.wheel));
+        steps.back().is_file = true;
+        steps.back().label = "a wheel";
+    }
+    if (!job.certificates.empty()) {
+        steps.push_back(make(Kind::bind, "etc/cellblock-ca.pem", job.certificates));
+        steps.back().is_file = true;
+        steps.back().label = "the certificates " + job.certificates;
+    }
+    return steps;
+}
+
+FileStep packages_step(const std::string& folder) {
+    FileStep step = make(Kind::bind, "packages", folder);
+    step.label = "installed packages";
+    return step;
+}
+
 std::vector<FileStep> scratch_steps() {
     return {
         make(Kind::scratch, "tmp", {}, "tmp"),        make(Kind::scratch, "var/tmp", {}, "var-tmp"),

@@ -20,6 +20,10 @@ inline constexpr ScratchFolder kScratchFolders[] = {
 };
 
 std::vector<FileStep> system_steps(const std::string& worker_folder);
+// As system_steps; with a network also how the host finds names in it.
+std::vector<FileStep> builder_system_steps(const std::string& worker_folder, const BuilderJob& job);
+std::vector<FileStep> builder_steps(const BuilderJob& job);
+FileStep packages_step(const std::string& folder);
 std::vector<FileStep> scratch_steps();
 std::vector<FileStep> device_steps();
 std::vector<FileStep> proc_steps();

@@ -132,9 +132,14 @@ bool reaches_outside(const char* name, const FilterOptions& options) {
            (!options.own_user && is_one_of(calls_on_owned_files(), name));
 }
 
+// No setup.py runs where no process can be made.
+bool makes_process(std::string_view name) {
+    return name == "fork" || name == "vfork";
+}
+
 void add_allowed(Rules& rules, const FilterOptions& options) {
     for (const char* name : allowed_calls()) {
-        if (!reaches_outside(name, options)) {
+        if (!reaches_outside(name, options) && !(options.builder && makes_process(name))) {
             rules.allow(name);
         }
     }
@@ -163,8 +168,9 @@ void add_refused(Rules& rules) {
     }
 }
 
-void add_by_argument(Rules& rules) {
-    rules.allow("clone", has_bits(0, kNewNamespaces, 0));
+void add_by_argument(Rules& rules, const FilterOptions& options) {
+    const std::uint64_t needed = options.builder ? CLONE_THREAD : 0;
+    rules.allow("clone", has_bits(0, kNewNamespaces | needed, needed));
     for (const auto request : allowed_ioctls()) {
         rules.allow("ioctl", is(1, request));
     }
@@ -179,8 +185,11 @@ void add_by_argument(Rules& rules) {
     rules.allow("personality", is(0, 0xffffffff));
 }
 
-void add_sockets(Rules& rules) {
+void add_sockets(Rules& rules, const FilterOptions& options) {
     for (const auto& kind : kSockets) {
+        if (options.builder && kind.family == AF_UNIX) {
+            continue;  // the abstract ones of the host's network are there
+        }
         rules.allow("socket", is(0, static_cast<std::uint64_t>(kind.family)),
                     has_bits(1, kSocketType, static_cast<std::uint64_t>(kind.type)),
                     is(2, static_cast<std::uint64_t>(kind.protocol)));
@@ -257,9 +266,9 @@ Result<std::vector<sock_filter>> build_filter(const FilterOptions& options, std:
     Rules rules(filter.get());
     add_allowed(rules, options);
     add_refused(rules);
-    add_by_argument(rules);
+    add_by_argument(rules, options);
     if (options.namespaces) {
-        add_sockets(rules);
+        add_sockets(rules, options);
     }
     if (rules.failed() != 0) {
         return Error{"build the system call filter", -rules.failed(), "libseccomp refused a rule", {}};

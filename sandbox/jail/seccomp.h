@@ -21,6 +21,7 @@ struct FilterOptions {
     bool memory_is_limited = false;  // the sum, by a cgroup: see calls_with_memory_of_their_own()
     bool namespaces = true;          // without them: no sockets, nothing that reaches other processes
     bool own_user = true;            // nobody else's files are that user's
+    bool builder = false;            // threads but no new process; no Unix socket by name
 };
 
 // machine: one of libseccomp's SCMP_ARCH_ numbers; 0: this one.

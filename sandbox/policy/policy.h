@@ -44,6 +44,15 @@ struct EnvironmentRule {
     std::optional<std::string> value;
 };
 
+// What cells may install with %pip.
+struct PackageRules {
+    std::vector<std::string> allow;    // "pandas>=2,<3"; "*": any; none: nothing may be installed
+    std::string index;                 // URL of a PEP 503 index
+    bool dependencies = true;          // those of allowed packages may come along
+    std::uint64_t size_bytes = 0;      // of all that a session has installed
+    std::chrono::milliseconds time{};  // of one %pip
+};
+
 struct Limits {
     std::chrono::milliseconds cell_time{};      // a cell's wall-clock time
     std::chrono::milliseconds cell_time_max{};  // the most that %%timeout may ask for
@@ -68,6 +77,7 @@ struct Policy {
     Limits limits;
     OutputRules outputs;
     NetworkMode network = NetworkMode::none;
+    PackageRules packages;
     std::vector<FileRule> files;
     std::vector<EnvironmentRule> environment;
     bool show_usage = false;

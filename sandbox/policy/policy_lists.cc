@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "sandbox/packages/requirement.h"
 #include "sandbox/policy/policy_values.h"
 
 namespace cellblock::sandbox {
@@ -213,6 +214,13 @@ Result<std::vector<std::string>> read_comm_targets(const std::string& path, cons
     return read_names(path, value, &is_comm_target,
                       "a list of at most 64 names of targets, for example [\"jupyter.widget\"]",
                       "a target's name of at most 200 letters, digits and . _ - :");
+}
+
+Result<std::vector<std::string>> read_packages(const std::string& path, const json& value) {
+    return read_names(
+        path, value, [](std::string_view text) { return text == "*" || parse_requirement(text).ok(); },
+        "a list of at most 64 packages, for example [\"pandas>=2,<3\", \"seaborn\"]",
+        "a package's name with version ranges, for example \"pandas>=2,<3\", or \"*\" for any");
 }
 
 Result<Requirement> read_require(const std::string& path, const json& value) {

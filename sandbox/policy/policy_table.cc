@@ -224,6 +224,9 @@ std::vector<PolicyKey> make_table() {
         "network", "choice", "\"none\"", "`none`", &Policy::network, &read_network,
         [](NetworkMode mode) { return ordered_json(name_of(mode)); },
         "`none`: no network but the sandbox's own loopback."));
+    for (auto& key : package_keys()) {
+        table.push_back(std::move(key));
+    }
     table.push_back(member_key(
         "files", "list of objects", "[]", "at most 64 of {`host`, `sandbox`, `mode`}", &Policy::files,
         &read_files, &write_files,

@@ -29,4 +29,7 @@ struct PolicyKey {
 
 const std::vector<PolicyKey>& policy_table();
 
+// Its rows of `packages`.
+std::vector<PolicyKey> package_keys();
+
 }  // namespace cellblock::sandbox

@@ -34,7 +34,11 @@ std::string about_imports(const Policy& policy) {
     } else {
         out += "import only " + listed(*policy.imports);
     }
-    out += ". Nothing can be installed: no pip, no conda.";
+    const auto& allowed = policy.packages.allow;
+    const bool any = std::find(allowed.begin(), allowed.end(), "*") != allowed.end();
+    out += allowed.empty() ? ". Nothing can be installed: no pip, no conda."
+           : any           ? ". `%pip install NAME` installs packages of the index, wheels only."
+                           : ". `%pip install NAME` installs " + listed(allowed) + " and nothing else.";
     if (!policy.preload.empty()) {
         out += " Loaded already, so that importing them takes no time: " + listed(policy.preload) + ".";
     }

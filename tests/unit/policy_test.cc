@@ -122,8 +122,10 @@ TEST_CASE("policy: imports are names without dots, or any") {
 
 // One value for each key that differs from the default's.
 TEST_CASE("policy: what a language model is told follows every key that restricts a cell") {
-    const std::string untold[] = {"description", "engine",   "require", "python", "limits.start_time",
-                                  "show_usage",  "debugger", "audit",   "history"};
+    const std::string untold[] = {
+        "description",    "engine",        "require",      "python",  "limits.start_time",
+        "show_usage",     "debugger",      "audit",        "history", "packages.dependencies",
+        "packages.index", "packages.size", "packages.time"};
     const std::map<std::string, std::string> others{
         {"preload", R"({"preload": ["decimal"]})"},
         {"imports", R"({"imports": ["math"]})"},
@@ -139,6 +141,7 @@ TEST_CASE("policy: what a language model is told follows every key that restrict
         {"outputs.html", R"({"outputs": {"html": "drop"}})"},
         {"outputs.mime", R"({"outputs": {"mime": ["text/plain"]}})"},
         {"outputs.comms", R"({"outputs": {"comms": ["some.target"]}})"},
+        {"packages.allow", R"({"packages": {"allow": ["seaborn"]}})"},
         {"files", R"({"files": [{"host": "/srv", "sandbox": "/data"}]})"},
         {"environment", R"({"environment": {"TOKEN": "hidden-value"}})"},
     };

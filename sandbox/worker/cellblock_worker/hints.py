@@ -55,9 +55,14 @@ class Hints:
         if isinstance(error, ImportError) and getattr(error, "refused_by_policy", False):
             return "the policy names the modules that cells may import", "imports"
         if isinstance(error, ModuleNotFoundError) and error.name:
-            return ("no module %s in %s; packages can't be installed from within this sandbox"
-                    % (error.name.partition(".")[0], sys.executable), "python")
+            return self._about_module(error.name.partition(".")[0])
         return None
+
+    def _about_module(self, name):
+        allowed = self._facts.get("packages")
+        if allowed:
+            return "no module %s; %%pip install may bring: %s" % (name, ", ".join(allowed)), "packages.allow"
+        return "no module %s in %s; packages can't be installed from within this sandbox" % (name, sys.executable), "python"
 
     def _about_files(self, error):
         if not isinstance(error, (FileNotFoundError, PermissionError)) and error.errno != errno.EROFS:

@@ -6,13 +6,19 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magics.config import ConfigMagics
 
+from . import packages
+
 
 @magics_class
 class SandboxMagics(Magics):
     @line_magic
     def pip(self, line):
-        """Packages can't be installed in a sandbox."""
-        self._no_packages("pip", line)
+        """Installs packages, where the policy allows it."""
+        words = packages.words_of(line)
+        if words[:1] == ["install"] and self.shell.packages.allowed:
+            self.shell.packages.install(words[1:])
+        else:
+            self._no_packages("pip", line)
 
     @line_magic
     def conda(self, line):
@@ -81,6 +87,11 @@ class SandboxMagics(Magics):
 
 
 def no_packages_text(facts, command):
+    allowed = facts.get("packages")
+    if allowed:
+        return ("%s: use %%pip install here; the policy allows %s (policy \"%s\", key packages.allow)"
+                % (command.strip(), ", ".join(allowed), facts.get("name", "?")))
     return ("packages can't be installed in this sandbox (%s): its Python, %s, is read-only and there is no "
-            "network. Install the package there from outside, or choose another Python "
-            '(policy "%s", key python).' % (command.strip(), sys.executable, facts.get("name", "?")))
+            "network. Install the package there from outside, choose another Python (key python), or let who keeps "
+            'the policy allow packages (policy "%s", key packages.allow).'
+            % (command.strip(), sys.executable, facts.get("name", "?")))

@@ -49,6 +49,7 @@ class ZMQInteractiveShell(InteractiveShell):
     channel = Any()
     pipes = Any()
     hints = Any()
+    packages = Any()
     reserve = Any()
     policy_facts = Any({})
     questions = Any()

@@ -81,12 +81,14 @@ class Worker:
 
     def _make_shell(self):
         release = startup.find_ipython()
-        from . import comms, completion, displays, hints, history, ipykernel_names, kernel, magics, shell
+        from . import comms, completion, displays, hints, history, ipykernel_names, kernel, magics, packages, shell
         self._kernel = kernel.Kernel()
         self._questions = history.Questions(self._channel, self._facts)
         self._shell = shell.make_shell(self._channel, self._pipes, self._kernel, self._facts, self._questions)
         self._shell.hints = hints.Hints(self._facts)
         self._shell.reserve = self._reserve
+        self._shell.packages = packages.Packages(self._channel, self._pipes, self._facts)
+        self._shell.packages.show()
         self._comms = comms.install(self._channel, self._pipes, self._kernel)
         self._kernel.comm_manager = self._comms
         ipykernel_names.install(shell.ZMQInteractiveShell, displays.Publisher, displays.ResultHook, magics.SandboxMagics,

@@ -1,0 +1,75 @@
+// A frame's fields, read one by one with their schema checked.
+//
+// Purpose: the first field that breaks the schema is remembered; reading goes
+// on with empty values, so that a reader needs one check, at its end.
+// Ownership: refers to the frame; texts and buffers are moved out of it, each
+// buffer once. Threads: one. Failure: good() and error().
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "sandbox/channel/frame.h"
+#include "sandbox/events.h"
+
+namespace cellblock::sandbox {
+
+constexpr std::size_t kNameBytes = 1024;      // types, identifiers
+constexpr std::size_t kTextBytes = 8U << 20;  // whatever a person reads
+constexpr std::size_t kListItems = 10'000;
+
+class Fields {
+public:
+    explicit Fields(Frame& frame) : frame_(frame), type_(frame.type()) {}
+
+    [[nodiscard]] bool good() const { return !error_; }
+    [[nodiscard]] Error error() const { return *error_; }
+    void fail(const std::string& field);
+
+    std::string text(const char* name, std::size_t max = kTextBytes);
+    std::optional<std::string> optional_text(const char* name, std::size_t max = kNameBytes);
+    std::vector<std::string> texts(const char* name);
+    bool flag(const char* name);
+    std::uint64_t number(const char* name, std::uint64_t max = static_cast<std::uint64_t>(
+                                               std::numeric_limits<std::int64_t>::max()));
+    std::int64_t integer(const char* name);  // within the 53 bits that JSON keeps exactly
+    std::optional<int> optional_int(const char* name);
+    bool is_null(const char* name);
+
+    // Fields that are indices of buffers: any bytes; UTF-8; JSON that begins with `bracket`; a list.
+    std::string buffer(const char* name);
+    std::string buffer_text(const char* name);
+    RawJson raw(const char* name, char bracket);
+    std::vector<std::string> buffers(const char* name);
+    std::vector<MimeItem> mime_bundle(const char* name);
+
+    template <class Value>
+    Value one_of(const char* name, std::initializer_list<std::pair<const char*, Value>> values) {
+        const std::string given = text(name, kNameBytes);
+        for (const auto& [word, value] : values) {
+            if (given == word) {
+                return value;
+            }
+        }
+        fail(name);
+        return values.begin()->second;
+    }
+
+private:
+    nlohmann::json* find(const char* name);
+    std::string buffer_at(const nlohmann::json& index, const char* name);
+    RawJson raw_at(const nlohmann::json& index, const char* name);
+
+    Frame& frame_;
+    std::string type_;
+    std::optional<Error> error_;
+    std::set<std::size_t> taken_;
+};
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,48 @@
+// What one session has installed.
+//
+// Purpose: the folder `seen` is what its sandbox sees at /packages. Packages are
+// added while the sandbox runs and are seen at once.
+// Ownership: of the session's folder in the store; removed at the end, unless it
+// is kept for a restart. Threads: one.
+// Failure: an Error; what was shown before stays.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "sandbox/base/result.h"
+#include "sandbox/base/unique_fd.h"
+#include "sandbox/packages/store.h"
+#include "sandbox/packages/wheel.h"
+
+namespace cellblock::sandbox {
+
+class PackageFolder {
+public:
+    // `name`: that of an earlier session whose packages are to be found again, or of none; empty: a new one.
+    static Result<PackageFolder> open(const PackageStore& store, const std::string& name);
+
+    [[nodiscard]] std::string seen() const { return folder_.path() + "/seen"; }
+    // name → version
+    [[nodiscard]] const std::map<std::string, std::string>& installed() const { return installed_; }
+    [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
+
+    // Shows the entry's files, in the place of an earlier version's.
+    Status add(const WheelName& wheel, const std::string& entry, std::uint64_t most_bytes);
+    // The folder outlives this object, for a session of the same name that starts soon.
+    void keep() { folder_.release(); }
+
+private:
+    void remove_earlier(const std::string& name);
+    [[nodiscard]] Status write_list() const;
+    void read_list();
+
+    TemporaryFolder folder_;
+    UniqueFd lock_;
+    std::map<std::string, std::string> installed_;
+    std::map<std::string, std::string> entries_;  // name → entry's path
+    std::uint64_t bytes_ = 0;
+};
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,63 @@
+// Installed packages on the host's disk.
+//
+// Purpose: in ~/.cache/cellblock/packages, for this user alone:
+//   entries/<key>    a wheel unpacked; the key says the wheel's SHA-256, as the
+//                    host computed it, and for which Python it was unpacked
+//   sessions/<name>  what one session has installed: `seen` is what its sandbox
+//                    sees at /packages (hard links into entries, so that an entry
+//                    costs its room once), `lock` says that it is in use
+//   incoming-…       what is being written
+// An entry is made whole and then renamed, so it is complete or not there.
+// Ownership: an incoming folder is the caller's (TemporaryFolder); a session's is
+// PackageFolder's. What a crash left is swept when a store is opened.
+// Threads: one; several processes may use one store.
+// Failure: an Error with the path at fault.
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "sandbox/base/result.h"
+
+namespace cellblock::sandbox {
+
+class PackageStore {
+public:
+    // Makes the folders; sweeps what is old or was left.
+    static Result<PackageStore> open();
+
+    [[nodiscard]] bool has(const std::string& key) const;
+    [[nodiscard]] std::string entry(const std::string& key) const { return root_ + "/entries/" + key; }
+    [[nodiscard]] const std::string& root() const { return root_; }
+
+    // A new, empty folder in the store; the caller removes or publishes it.
+    [[nodiscard]] Result<std::string> incoming() const;
+    // Moves a whole tree to its key. Where another process was first, theirs stays.
+    [[nodiscard]] Status publish(const std::string& folder, const std::string& key) const;
+
+private:
+    explicit PackageStore(std::string root) : root_(std::move(root)) {}
+    void sweep() const;
+
+    std::string root_;
+};
+
+// A folder that is removed when this goes.
+class TemporaryFolder {
+public:
+    TemporaryFolder() = default;
+    explicit TemporaryFolder(std::string path) : path_(std::move(path)) {}
+    ~TemporaryFolder();
+    TemporaryFolder(TemporaryFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+    TemporaryFolder& operator=(TemporaryFolder&& other) noexcept;
+    TemporaryFolder(const TemporaryFolder&) = delete;
+    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+    void release() { path_.clear(); }
+
+private:
+    std::string path_;
+};
+
+}  // namespace cellblock::sandbox
