@@ -5,6 +5,7 @@ Arguments: the kernel's name, then what to do: "cell:CODE" runs it, "tab:CODE" a
 """
 
 import json
+import os
 import re
 import sys
 import time
@@ -77,6 +78,7 @@ def main(kernel, steps):
             print(json.dumps(driver.state()), flush=True)
     finally:
         driver.leave()
+    os._exit(0)  # Qt's own clean-up can crash, and isn't what is tested
 
 
 main(sys.argv[1], sys.argv[2:])

@@ -6,6 +6,7 @@ Failure: TimedOut, which tells what did come.
 """
 
 import contextlib
+import re
 import time
 import uuid
 
@@ -13,6 +14,8 @@ import zmq
 
 from support.wire import Maker, Message
 
+# Shown, and then cleared, where a first cell waits long for its sandbox: on a machine that is busy.
+NOTICE = re.compile(r"starting sandbox \([\w-]+\)…\n")
 PATIENCE = 60.0  # seconds; generous, the machine may be busy
 
 CHANNELS = {"shell": "shell_port", "control": "control_port", "stdin": "stdin_port",
@@ -58,7 +61,8 @@ class Run:
 
     @property
     def stderr(self):
-        return self.text("stderr")
+        text = self.text("stderr")
+        return NOTICE.sub("", text, 1) if self.of("clear_output") else text
 
     @property
     def result(self):
