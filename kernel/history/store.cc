@@ -99,14 +99,14 @@ Status HistoryStore::add(int number, const std::string& input) {
         session_ = *row;
     }
     auto added = database_
-                           .prepare(
-                               "INSERT OR REPLACE INTO inputs (session, line, bytes, input)"
-                               " VALUES (?1, ?2, ?3, ?4)")
-                           .bind(1, *session_)
-                           .bind(2, number)
-                           .bind(3, static_cast<std::int64_t>(input.size()))
-                           .bind(4, input)
-                           .run();
+                     .prepare(
+                         "INSERT OR REPLACE INTO inputs (session, line, bytes, input)"
+                         " VALUES (?1, ?2, ?3, ?4)")
+                     .bind(1, *session_)
+                     .bind(2, number)
+                     .bind(3, static_cast<std::int64_t>(input.size()))
+                     .bind(4, input)
+                     .run();
     if (!added || ++adds_ % kAddsBetweenTrims != 0) {
         return added;
     }

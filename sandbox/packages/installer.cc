@@ -57,7 +57,7 @@ std::optional<TimePoint> Installer::next_deadline() const {
 }
 
 void Installer::begin(const InstallRequest& request, const std::string& python) {
-    work_.emplace();
+    work_ = std::make_unique<Work>();
     work_->deadline = now_() + policy_.packages.time;
     work_->variant = sha256(policy_.python + "\n" + python + "\n" + kFormat).substr(0, 16);
     auto order = make_order(request.requirements, policy_.packages, policy_.name);

@@ -44,7 +44,7 @@ public:
 
     // `python`: the version that the session's sandbox runs ("3.11.2").
     void begin(const InstallRequest& request, const std::string& python);
-    [[nodiscard]] bool busy() const { return work_.has_value(); }
+    [[nodiscard]] bool busy() const { return work_ != nullptr; }
     void cancel();
 
     [[nodiscard]] int poll_fd() const { return epoll_.get(); }
@@ -100,7 +100,7 @@ private:
     std::optional<PackageStore> store_;
     std::optional<PackageFolder> folder_;
     std::string unusable_;  // why there is no store
-    std::optional<Work> work_;
+    std::unique_ptr<Work> work_;
     std::optional<InstallAnswer> refused_;
 };
 
