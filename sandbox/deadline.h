@@ -12,6 +12,9 @@
 
 namespace cellblock::sandbox {
 
+// What the client asks beside cells, and what runs the user's code too: completion, inspection, a debugger's view.
+constexpr std::chrono::milliseconds kQueryTime{10'000};
+
 enum class Push { none, interrupt, kill_worker, kill_sandbox };
 enum class PushCause { none, deadline, user };
 
