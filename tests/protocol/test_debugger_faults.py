@@ -1,5 +1,6 @@
 """Line 61: a debugger's client across a restart of its kernel, and code that never ends where a client only wants to look."""
 
+import subprocess
 import time
 
 import pytest
@@ -222,3 +223,22 @@ def test_61_an_expression_without_a_frame_sees_the_sessions_variables(debug):
     debug.say("evaluate", expression="numbers.append(3); more = 4", context="repl")
     assert debug.client.run("numbers, more").result == "([1, 2, 3], 4)"
     assert "NameError" in debug.say("evaluate", ok=False, expression="nothing_of_the_kind", context="repl")["message"]
+
+
+# --- no debugpy
+
+def test_61_without_debugpy_the_reply_says_what_to_install(module_place):
+    folder = module_place.root / "without"
+    subprocess.run([kernels.PYTHON, "-m", "venv", "--system-site-packages", "--without-pip", folder], check=True)
+    packages = next(folder.glob("lib/python3*/site-packages"))
+    (packages / "without.pth").write_text("import sys; sys.modules['debugpy'] = None\n")
+    policy = module_place.policy("without", debugger=True, python=str(folder / "bin" / "python"))
+    kernel = kernels.Kernel(module_place, policy=policy)
+    try:
+        debug = Debug(kernel)
+        assert kernel.client.ask("kernel_info_request").content["debugger"] is False
+        reply = debug.say("debugInfo", ok=False)
+        assert "pip install debugpy" in reply["message"] and reply["body"]["breakpoints"] == []  # JupyterLab looks there first
+        assert "pip install debugpy" in debug.say("initialize", ok=False)["message"]
+    finally:
+        assert not kernel.stop()

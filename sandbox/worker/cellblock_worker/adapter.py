@@ -110,6 +110,8 @@ def listen():
 def dispose():
     """Of what was connected to an adapter that is gone; else the next one would wait for it in vain."""
     from _pydevd_bundle.pydevd_constants import get_global_debugger
+    from debugpy.server import api
+    api.listen.called = False  # newer ones refuse to listen twice
     debugger = get_global_debugger()
     if debugger is None:
         return
@@ -117,6 +119,8 @@ def dispose():
     until = time.monotonic() + DISPOSE_SECONDS
     while get_global_debugger() is not None and time.monotonic() < until:
         time.sleep(LOOK_SECONDS)
+    for thread in threading.enumerate():
+        mark_running(thread)
 
 
 def trace_this_thread(wanted):
@@ -142,11 +146,11 @@ def resume_all():
 
 def evaluates():
     """Does the main thread, stopped, do something that debugpy was asked for? It catches what is raised there."""
-    frame, inner = sys._current_frames().get(threading.main_thread().ident), None
+    frame = sys._current_frames().get(threading.main_thread().ident)
     while frame is not None:
-        if frame.f_code.co_name == "process_internal_commands":
-            return inner == "do_it"
-        frame, inner = frame.f_back, frame.f_code.co_name
+        if frame.f_code.co_name == "do_it" and frame.f_code.co_filename.endswith("pydevd_comm.py"):
+            return True
+        frame = frame.f_back
     return False
 
 
