@@ -12,7 +12,7 @@
 
 namespace cellblock::sandbox {
 
-// What the client asks beside cells, and what runs the user's code too: completion, inspection, a debugger's view.
+// What a client asks beside cells and the user's code answers: completion, inspection, a debugger's view.
 constexpr std::chrono::milliseconds kQueryTime{10'000};
 
 enum class Push { none, interrupt, kill_worker, kill_sandbox };

@@ -26,11 +26,6 @@ bool resumes(std::string_view command) {
                             "restartFrame", "disconnect", "terminate"});
 }
 
-// These evaluate the user's code: reprs, properties, expressions.
-bool inspects(std::string_view command) {
-    return one_of(command, {"inspectVariables", "richInspectVariables", "variables", "evaluate", "modules"});
-}
-
 bool detaches(std::string_view command) {
     return command == "disconnect" || command == "terminate";
 }
@@ -38,6 +33,15 @@ bool detaches(std::string_view command) {
 std::string name_in(const json& message, const char* key) {
     const auto found = message.find(key);
     return found != message.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+// Does it evaluate the user's code (reprs, properties, expressions) outside of a stopped cell's frames?
+bool inspects(const json& request) {
+    const auto arguments = request.find("arguments");
+    const bool framed = arguments != request.end() && arguments->is_object() &&
+                        !arguments->value("frameId", json()).is_null();
+    return !framed && one_of(name_in(request, "command"), {"inspectVariables", "richInspectVariables",
+                                                           "variables", "evaluate", "modules"});
 }
 
 // JupyterLab looks into a body before it looks at `success`.
@@ -70,8 +74,12 @@ bool RateBound::spend(TimePoint now) {
 }
 
 void DebugRelay::refuse(DebugId id, const Pending& request, const std::string& reason) {
-    const json reply{{"status", "error"},     {"type", "response"},         {"request_seq", request.seq},
-                     {"success", false},      {"command", request.command}, {"message", reason},
+    const json reply{{"status", "error"},
+                     {"type", "response"},
+                     {"request_seq", request.seq},
+                     {"success", false},
+                     {"command", request.command},
+                     {"message", reason},
                      {"body", empty_body(request.command)}};
     events_.emplace_back(DebugReply{id, RawJson{reply.dump(-1, ' ', false, json::error_handler_t::replace)}});
 }
@@ -100,11 +108,11 @@ std::optional<std::string> DebugRelay::begin(DebugId id, const std::string& requ
     } else {
         stopped_ = stopped_ && !resumes(pending.command);
         attached_ = attached_ && !detaches(pending.command);
-        idle = idle && !stopped_;
-        pending.inspection = idle && inspects(pending.command);
+        pending.inspection = idle && !stopped_ && inspects(*parsed);
+        auto frame = encode_debug_request(id, request, pending.inspection);
         pending_.emplace(id, std::move(pending));
         next_inspection(now);
-        return encode_debug_request(id, request, idle);
+        return frame;
     }
     return std::nullopt;
 }
@@ -114,11 +122,12 @@ std::optional<std::string> DebugRelay::begin(DebugId id, const std::string& requ
 Status DebugRelay::take(const DebuggerFound& found) {
     available_ = found.available;
     if (!found.available) {
-        missing_ = found.sockets ? "there is no debugger here: the sandbox's Python has no debugpy. Install it "
-                                   "(pip install debugpy, or Debian's python3-debugpy) and restart the kernel"
-                                 : "there is no debugger here: this host gives the sandbox no network namespace, "
-                                   "so it has no sockets for debugpy to listen on (level contained). `cellblock "
-                                   "doctor` says how to get namespaces";
+        missing_ = found.sockets
+                       ? "there is no debugger here: the sandbox's Python has no debugpy. Install it "
+                         "(pip install debugpy, or Debian's python3-debugpy) and restart the kernel"
+                       : "there is no debugger here: this host gives the sandbox no network namespace, "
+                         "so it has no sockets for debugpy to listen on (level contained). `cellblock "
+                         "doctor` says how to get namespaces";
         fail_all(missing_);
     }
     return Ok{};
@@ -203,9 +212,10 @@ Push DebugRelay::step(TimePoint now) {
             ++one;
             continue;
         }
-        refuse(id, request,
-               "the debugger gave no answer within " + format_duration(kTime) +
-                   (stopped_ ? "; an interrupt of the kernel ends the cell and what is evaluated in it" : ""));
+        refuse(
+            id, request,
+            "the debugger gave no answer within " + format_duration(kTime) +
+                (stopped_ ? "; an interrupt of the kernel ends the cell and what is evaluated in it" : ""));
         too_late_.insert(id);
         one = pending_.erase(one);
     }

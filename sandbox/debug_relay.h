@@ -96,8 +96,8 @@ private:
     std::string missing_;  // why it isn't, for people
     std::map<DebugId, Pending> pending_;
     std::optional<DeadlineLadder> ladder_;  // of the first inspection that is pending
-    std::set<DebugId> too_late_;  // were answered with an error; the worker may answer yet
-    RateBound states_{200, 100};  // stopped, continued
+    std::set<DebugId> too_late_;            // were answered with an error; the worker may answer yet
+    RateBound states_{200, 100};            // stopped, continued
     RateBound others_{500, 200};
     bool attached_ = false;
     bool stopped_ = false;

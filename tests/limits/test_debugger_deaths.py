@@ -53,13 +53,14 @@ def test_of_a_part_of_the_sandbox(debug, who):
         pytest.skip("there is no process between the kernel and the warden")
     os.kill(parts[who], signal.SIGSTOP)  # so that requests are on their way when it dies
     requests = [debug.send("stackTrace", threadId=1), debug.send("inspectVariables")]
+    time.sleep(0.5)
     os.kill(parts[who], signal.SIGKILL)
     run = debug.client.finish(cell, timeout=20)
     assert run.content["ename"] == "WorkerDied" and LOST in run.content["evalue"], run.content
     for request in requests:
         reply = debug.client.finish(request, timeout=20).reply.content
         assert reply["type"] == "response"
-        if who == "worker":
+        if who == "worker":  # while the others stand still, the debugger in the worker answers as ever
             assert reply["success"] is False and "has ended" in reply["message"], reply
     debug.event("terminated")
     assert "isn't running" in debug.say("stackTrace", ok=False, threadId=1)["message"]

@@ -184,6 +184,24 @@ def test_61_while_a_cell_runs_it_is_stopped_and_the_cell_goes_on(shared, module_
         assert not kernel.stop()
 
 
+def test_61_what_cant_be_stopped_while_a_cell_runs_holds_up_only_inspections(module_place):
+    kernel = kernels.Kernel(module_place, policy=module_place.policy("longer", debugger=True))
+    try:
+        debug = Debug(kernel)
+        debug.client.run("import time\nclass Asleep:\n    def __repr__(self): time.sleep(14); return 'awake'\nasleep = Asleep()").ok()
+        cell = debug.client.execute("for step in range(1800): time.sleep(0.01)\nprint('on')")
+        debug.client.first(cell, "execute_input")
+        requests = [debug.send("inspectVariables"), debug.send("evaluate", expression="6 * 7"), debug.send("debugInfo")]
+        late, behind, info = [debug.client.finish(one, timeout=40).reply.content for one in requests]
+        assert late["success"] is False and "longer than 10 s" in late["message"]
+        assert behind["success"] is False and "an earlier inspection" in behind["message"]
+        assert info["success"] is True
+        assert debug.client.finish(cell, timeout=60).ok().stdout == "on\n"
+        assert debug.say("evaluate", expression="6 * 7")["result"] == "42"
+    finally:
+        assert not kernel.stop()
+
+
 def test_61_at_a_breakpoint_an_interrupt_ends_it(debug):
     debug.attach()
     debug.breakpoints(CELL, 3)
