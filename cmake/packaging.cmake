@@ -14,7 +14,8 @@ install(FILES README.md SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR}
         PATTERN quickstart EXCLUDE PATTERN __pycache__ EXCLUDE PATTERN .ipynb_checkpoints EXCLUDE)
 
-# The kernelspec is written at install time, because its argv holds the prefix.
+# The kernelspec is written at install time, because its argv holds the prefix. Which Python will be there isn't known
+# yet, so it says that there is a debugger, as ipykernel's does; where debugpy is missing, debug_reply tells so.
 set(CELLBLOCK_KERNEL_PYTHON /usr/bin/python3 CACHE STRING "The Python of the packaged kernelspec")
 install(CODE "
   set(program \"\${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_BINDIR}/cellblock\")
@@ -33,7 +34,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "python3, python3-ipython (>= 8.0)")
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "python3-matplotlib, python3-pandas")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "python3-debugpy, python3-matplotlib, python3-pandas")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "jupyter-console, jupyter-notebook")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/cmake/debian/postinst;${CMAKE_SOURCE_DIR}/cmake/debian/prerm)

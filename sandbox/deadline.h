@@ -12,6 +12,9 @@
 
 namespace cellblock::sandbox {
 
+// What a client asks beside cells and the user's code answers: completion, inspection, a debugger's view.
+constexpr std::chrono::milliseconds kQueryTime{10'000};
+
 enum class Push { none, interrupt, kill_worker, kill_sandbox };
 enum class PushCause { none, deadline, user };
 

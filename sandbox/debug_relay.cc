@@ -35,6 +35,26 @@ std::string name_in(const json& message, const char* key) {
     return found != message.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+// Does it evaluate the user's code (reprs, properties, expressions) outside of a stopped cell's frames?
+bool inspects(const json& request) {
+    const auto arguments = request.find("arguments");
+    const bool framed = arguments != request.end() && arguments->is_object() &&
+                        !arguments->value("frameId", json()).is_null();
+    return !framed && one_of(name_in(request, "command"), {"inspectVariables", "richInspectVariables",
+                                                           "variables", "evaluate", "modules"});
+}
+
+// JupyterLab looks into a body before it looks at `success`.
+json empty_body(std::string_view command) {
+    if (command == "inspectVariables" || command == "variables") {
+        return {{"variables", json::array()}};
+    }
+    if (command == "setBreakpoints" || command == "debugInfo") {
+        return {{"breakpoints", json::array()}};
+    }
+    return json::object();
+}
+
 bool succeeded(const RawJson& content) {
     const auto parsed = parse_json_object(content.text, kDepth * 2);
     return parsed && parsed->value("success", json(false)) == true;
@@ -54,13 +74,18 @@ bool RateBound::spend(TimePoint now) {
 }
 
 void DebugRelay::refuse(DebugId id, const Pending& request, const std::string& reason) {
-    const json reply{{"status", "error"},     {"type", "response"},         {"request_seq", request.seq},
-                     {"success", false},      {"command", request.command}, {"message", reason},
-                     {"body", json::object()}};
+    const json reply{{"status", "error"},
+                     {"type", "response"},
+                     {"request_seq", request.seq},
+                     {"success", false},
+                     {"command", request.command},
+                     {"message", reason},
+                     {"body", empty_body(request.command)}};
     events_.emplace_back(DebugReply{id, RawJson{reply.dump(-1, ' ', false, json::error_handler_t::replace)}});
 }
 
-std::optional<std::string> DebugRelay::begin(DebugId id, const std::string& request, TimePoint now) {
+std::optional<std::string> DebugRelay::begin(DebugId id, const std::string& request, bool idle,
+                                             TimePoint now) {
     Pending pending{0, {}, now + kTime};
     const auto parsed = request.size() <= kRequestBytes ? parse_json_object(request, kDepth)
                                                         : Result<json>(Error{"debug_request", 0, "", {}});
@@ -77,16 +102,17 @@ std::optional<std::string> DebugRelay::begin(DebugId id, const std::string& requ
     } else if (pending.command.empty()) {
         refuse(id, pending, "a request of at most 4 MiB with a `command` is needed");
     } else if (available_ == false) {
-        refuse(
-            id, pending,
-            "there is no debugger here: the sandbox's Python has no debugpy, or its level allows no sockets");
+        refuse(id, pending, missing_);
     } else if (pending_.size() >= kMostPending) {
         refuse(id, pending, "too many requests wait for the debugger; ask again later");
     } else {
         stopped_ = stopped_ && !resumes(pending.command);
         attached_ = attached_ && !detaches(pending.command);
+        pending.inspection = idle && !stopped_ && inspects(*parsed);
+        auto frame = encode_debug_request(id, request, pending.inspection);
         pending_.emplace(id, std::move(pending));
-        return encode_debug_request(id, request);
+        next_inspection(now);
+        return frame;
     }
     return std::nullopt;
 }
@@ -95,16 +121,26 @@ std::optional<std::string> DebugRelay::begin(DebugId id, const std::string& requ
 
 Status DebugRelay::take(const DebuggerFound& found) {
     available_ = found.available;
+    if (!found.available) {
+        missing_ = found.sockets
+                       ? "there is no debugger here: the sandbox's Python has no debugpy. Install it "
+                         "(pip install debugpy, or Debian's python3-debugpy) and restart the kernel"
+                       : "there is no debugger here: this host gives the sandbox no network namespace, "
+                         "so it has no sockets for debugpy to listen on (level contained). `cellblock "
+                         "doctor` says how to get namespaces";
+        fail_all(missing_);
+    }
     return Ok{};
 }
 
 Status DebugRelay::take(const DebuggerGone& /*gone*/) {
     available_ = false;
-    fail_all("the sandbox's Python has closed its debugger; restart the kernel to debug again");
+    missing_ = "the sandbox's Python has closed its debugger; restart the kernel to debug again";
+    fail_all(missing_);
     return Ok{};
 }
 
-Status DebugRelay::take(const DebugAnswer& answer, TimePoint /*now*/) {
+Status DebugRelay::take(const DebugAnswer& answer, TimePoint now) {
     const auto found = pending_.find(answer.request);
     if (found == pending_.end()) {
         if (too_late_.erase(answer.request) > 0) {
@@ -115,8 +151,17 @@ Status DebugRelay::take(const DebugAnswer& answer, TimePoint /*now*/) {
     if (found->second.command == "attach") {
         attached_ = succeeded(answer.content);
     }
+    const bool stopped = found->second.inspection && ladder_ && ladder_->rung() != Rung::none;
+    if (stopped && !succeeded(answer.content)) {
+        refuse(answer.request, found->second, inspection_ended("your variables are intact"));
+    } else {
+        events_.emplace_back(DebugReply{answer.request, firewall_.admit_debug(answer.content)});
+    }
+    if (found->second.inspection) {
+        ladder_.reset();
+    }
     pending_.erase(found);
-    events_.emplace_back(DebugReply{answer.request, firewall_.admit_debug(answer.content)});
+    next_inspection(now);
     return Ok{};
 }
 
@@ -131,6 +176,7 @@ Status DebugRelay::take(const DebugNews& news, TimePoint now) {
             return Error{"debug", 0, "a flood of a debugger's events", {}};
         }
         stopped_ = attached_ && event == "stopped";
+        attached_ = attached_ && event != "terminated";
     } else if (!others_.spend(now)) {
         return Ok{};  // a cell may make threads by the thousand
     }
@@ -141,9 +187,14 @@ Status DebugRelay::take(const DebugNews& news, TimePoint now) {
 // --- ends
 
 void DebugRelay::fail_all(const std::string& reason) {
+    const bool pushed = ladder_ && ladder_->rung() >= Rung::worker_killed;
     for (const auto& [id, request] : pending_) {
-        refuse(id, request, reason);
+        refuse(id, request,
+               pushed && request.inspection
+                   ? inspection_ended("the session was restarted and variables are lost")
+                   : reason);
     }
+    ladder_.reset();
     if (attached_) {
         events_.emplace_back(
             DebugEvent{RawJson{R"({"type":"event","event":"terminated","seq":0,"body":{}})"}});
@@ -154,17 +205,51 @@ void DebugRelay::fail_all(const std::string& reason) {
     stopped_ = false;
 }
 
-void DebugRelay::step(TimePoint now) {
-    while (!pending_.empty() && pending_.begin()->second.until <= now) {
-        refuse(pending_.begin()->first, pending_.begin()->second,
-               "the debugger gave no answer within " + format_duration(kTime));
-        too_late_.insert(pending_.begin()->first);
-        pending_.erase(pending_.begin());
+Push DebugRelay::step(TimePoint now) {
+    for (auto one = pending_.begin(); one != pending_.end();) {
+        const auto& [id, request] = *one;
+        if (request.inspection || request.until > now) {
+            ++one;
+            continue;
+        }
+        refuse(
+            id, request,
+            "the debugger gave no answer within " + format_duration(kTime) +
+                (stopped_ ? "; an interrupt of the kernel ends the cell and what is evaluated in it" : ""));
+        too_late_.insert(id);
+        one = pending_.erase(one);
     }
+    return ladder_ ? ladder_->step(now) : Push::none;
 }
 
 std::optional<TimePoint> DebugRelay::next() const {
-    return pending_.empty() ? std::nullopt : std::optional(pending_.begin()->second.until);
+    auto next = ladder_ ? ladder_->next() : std::nullopt;
+    for (const auto& [id, request] : pending_) {
+        if (!request.inspection && (!next || request.until < *next)) {
+            next = request.until;
+        }
+    }
+    return next;
+}
+
+// --- what evaluates the user's code between cells
+
+void DebugRelay::next_inspection(TimePoint now) {
+    const auto waits = [](const auto& one) { return one.second.inspection; };
+    if (!ladder_ && std::any_of(pending_.begin(), pending_.end(), waits)) {
+        ladder_.emplace(now, inspection_time_, grace_time_);
+    }
+}
+
+Push DebugRelay::user_interrupt(TimePoint now) {
+    return ladder_ ? ladder_->user_interrupt(now) : Push::none;
+}
+
+std::string DebugRelay::inspection_ended(const std::string& state) const {
+    const bool late = ladder_->cause() == PushCause::deadline;
+    return (late ? "the inspection was stopped after " + format_duration(inspection_time_)
+                 : std::string("the inspection was interrupted")) +
+           "; " + state;
 }
 
 }  // namespace cellblock::sandbox

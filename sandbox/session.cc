@@ -47,7 +47,6 @@ struct Activity {
     std::optional<ErrorText> shown;     // the last error that the user saw
 };
 
-constexpr std::chrono::milliseconds kQueryTime{10'000};
 constexpr std::chrono::milliseconds kPatience{1000};  // before a wait for a sandbox is told of
 constexpr int kHistoryQuestions = 32;                 // of a cell; each may take the host's time
 constexpr int kInstalls = 32;                         // of a cell
@@ -211,7 +210,7 @@ void Session::Impl::refuse(const ErrorText& error, CellStatus status) {
 }
 
 void Session::Impl::dispatch_when_ready() {
-    if (!current_ || current_->sent || !host_.ready()) {
+    if (!current_ || current_->sent || !host_.ready() || debug_.inspecting()) {
         return;
     }
     end_notice();
@@ -248,7 +247,9 @@ void Session::Impl::push(Push push) {
         case Push::none:
             return;
         case Push::interrupt:
-            current_->input_pending.reset();
+            if (current_) {
+                current_->input_pending.reset();
+            }
             return host_.interrupt();
         case Push::kill_worker:
             return host_.kill_worker();
@@ -258,6 +259,7 @@ void Session::Impl::push(Push push) {
 }
 
 void Session::Impl::interrupt() {
+    push(debug_.user_interrupt(now_()));
     if (!current_) {
         return;
     }
@@ -284,7 +286,7 @@ DebugId Session::Impl::debug(const std::string& request) {
     if (debug_.offered()) {
         host_.start();
     }
-    auto frame = debug_.begin(id, request, now_());
+    auto frame = debug_.begin(id, request, !current_ && host_.ready(), now_());
     if (frame && !host_.send_to_debugger(std::move(*frame))) {
         debug_.fail_all(unavailable_.empty() ? "the sandbox's Python isn't there; ask again later"
                                              : "no sandbox can be had: " + unavailable_);
@@ -322,7 +324,7 @@ void Session::Impl::advance(const EventSink& sink) {
     if (current_ && current_->ladder) {
         push(current_->ladder->step(now_()));
     }
-    debug_.step(now_());
+    push(debug_.step(now_()));
     dispatch_when_ready();
     notice_wait();
     while (!events_.empty()) {

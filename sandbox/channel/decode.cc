@@ -176,7 +176,7 @@ Result<DebugMessage> decode_debug_frame(Frame frame) {
     Fields fields(frame);
     DebugMessage message;
     if (type == "debugger") {
-        message = DebuggerFound{fields.flag("available")};
+        message = DebuggerFound{fields.flag("available"), fields.optional_text("missing") != "sockets"};
     } else if (type == "debug_reply") {
         message = DebugAnswer{fields.number("request"), fields.raw("content", '{')};
     } else if (type == "debug_event") {

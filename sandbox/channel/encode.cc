@@ -113,8 +113,9 @@ std::string encode_input_reply(std::uint64_t request, const std::string& value) 
     return encode_frame({{"type", "input_reply"}, {"request", request}, {"value", value}});
 }
 
-std::string encode_debug_request(DebugId request, const std::string& content) {
-    return encode_frame({{"type", "debug_request"}, {"request", request}, {"content", 0}}, {content});
+std::string encode_debug_request(DebugId request, const std::string& content, bool idle) {
+    return encode_frame({{"type", "debug_request"}, {"request", request}, {"idle", idle}, {"content", 0}},
+                        {content});
 }
 
 std::string encode_history_reply(std::uint64_t request, const HistoryAnswer& answer) {

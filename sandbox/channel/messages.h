@@ -69,6 +69,7 @@ Result<WardenMessage> decode_warden_frame(const Frame& frame);
 // --- the worker's debugger → host
 struct DebuggerFound {
     bool available = false;
+    bool sockets = true;  // or else it's for want of these
 };
 struct DebugAnswer {
     DebugId request = 0;
@@ -84,7 +85,7 @@ using DebugMessage = std::variant<DebuggerFound, DebugAnswer, DebugNews, Debugge
 Result<DebugMessage> decode_debug_frame(Frame frame);
 
 // --- host → the worker's debugger
-std::string encode_debug_request(DebugId request, const std::string& content);
+std::string encode_debug_request(DebugId request, const std::string& content, bool idle);
 
 // --- host → worker: the bytes of a frame
 std::string encode_configure(const Policy& policy);

@@ -71,3 +71,33 @@ def test_stop_at_a_breakpoint_ends_the_cell_and_the_next_run_stops_again(noteboo
         one.wait_text(0, "KeyboardInterrupt")
         page.wait_for_selector(FRAME, state="detached")
     assert one.run(1) == "on\n"
+
+
+def restart(one, *names):
+    one.menu("Kernel", *names)
+    one.accept()
+
+
+@pytest.mark.long
+def test_breakpoints_hold_after_a_restart(notebook, page):
+    """JupyterLab 4.4 turns its debugger off at a plain restart, newer ones keep it on: with any kernel."""
+    one = notebook
+    turn_on(one)
+    break_at(one, 3)
+    restart(one, "Restart Kernel and Debug…")  # which runs the cells, too
+    page.wait_for_selector(FRAME)
+    wait_variable(one, ["total", "42"])
+    press(page, "Continue")
+    one.wait_done(0)
+    restart(one, "Restart Kernel…")
+    page.wait_for_timeout(5000)
+    if page.locator(ON).first.get_attribute("aria-pressed") != "true":
+        turn_on(one)
+    if not page.locator(".jp-DebuggerBreakpoint").count():
+        break_at(one, 3)
+    one.start(0)
+    page.wait_for_selector(FRAME)
+    wait_variable(one, ["total", "42"])
+    press(page, "Continue")
+    one.wait_done(0)
+    assert one.text(0) == "42\n"

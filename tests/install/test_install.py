@@ -5,6 +5,7 @@ import subprocess
 import venv
 
 import pytest
+from support import kernels
 
 DEBIAN_PYTHON = "/usr/bin/python3"
 LOGOS = {"logo-32x32.png", "logo-64x64.png", "logo-svg.svg"}
@@ -172,3 +173,14 @@ def test_installing_again_replaces(cellblock, tmp_path):
     argv = read_spec(spec_in(tmp_path))["argv"]
     assert argv[argv.index("--policy") + 1] == "default"
     assert len(list(spec_in(tmp_path).iterdir())) == 4
+
+
+def test_the_packages_own_kernelspec_promises_a_debugger_and_recommends_one(tmp_path):
+    """As ipykernel's: nothing of the Python that will be there is known when the package is made."""
+    build = kernels.REPO / "build"
+    if not (build / "cmake_install.cmake").exists():
+        pytest.skip("build/ isn't configured")
+    subprocess.run(["cmake", "--install", build, "--prefix", tmp_path], check=True, capture_output=True, timeout=60)
+    assert read_spec(spec_in(tmp_path))["metadata"] == {"debugger": True}
+    assert "python3-debugpy" in next(line for line in (build / "CPackConfig.cmake").read_text().splitlines()
+                                     if "CPACK_DEBIAN_PACKAGE_RECOMMENDS" in line)

@@ -6,11 +6,15 @@ debugger's thread.
 
 import json
 import os
+import signal
 import socket
 import sys
 import threading
+import time
 
 HEADER_END = b"\r\n\r\n"
+LOOK_SECONDS = 0.02
+DISPOSE_SECONDS = 5
 RUNNING = 1  # pydevd's STATE_RUN
 NO_WARNING = "PYDEVD_DISABLE_FILE_VALIDATION"  # of frozen modules, on the cell's stderr
 
@@ -38,11 +42,18 @@ class Adapter:
         self._socket.setblocking(True)
         self._received = b""
 
-    def disconnect(self):
+    def disconnect(self, reason="the debugger has disconnected"):
         if self._socket is not None:
             self._socket.close()
         self._socket = None
-        self._waiting.clear()
+        waiting, self._waiting = self._waiting, {}
+        for answered in waiting.values():
+            answered({"success": False, "message": reason})
+
+    def lost(self):
+        """Its process has ended; debugpy then lets the cell go on. The next connect() starts another."""
+        self._address = None
+        self.disconnect("debugpy's adapter has ended")
 
     def request(self, command, arguments, answered):
         self._sent += 1
@@ -87,12 +98,29 @@ def listen():
     try:
         import debugpy
         debugpy.configure(subProcess=False)
+        dispose()
         address = debugpy.listen(("127.0.0.1", 0))
     finally:
         if kept is None:
             del os.environ[NO_WARNING]
     trace_this_thread(False)
     return address
+
+
+def dispose():
+    """Of what was connected to an adapter that is gone; else the next one would wait for it in vain."""
+    from _pydevd_bundle.pydevd_constants import get_global_debugger
+    from debugpy.server import api
+    api.listen.called = False  # newer ones refuse to listen twice
+    debugger = get_global_debugger()
+    if debugger is None:
+        return
+    debugger.dispose_and_kill_all_pydevd_threads()
+    until = time.monotonic() + DISPOSE_SECONDS
+    while get_global_debugger() is not None and time.monotonic() < until:
+        time.sleep(LOOK_SECONDS)
+    for thread in threading.enumerate():
+        mark_running(thread)
 
 
 def trace_this_thread(wanted):
@@ -114,6 +142,23 @@ def mark_running(thread):
 def resume_all():
     from _pydevd_bundle.pydevd_api import PyDevdAPI
     PyDevdAPI().request_resume_thread("*")
+
+
+def evaluates():
+    """Does the main thread, stopped, do something that debugpy was asked for? It catches what is raised there."""
+    frame = sys._current_frames().get(threading.main_thread().ident)
+    while frame is not None:
+        if frame.f_code.co_name == "do_it" and frame.f_code.co_filename.endswith("pydevd_comm.py"):
+            return True
+        frame = frame.f_back
+    return False
+
+
+def interrupt_after_evaluation(wanted):
+    while evaluates():
+        time.sleep(LOOK_SECONDS)
+    if wanted():
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
 
 def stop_tracing():

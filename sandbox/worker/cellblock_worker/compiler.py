@@ -4,6 +4,7 @@ A name is a hash of the cell's text (MurmurHash2), so that a client can tell it 
 until a debugger asks for a cell's file.
 """
 
+import functools
 import os
 import struct
 
@@ -30,8 +31,10 @@ def murmur2(data, seed):
     return value ^ value >> 15
 
 
+@functools.lru_cache(maxsize=None)
 def prefix():
-    return os.path.join(_TEMPORARY, "ipykernel_%d" % os.getpid(), "")
+    """Another one for each worker, though its pid is always the same: a client tells by it that its cells' files are gone."""
+    return os.path.join(_TEMPORARY, "ipykernel_%d" % int.from_bytes(os.urandom(4), "big"), "")
 
 
 def file_name(code):

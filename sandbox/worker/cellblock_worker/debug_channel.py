@@ -20,8 +20,9 @@ class DebugChannel:
         self._socket.setblocking(True)
         self._parser = frames.Parser()
         self._lock = threading.Lock()
-        self.available = can_debug()
-        self._send({"type": "debugger", "available": self.available})
+        missing = what_is_missing()
+        self.available = missing is None
+        self._send({"type": "debugger", "available": self.available, "missing": missing})
 
     def fileno(self):
         return self._socket.fileno()
@@ -45,7 +46,7 @@ class DebugChannel:
         self._send({"type": "debug_event", "content": 0}, (content,))
 
     def receive(self):
-        """The requests that have come: (number, JSON text). None at the end of file."""
+        """The requests that have come: (number, JSON text, does no cell run?). None at the end of file."""
         data = self._socket.recv(1 << 20)
         if not data:
             return None
@@ -56,20 +57,23 @@ class DebugChannel:
             if frame is None:
                 return found
             header, buffers = frame
-            found.append((header["request"], buffers[header["content"]]))
+            found.append((header["request"], buffers[header["content"]], header["idle"]))
 
 
-def can_debug():
-    """Is there debugpy, and are there sockets for it to listen on?"""
+def what_is_missing():
+    """For debugging: debugpy, or sockets for it to listen on. None: nothing."""
     import importlib.util
     try:
         if importlib.util.find_spec("debugpy") is None:
-            return False
+            return "debugpy"
+    except (ImportError, ValueError):
+        return "debugpy"
+    try:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-        return True
-    except (OSError, ImportError, ValueError):
-        return False
+    except OSError:
+        return "sockets"
+    return None
 
 
 def keep_from_debugger(thread):
@@ -79,11 +83,12 @@ def keep_from_debugger(thread):
 class Debugging:
     """What the worker has of its debugger, which may never be wanted."""
 
-    def __init__(self, channel, shell, pipes, interrupts):
+    def __init__(self, channel, shell, pipes, interrupts, on_main):
         self._channel = channel
         self._shell = shell
         self._pipes = pipes
         self._interrupts = interrupts
+        self._on_main = on_main
         self._debugger = None
 
     def listen(self):
@@ -98,7 +103,7 @@ class Debugging:
 
     def _run(self):
         from .debugger import Debugger
-        self._debugger = Debugger(self._channel, self._shell, self._interrupts)
+        self._debugger = Debugger(self._channel, self._shell, self._interrupts, self._on_main)
         try:
             self._debugger.run()
         except OSError:

@@ -12,25 +12,28 @@ import select
 import sys
 import threading
 
-from . import adapter, jsontext
+from . import adapter, cells, jsontext
 from .cell_files import CellFiles
 from .compiler import SEED, SUFFIX, file_name
 from .debug_channel import keep_from_debugger
 from .debug_request import Failed, Request
-from .inspection import RICH_EXPRESSION, Variables, is_shown, rich
+from .inspection import RICH_EXPRESSION, Variables, is_shown, modules, rich
+from .inspections import Inspections
 
 SOURCE_BYTES = 4 << 20
 OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+LET_GO = b"cellblock: the debugger has ended, so the cell goes on without it\n"
 RESUMING = ("continue", "next", "stepIn", "stepOut")
 
 
 class Debugger:
-    def __init__(self, channel, shell, interrupts):
+    def __init__(self, channel, shell, interrupts, on_main):
         self._channel = channel
         self._shell = shell
         self._adapter = adapter.Adapter(self._on_event)
         self._files = CellFiles()
         self._variables = Variables()
+        self._inspections = Inspections(lambda compute, answered: on_main(lambda: self._untraced(compute), answered))
         self._started = False
         self._traced = False         # does the main thread trace?
         self._breakpoints = {}       # by file, as debugpy has set them
@@ -45,24 +48,24 @@ class Debugger:
     def run(self):
         while True:
             ready = self._wait()
+            self._inspections.step()
             if self._channel.fileno() in ready:
                 requests = self._channel.receive()
                 if requests is None:
                     return
-                for number, content in requests:
-                    self._serve(number, content)
+                for request in requests:
+                    self._serve(*request)
             if self._adapter.connected and self._adapter.fileno() in ready and not self._adapter.receive():
-                self._stop()
-                self._channel.event(b'{"type": "event", "event": "terminated", "seq": 0, "body": {}}')
+                self._lost()
 
     def _wait(self):
         poller = select.poll()
         poller.register(self._channel.fileno(), select.POLLIN)
         if self._adapter.connected:
             poller.register(self._adapter.fileno(), select.POLLIN)
-        return [fd for fd, _ in poller.poll()]
+        return [fd for fd, _ in poller.poll(self._inspections.timeout())]
 
-    def _serve(self, number, content):
+    def _serve(self, number, content, idle):
         message = {}
         try:
             message = json.loads(content)
@@ -70,7 +73,7 @@ class Debugger:
             handler = getattr(self, "_do_" + message["command"], None)
             if handler is None:
                 handler = self._forward
-            handler(Request(self._channel, number, message))
+            handler(Request(self._channel, number, message, idle))
         except OSError as error:
             Request(self._channel, number, message).fail("%s: %s" % (type(error).__name__, error))
         except Failed as reason:
@@ -158,6 +161,13 @@ class Debugger:
             self._shell.input_transformer_manager.cleanup_transforms.insert(*self._removed)
             self._removed = None
 
+    def _lost(self):
+        if self._stopped:
+            os.write(2, LET_GO)
+        self._adapter.lost()
+        self._stop()
+        self._channel.event(b'{"type": "event", "event": "terminated", "seq": 0, "body": {}}')
+
     def _keep_empty_lines(self):
         """IPython drops those at a cell's top, and breakpoints would be lines off."""
         from IPython.core.inputtransformer2 import leading_empty_lines
@@ -169,7 +179,7 @@ class Debugger:
     # --- on the main thread
 
     def begin_cell(self):
-        if self._interrupted:
+        if self._started and adapter.mark_running(threading.main_thread()) or self._interrupted:
             self._interrupted = False
             adapter.resume_all()
         if self._started or self._traced:
@@ -179,13 +189,27 @@ class Debugger:
     def _let_go(self):
         """An interrupt is about to be raised, in the midst of debugpy's own code if the cell is stopped.
 
-        Python then ends the tracing of this thread; begin_cell() brings it back.
+        Python then ends the tracing of this thread; begin_cell() brings it back. What is evaluated for debugpy takes the
+        interrupt in the cell's stead, so another one follows.
         """
-        if self._started and adapter.mark_running(threading.main_thread()):
+        if not self._started:
+            return
+        if adapter.evaluates():
+            cell = cells.latest()
+            beside(adapter.interrupt_after_evaluation, lambda: cells.latest() == cell)
+        elif adapter.mark_running(threading.main_thread()):
             self._interrupted = True
-            thread = threading.Thread(target=adapter.resume_all, daemon=True)  # the cell's other threads
-            keep_from_debugger(thread)
-            thread.start()
+            beside(adapter.resume_all)  # the cell's other threads
+
+    def _untraced(self, compute):
+        """The user's code for an inspection isn't to stop at a breakpoint."""
+        if not self._traced:
+            return compute()
+        try:
+            adapter.trace_this_thread(False)
+            return compute()
+        finally:
+            adapter.trace_this_thread(True)
 
     def leave_child_alone(self):
         if self._started:
@@ -222,15 +246,9 @@ class Debugger:
             "breakpoints": [{"source": path, "breakpoints": lines} for path, lines in self._breakpoints.items()]})
 
     def _do_modules(self, request):
-        modules = list(sys.modules.values())
         start = int(request.arguments.get("startModule") or 0)
-        count = int(request.arguments.get("moduleCount") or len(modules))
-        found = []
-        for number, module in enumerate(modules[start:start + count], start):
-            origin = getattr(getattr(module, "__spec__", None), "origin", None)
-            if isinstance(origin, str) and origin.endswith(".py"):
-                found.append({"id": number, "name": str(getattr(module, "__name__", "")), "path": origin})
-        request.succeed({"modules": found, "totalModules": len(modules)})
+        count = int(request.arguments.get("moduleCount") or len(sys.modules))
+        self._inspections.run(request, lambda: modules(start, count))
 
     # --- what a stopped cell shows
 
@@ -247,14 +265,15 @@ class Debugger:
 
     def _do_variables(self, request):
         if not self._stopped:
-            return request.succeed({"variables": self._variables.children(request.arguments["variablesReference"])})
+            reference = request.arguments["variablesReference"]
+            return self._inspections.run(request, lambda: {"variables": self._variables.children(reference)})
 
         def choose(body):
             body["variables"] = [one for one in body.get("variables", ()) if is_shown(one.get("name", ""))]
         return self._forward(request, choose)
 
     def _do_inspectVariables(self, request):
-        request.succeed({"variables": self._variables.inspect(self._shell.user_ns)})
+        self._inspections.run(request, lambda: {"variables": self._variables.inspect(self._shell.user_ns)})
 
     def _do_richInspectVariables(self, request):
         name = request.arguments.get("variableName")
@@ -263,7 +282,7 @@ class Debugger:
         if not self._stopped:
             if name not in self._shell.user_ns:
                 raise Failed("there is no variable %s" % name)
-            return request.succeed(rich(self._shell.user_ns[name]))
+            return self._inspections.run(request, lambda: rich(self._shell.user_ns[name]))
 
         def answered(response):
             try:
@@ -275,6 +294,13 @@ class Debugger:
                      "frameId": request.arguments.get("frameId")}
         return self._adapter.request("evaluate", arguments, answered)
 
+    def _do_evaluate(self, request):
+        if request.arguments.get("frameId") is not None:
+            return self._forward(request)
+        # debugpy would do this on the thread that reads all requests, and without the session's variables.
+        expression = str(request.arguments.get("expression", ""))
+        return self._inspections.run(request, lambda: self._variables.evaluate(expression, self._shell.user_ns))
+
     def _do_copyToGlobals(self, request):
         self._need_start()
         source, target = (request.arguments.get(key) for key in ("srcVariableName", "dstVariableName"))
@@ -283,3 +309,9 @@ class Debugger:
         arguments = {"expression": "globals()[%r]" % target, "value": source,
                      "frameId": request.arguments.get("srcFrameId")}
         self._adapter.request("setExpression", arguments, request.relay)
+
+
+def beside(call, *arguments):
+    thread = threading.Thread(target=call, args=arguments, daemon=True)
+    keep_from_debugger(thread)
+    thread.start()

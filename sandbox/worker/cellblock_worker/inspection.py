@@ -2,6 +2,7 @@
 
 import re
 import reprlib
+import sys
 
 from . import jsontext
 
@@ -42,6 +43,15 @@ class Variables:
         value, path = self._containers[index]
         return [self._one(name, child, path and path + step) for name, child, step in _parts(value)]
 
+    def evaluate(self, expression, namespace):
+        try:
+            code = compile(expression, "<evaluate>", "eval")
+        except SyntaxError:
+            exec(compile(expression, "<evaluate>", "exec"), namespace)
+            return {"result": "", "variablesReference": 0}
+        one = self._one("", eval(code, namespace), expression)
+        return {"result": one["value"], "type": one["type"], "variablesReference": one["variablesReference"]}
+
     def _one(self, name, value, path):
         reference = 0
         if _unfolds(value):
@@ -75,6 +85,17 @@ def _parts(value):
     if isinstance(value, (set, frozenset)):
         return [(str(index), child, "") for index, child in zip(range(MOST_CHILDREN), list(value))]
     return [(str(name), child, ".%s" % name) for name, child in list(vars(value).items())[:MOST_CHILDREN]]
+
+
+def modules(start, count):
+    """Those of sys.modules that have a source."""
+    every = list(sys.modules.values())
+    found = []
+    for number, module in enumerate(every[start:start + count], start):
+        origin = getattr(getattr(module, "__spec__", None), "origin", None)
+        if isinstance(origin, str) and origin.endswith(".py"):
+            found.append({"id": number, "name": str(getattr(module, "__name__", "")), "path": origin})
+    return {"modules": found, "totalModules": len(every)}
 
 
 # --- rich

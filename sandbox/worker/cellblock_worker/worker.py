@@ -57,7 +57,7 @@ class Worker:
         self._preload(configure.get("preload") or [])
         if configure.get("imports") is not None:
             imports.ImportGate(configure["imports"]).install()
-        self._debugging = debug_channel and Debugging(debug_channel, self._shell, pipes, interrupts)
+        self._debugging = debug_channel and Debugging(debug_channel, self._shell, pipes, interrupts, self._between_cells)
         self._handle_forks()
         startup.hide_own_flags()
         startup.unbuffer_c_output()
@@ -170,6 +170,8 @@ class Worker:
             await self._execute(header)
         elif kind in ("comm_open", "comm_msg", "comm_close"):
             self._comm(kind, header, buffers)
+        elif kind == "inspection":
+            self._inspect(header)
         elif self._queries.knows(kind):
             content = self._answer(header)
             self._channel.send({"type": "reply", "query": header["query"], "content": 0}, [jsontext.dump(content)])
@@ -187,6 +189,30 @@ class Worker:
         except BaseException as error:  # an interrupt before or after the query's own code
             interrupts.end()
             return self._queries.failure(error)
+
+    # --- for the debugger's thread
+
+    def _between_cells(self, compute, answered):
+        """Calls compute() on the main thread, then answered(its result), or answered(None) where it was interrupted."""
+        def put():
+            self._channel.inbox.append(({"type": "inspection", "compute": compute, "answered": answered}, ()))
+            self._wake()
+        self._loop.call_soon_threadsafe(put)
+
+    def _inspect(self, header):
+        interrupts, answer = self._interrupts, None
+        interrupts.install()
+        try:
+            try:
+                interrupts.begin()
+                answer = header["compute"]()
+            finally:
+                interrupts.end()
+        except BaseException:
+            interrupts.end()
+        if self._channel.in_child:
+            os._exit(0)
+        header["answered"](answer)
 
     # --- a cell
 
