@@ -72,6 +72,10 @@ def test_a_table_of_pandas(client, has):
     assert client.run("pandas.Series([1.5, 2.5]).mean()").ok().result in ("2.0", "np.float64(2.0)")
 
 
+def test_a_timed_cell(client):
+    assert "per loop" in client.run("%%timeit -n 2 -r 1 x = 1\nx + 1").ok().stdout
+
+
 @pytest.mark.parametrize("name", INTACT)
 def test_a_timeout_leaves_the_variables(client, name):
     client.run("kept = 'kept'").ok()
