@@ -14,7 +14,7 @@ from support.client import TimedOut  # noqa: E402
 from support.shared import Shared  # noqa: E402
 
 TEST_SECONDS = 150
-MINE = ("protocol", "clients", "limits")
+MINE = ("protocol", "clients", "limits", "matrix")
 
 
 def pytest_configure(config):

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "kernel/commands/program.h"
@@ -22,7 +23,8 @@ using namespace sandbox;
 namespace fs = std::filesystem;
 
 constexpr std::chrono::seconds kTimeLimit{60};
-constexpr int kOldestIpython = 8;
+constexpr std::pair kOldestIpython{8, 5};  // the worker's startup.py asks for the same
+constexpr const char* kOldestIpythonText = "8.5";
 constexpr std::size_t kMostCandidates = 8;
 
 // One line of JSON behind a mark, as anything may be printed before it.
@@ -102,10 +104,15 @@ std::optional<PythonFacts> read_facts(const std::string& printed) {
                        text_of(facts, "prefix"),  has("matplotlib"),         has("debugpy")};
 }
 
-int major_of(const std::string& version) {
-    int number = 0;
-    std::from_chars(version.data(), version.data() + version.size(), number);
-    return number;
+// {8, 5} of "8.5.0"; zeros where there are no numbers.
+std::pair<int, int> major_and_minor_of(const std::string& version) {
+    std::pair<int, int> numbers{0, 0};
+    const char* end = version.data() + version.size();
+    const auto major = std::from_chars(version.data(), end, numbers.first);
+    if (major.ptr != end && *major.ptr == '.') {
+        std::from_chars(major.ptr + 1, end, numbers.second);
+    }
+    return numbers;
 }
 
 // The command that brings IPython to this Python.
@@ -116,7 +123,7 @@ std::string install_hint(const PythonFacts& facts) {
 }
 
 Error none_is_fit(const std::vector<std::string>& reasons) {
-    std::string message = "no python3 on PATH has IPython 8 or newer";
+    std::string message = std::string("no python3 on PATH has IPython ") + kOldestIpythonText + " or newer";
     for (const auto& reason : reasons) {
         message += "\n  " + reason;
     }
@@ -154,8 +161,9 @@ Status check_python(const PythonFacts& facts) {
     if (facts.ipython.empty()) {
         return Error{step, 0, "this Python " + facts.version + " has no IPython", install_hint(facts)};
     }
-    if (major_of(facts.ipython) < kOldestIpython) {
-        return Error{step, 0, "its IPython is " + facts.ipython + "; 8.0 or newer is needed",
+    if (major_and_minor_of(facts.ipython) < kOldestIpython) {
+        return Error{step, 0,
+                     "its IPython is " + facts.ipython + "; " + kOldestIpythonText + " or newer is needed",
                      install_hint(facts)};
     }
     return Ok{};

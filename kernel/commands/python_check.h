@@ -25,7 +25,7 @@ struct PythonFacts {
 // A path or a name on PATH. IPython may be missing here: `ipython` is then empty.
 sandbox::Result<PythonFacts> ask_python(const std::string& program);
 
-// Has it IPython 8.0 or newer? The Error says how to get it.
+// Has it IPython 8.5 or newer? The Error says how to get it.
 sandbox::Status check_python(const PythonFacts& facts);
 
 // Compiles the worker's modules beside their sources, where this may be written: a sandbox can't keep what it

@@ -110,14 +110,15 @@ def test_a_python_without_ipython_is_refused_before_anything_is_written(cellbloc
     assert not (tmp_path / "share").exists()
 
 
-def test_an_old_ipython_is_refused(cellblock, tmp_path):
+@pytest.mark.parametrize("version", ["7.34.0", "8.4.0"])
+def test_an_old_ipython_is_refused(cellblock, tmp_path, version):
     subprocess.run([DEBIAN_PYTHON, "-m", "venv", "--without-pip", tmp_path / "old"], check=True, timeout=60)
     package = next((tmp_path / "old/lib").iterdir()) / "site-packages/IPython"
     package.mkdir()
-    (package / "__init__.py").write_text("__version__ = '7.34.0'\n")
+    (package / "__init__.py").write_text(f"__version__ = '{version}'\n")
     done = cellblock("install", "--prefix", tmp_path, "--python", tmp_path / "old/bin/python")
     assert done.returncode == 1
-    assert "7.34.0" in done.stderr and "8.0" in done.stderr
+    assert version in done.stderr and "8.5" in done.stderr
 
 
 def test_the_first_python_of_path_that_is_fit_is_chosen(cellblock, tmp_path):

@@ -130,6 +130,8 @@ class Kernel:
         argv = [word.replace("{connection_file}", str(self.file)) for word in command or default_command()]
         if CHOSEN == "cellblock" and command is None:
             argv += ["--policy", policy or "default"]
+            if "/" not in (policy or ""):  # a file names its Python
+                argv += ["--python", PYTHON]
         self.errors = place.root / ("stderr-%s" % uuid.uuid4().hex[:8])
         environment = {**place.environment(), "JPY_PARENT_PID": str(os.getpid()), **(environment or {})}
         with open(self.errors, "wb") as errors:

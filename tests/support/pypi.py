@@ -5,19 +5,25 @@ As a program it makes it; tests/run does so beside the other tests.
 """
 
 import pathlib
-import shutil
 import subprocess
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+
+from support.environments import Environment  # noqa: E402
+
 FOLDER = HERE.parents[1] / "build" / "pypi-env"
 PYTHON = FOLDER / "bin" / "python"
 WANTED = HERE / "pypi.txt"
-STAMP = FOLDER / "pypi.txt"  # written last: what is installed
+
+
+def environment():
+    return Environment(FOLDER, WANTED.read_text(), "pypi.txt")
 
 
 def is_ready():
-    return STAMP.exists() and STAMP.read_text() == WANTED.read_text()
+    return environment().is_ready()
 
 
 def packages():
@@ -26,12 +32,7 @@ def packages():
 
 
 def make():
-    if is_ready():
-        return
-    shutil.rmtree(FOLDER, ignore_errors=True)
-    subprocess.run(["/usr/bin/python3", "-m", "venv", FOLDER], check=True)
-    subprocess.run([PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", WANTED], check=True)
-    shutil.copy(WANTED, STAMP)
+    environment().make("/usr/bin/python3", "-r", WANTED)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import subprocess
 import time
 
 WORKER_FOLDER = pathlib.Path(__file__).resolve().parents[2] / "sandbox" / "worker"
-PYTHON = os.environ.get("CELLBLOCK_PYTHON", "/usr/bin/python3")
+PYTHON = os.environ.get("CELLBLOCK_TEST_PYTHON", "/usr/bin/python3")
 TIMEOUT = 60.0
 NUMBER, TEXT, FLAG, LIST, RAW, UTF8 = "number", "text", "flag", "list", "raw", "UTF-8"
 MAYBE_TEXT, MAYBE_ERROR, MIMES, BUFFERS = "text or null", "error or null", "mimes", "buffers"

@@ -98,6 +98,13 @@ def test_debug_magic(host):
     assert "77" in result.stdout and "pdb" in asked[0]["prompt"]
 
 
+def test_breakpoint_stops_again_after_a_quit(host):
+    for answer, ended in (("q", "error"), ("c", "ok"), ("q", "error"), ("c", "ok")):
+        asked = []
+        result = host.execute("breakpoint()\nx = 1", answer=lambda frame: asked.append(frame) or answer, allow_stdin=True)
+        assert result.status == ended and len(asked) == 1, (result.frames, asked)
+
+
 def test_an_interrupt_breaks_pdb(host):
     for code in ("import pdb; pdb.set_trace()", "breakpoint()", "%debug"):
         host.execute("1/0")

@@ -207,3 +207,19 @@ def test_signal_handlers_and_finalizers_may_print(host):
                           "on = True\nsignal.setitimer(signal.ITIMER_REAL, 0.001)\n"
                           "for i in range(20_000):\n    print('x' * 100); D()\non = False\nsignal.setitimer(signal.ITIMER_REAL, 0);")
     assert result.status == "ok" and result.stdout.count("A") > 0 and result.stdout.count("D") == 2_000_000 and result.stdout.count("x") == 2_000_000
+
+
+def test_a_signal_handler_may_print_just_after_the_lock_was_taken(host):
+    """get_ident() is what a flush calls before and after it takes the lock; a print there stands for the handler's."""
+    result = host.execute("import sys, threading\n"
+                          "real, inside = threading.get_ident, []\n"
+                          "def get_ident():\n"
+                          "    if not inside and sys._getframe(1).f_code.co_name in ('flush', 'drain'):\n"
+                          "        inside.append(1)\n"
+                          "        print('A' * 70_000)\n"
+                          "        inside.pop()\n"
+                          "    return real()\n"
+                          "threading.get_ident = get_ident\n"
+                          "try:\n    print('x' * 70_000)\nfinally:\n    threading.get_ident = real", timeout=20)
+    assert result.status == "ok" and result.stdout.count("x") == 70_000 and result.stdout.count("A") >= 2 * 70_000
+    assert host.execute("1").result == "1"

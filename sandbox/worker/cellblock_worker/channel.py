@@ -33,7 +33,7 @@ class Channel:
         self._interrupts = interrupts
         self._queue = collections.deque()  # runs of text (cell, name, texts) and frames (parts, cell, cost, None)
         self._run = NO_RUN           # the last of the queue, if more text may join it
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may print just after it was taken, and mustn't wait for itself
         self._writer = None          # the thread that is writing
         self._waiting = 0            # characters in the queue, roughly
         self._spent = {}             # bytes of output by cell
@@ -86,7 +86,10 @@ class Channel:
 
     def flush(self):
         if self._writer == threading.get_ident():
-            return  # a signal handler or finalizer in the midst of a flush: that flush goes on to this
+            # A signal handler or finalizer in the midst of a flush: that one goes on to this, or has just looked for more.
+            if not self.armed:
+                self.arm()
+            return
         with self._interrupts:
             with self._lock:
                 self._writer = threading.get_ident()
@@ -182,7 +185,7 @@ class Channel:
     def after_fork_in_child(self):
         """The socket is the parent's; a child prints through the pipe of descriptor 1."""
         self.in_child = True
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._read_lock = threading.Lock()
         self._writer = None
         self._queue.clear()

@@ -26,7 +26,7 @@ class Pipes:
     def __init__(self, channel, interrupts):
         self._channel = channel
         self._interrupts = interrupts
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # as the channel's
         self._owner = None           # the thread that is draining
         self._readers = []
         self._writers = []
@@ -148,7 +148,7 @@ class Pipes:
         self._interrupts.__exit__()
 
     def after_fork_in_child(self):
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._owner = None
         self._channel.armed = True
         self._pending.close()

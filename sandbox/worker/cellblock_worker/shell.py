@@ -193,6 +193,11 @@ class ZMQInteractiveShell(InteractiveShell):
             return None
         return super().showtraceback(exc_tuple, *args, **kwargs)
 
+    def _format_exception_for_storage(self, exception, *_, **__):
+        """What IPython 9 keeps of an error, for %notebook. Its own would make the traceback anew, and raise where an
+        exception's text can't be made."""
+        return dict(self.error_of(exception))
+
     def show_usage_error(self, exc):
         self._showtraceback(type(exc), exc, ["UsageError: %s" % exc])
 

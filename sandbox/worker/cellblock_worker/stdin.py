@@ -6,6 +6,7 @@ Whoever asks waits for the answer (replies.py); pdb is told of an interrupt.
 import bdb
 import builtins
 import getpass
+import pdb
 import sys
 
 from . import cells
@@ -29,6 +30,8 @@ class Stdin:
     def begin_cell(self, allowed):
         self.allowed = allowed
         self._interrupted_in_pdb = False
+        # Python 3.14 would take the last cell's for breakpoint(), and one that was left by q or an interrupt stops nowhere.
+        pdb.Pdb._last_pdb_instance = None
 
     def input(self, prompt="", /):
         """Ask the user for a line of text."""
