@@ -1,0 +1,194 @@
+// What a sandbox sends to a Session: checked against what was asked, then passed on.
+#include "sandbox/session_impl.h"
+#include "sandbox/verdict.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+constexpr int kHistoryQuestions = 32;  // of a cell; each may take the host's time
+constexpr int kInstalls = 32;          // of a cell
+
+}  // namespace
+
+void Session::Impl::handle(HostEvent event) {
+    std::visit(
+        [this](auto&& one) {
+            if constexpr (std::is_same_v<std::decay_t<decltype(one)>, WorkerMessage>) {
+                std::visit([this](auto&& message) { this->on(std::forward<decltype(message)>(message)); },
+                           std::forward<decltype(one)>(one));
+            } else {
+                on(std::forward<decltype(one)>(one));
+            }
+        },
+        std::move(event));
+}
+
+void Session::Impl::on(WorkerReady ready) {
+    banner_ = std::move(ready.banner);
+    unavailable_.clear();
+}
+
+template <class Output>
+requires std::is_same_v<Output, StreamOutput> || std::is_same_v<Output, DisplayOutput> ||
+    std::is_same_v<Output, ClearOutput> || std::is_same_v<Output, CommOutput>
+void Session::Impl::on(Output output) {
+    if (output.cell > last_cell_) {
+        return host_.condemn("output for a cell that there is not");
+    }
+    for (auto& event : firewall_.admit(std::move(output))) {
+        events_.push_back(std::move(event));
+    }
+}
+
+void Session::Impl::on(ErrorOutput output) {
+    if (output.cell > last_cell_) {
+        return host_.condemn("an error for a cell that there is not");
+    }
+    output.error = OutputFirewall::bound(std::move(output.error));
+    if (!is_current_cell(output.cell)) {
+        // A thread of an earlier cell: counted, as any output.
+        std::string text = output.error.ename + ": " + output.error.evalue + "\n";
+        return on(StreamOutput{output.cell, StreamName::standard_error, std::move(text)});
+    }
+    if (overdue()) {
+        if (current_->shown) {
+            return;
+        }
+        output.error = timeout_error(policy(), current_->time, Survival::intact, &output.error);
+    }
+    current_->shown = output.error;
+    emit_error(std::move(output.error));
+}
+
+void Session::Impl::on(InputRequest request) {
+    if (!is_current_cell(request.cell) || !current_->allow_stdin || current_->input_pending) {
+        return host_.condemn("a question that may not be asked");
+    }
+    auto admitted = firewall_.admit(std::move(request));
+    if (!admitted) {
+        return host_.condemn("it asks without end");
+    }
+    if (current_->ladder->rung() != Rung::none) {
+        return;  // it is being stopped; the question breaks
+    }
+    current_->input_pending = admitted->request;
+    set_clock();
+    events_.emplace_back(std::move(*admitted));
+}
+
+void Session::Impl::on(const HistoryQuestion& question) {
+    if (policy().history == "none" || !is_current_cell(question.cell) || !current_->sent ||
+        ++current_->history_questions > kHistoryQuestions) {
+        return host_.condemn("a question for the history that may not be asked");
+    }
+    const HistoryAnswer answer = history_ ? history_(question) : HistoryAnswer{"[]", "nothing keeps it here"};
+    host_.send(encode_history_reply(question.request, answer));
+}
+
+void Session::Impl::on(const InstallRequest& request) {
+    if (!is_current_cell(request.cell) || !current_->sent || installer_.busy() ||
+        ++current_->installs > kInstalls) {
+        return host_.condemn("packages that may not be asked for");
+    }
+    if (current_->ladder->rung() != Rung::none) {
+        return;  // it is being stopped; the request breaks
+    }
+    current_->install_pending = request.request;
+    installer_.begin(request, host_.python_version());
+    set_clock();
+}
+
+void Session::Impl::advance_install() {
+    const auto answer = installer_.advance([this](const std::string& line) {
+        on(StreamOutput{current_->id, StreamName::standard_output, line + "\n"});
+    });
+    if (answer) {
+        host_.send(encode_install_reply(current_->install_pending, *answer));
+        set_clock();
+    }
+}
+
+void Session::Impl::on(CellFinished finished) {
+    if (!is_current_cell(finished.cell) || !current_->sent) {
+        return host_.condemn("an end for a cell that does not run");
+    }
+    Outcome outcome;
+    outcome.user_expressions = firewall_.admit_expressions(finished.user_expressions);
+    outcome.payload = firewall_.admit_payload(finished.payload);
+    if (overdue()) {
+        outcome.status = CellStatus::timeout;
+        if (!current_->shown) {
+            current_->shown = timeout_error(policy(), current_->time, Survival::intact, nullptr);
+            emit_error(*current_->shown);
+        }
+        outcome.error = current_->shown;
+    } else if (finished.error) {
+        const bool stopped = current_->ladder->cause() == PushCause::user;
+        outcome.status = stopped ? CellStatus::interrupted : CellStatus::error;
+        outcome.error = OutputFirewall::bound(std::move(*finished.error));
+    }
+    finish(std::move(outcome));
+}
+
+void Session::Impl::on(QueryReply reply) {
+    if (!current_ || current_->kind != ActivityKind::query || current_->id != reply.query ||
+        !current_->sent) {
+        return host_.condemn("a reply that was never asked for");
+    }
+    current_.reset();
+    reply.content = firewall_.admit_reply(reply.content);
+    events_.emplace_back(std::move(reply));
+}
+
+void Session::Impl::on(const DebugMessage& message) {
+    const auto taken = std::visit(
+        [this](const auto& one) {
+            if constexpr (requires { debug_.take(one, now_()); }) {
+                return debug_.take(one, now_());
+            } else {
+                return debug_.take(one);
+            }
+        },
+        message);
+    if (!taken) {
+        return host_.condemn(taken.error().message);
+    }
+    set_clock();
+}
+
+void Session::Impl::on(const WorkerGone& gone) {
+    firewall_.forget_comms();
+    debug_.fail_all("the sandbox's Python has ended, and its debugger with it");
+    if (!current_ || !current_->sent) {
+        unnoticed_death_ = gone.death;
+        return;
+    }
+    if (current_->kind == ActivityKind::query) {
+        unnoticed_death_ = gone.death;
+        return finish({});
+    }
+    Outcome outcome;
+    outcome.state = Survival::lost;
+    outcome.status = CellStatus::killed;
+    ErrorText error = death_error(policy(), gone.death);
+    if (current_->ladder->rung() >= Rung::worker_killed) {
+        const bool late = current_->ladder->cause() == PushCause::deadline;
+        outcome.status = late ? CellStatus::timeout : CellStatus::interrupted;
+        error = late ? timeout_error(policy(), current_->time, Survival::lost, nullptr)
+                     : stubborn_error(policy());
+    }
+    emit_error(error);
+    outcome.error = std::move(error);
+    finish(std::move(outcome));
+}
+
+void Session::Impl::on(const Unavailable& unavailable) {
+    unavailable_ = unavailable.reason;
+    debug_.fail_all("no sandbox can be had: " + unavailable.reason);
+    if (current_) {
+        refuse(unavailable_error(unavailable.reason), CellStatus::unavailable);
+    }
+}
+
+}  // namespace cellblock::sandbox
