@@ -26,7 +26,8 @@ class Console:
     def __init__(self, place):
         self.child = pexpect.spawn(
             kernels.PYTHON, ["-c", START, "--kernel", NAME, "--no-confirm-exit",
-                             "--ZMQTerminalInteractiveShell.kernel_timeout=60"],
+                             "--ZMQTerminalInteractiveShell.kernel_timeout=60",
+                             "--ZMQTerminalInteractiveShell.kernel_is_complete_timeout=20"],
             env=place.environment(), cwd=str(place.root / "work"), encoding="utf-8", timeout=PATIENCE,
             dimensions=(40, 120))
 
