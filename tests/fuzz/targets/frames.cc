@@ -1,4 +1,5 @@
-// What a worker or the warden writes on its socket: frames, their JSON, their schema.
+// What a worker, its debugger, the warden or a builder writes on its socket: frames, their JSON, their
+// schema.
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -9,6 +10,7 @@
 #include "sandbox/base/utf8.h"
 #include "sandbox/channel/frame.h"
 #include "sandbox/channel/messages.h"
+#include "sandbox/packages/builder_messages.h"
 
 using namespace cellblock::sandbox;
 
@@ -33,8 +35,8 @@ void check(const WorkerMessage& message) {
 }
 
 // In pieces, as a socket gives them: half a length, half a header.
-void read_all(FrameBounds bounds, bool worker, const std::uint8_t* data, std::size_t size,
-              std::size_t piece) {
+template <class Take>
+void read_all(FrameBounds bounds, Take take, const std::uint8_t* data, std::size_t size, std::size_t piece) {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
         return;
@@ -55,18 +57,18 @@ void read_all(FrameBounds bounds, bool worker, const std::uint8_t* data, std::si
         Frame frame;
         auto state = reader.read(reading.get(), frame);
         for (; state && *state == ReadState::frame; state = reader.read(reading.get(), frame)) {
-            if (worker) {
-                if (const auto message = decode_worker_frame(std::move(frame))) {
-                    check(*message);
-                }
-            } else {
-                (void)decode_warden_frame(frame);
-            }
+            take(std::move(frame));
             frame = {};
         }
         if (!state || *state == ReadState::end_of_file) {
             return;
         }
+    }
+}
+
+void take_worker_frame(Frame frame) {
+    if (const auto message = decode_worker_frame(std::move(frame))) {
+        check(*message);
     }
 }
 
@@ -77,7 +79,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return 0;
     }
     const std::size_t piece = data[0] < 128 ? data[0] + 1U : 60000U;
-    read_all(kWorkerBounds, true, data + 1, size - 1, piece);
-    read_all(kWardenBounds, false, data + 1, size - 1, piece);
+    read_all(kWorkerBounds, take_worker_frame, data + 1, size - 1, piece);
+    read_all(
+        kWardenBounds, [](Frame frame) { (void)decode_warden_frame(frame); }, data + 1, size - 1, piece);
+    read_all(
+        kDebugBounds, [](Frame frame) { (void)decode_debug_frame(std::move(frame)); }, data + 1, size - 1,
+        piece);
+    read_all(
+        kBuilderBounds, [](Frame frame) { (void)decode_builder_frame(std::move(frame)); }, data + 1, size - 1,
+        piece);
     return 0;
 }
