@@ -106,3 +106,29 @@ def test_the_traceback_shows_nothing_of_ours(host):
     for code in ("while True: pass", "import time; time.sleep(60)", "!sleep 60"):
         error = interrupted(host, code).error
         assert error["ename"] == "KeyboardInterrupt" and "cellblock_worker" not in "".join(error["traceback"])
+
+
+def test_a_signal_that_does_not_end_the_main_threads_wait(host):
+    """As one does that comes just before the wait. Here another thread takes it."""
+    begin = time.monotonic()
+    result = host.execute("import signal, threading, time\n"
+                          "def strike():\n"
+                          "    time.sleep(0.3)\n"
+                          "    signal.pthread_kill(threading.get_ident(), signal.SIGINT)\n"
+                          "threading.Thread(target=strike).start()\n"
+                          "time.sleep(30)")
+    assert result.error["ename"] == "KeyboardInterrupt" and time.monotonic() - begin < 20
+
+
+def test_an_interrupt_is_one_exception(host):
+    """What a cell does about it isn't interrupted by the same signal again."""
+    code = "import time\ntry:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    time.sleep(0.5)\n    print('tidied up')"
+    for _ in range(5):
+        assert interrupted(host, code).stdout == "tidied up\n"
+
+
+def test_a_handler_of_the_cells_own_is_called_once(host):
+    code = ("import signal, time\ncalls = []\nsignal.signal(signal.SIGINT, lambda *_: calls.append(1))\n"
+            "time.sleep(1.5)\nprint(len(calls))")
+    assert interrupted(host, code).stdout == "1\n"
+    assert interrupted(host, "while True: pass").error["ename"] == "KeyboardInterrupt"

@@ -3,15 +3,22 @@
 On the main thread alone: a cell's code gets the exception; a cell that awaits
 is woken with it; between cells it is ignored; inside a shield (a frame being
 written, say) it waits for the end of the shield.
+
+A signal that comes just before the main thread waits in the kernel (for a sleep, a lock) doesn't end that wait, and its
+handler runs only afterwards. Another thread therefore looks whether it ran (Arrivals), and sends the signal once more.
 """
 
 import asyncio
+import os
 import signal
 import threading
+
+from .channel import _out_of_the_way
 
 
 class Interrupts:
     def __init__(self):
+        self.arrivals = Arrivals()
         self._main = threading.get_ident()
         self._depth = 0
         self._deferred = False
@@ -25,16 +32,24 @@ class Interrupts:
 
     def install(self):
         """Also undoes what a cell has set."""
+        self.arrivals.install()
         if signal.getsignal(signal.SIGINT) != self._handle:
             signal.signal(signal.SIGINT, self._handle)
 
     def in_child(self):
+        self.arrivals.in_child()
         self._main = threading.get_ident()
         self._depth = 0
         if signal.getsignal(signal.SIGINT) == self._handle:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    def repeat(self):
+        """From another thread, a while after a signal came: sends it again if its handler hasn't run."""
+        if self.arrivals.waiting() and signal.getsignal(signal.SIGINT) == self._handle:
+            signal.pthread_kill(self._main, signal.SIGINT)
+
     def _handle(self, signum, frame):
+        self.arrivals.end()
         if self._depth:
             self._deferred = True
         elif self.running or self._in_another_task():
@@ -85,6 +100,53 @@ class Interrupts:
     async def drive(self, coroutine):
         """Awaits a cell's coroutine so that an interrupt reaches it as KeyboardInterrupt."""
         return await _Driver(self, coroutine)
+
+
+class Arrivals:
+    """Python writes each signal's number into a pipe when it comes, before its handler runs; that of SIGINT empties it."""
+
+    def __init__(self):
+        self._handled = 0            # how often the handler of SIGINT ran
+        self._seen = None            # _handled when a SIGINT was last seen to have come
+        self._reader, self._writer = map(_out_of_the_way, os.pipe())
+        for fd in (self._reader, self._writer):
+            os.set_blocking(fd, False)
+
+    def fileno(self):
+        return self._reader
+
+    def install(self):
+        try:
+            signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        except (OSError, ValueError):
+            pass  # a cell has closed it: then it goes without
+
+    def in_child(self):
+        signal.set_wakeup_fd(-1)
+
+    def _read(self):
+        try:
+            return os.read(self._reader, 4096)
+        except OSError:
+            return b""
+
+    def note(self):
+        """From another thread: has a SIGINT come whose handler hasn't run?"""
+        handled = self._handled
+        if signal.SIGINT not in self._read():
+            return False
+        self._seen = handled
+        return True
+
+    def waiting(self):
+        """Has the handler still not run? Asked once for each that was noted."""
+        seen, self._seen = self._seen, None
+        return seen is not None and seen == self._handled
+
+    def end(self):
+        """By the handler."""
+        self._read()
+        self._handled += 1
 
 
 class _Driver:

@@ -97,7 +97,7 @@ class Pipes:
             if len(data) < READ_BYTES:
                 return
 
-    # --- the thread that flushes and drains while the main thread is busy
+    # --- the thread that flushes, drains and sees to interrupts while the main thread is busy
 
     def start(self):
         self._channel.arm = self._arm
@@ -114,7 +114,8 @@ class Pipes:
 
     def _watch(self):
         poller = select.poll()
-        for fd in (*self._readers, self._wake_read):
+        arrivals = self._interrupts.arrivals
+        for fd in (*self._readers, self._wake_read, arrivals.fileno()):
             poller.register(fd, select.POLLIN)
         deadline = None
         while True:
@@ -128,12 +129,16 @@ class Pipes:
                     poller.unregister(fd)
                     (_, call), self._also = self._also, None
                     call()
+                elif fd == arrivals.fileno():
+                    if not arrivals.note():
+                        continue
                 else:
                     self.drain()
                 if deadline is None:
                     deadline = time.monotonic() + FLUSH_SECONDS
             if deadline is not None and time.monotonic() >= deadline:
                 deadline = None
+                self._interrupts.repeat()
                 self._channel.armed = False  # before the flush: a text that comes during it arms again
                 self._channel.flush()
 
