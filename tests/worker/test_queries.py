@@ -3,6 +3,23 @@
 import time
 
 SMILE = "\U0001f600"
+SLOW = '''
+import time
+class Slow:
+    def __dir__(self): time.sleep(60)
+slow, kept = Slow(), 1
+'''
+
+
+def test_an_interrupted_query_is_answered_and_nothing_of_it_reaches_the_next_cell(host):
+    """It is the worker's first completion, which asks twice where the first answer is empty."""
+    host.execute(SLOW)
+    host.send({"type": "complete", "query": 901, "code": "slow.", "cursor": 5})
+    time.sleep(0.5)
+    begin = time.monotonic()
+    host.interrupt()
+    assert host.until("reply")["query"] == 901 and time.monotonic() - begin < 20
+    assert host.execute("kept").result == "1"
 
 
 def test_complete_names(host):
@@ -65,24 +82,6 @@ def test_a_failing_query_is_an_error_reply(host):
 
 def test_comm_info(host):
     assert host.ask("comm_info", target_name=None) == {"status": "ok", "comms": {}}
-
-
-SLOW = '''
-import time
-class Slow:
-    def __dir__(self): time.sleep(60)
-slow, kept = Slow(), 1
-'''
-
-
-def test_an_interrupted_query_is_answered_and_nothing_of_it_reaches_the_next_cell(host):
-    host.execute(SLOW)
-    host.send({"type": "complete", "query": 901, "code": "slow.", "cursor": 5})
-    time.sleep(0.5)
-    begin = time.monotonic()
-    host.interrupt()
-    assert host.until("reply")["query"] == 901 and time.monotonic() - begin < 20
-    assert host.execute("kept").result == "1"
 
 
 def test_an_interrupt_that_comes_after_a_query_stops_nothing(host):

@@ -14,15 +14,19 @@ class Completer:
     since a sandbox keeps no cache; front ends don't wait that long. So what is asked until then is answered without it
     if there is an answer, and jedi gets ready beside."""
 
-    def __init__(self, completer):
+    def __init__(self, completer, interrupts):
         self._completer = completer
+        self._interrupts = interrupts
         self._preparation = None
 
     def complete(self, code, cursor):
         if self._completer.use_jedi and not self._is_ready():
+            before = self._interrupts.count()
             found = self._without_jedi(code, cursor)
             if found:
                 return found
+            if self._interrupts.count() != before:
+                raise KeyboardInterrupt  # IPython has swallowed it
             self._preparation.join()
         return self._ask(code, cursor)
 
@@ -61,10 +65,10 @@ def _prepare_jedi():
 class Queries:
     """Answers with the content of a Jupyter reply."""
 
-    def __init__(self, shell, comm_manager):
+    def __init__(self, shell, comm_manager, interrupts):
         self._shell = shell
         self._comms = comm_manager
-        self._completer = Completer(shell.Completer)
+        self._completer = Completer(shell.Completer, interrupts)
         self._answers = {"complete": self._complete, "inspect": self._inspect,
                          "is_complete": self._is_complete, "comm_info": self._comm_info}
 

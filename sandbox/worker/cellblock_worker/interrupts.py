@@ -43,6 +43,10 @@ class Interrupts:
         if signal.getsignal(signal.SIGINT) == self._handle:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    def count(self):
+        """How many there were so far."""
+        return self.arrivals.handled
+
     def repeat(self):
         """From another thread, a while after a signal came: sends it again if its handler hasn't run."""
         if self.arrivals.waiting() and signal.getsignal(signal.SIGINT) == self._handle:
@@ -106,7 +110,7 @@ class Arrivals:
     """Python writes each signal's number into a pipe when it comes, before its handler runs; that of SIGINT empties it."""
 
     def __init__(self):
-        self._handled = 0            # how often the handler of SIGINT ran
+        self.handled = 0            # how often the handler of SIGINT ran
         self._seen = None            # _handled when a SIGINT was last seen to have come
         self._reader, self._writer = map(_out_of_the_way, os.pipe())
         for fd in (self._reader, self._writer):
@@ -132,7 +136,7 @@ class Arrivals:
 
     def note(self):
         """From another thread: has a SIGINT come whose handler hasn't run?"""
-        handled = self._handled
+        handled = self.handled
         if signal.SIGINT not in self._read():
             return False
         self._seen = handled
@@ -141,12 +145,12 @@ class Arrivals:
     def waiting(self):
         """Has the handler still not run? Asked once for each that was noted."""
         seen, self._seen = self._seen, None
-        return seen is not None and seen == self._handled
+        return seen is not None and seen == self.handled
 
     def end(self):
         """By the handler."""
         self._read()
-        self._handled += 1
+        self.handled += 1
 
 
 class _Driver:

@@ -93,7 +93,7 @@ class Worker:
         self._kernel.comm_manager = self._comms
         ipykernel_names.install(shell.ZMQInteractiveShell, displays.Publisher, displays.ResultHook, magics.SandboxMagics,
                                 self._comms.comm_class, comms.CommManager)
-        self._queries = completion.Queries(self._shell, self._comms)
+        self._queries = completion.Queries(self._shell, self._comms, self._interrupts)
         self._stdin = Stdin(self._channel, self._pipes)
         self._stdin.install()
         self._ready = {"type": "ready", "python": sys.version.split()[0], "ipython": release.version,
