@@ -91,6 +91,9 @@ void Installer::begin(const InstallRequest& request, const std::string& python) 
 }
 
 void Installer::cancel() {
+    if (work_ && work_->unpacking) {
+        store_->keep_within(policy_.packages.store_bytes);
+    }
     stop_builder();
     work_.reset();
     refused_.reset();
@@ -268,6 +271,7 @@ Installer::Step Installer::on(const BuiltFile& file) {
         }
     }
     auto begun = work_->files->begin_file(file.path, file.size, work_->unpacking && file.executable);
+    work_->unpacked += file.size;
     return begun ? Step(false) : Step(begun.error());
 }
 
@@ -296,7 +300,8 @@ Installer::Step Installer::on(const BuilderDone& /*done*/) {
         return failed("the builder ended too early");
     }
     if (work_->unpacking) {
-        const auto published = store_->publish(work_->tree.path(), key_of(work_->wanted[work_->next]));
+        const auto published =
+            store_->publish(work_->tree.path(), key_of(work_->wanted[work_->next]), work_->unpacked);
         if (!published) {
             return published.error();
         }
@@ -326,6 +331,7 @@ Installer::Step Installer::unpack_next() {
         return folder.error();
     }
     work_->tree = TemporaryFolder(std::move(*folder));
+    work_->unpacked = 0;
     work_->files.emplace(work_->tree.path(), TreeBounds{policy_.packages.size_bytes});
     auto started = start(start_unpacker(policy_, wheel, work_->wheels.path() + "/" + wheel.file),
                          encode_unpack(wheel.pin()));

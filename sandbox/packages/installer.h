@@ -66,6 +66,7 @@ private:
         std::vector<Wanted> wanted;
         std::size_t next = 0;  // of `wanted`, while they are unpacked
         bool unpacking = false;
+        std::uint64_t unpacked = 0;  // bytes of the present one
         std::unique_ptr<Sandbox> builder;
         FrameReader reader{kBuilderBounds};
         FrameWriter writer;

@@ -6,10 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
+#include <vector>
 
 #include "sandbox/base/unique_fd.h"
 
@@ -20,6 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kRemedy = "Set XDG_CACHE_HOME to a folder of your own that can be written";
+constexpr const char* kBytes = ".bytes";
 constexpr std::chrono::hours kEntryAge{24 * 30};  // since it was last used
 constexpr std::chrono::minutes kLeftAge{10};      // of what no process holds: a restart may want it
 
@@ -121,11 +125,42 @@ Result<std::string> PackageStore::incoming() const {
     return path;
 }
 
-Status PackageStore::publish(const std::string& folder, const std::string& key) const {
+Status PackageStore::publish(const std::string& folder, const std::string& key, std::uint64_t bytes) const {
+    std::ofstream(entry(key) + kBytes) << bytes;
     if (::rename(folder.c_str(), entry(key).c_str()) == 0 || has(key)) {
         return Ok{};
     }
     return errno_error("move " + folder + " to its place");
+}
+
+void PackageStore::keep_within(std::uint64_t bytes) const {
+    struct Entry {
+        fs::file_time_type used;
+        std::uint64_t bytes;
+        fs::path path;
+    };
+    std::vector<Entry> entries;
+    std::error_code failed;
+    for (fs::directory_iterator one(root_ + "/entries", failed), end; !failed && one != end;
+         one.increment(failed)) {
+        std::error_code gone;
+        const auto used = fs::last_write_time(one->path(), gone);
+        if (!gone && one->is_directory(gone)) {
+            std::uint64_t size = 0;
+            std::ifstream(one->path().string() + kBytes) >> size;
+            entries.push_back({used, size, one->path()});
+        }
+    }
+    std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.used > b.used; });
+    std::uint64_t sum = 0;
+    for (const auto& one : entries) {
+        sum += one.bytes;
+        if (sum > bytes) {
+            std::error_code ignored;
+            fs::remove_all(one.path, ignored);
+            fs::remove(one.path.string() + kBytes, ignored);
+        }
+    }
 }
 
 TemporaryFolder::~TemporaryFolder() {

@@ -1,7 +1,8 @@
 // Installed packages on the host's disk.
 //
 // Purpose: in ~/.cache/cellblock/packages, for this user alone:
-//   entries/<key>    a wheel unpacked; the key says the wheel's SHA-256, as the
+//   entries/<key>    a wheel unpacked (beside it <key>.bytes: how much); the key says the wheel's SHA-256, as
+//   the
 //                    host computed it, and for which Python it was unpacked
 //   sessions/<name>  what one session has installed: `seen` is what its sandbox
 //                    sees at /packages (hard links into entries, so that an entry
@@ -14,6 +15,7 @@
 // Failure: an Error with the path at fault.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -32,8 +34,12 @@ public:
 
     // A new, empty folder in the store; the caller removes or publishes it.
     [[nodiscard]] Result<std::string> incoming() const;
-    // Moves a whole tree to its key. Where another process was first, theirs stays.
-    [[nodiscard]] Status publish(const std::string& folder, const std::string& key) const;
+    // Moves a whole tree of that many bytes to its key. Where another process was first, theirs stays.
+    [[nodiscard]] Status publish(const std::string& folder, const std::string& key,
+                                 std::uint64_t bytes) const;
+    // Removes what was unused for longest, until no more than that is left. What sessions have installed
+    // stays theirs.
+    void keep_within(std::uint64_t bytes) const;
 
 private:
     explicit PackageStore(std::string root) : root_(std::move(root)) {}

@@ -85,6 +85,14 @@ std::vector<PolicyKey> package_keys() {
                 &PackageRules::size_bytes,
                 [](const json& value) { return read_size("packages.size", value, kMiB, 64 * 1024 * kMiB); }),
             [](const Policy& policy) { return ordered_json(exact_size(policy.packages.size_bytes)); }},
+        PolicyKey{"packages.store", "size", "\"4GiB\"",
+                  exact_size(kMiB) + " to " + exact_size(1024 * 1024 * kMiB),
+                  "Of what is kept unpacked for later sessions; the longest unused go.",
+                  into<std::uint64_t>(&PackageRules::store_bytes,
+                                      [](const json& value) {
+                                          return read_size("packages.store", value, kMiB, 1024 * 1024 * kMiB);
+                                      }),
+                  [](const Policy& policy) { return ordered_json(exact_size(policy.packages.store_bytes)); }},
         PolicyKey{"packages.time", "duration", "\"5m\"", exact_duration(1s) + " to " + exact_duration(24h),
                   "For one `%pip install`; the cell's own clock stands still meanwhile.",
                   into<std::chrono::milliseconds>(

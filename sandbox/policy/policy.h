@@ -50,6 +50,7 @@ struct PackageRules {
     std::string index;                 // URL of a PEP 503 index
     bool dependencies = true;          // those of allowed packages may come along
     std::uint64_t size_bytes = 0;      // of all that a session has installed
+    std::uint64_t store_bytes = 0;     // of what is kept for all sessions
     std::chrono::milliseconds time{};  // of one %pip
 };
 

@@ -175,7 +175,7 @@ def resolved(report):
             raise Failed("%s is no wheel (%s), and only wheels are installed" % (name, file[:200]))
         archive = item["download_info"].get("archive_info") or {}
         hashes = archive.get("hashes") or dict([(archive.get("hash") or "=").split("=", 1)])
-        found.append((file, hashes.get("sha256", "")))
+        found.append((file, hashes.get("sha256", "").lower()))
     return found
 
 

@@ -229,6 +229,15 @@ def test_a_python_without_pip_says_how_to_get_it(user_place, start, index):
     assert run.status == "error" and "has no pip" in run.content["evalue"], run.content
 
 
+def test_without_namespaces_there_is_no_builder(user_place, start, index):
+    policy = user_place.policy("contained", require="contained", packages={"index": index.url, "allow": ["sample-lib"]})
+    client = start(place=user_place, command=[*kernels.lesser_host(kernels.NO_NAMESPACES), kernels.PROGRAM, "kernel",
+                                              "-f", "{connection_file}", "--policy", policy]).client
+    run = client.run("%pip install sample-lib")
+    assert run.status == "error" and "namespaces" in run.content["evalue"], run.content
+    assert client.run("6 * 7").result == "42" and index.asked == []
+
+
 def test_a_store_that_cannot_be_made_is_told(user_place, start, index):
     (user_place.root / "cache" / "cellblock").write_text("no folder")
     client = start(place=user_place, policy=user_place.policy("packages", packages={

@@ -214,6 +214,29 @@ TEST_CASE("package folder: shows entries, replaces a version, is found again, is
     ::unsetenv("XDG_CACHE_HOME");
 }
 
+TEST_CASE("package store: what was unused for longest goes first") {
+    const Folder home;
+    ::setenv("XDG_CACHE_HOME", home.path().c_str(), 1);
+    const auto store = PackageStore::open();
+    REQUIRE(store);
+    for (const char* key : {"a", "b", "c"}) {
+        auto folder = store->incoming();
+        REQUIRE(folder);
+        REQUIRE(store->publish(*folder, key, 100));
+        const auto age = std::chrono::hours(key[0] == 'b' ? 1 : 2);
+        fs::last_write_time(store->entry(key), fs::file_time_type::clock::now() - age);
+    }
+    CHECK(store->has("a"));  // and so it was used now
+    store->keep_within(250);
+    CHECK(fs::exists(store->entry("a")));
+    CHECK(fs::exists(store->entry("b")));
+    CHECK_FALSE(fs::exists(store->entry("c")));
+    CHECK_FALSE(fs::exists(store->entry("c") + ".bytes"));
+    store->keep_within(0);
+    CHECK(fs::is_empty(store->root() + "/entries"));
+    ::unsetenv("XDG_CACHE_HOME");
+}
+
 TEST_CASE("policy: packages") {
     const auto parse = [](const std::string& rules) {
         return parse_policy("{\"packages\": " + rules + "}", "p");
