@@ -29,6 +29,7 @@ DESCRIPTORS = 6    # client, plan, control, warden, output to read and to write
 
 
 views = set()  # descriptors of mount namespaces, during the imports
+found_on_host = set()  # folders of sys.path
 reopened = {}  # descriptor → device: held by a library, closed on the way into the jail, and there again inside
 
 
@@ -92,7 +93,7 @@ def import_worker(task):
 
 def import_what_comes_later():
     """Modules that a first cell would import."""
-    for name in ("asyncio", "traceback", "inspect", "pprint", "_ssl", "IPython.core.magics", "matplotlib_inline.config"):
+    for name in ("asyncio", "traceback", "inspect", "pprint", "_ssl", "IPython.core.completerlib"):
         try:
             importlib.import_module(name)
         except ImportError:
@@ -229,6 +230,7 @@ def prepare(task):
     if view is not None and library.cellblock_unshield(view) != 0:
         raise Refused("the read-only view of the host can't be left")
     views.clear()
+    found_on_host.update(path for path in sys.path if os.path.exists(path))
     gc.collect()
     gc.freeze()
     return library, warden, found
@@ -323,7 +325,7 @@ def wake(library):
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    sys.path[:] = [path for path in sys.path if os.path.exists(path)]
+    sys.path[:] = [path for path in sys.path if path not in found_on_host or os.path.exists(path)]
     importlib.invalidate_caches()
     forget_places()
     renew_chance()
