@@ -47,7 +47,7 @@ class Daemons:
     def count(self, error):
         """Why some were cold, though warm ones were asked for."""
         lines = [line for line in error.splitlines() if "a cold start: " in line] or ["warm"]
-        self.starts[lines[0]] += WARM
+        self.starts[lines[0]] += 1
 
     def stop(self):
         for reason, number in self.starts.items():
@@ -60,7 +60,7 @@ class Daemons:
     def warm_up(self, host, argv, kind):
         """Starts sandboxes until one is warm, or can't be."""
         end = time.monotonic() + 60
-        while WARM and kind not in self.known:
+        while host.warm and kind not in self.known:
             done = subprocess.run(argv, input="pass", capture_output=True, text=True, env=host.environment(),
                                   cwd=host.folder, timeout=90, check=False)
             if not any(one in done.stderr for one in NOT_YET):
@@ -73,8 +73,9 @@ DAEMONS = Daemons()
 
 
 class Host:
-    def __init__(self, user, folder):
+    def __init__(self, user, folder, warm=WARM):
         self.user = user
+        self.warm = warm
         self.folder = folder
         self.home = folder / "home"
         self.home.mkdir(mode=0o700)
@@ -97,7 +98,7 @@ class Host:
         return path
 
     def environment(self):
-        warm = {"CELLBLOCK_DAEMON": "1", "XDG_RUNTIME_DIR": DAEMONS.folder(self.user)} if WARM else {}
+        warm = {"CELLBLOCK_DAEMON": "1", "XDG_RUNTIME_DIR": DAEMONS.folder(self.user)} if self.warm else {}
         return {"PATH": "/usr/bin:/bin", "HOME": str(self.home), "SECRET_TOKEN": "hunter2", **warm}
 
     def argv(self, *options, policy=None, python=PYTHON):
@@ -115,7 +116,8 @@ class Host:
             process.wait()
         assert out, error
         assert not any(one in error for one in NOT_YET), error
-        DAEMONS.count(error)
+        if self.warm:
+            DAEMONS.count(error)
         return json.loads(out)
 
     def out(self, code, **options):
@@ -174,7 +176,7 @@ def supervisors():
 
 def leftovers(host):
     """Of this test's own sandboxes: others may run at the same time."""
-    if WARM and supervisors():
+    if host.warm and supervisors():
         return ["supervisors %s" % supervisors()]
     found = [str(path) for path in pathlib.Path("/sys/fs/cgroup").rglob("cellblock-*")
              if path.is_dir() and int(path.name.split("-")[1]) in host.pids]
@@ -210,11 +212,11 @@ def children_of(pid):
     return found
 
 
-def family(process):
+def family(process, warm=WARM):
     """The pids of host, supervisor, PID 1 and worker, once they are there."""
     end = time.monotonic() + 20
     while time.monotonic() < end:
-        line = [process.pid] + (supervisors()[-1:] if WARM else [])
+        line = [process.pid] + (supervisors()[-1:] if warm else [])
         while (below := children_of(line[-1])):
             line.append(below[0])
         if len(line) >= 4:
