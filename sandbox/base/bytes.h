@@ -17,10 +17,8 @@ namespace cellblock::sandbox {
 class ByteWriter {
 public:
     template <class T>
-        requires std::is_arithmetic_v<T>
-    void add(T number) {
-        bytes_.append(reinterpret_cast<const char*>(&number), sizeof number);
-    }
+    requires std::is_arithmetic_v<T>
+    void add(T number) { bytes_.append(reinterpret_cast<const char*>(&number), sizeof number); }
     void add(const std::string& text) {
         add(static_cast<std::uint32_t>(text.size()));
         bytes_ += text;
@@ -43,7 +41,7 @@ public:
     explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
 
     template <class T>
-        requires std::is_arithmetic_v<T>
+    requires std::is_arithmetic_v<T>
     void read(T& number) {
         if (const std::string_view part = next(sizeof number); !part.empty()) {
             std::memcpy(&number, part.data(), sizeof number);
@@ -52,16 +50,16 @@ public:
     void read(std::string& text) { text = next(count()); }
     template <class T>
     void read(std::vector<T>& list) {
-        list.resize(count());
+        list.resize(count(std::is_arithmetic_v<T> ? sizeof(T) : sizeof(std::uint32_t)));
         for (auto& one : list) {
             read(one);
         }
     }
-    // How many follow. Each takes a byte at least, so that it is bounded by what there is.
-    std::uint32_t count() {
+    // How many follow, each of at least so many bytes: no more than can be there.
+    std::uint32_t count(std::size_t bytes_of_one = 1) {
         std::uint32_t number = 0;
         read(number);
-        failed_ = failed_ || number > rest_.size();
+        failed_ = failed_ || number > rest_.size() / bytes_of_one;
         return failed_ ? 0 : number;
     }
     [[nodiscard]] bool failed() const { return failed_; }

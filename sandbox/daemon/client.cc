@@ -146,8 +146,8 @@ Result<ZygoteSpec> spec_for(const Policy& policy, const jail::JailPlan& plan, co
     if (!library) {
         return library.error();
     }
-    return ZygoteSpec{python.program, python.prefixes, policy.preload, worker_folder, *library,
-                      plan.environment};
+    return ZygoteSpec{python.program, python.prefixes, policy.preload,
+                      worker_folder,  *library,        plan.environment};
 }
 
 Result<jail::SpawnedJail> claim_jail(const jail::JailPlan& plan, const ZygoteSpec& spec) {

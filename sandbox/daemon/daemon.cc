@@ -25,8 +25,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxClients = 64;
 constexpr std::size_t kMaxZygotes = 8;
-constexpr std::chrono::seconds kTimeToAsk{2};      // a client, after it has connected
-constexpr std::chrono::seconds kBeforeRetry{60};   // of a zygote that failed
+constexpr std::chrono::seconds kTimeToAsk{2};     // a client, after it has connected
+constexpr std::chrono::seconds kBeforeRetry{60};  // of a zygote that failed
 constexpr std::chrono::seconds kTimeToAnswer{5};
 constexpr std::chrono::milliseconds kLongestSleep{1000};
 
@@ -222,9 +222,9 @@ private:
         if (zygotes_.size() < kMaxZygotes) {
             return;
         }
-        zygotes_.erase(std::min_element(zygotes_.begin(), zygotes_.end(), [](const Zygote& a, const Zygote& b) {
-            return a.used() < b.used();
-        }));
+        zygotes_.erase(
+            std::min_element(zygotes_.begin(), zygotes_.end(),
+                             [](const Zygote& a, const Zygote& b) { return a.used() < b.used(); }));
     }
 
     void remove_socket() {

@@ -62,8 +62,8 @@ CELLBLOCK_EXPORT int cellblock_usable() {
     return thread_id() != nullptr ? 1 : 0;
 }
 
-// For the time of the imports: a view of the host where all is read-only, but for a new filesystem at `folder`.
-// Gives a descriptor of the view before. Needs root's power.
+// For the time of the imports: a view of the host where all is read-only, but for a new filesystem at
+// `folder`. Gives a descriptor of the view before. Needs root's power.
 CELLBLOCK_EXPORT int cellblock_shield(const char* folder) {
     UniqueFd before(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
     mount_attr wanted{};

@@ -79,9 +79,9 @@ std::string which_file(const char* path) {
 
 // What a process's children have from it and a sandbox's processes therefore from the daemon.
 std::string status_facts() {
-    static constexpr const char* kLines[] = {"Uid:",    "Gid:",       "Groups:",  "CapInh:",
-                                             "CapPrm:", "CapEff:",    "CapBnd:",  "CapAmb:",
-                                             "NoNewPrivs:", "Seccomp", "Cpus_allowed:", "Mems_allowed:"};
+    static constexpr const char* kLines[] = {
+        "Uid:",    "Gid:",    "Groups:",     "CapInh:", "CapPrm:",       "CapEff:",
+        "CapBnd:", "CapAmb:", "NoNewPrivs:", "Seccomp", "Cpus_allowed:", "Mems_allowed:"};
     const std::string status = file_text("/proc/self/status");
     std::string facts;
     for (std::size_t start = 0; start < status.size();) {
@@ -137,13 +137,13 @@ std::string context_name() {
     for (const char* name : {"mnt", "pid", "user", "net", "ipc", "uts", "cgroup"}) {
         facts += link_text(AT_FDCWD, std::string("/proc/self/ns/") + name) + "\n";
     }
-    for (const char* file : {"/proc/self/cgroup", "/proc/self/limits", "/proc/self/attr/current",
-                             "/proc/self/oom_score_adj"}) {
+    for (const char* file :
+         {"/proc/self/cgroup", "/proc/self/limits", "/proc/self/attr/current", "/proc/self/oom_score_adj"}) {
         facts += file_text(file) + "\n";
     }
     facts += which_file("/") + " " + which_file("/proc/self/exe") + "\n";
-    facts += std::to_string(::getpriority(PRIO_PROCESS, 0)) + " " +
-             std::to_string(::sched_getscheduler(0)) + " " + std::to_string(::personality(0xffffffff));
+    facts += std::to_string(::getpriority(PRIO_PROCESS, 0)) + " " + std::to_string(::sched_getscheduler(0)) +
+             " " + std::to_string(::personality(0xffffffff));
     return kSocketStart + sha256(facts).substr(0, 16);
 }
 
@@ -199,7 +199,8 @@ bool is_one_of_us(int socket) {
     if (peer <= 0 || user != ::geteuid()) {
         return false;
     }
-    const UniqueFd process(::open(("/proc/" + std::to_string(peer)).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    const UniqueFd process(
+        ::open(("/proc/" + std::to_string(peer)).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     for (const char* name : {"ns/mnt", "ns/user", "ns/pid"}) {
         const std::string theirs = link_text(process.get(), name);
         if (theirs.empty() || theirs != link_text(AT_FDCWD, std::string("/proc/self/") + name)) {

@@ -16,7 +16,6 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-
 namespace cellblock::sandbox::daemon {
 
 namespace {
@@ -29,9 +28,9 @@ constexpr rlim_t kStack = 8U << 20;  // of which libc makes the stacks of thread
 constexpr const char* kInside = "/opt/cellblock/worker";
 constexpr int kSocket = 3;
 constexpr int kScript = 4;
-// The script comes as a descriptor, so that the command line, which cells can read, names no file of the host's.
-constexpr const char* kBoot =
-    "exec(compile(open(4).read(), '/opt/cellblock/worker/zygote.py', 'exec'))";
+// The script comes as a descriptor, so that the command line, which cells can read, names no file of the
+// host's.
+constexpr const char* kBoot = "exec(compile(open(4).read(), '/opt/cellblock/worker/zygote.py', 'exec'))";
 
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
     std::vector<char*> list;
@@ -52,9 +51,11 @@ Status owned_by_friends(std::filesystem::path path) {
         }
         const bool sticky = (info.st_mode & S_ISVTX) != 0 && path != path.root_path();
         if ((info.st_uid != 0 && info.st_uid != ::geteuid()) || ((info.st_mode & S_IWOTH) != 0 && !sticky)) {
-            return Error{"keep a Python warm", 0,
-                         "others may change " + path.string() + ", and a warm Python runs outside of a sandbox",
-                         {}};
+            return Error{
+                "keep a Python warm",
+                0,
+                "others may change " + path.string() + ", and a warm Python runs outside of a sandbox",
+                {}};
         }
         if (path == path.root_path()) {
             return Ok{};
@@ -119,8 +120,8 @@ Result<pid_t> launch(const ZygoteSpec& spec, int socket) {
 
 std::string task_text(const ZygoteSpec& spec, const std::string& scratch) {
     const json task{{"scratch", scratch},        {"worker", spec.worker},     {"inside", kInside},
-                    {"library", spec.library},   {"prefixes", spec.prefixes},
-                    {"preload", spec.preload},   {"shield", ::geteuid() == 0}};
+                    {"library", spec.library},   {"prefixes", spec.prefixes}, {"preload", spec.preload},
+                    {"shield", ::geteuid() == 0}};
     return task.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -8,6 +8,7 @@ namespace cellblock::sandbox::jail {
 namespace {
 
 constexpr std::uint32_t kFormat = 1;
+constexpr std::size_t kBytesOfStep = 40;  // at least
 
 // `field` is called with each member, in an order that both ways share.
 template <class Step, class Field>
@@ -45,7 +46,7 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 }
 
 void read_files(ByteReader& in, JailPlan& plan) {
-    plan.files.resize(in.count());
+    plan.files.resize(in.count(kBytesOfStep));
     for (auto& step : plan.files) {
         std::int32_t kind = 0;
         in.read(kind);
@@ -56,17 +57,17 @@ void read_files(ByteReader& in, JailPlan& plan) {
 }
 
 void read_rules(ByteReader& in, JailPlan& plan) {
-    plan.limits.resize(in.count());
+    plan.limits.resize(in.count(sizeof(rlim_t)));
     for (auto& limit : plan.limits) {
         in.read(limit.resource);
         in.read(limit.value);
     }
-    plan.landlock.rules.resize(in.count());
+    plan.landlock.rules.resize(in.count(sizeof(std::uint64_t)));
     for (auto& rule : plan.landlock.rules) {
         in.read(rule.path);
         in.read(rule.rights);
     }
-    plan.filter.resize(in.count());
+    plan.filter.resize(in.count(sizeof(sock_filter)));
     for (auto& line : plan.filter) {
         in.read(line.code);
         in.read(line.jt);

@@ -204,10 +204,9 @@ public:
             failure = guard_ > 0 ? failure : Failure{Step::watch_parent, 0, errno};
         }
         if (!failure.happened() && ::pipe2(parent, O_CLOEXEC) == 0) {
-            child_ = plan_.contained
-                         ? fork_plain(pidfd_)
-                         : clone_into(jail_namespaces(plan_.identity, plan_.host_network), pidfd_,
-                                      thread_id_);
+            child_ = plan_.contained ? fork_plain(pidfd_)
+                                     : clone_into(jail_namespaces(plan_.identity, plan_.host_network), pidfd_,
+                                                  thread_id_);
         }
         if (child_ == 0) {
             ::close(parent[1]);

@@ -212,7 +212,8 @@ std::vector<PolicyKey> make_table() {
         member_key(
             "warm", "true or false", "false", "", &Policy::warm, &read_flag,
             [](bool value) { return ordered_json(value); },
-            "The native engine takes sandboxes from `cellblock daemon`, which keeps a Python with IPython and "
+            "The native engine takes sandboxes from `cellblock daemon`, which keeps a Python with IPython "
+            "and "
             "`preload` imported: they start sooner. That Python imports on the host, outside of any sandbox, "
             "so its packages must be trusted. $CELLBLOCK_DAEMON (1 or 0) goes before this key."),
         member_key("imports", "`any` or list of text", "\"any\"", "at most 64 modules' names without dots",
