@@ -39,6 +39,15 @@ struct DoctorOptions {
 };
 int doctor_command(const DoctorOptions& options);
 
+// cellblock daemon [status | stop]
+struct DaemonCommandOptions {
+    std::string idle = "10m";
+    int client = -1;  // a connection, from the program that starts it
+};
+int daemon_command(const DaemonCommandOptions& options);
+int daemon_status_command();
+int daemon_stop_command();
+
 // cellblock audit verify PATH
 struct AuditOptions {
     std::string path;

@@ -15,20 +15,26 @@ std::string real_path(const std::string& path) {
     return real ? std::string(real.get()) : std::string();
 }
 
-Result<std::string> data_directory(std::string_view name) {
+// The first of these folders, relative to the program's, that has `name`.
+Result<std::string> find_in(std::initializer_list<const char*> folders, std::string_view name) {
     const std::string program = real_path("/proc/self/exe");
     if (program.empty()) {
         return errno_error("find the program's own files",
                            "Is /proc mounted? cellblock reads /proc/self/exe");
     }
-    const std::string folder = program.substr(0, program.rfind('/'));
-    for (const char* share : {"/share/", "/../share/"}) {
-        if (std::string found = real_path(folder + share + std::string(name)); !found.empty()) {
+    const std::string start = program.substr(0, program.rfind('/'));
+    for (const char* folder : folders) {
+        if (std::string found = real_path(start + folder + std::string(name)); !found.empty()) {
             return found;
         }
     }
-    return Error{"find " + std::string(name), 0, "it lies neither beside " + program + " nor in ../share",
+    return Error{"find " + std::string(name), 0,
+                 "it lies neither beside " + program + " nor in " + (*std::rbegin(folders) + 1),
                  "Reinstall cellblock, or build it again"};
+}
+
+Result<std::string> data_directory(std::string_view name) {
+    return find_in({"/share/", "/../share/"}, name);
 }
 
 }  // namespace
@@ -44,6 +50,12 @@ Result<std::string> engines_directory() {
 }
 Result<std::string> jupyter_data_directory() {
     return data_directory("jupyter");
+}
+Result<std::string> jail_library() {
+    return find_in({"/", "/../lib/cellblock/"}, "libcellblock_jail.so");
+}
+Result<std::string> cellblock_program() {
+    return find_in({"/", "/../bin/"}, "cellblock");
 }
 
 }  // namespace cellblock::sandbox

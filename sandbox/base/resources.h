@@ -17,5 +17,7 @@ Result<std::string> worker_directory();
 Result<std::string> policies_directory();
 Result<std::string> engines_directory();
 Result<std::string> jupyter_data_directory();  // share/jupyter beside share/cellblock
+Result<std::string> jail_library();            // libcellblock_jail.so, which a warm Python loads
+Result<std::string> cellblock_program();       // this program, or the one beside it
 
 }  // namespace cellblock::sandbox

@@ -1,7 +1,10 @@
 // Starting a jail.
 #include "sandbox/engines/native.h"
 
+#include <optional>
+
 #include "sandbox/base/resources.h"
+#include "sandbox/daemon/client.h"
 #include "sandbox/engines/native_sandbox.h"
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/jail/plan.h"
@@ -24,7 +27,11 @@ Result<std::unique_ptr<Sandbox>> NativeEngine::start(const Policy& policy, const
         cgroup.remove();
         return plan.error();
     }
-    return jail_sandbox(policy, std::move(*plan), std::move(cgroup));
+    std::optional<Result<daemon::ZygoteSpec>> warm;
+    if (daemon::is_wanted(policy)) {
+        warm = daemon::spec_for(policy, **plan, *python, *worker);
+    }
+    return jail_sandbox(policy, std::move(*plan), std::move(cgroup), warm);
 }
 
 }  // namespace cellblock::sandbox

@@ -8,7 +8,9 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <iostream>
 
+#include "sandbox/daemon/client.h"
 #include "sandbox/jail/layers.h"
 #include "sandbox/jail/process_usage.h"
 #include "sandbox/jail/words.h"
@@ -20,18 +22,36 @@ namespace {
 constexpr int kTimeToAnswer = 1000;  // milliseconds
 constexpr int kTimeToLeave = 5000;
 
+// In the plan, from which the jail's first process joins them and the supervisor removes them.
+void use_cgroup(jail::JailPlan& plan, const jail::Cgroup& cgroup) {
+    plan.cgroup_procs = cgroup.procs_files();
+    plan.cgroup_folders = cgroup.folders();
+}
+
+Result<jail::SpawnedJail> start_warm(const jail::JailPlan& plan, const Result<daemon::ZygoteSpec>& spec) {
+    return spec ? daemon::claim_jail(plan, *spec) : Result<jail::SpawnedJail>(spec.error());
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Sandbox>> jail_sandbox(const Policy& policy, std::unique_ptr<jail::JailPlan> plan,
-                                              jail::Cgroup cgroup) {
+                                              jail::Cgroup cgroup,
+                                              const std::optional<Result<daemon::ZygoteSpec>>& warm) {
     auto layers = jail::layers_of(*plan, cgroup);
     if (auto missing = missing_layer(policy.require, layers, policy.name)) {
         cgroup.remove();
         return *missing;
     }
-    plan->cgroup_procs = cgroup.procs_files();
-    plan->cgroup_folders = cgroup.folders();
-    auto spawned = jail::spawn_jail(*plan);
+    use_cgroup(*plan, cgroup);
+    auto spawned = warm ? start_warm(*plan, *warm) : jail::spawn_jail(*plan);
+    if (warm && !spawned) {
+        std::cerr << "cellblock: a cold start: " << spawned.error().text() << "\n";
+        // A supervisor that comes too late removes the first ones.
+        cgroup.remove();
+        cgroup = jail::Cgroup::make(policy.limits);
+        use_cgroup(*plan, cgroup);
+        spawned = jail::spawn_jail(*plan);
+    }
     if (!spawned) {
         cgroup.remove();
         return spawned.error();

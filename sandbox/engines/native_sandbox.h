@@ -5,8 +5,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "sandbox/daemon/request.h"
 #include "sandbox/engine.h"
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/jail/plan.h"
@@ -47,7 +49,9 @@ private:
 };
 
 // Starts the jail where all layers stand that the policy requires; else nothing is left behind.
+// `warm`: a fork of that Python if it can be had; why not, else, is a line on stderr.
 Result<std::unique_ptr<Sandbox>> jail_sandbox(const Policy& policy, std::unique_ptr<jail::JailPlan> plan,
-                                              jail::Cgroup cgroup);
+                                              jail::Cgroup cgroup,
+                                              const std::optional<Result<daemon::ZygoteSpec>>& warm = {});
 
 }  // namespace cellblock::sandbox

@@ -19,11 +19,6 @@ namespace {
 constexpr const char* kStep = "start a sandbox";
 constexpr int kFirstFree = 10;  // 0 to 3 are given a meaning inside
 
-struct Pair {
-    UniqueFd ours;
-    UniqueFd theirs;
-};
-
 Result<Pair> raised(const int (&ends)[2]) {
     const UniqueFd first(ends[0]);
     const UniqueFd second(ends[1]);
@@ -71,7 +66,7 @@ private:
 
 }  // namespace
 
-Result<SpawnedJail> spawn_jail(const JailPlan& plan) {
+Result<JailEnds> make_ends() {
     auto control = socket_pair(SOCK_SEQPACKET);
     auto warden = socket_pair(SOCK_STREAM);
     auto output = output_pipe();
@@ -80,22 +75,34 @@ Result<SpawnedJail> spawn_jail(const JailPlan& plan) {
             return pair->error();
         }
     }
+    return JailEnds{std::move(*control), std::move(*warden), std::move(*output)};
+}
+
+void keep_ours(SpawnedJail& jail, JailEnds ends) {
+    jail.control = std::move(ends.control.ours);
+    jail.warden = std::move(ends.warden.ours);
+    ::fcntl(jail.warden.get(), F_SETFL, O_NONBLOCK);
+}
+
+Result<SpawnedJail> spawn_jail(const JailPlan& plan) {
+    auto ends = make_ends();
+    if (!ends) {
+        return ends.error();
+    }
     SpawnedJail jail;
     {
         const SignalsHeld held;
         jail.supervisor = ::_Fork();
         if (jail.supervisor == 0) {
-            supervise(plan, {control->theirs.get(), warden->theirs.get(), output->ours.get(),
-                             output->theirs.get()});
+            supervise(plan, {ends->control.theirs.get(), ends->warden.theirs.get(), ends->output.ours.get(),
+                             ends->output.theirs.get()});
         }
     }
     if (jail.supervisor < 0) {
         return errno_error(kStep, "The limit on processes may be reached");
     }
     jail.process.reset(static_cast<int>(::syscall(SYS_pidfd_open, jail.supervisor, 0)));
-    jail.control = std::move(control->ours);
-    jail.warden = std::move(warden->ours);
-    ::fcntl(jail.warden.get(), F_SETFL, O_NONBLOCK);
+    keep_ours(jail, std::move(*ends));
     return jail;
 }
 

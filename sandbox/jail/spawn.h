@@ -23,4 +23,21 @@ struct SpawnedJail {
 
 Result<SpawnedJail> spawn_jail(const JailPlan& plan);
 
+// What host and jail speak through. All are 10 or above.
+struct Pair {
+    UniqueFd ours;  // of `output`: what is read from, which the supervisor does
+    UniqueFd theirs;
+};
+
+struct JailEnds {
+    Pair control;
+    Pair warden;
+    Pair output;
+};
+
+Result<JailEnds> make_ends();
+
+// The host's ends, once the jail has its own.
+void keep_ours(SpawnedJail& jail, JailEnds ends);
+
 }  // namespace cellblock::sandbox::jail

@@ -69,11 +69,22 @@ void send_report(int control, const Report& report) {
     (void)::send(control, &report, sizeof report, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-[[noreturn]] void first_process(const JailPlan& plan, const SupervisorDescriptors& descriptors, int parent) {
+// What a jail's first process does once it is in: another program's start, or (warm) what this one is.
+enum class Then { execute, go_on };
+
+// Returns only to go on.
+void first_process(const JailPlan& plan, const SupervisorDescriptors& descriptors, int parent, Then then) {
     static Report report;
     report.kind = ReportKind::setup_failed;
     const JailDescriptors inside{descriptors.warden, descriptors.output_write, parent};
     report.failure = plan.contained ? enter_contained(plan, inside) : enter(plan, inside);
+    if (!report.failure.happened() && then == Then::go_on) {
+        constexpr unsigned kFirstUnknown = 4;
+        if (::close_range(kFirstUnknown, ~0U, 0) == 0) {
+            return;
+        }
+        ::_exit(kFailed);
+    }
     if (!report.failure.happened()) {
         ::execve(plan.argv[0], plan.argv.data(), plan.envp.data());
         report.failure = {Step::execute, 0, errno};
@@ -82,12 +93,16 @@ void send_report(int control, const Report& report) {
     ::_exit(kFailed);
 }
 
-// As fork, but into new namespaces.
-pid_t clone_into(unsigned long long namespaces, int& pidfd) {
+// As fork, but into new namespaces. `thread_id`: as libc's fork, writes the child's number there.
+pid_t clone_into(unsigned long long namespaces, int& pidfd, int* thread_id) {
     clone_args arguments{};
     arguments.flags = namespaces | CLONE_PIDFD;
     arguments.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
     arguments.exit_signal = SIGCHLD;
+    if (thread_id != nullptr) {
+        arguments.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+        arguments.child_tid = reinterpret_cast<std::uintptr_t>(thread_id);
+    }
     return static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
 }
 
@@ -174,10 +189,14 @@ pid_t fork_plain(int& pidfd) {
 
 class Supervisor {
 public:
-    Supervisor(const JailPlan& plan, const SupervisorDescriptors& descriptors)
-        : plan_(plan), control_(descriptors.control), output_(descriptors.output_read) {}
+    Supervisor(const JailPlan& plan, const SupervisorDescriptors& descriptors, int* thread_id)
+        : plan_(plan),
+          thread_id_(thread_id),
+          control_(descriptors.control),
+          output_(descriptors.output_read) {}
 
-    void start(const SupervisorDescriptors& descriptors) {
+    // True in the first process of a warm jail.
+    bool start(const SupervisorDescriptors& descriptors) {
         int parent[2] = {-1, -1};
         Failure failure = plan_.contained ? be_reaper(plan_) : Failure{};
         if (plan_.contained && !failure.happened()) {
@@ -185,13 +204,14 @@ public:
             failure = guard_ > 0 ? failure : Failure{Step::watch_parent, 0, errno};
         }
         if (!failure.happened() && ::pipe2(parent, O_CLOEXEC) == 0) {
-            child_ = plan_.contained
-                         ? fork_plain(pidfd_)
-                         : clone_into(jail_namespaces(plan_.identity, plan_.host_network), pidfd_);
+            child_ = plan_.contained ? fork_plain(pidfd_)
+                                     : clone_into(jail_namespaces(plan_.identity, plan_.host_network), pidfd_,
+                                                  thread_id_);
         }
         if (child_ == 0) {
             ::close(parent[1]);
-            first_process(plan_, descriptors, parent[0]);
+            first_process(plan_, descriptors, parent[0], thread_id_ ? Then::go_on : Then::execute);
+            return true;
         }
         if (child_ < 0) {
             report_.kind = ReportKind::setup_failed;
@@ -202,6 +222,7 @@ public:
         ::close(parent[0]);  // the other end stays open for as long as we live
         ::close(descriptors.warden);
         ::close(descriptors.output_write);
+        return false;
     }
 
     [[noreturn]] void run() {
@@ -340,6 +361,7 @@ private:
     }
 
     const JailPlan& plan_;
+    int* thread_id_;  // warm
     int control_;
     int output_;
     int pidfd_ = -1;
@@ -352,9 +374,8 @@ private:
     Report report_;
 };
 
-}  // namespace
-
-void supervise(const JailPlan& plan, const SupervisorDescriptors& descriptors) {
+// Returns in the first process of a warm jail.
+void supervise_any(const JailPlan& plan, const SupervisorDescriptors& descriptors, int* thread_id) {
     int keep[4] = {descriptors.control, descriptors.warden, descriptors.output_read,
                    descriptors.output_write};
     close_all_but(keep);
@@ -363,9 +384,21 @@ void supervise(const JailPlan& plan, const SupervisorDescriptors& descriptors) {
     default_signals();
     ::prctl(PR_SET_NAME, "cellblock-jail", 0, 0, 0);
     (void)::chdir("/");
-    Supervisor supervisor(plan, descriptors);
-    supervisor.start(descriptors);
-    supervisor.run();
+    Supervisor supervisor(plan, descriptors, thread_id);
+    if (!supervisor.start(descriptors)) {
+        supervisor.run();
+    }
+}
+
+}  // namespace
+
+void supervise(const JailPlan& plan, const SupervisorDescriptors& descriptors) {
+    supervise_any(plan, descriptors, nullptr);
+    ::_exit(kFailed);
+}
+
+void supervise_warm(const JailPlan& plan, const SupervisorDescriptors& descriptors, int* thread_id) {
+    supervise_any(plan, descriptors, thread_id);
 }
 
 }  // namespace cellblock::sandbox::jail

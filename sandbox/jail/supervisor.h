@@ -23,4 +23,9 @@ struct SupervisorDescriptors {
 
 [[noreturn]] void supervise(const JailPlan& plan, const SupervisorDescriptors& descriptors);
 
+// The same in a fork of a warm Python, whose jail's first process goes on from there: returns in that
+// process alone, once it has walked in and nothing but descriptors 0 to 3 is open. Needs glibc's fork behind
+// it; `thread_id` is where libc keeps the caller's.
+void supervise_warm(const JailPlan& plan, const SupervisorDescriptors& descriptors, int* thread_id);
+
 }  // namespace cellblock::sandbox::jail

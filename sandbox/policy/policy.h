@@ -74,6 +74,7 @@ struct Policy {
     Requirement require;
     std::string python;  // empty: the first python3 on PATH
     std::vector<std::string> preload;
+    bool warm = false;                                // a fork of a Python that the daemon keeps
     std::optional<std::vector<std::string>> imports;  // that cells may name; nothing: any
     Limits limits;
     OutputRules outputs;

@@ -209,6 +209,13 @@ std::vector<PolicyKey> make_table() {
                    &read_python, &same, "Python to run; empty: the first `python3` on PATH."),
         member_key("preload", "list of text", "[]", "at most 64 modules' dotted names", &Policy::preload,
                    &read_modules, &same, "Modules to import before the first cell."),
+        member_key(
+            "warm", "true or false", "false", "", &Policy::warm, &read_flag,
+            [](bool value) { return ordered_json(value); },
+            "The native engine takes sandboxes from `cellblock daemon`, which keeps a Python with IPython "
+            "and "
+            "`preload` imported: they start sooner. That Python imports on the host, outside of any sandbox, "
+            "so its packages must be trusted. $CELLBLOCK_DAEMON (1 or 0) goes before this key."),
         member_key("imports", "`any` or list of text", "\"any\"", "at most 64 modules' names without dots",
                    &Policy::imports, &read_imports, &write_imports,
                    "Modules that a cell may import; what these import themselves is not asked. It tells "

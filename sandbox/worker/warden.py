@@ -18,6 +18,7 @@ WORKER_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, 
 MAX_HEADER = 64 * 1024
 PR_SET_DUMPABLE = 4
 REAP_SECONDS = 2.0  # how long killed processes are waited for before the host is told
+site_is_done = False  # a warm Python has done it
 
 
 class BadFrame(Exception):
@@ -318,7 +319,7 @@ def prefer_as_oom_victim():
 
 def run_worker(fd, debugger):
     """site as if Python had been started without -S, then the worker's loop."""
-    if "site" not in sys.modules or sys.flags.no_site:
+    if not site_is_done and ("site" not in sys.modules or sys.flags.no_site):
         import site
         site.main()
     folder = os.path.dirname(os.path.abspath(__file__))

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from jails import USERS, Host  # noqa: E402
+from jails import DAEMONS, USERS, Host  # noqa: E402
 
 
 @pytest.fixture(params=USERS)
@@ -19,3 +19,9 @@ def host(request):
     folder.chmod(0o755)
     yield Host(request.param, folder)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def daemons(nothing_left):
+    yield
+    DAEMONS.stop()

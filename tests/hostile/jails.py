@@ -1,10 +1,13 @@
 """A host for hostile cells: a user with a home of its own, `cellblock run --json`, and what was left behind."""
 
+import collections
 import json
 import os
 import pathlib
 import pwd
+import shutil
 import subprocess
+import tempfile
 import textwrap
 import time
 
@@ -12,6 +15,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("CELLBLOCK", str(ROOT / "build" / "cellblock"))
 PYTHON = "/usr/bin/python3"
 USERS = ["root", "nobody"] if os.geteuid() == 0 else [pwd.getpwuid(os.geteuid()).pw_name]
+WARM = os.environ.get("CELLBLOCK_TEST_WARM") == "1"  # sandboxes come from `cellblock daemon`
+NOT_YET = ("just now", "isn't ready yet")
 
 
 def as_user(user, argv):
@@ -22,9 +27,55 @@ def as_user(user, argv):
     return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", *argv]
 
 
+class Daemons:
+    """A daemon for each user, for as long as the tests run."""
+
+    def __init__(self):
+        self.folders = {}
+        self.known = set()  # what is known to be warm, or never to be
+        self.starts = collections.Counter()
+
+    def folder(self, user):
+        if user not in self.folders:
+            made = tempfile.mkdtemp(prefix="cellblock-test-run-")
+            if os.geteuid() == 0:
+                entry = pwd.getpwnam(user)
+                os.chown(made, entry.pw_uid, entry.pw_gid)
+            self.folders[user] = made
+        return self.folders[user]
+
+    def count(self, error):
+        """Why some were cold, though warm ones were asked for."""
+        lines = [line for line in error.splitlines() if "a cold start: " in line] or ["warm"]
+        self.starts[lines[0]] += 1
+
+    def stop(self):
+        for reason, number in self.starts.items():
+            print("%d starts: %s" % (number, reason))
+        for user, folder in self.folders.items():
+            subprocess.run(as_user(user, [PROGRAM, "daemon", "stop"]), env={"XDG_RUNTIME_DIR": folder}, check=False,
+                           stdout=subprocess.DEVNULL, timeout=30)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def warm_up(self, host, argv, kind):
+        """Starts sandboxes until one is warm, or can't be."""
+        end = time.monotonic() + 60
+        while host.warm and kind not in self.known:
+            done = subprocess.run(argv, input="pass", capture_output=True, text=True, env=host.environment(),
+                                  cwd=host.folder, timeout=90, check=False)
+            if not any(one in done.stderr for one in NOT_YET):
+                self.known.add(kind)
+            assert time.monotonic() < end, done.stderr
+            time.sleep(0.2)
+
+
+DAEMONS = Daemons()
+
+
 class Host:
-    def __init__(self, user, folder):
+    def __init__(self, user, folder, warm=WARM):
         self.user = user
+        self.warm = warm
         self.folder = folder
         self.home = folder / "home"
         self.home.mkdir(mode=0o700)
@@ -47,7 +98,8 @@ class Host:
         return path
 
     def environment(self):
-        return {"PATH": "/usr/bin:/bin", "HOME": str(self.home), "SECRET_TOKEN": "hunter2"}
+        warm = {"CELLBLOCK_DAEMON": "1", "XDG_RUNTIME_DIR": DAEMONS.folder(self.user)} if self.warm else {}
+        return {"PATH": "/usr/bin:/bin", "HOME": str(self.home), "SECRET_TOKEN": "hunter2", **warm}
 
     def argv(self, *options, policy=None, python=PYTHON):
         if policy is not None:
@@ -63,6 +115,9 @@ class Host:
             process.kill()
             process.wait()
         assert out, error
+        assert not any(one in error for one in NOT_YET), error
+        if self.warm:
+            DAEMONS.count(error)
         return json.loads(out)
 
     def out(self, code, **options):
@@ -75,7 +130,9 @@ class Host:
         return json.loads(self.out(code, **options))
 
     def start(self, *options, **more):
-        process = subprocess.Popen(self.argv(*options, **more), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        argv = self.argv(*options, **more)
+        DAEMONS.warm_up(self, argv, json.dumps([self.user, options, more], default=str))
+        process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, env=self.environment(), cwd=self.folder)
         self.pids.add(process.pid)
         return process
@@ -104,8 +161,23 @@ def belongs(pid, folder):
         return False
 
 
+def zygotes():
+    """The processes that warm sandboxes are forks of, of all users."""
+    every = {entry[0]: entry for entry in processes()}
+    return [pid for pid, parent, _, text in every.values()
+            if b"worker/zygote.py" in text and b"cellblock\0daemon" in every.get(parent, (0, 0, "", b""))[3]]
+
+
+def supervisors():
+    """Of warm sandboxes, which are the zygotes' children."""
+    parents = zygotes()
+    return [pid for pid, parent, state, _ in processes() if parent in parents and state != "Z"]
+
+
 def leftovers(host):
     """Of this test's own sandboxes: others may run at the same time."""
+    if host.warm and supervisors():
+        return ["supervisors %s" % supervisors()]
     found = [str(path) for path in pathlib.Path("/sys/fs/cgroup").rglob("cellblock-*")
              if path.is_dir() and int(path.name.split("-")[1]) in host.pids]
     jails = [entry for entry in processes()
@@ -140,11 +212,11 @@ def children_of(pid):
     return found
 
 
-def family(process):
+def family(process, warm=WARM):
     """The pids of host, supervisor, PID 1 and worker, once they are there."""
     end = time.monotonic() + 20
     while time.monotonic() < end:
-        line = [process.pid]
+        line = [process.pid] + (supervisors()[-1:] if warm else [])
         while (below := children_of(line[-1])):
             line.append(below[0])
         if len(line) >= 4:

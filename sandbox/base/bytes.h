@@ -1,0 +1,83 @@
+// Values as bytes and back, between processes of one program on one host.
+//
+// Purpose: numbers as they lie in memory, texts and lists with their count
+// before them. Threads: none. Failure: a ByteReader that meets an end or a count
+// that can't be true says so by failed(), and gives empty values from then on.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace cellblock::sandbox {
+
+class ByteWriter {
+public:
+    template <class T>
+    requires std::is_arithmetic_v<T>
+    void add(T number) { bytes_.append(reinterpret_cast<const char*>(&number), sizeof number); }
+    void add(const std::string& text) {
+        add(static_cast<std::uint32_t>(text.size()));
+        bytes_ += text;
+    }
+    template <class T>
+    void add(const std::vector<T>& list) {
+        add(static_cast<std::uint32_t>(list.size()));
+        for (const auto& one : list) {
+            add(one);
+        }
+    }
+    [[nodiscard]] std::string take() { return std::move(bytes_); }
+
+private:
+    std::string bytes_;
+};
+
+class ByteReader {
+public:
+    explicit ByteReader(std::string_view bytes) : rest_(bytes) {}
+
+    template <class T>
+    requires std::is_arithmetic_v<T>
+    void read(T& number) {
+        if (const std::string_view part = next(sizeof number); !part.empty()) {
+            std::memcpy(&number, part.data(), sizeof number);
+        }
+    }
+    void read(std::string& text) { text = next(count()); }
+    template <class T>
+    void read(std::vector<T>& list) {
+        list.resize(count(std::is_arithmetic_v<T> ? sizeof(T) : sizeof(std::uint32_t)));
+        for (auto& one : list) {
+            read(one);
+        }
+    }
+    // How many follow, each of at least so many bytes: no more than can be there.
+    std::uint32_t count(std::size_t bytes_of_one = 1) {
+        std::uint32_t number = 0;
+        read(number);
+        failed_ = failed_ || number > rest_.size() / bytes_of_one;
+        return failed_ ? 0 : number;
+    }
+    [[nodiscard]] bool failed() const { return failed_; }
+    [[nodiscard]] bool at_end() const { return rest_.empty(); }
+
+private:
+    std::string_view next(std::size_t size) {
+        failed_ = failed_ || size > rest_.size();
+        if (failed_) {
+            return {};
+        }
+        const std::string_view part = rest_.substr(0, size);
+        rest_.remove_prefix(size);
+        return part;
+    }
+
+    std::string_view rest_;
+    bool failed_ = false;
+};
+
+}  // namespace cellblock::sandbox

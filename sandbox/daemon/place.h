@@ -1,0 +1,44 @@
+// Where a user's daemon listens, and who may speak to it.
+//
+// Purpose: a folder of the user's own: $XDG_RUNTIME_DIR/cellblock, or else
+// /tmp/cellblock-UID; never one that others own or can enter. In it a socket for
+// each context: a sandbox from a daemon has that daemon's namespaces, cgroup,
+// resource limits and privileges, so a client only ever uses a daemon whose are
+// the same as its own. The context's digest is the socket's name.
+// Ownership: an open folder. Threads: none. Failure: an Error that names the folder.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sandbox/base/result.h"
+#include "sandbox/base/unique_fd.h"
+
+namespace cellblock::sandbox::daemon {
+
+struct Place {
+    std::string path;
+    UniqueFd folder;
+
+    // Held while a socket is made or removed, so that two daemons don't meet.
+    [[nodiscard]] bool lock() const;
+    void unlock() const;
+};
+
+// Makes the folder where there is none.
+Result<Place> open_place();
+
+// "daemon-…", of the calling process.
+std::string context_name();
+
+// Names of the sockets that are there.
+std::vector<std::string> sockets_in(const Place& place);
+
+Result<UniqueFd> listen_at(const Place& place, const std::string& name);
+// Refuses one whose listener isn't this user.
+Result<UniqueFd> connect_to(const Place& place, const std::string& name);
+
+// The other end is a process of this user, in these namespaces: no cell, even if one should reach the socket.
+bool is_one_of_us(int socket);
+
+}  // namespace cellblock::sandbox::daemon

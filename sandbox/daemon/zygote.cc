@@ -1,0 +1,270 @@
+// A zygote's process.
+#include "sandbox/daemon/zygote.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+namespace cellblock::sandbox::daemon {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::chrono::seconds kTimeToStart{60};
+constexpr std::size_t kMaxStamps = 512;
+constexpr rlim_t kStack = 8U << 20;  // of which libc makes the stacks of threads
+constexpr const char* kInside = "/opt/cellblock/worker";
+constexpr int kSocket = 3;
+constexpr int kScript = 4;
+// The script comes as a descriptor, so that the command line, which cells can read, names no file of the
+// host's.
+constexpr const char* kBoot = "exec(compile(open(4).read(), '/opt/cellblock/worker/zygote.py', 'exec'))";
+
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+    std::vector<char*> list;
+    list.reserve(strings.size() + 1);
+    for (const auto& text : strings) {
+        list.push_back(const_cast<char*>(text.c_str()));
+    }
+    list.push_back(nullptr);
+    return list;
+}
+
+// Its owner decides what runs there: that must be us or root.
+Status owned_by_friends(std::filesystem::path path) {
+    for (;; path = path.parent_path()) {
+        struct stat info {};
+        if (::stat(path.c_str(), &info) != 0) {
+            return errno_error("look at " + path.string());
+        }
+        const bool sticky = (info.st_mode & S_ISVTX) != 0 && path != path.root_path();
+        if ((info.st_uid != 0 && info.st_uid != ::geteuid()) || ((info.st_mode & S_IWOTH) != 0 && !sticky)) {
+            return Error{
+                "keep a Python warm",
+                0,
+                "others may change " + path.string() + ", and a warm Python runs outside of a sandbox",
+                {}};
+        }
+        if (path == path.root_path()) {
+            return Ok{};
+        }
+    }
+}
+
+Status is_trusted(const ZygoteSpec& spec) {
+    std::vector<std::string> paths = spec.prefixes;
+    paths.push_back(spec.program);
+    paths.push_back(spec.worker + "/zygote.py");
+    paths.push_back(spec.library);
+    for (const auto& path : paths) {
+        std::error_code failed;
+        for (const auto& one : {std::filesystem::path(path), std::filesystem::canonical(path, failed)}) {
+            if (failed || !one.is_absolute()) {
+                return Error{"keep a Python warm", 0, "there is no " + path, {}};
+            }
+            if (auto status = owned_by_friends(one); !status) {
+                return status;
+            }
+        }
+    }
+    return Ok{};
+}
+
+[[noreturn]] void become(int socket, int script, const std::vector<char*>& argv,
+                         const std::vector<char*>& envp) {
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::signal(SIGPIPE, SIG_DFL);
+    rlimit stack{};
+    if (::getrlimit(RLIMIT_STACK, &stack) == 0) {
+        stack.rlim_cur = std::min(stack.rlim_max, kStack);
+        ::setrlimit(RLIMIT_STACK, &stack);
+    }
+    if (::dup2(socket, kSocket) == kSocket && ::dup2(script, kScript) == kScript &&
+        ::close_range(kScript + 1, ~0U, 0) == 0) {
+        ::execve(argv[0], argv.data(), envp.data());
+    }
+    ::_exit(127);
+}
+
+Result<pid_t> launch(const ZygoteSpec& spec, int socket) {
+    const std::vector<std::string> arguments{spec.program, "-I", "-S", "-B", "-c", kBoot};
+    const auto argv = pointers(arguments);
+    const auto envp = pointers(spec.environment);
+    const UniqueFd script(::open((spec.worker + "/zygote.py").c_str(), O_RDONLY | O_CLOEXEC));
+    // Above what they are to become.
+    const UniqueFd socket_above(::fcntl(socket, F_DUPFD_CLOEXEC, 10));
+    const UniqueFd script_above(::fcntl(script.get(), F_DUPFD_CLOEXEC, 10));
+    if (!script_above.valid() || !socket_above.valid()) {
+        return errno_error("open " + spec.worker + "/zygote.py");
+    }
+    const pid_t pid = ::_Fork();
+    if (pid == 0) {
+        become(socket_above.get(), script_above.get(), argv, envp);
+    }
+    return pid > 0 ? Result<pid_t>(pid) : errno_error("start a Python to keep warm");
+}
+
+std::string task_text(const ZygoteSpec& spec, const std::string& scratch) {
+    const json task{{"scratch", scratch},        {"worker", spec.worker},     {"inside", kInside},
+                    {"library", spec.library},   {"prefixes", spec.prefixes}, {"preload", spec.preload},
+                    {"shield", ::geteuid() == 0}};
+    return task.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::string stamp_of(const std::string& path) {
+    struct stat info {};
+    if (::stat(path.c_str(), &info) != 0) {
+        return "-";
+    }
+    return std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino) + ":" +
+           std::to_string(info.st_mtim.tv_sec) + ":" + std::to_string(info.st_mtim.tv_nsec);
+}
+
+std::string seconds_text(Zygote::Clock::duration time) {
+    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+    return std::to_string(milliseconds / 1000) + "." + std::to_string(milliseconds % 1000 / 100) + " s";
+}
+
+}  // namespace
+
+Result<Zygote> Zygote::start(ZygoteSpec spec, const std::string& place) {
+    if (auto trusted = is_trusted(spec); !trusted) {
+        return trusted.error();
+    }
+    std::string scratch = place + "/import-XXXXXX";
+    if (::mkdtemp(scratch.data()) == nullptr) {
+        return errno_error("make a folder in " + place);
+    }
+    Zygote zygote;
+    zygote.scratch_ = scratch;
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+        return errno_error("start a Python to keep warm");
+    }
+    zygote.socket_.reset(ends[0]);
+    const UniqueFd theirs(ends[1]);
+    auto pid = launch(spec, theirs.get());
+    if (!pid) {
+        return pid.error();
+    }
+    zygote.pid_.value = *pid;
+    zygote.key_ = key_of(spec);
+    zygote.spec_ = std::move(spec);
+    zygote.started_ = zygote.used_ = Clock::now();
+    if (auto sent = send_message(zygote.socket_.get(), task_text(zygote.spec_, scratch)); !sent) {
+        return sent.error();
+    }
+    return zygote;
+}
+
+Zygote::~Zygote() {
+    end(State::dead, {});
+}
+
+void Zygote::end(State state, std::string reason) {
+    state_ = state;
+    reason_ = std::move(reason);
+    socket_.reset();
+    stamps_.clear();
+    if (pid_.value > 0) {
+        ::kill(pid_.value, SIGKILL);
+        while (::waitpid(pid_.value, nullptr, 0) < 0 && errno == EINTR) {
+        }
+        pid_.value = -1;
+    }
+    remove_scratch();
+}
+
+void Zygote::remove_scratch() {
+    std::error_code ignored;
+    if (!scratch_.empty()) {
+        std::filesystem::remove_all(scratch_, ignored);
+        scratch_.clear();
+    }
+}
+
+bool Zygote::is_late() const {
+    return state_ == State::starting && Clock::now() - started_ > kTimeToStart;
+}
+
+void Zygote::receive() {
+    auto message = receive_message(socket_.get(), std::chrono::milliseconds(0));
+    if (!message) {
+        return end(State::dead, "it ended");
+    }
+    hear(message->bytes);
+}
+
+void Zygote::hear(const std::string& text) {
+    const json told = json::parse(text, nullptr, false);
+    if (told.is_object() && told.contains("refused") && told["refused"].is_string()) {
+        return end(State::refused, told["refused"].get<std::string>().substr(0, 1000));
+    }
+    if (!told.is_object() || !told.contains("ready") || !told["ready"].is_array() ||
+        told["ready"].size() > kMaxStamps || state_ != State::starting) {
+        return end(State::dead, "it sent what can't be read");
+    }
+    for (const auto& one : told["ready"]) {
+        if (!one.is_array() || one.size() != 2 || !one[0].is_string() || !one[1].is_string()) {
+            return end(State::dead, "it sent what can't be read");
+        }
+        stamps_.push_back({one[0].get<std::string>(), one[1].get<std::string>()});
+    }
+    remove_scratch();
+    state_ = State::ready;
+    ready_ = Clock::now();
+}
+
+bool Zygote::is_stale() const {
+    return std::any_of(stamps_.begin(), stamps_.end(),
+                       [](const Stamp& stamp) { return stamp_of(stamp.path) != stamp.value; });
+}
+
+bool Zygote::give(int client, const std::vector<UniqueFd>& descriptors) {
+    std::vector<int> numbers{client};
+    for (const auto& fd : descriptors) {
+        numbers.push_back(fd.get());
+    }
+    if (!send_message(socket_.get(), "c", numbers)) {
+        return false;
+    }
+    ++claims_;
+    used_ = Clock::now();
+    return true;
+}
+
+std::string Zygote::in_words() const {
+    std::string preload;
+    for (const auto& name : spec_.preload) {
+        preload += (preload.empty() ? ", preload " : " ") + name;
+    }
+    const std::string what = spec_.program + preload + ": ";
+    switch (state_) {
+        case State::starting:
+            return what + "starting (process " + std::to_string(pid_.value) + ")";
+        case State::ready:
+            return what + "ready after " + seconds_text(ready_ - started_) + " (process " +
+                   std::to_string(pid_.value) + "), " + std::to_string(claims_) + " sandboxes given";
+        case State::refused:
+            return what + "not to be had: " + reason_;
+        case State::dead:
+            return what + "gone: " + reason_;
+    }
+    return what;
+}
+
+}  // namespace cellblock::sandbox::daemon
