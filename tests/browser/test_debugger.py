@@ -49,7 +49,7 @@ def test_a_breakpoint_in_the_gutter_shows_the_cells_variables(notebook, page, sc
     assert one.prompt(0).strip() == "[*]:"
     page.screenshot(path=screenshots / "debugger.png")
     press(page, "Next")
-    page.wait_for_timeout(1000)
+    wait_variable(one, ["result", "42"])  # back in the caller; JupyterLab loses a click that comes before this
     press(page, "Continue")
     one.wait_done(0)
     assert one.text(0) == "42\n"

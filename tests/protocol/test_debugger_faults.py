@@ -166,6 +166,7 @@ def test_61_what_cant_be_interrupted_is_killed_and_told_of(debug, attached):
     assert stops_at(debug, CELL, 3).stdout == "42\n"
 
 
+@pytest.mark.long
 def test_61_while_a_cell_runs_it_is_stopped_and_the_cell_goes_on(shared, module_place):
     kernel = kernels.Kernel(module_place, policy=module_place.policy("long", debugger=True))
     try:
