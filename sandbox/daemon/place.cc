@@ -150,8 +150,8 @@ std::string context_name() {
 std::vector<std::string> sockets_in(const Place& place) {
     std::vector<std::string> names;
     const int fd = ::openat(place.folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const std::unique_ptr<DIR, decltype(&::closedir)> folder(fd >= 0 ? ::fdopendir(fd) : nullptr,
-                                                             &::closedir);
+    const auto close = [](DIR* open) { ::closedir(open); };
+    const std::unique_ptr<DIR, decltype(close)> folder(fd >= 0 ? ::fdopendir(fd) : nullptr, close);
     while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
         const std::string name = entry->d_name;
         if (name.starts_with(kSocketStart) && name.find('.') == std::string::npos) {

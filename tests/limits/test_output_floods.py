@@ -1,6 +1,7 @@
 """Floods of output: no lost reply, no lost idle, a notice where it was cut, bounded memory in the kernel."""
 
 import os
+
 import pytest
 
 MIB = 1 << 20
