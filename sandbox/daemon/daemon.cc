@@ -209,13 +209,21 @@ private:
             case Zygote::State::starting:
                 return false;
             case Zygote::State::ready:
-                return zygote.is_stale();
+                return was_changed(zygote);
             case Zygote::State::dead:
                 return true;
             case Zygote::State::refused:
                 return Clock::now() - zygote.used() > kBeforeRetry;
         }
         return true;
+    }
+
+    static bool was_changed(const Zygote& zygote) {
+        const std::string file = zygote.changed_file();
+        if (!file.empty()) {
+            log(file + " was changed");
+        }
+        return !file.empty();
     }
 
     void make_room() {

@@ -229,9 +229,10 @@ void Zygote::hear(const std::string& text) {
     ready_ = Clock::now();
 }
 
-bool Zygote::is_stale() const {
-    return std::any_of(stamps_.begin(), stamps_.end(),
-                       [](const Stamp& stamp) { return stamp_of(stamp.path) != stamp.value; });
+std::string Zygote::changed_file() const {
+    const auto found = std::find_if(stamps_.begin(), stamps_.end(),
+                                    [](const Stamp& stamp) { return stamp_of(stamp.path) != stamp.value; });
+    return found == stamps_.end() ? std::string() : found->path;
 }
 
 bool Zygote::give(int client, const std::vector<UniqueFd>& descriptors) {
@@ -252,7 +253,7 @@ std::string Zygote::in_words() const {
     for (const auto& name : spec_.preload) {
         preload += (preload.empty() ? ", preload " : " ") + name;
     }
-    const std::string what = spec_.program + preload + ": ";
+    std::string what = spec_.program + preload + ": ";
     switch (state_) {
         case State::starting:
             return what + "starting (process " + std::to_string(pid_.value) + ")";

@@ -43,8 +43,8 @@ public:
 
     // What has come on its socket.
     void receive();
-    // Something of it was changed on disk since it was imported.
-    [[nodiscard]] bool is_stale() const;
+    // What of it was changed on disk since it was imported. Empty: nothing.
+    [[nodiscard]] std::string changed_file() const;
     // `client` is answered by the zygote itself.
     bool give(int client, const std::vector<UniqueFd>& descriptors);
     // Ends it; the reason is kept.
