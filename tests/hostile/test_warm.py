@@ -285,10 +285,16 @@ def test_a_socket_that_nobody_listens_at_is_replaced(alone):
     (daemon,) = {parent_of(pid) for pid in zygotes() if belongs_to(pid, alone)}
     os.kill(daemon, signal.SIGKILL)
     assert gone(daemon)
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    half_done = alone.run_folder / "cellblock" / ("import-%d-abcdef" % ended.pid)
+    half_done.mkdir()
+    alone.give(half_done)
     result, said = run_and_say(alone, "print(1)")
     assert result["stdout"] == "1\n" and "it was started just now" in said
     DAEMONS.known.clear()
     assert is_warm(alone)
+    assert not half_done.exists()
 
 
 def belongs_to(zygote, host):
