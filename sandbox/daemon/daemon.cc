@@ -193,7 +193,7 @@ private:
             return &*found;
         }
         make_room();
-        auto started = Zygote::start(spec, place_.path);
+        auto started = Zygote::start(spec, place_);
         if (!started) {
             failure_ = started.error().text();
             log(failure_);
@@ -305,6 +305,7 @@ Status serve(DaemonOptions options) {
         place->unlock();
         return Ok{};
     }
+    sweep(*place);
     auto listener = listen_at(*place, name);
     place->unlock();
     if (!listener) {

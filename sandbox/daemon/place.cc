@@ -15,9 +15,11 @@
 
 #include <cerrno>
 #include <climits>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <memory>
+#include <filesystem>
+#include <string_view>
 
 #include "sandbox/base/file_text.h"
 #include "sandbox/base/sha256.h"
@@ -32,6 +34,7 @@ namespace {
 
 constexpr const char* kStep = "find the daemon";
 constexpr const char* kSocketStart = "daemon-";
+constexpr std::string_view kFolderStart = "import-";  // then its maker's process id
 constexpr int kWaiting = 64;
 constexpr mode_t kOthers = 077;
 
@@ -96,6 +99,23 @@ std::string status_facts() {
     return facts;
 }
 
+// Those that begin so, but no logs.
+std::vector<std::string> names_in(const Place& place, std::string_view start) {
+    std::vector<std::string> names;
+    const int fd = ::openat(place.folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR* const folder = fd >= 0 ? ::fdopendir(fd) : nullptr;
+    while (const dirent* entry = folder != nullptr ? ::readdir(folder) : nullptr) {
+        const std::string name = entry->d_name;
+        if (name.starts_with(start) && name.find('.') == std::string::npos) {
+            names.push_back(name);
+        }
+    }
+    if (folder != nullptr) {
+        ::closedir(folder);
+    }
+    return names;
+}
+
 pid_t peer_of(int socket, uid_t& user) {
     ucred peer{};
     socklen_t size = sizeof peer;
@@ -147,18 +167,30 @@ std::string context_name() {
     return kSocketStart + sha256(facts).substr(0, 16);
 }
 
-std::vector<std::string> sockets_in(const Place& place) {
-    std::vector<std::string> names;
-    const int fd = ::openat(place.folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    const auto close = [](DIR* open) { ::closedir(open); };
-    const std::unique_ptr<DIR, decltype(close)> folder(fd >= 0 ? ::fdopendir(fd) : nullptr, close);
-    while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
-        const std::string name = entry->d_name;
-        if (name.starts_with(kSocketStart) && name.find('.') == std::string::npos) {
-            names.push_back(name);
+Result<std::string> make_folder(const Place& place) {
+    std::string path = place.path + "/" + std::string(kFolderStart) + std::to_string(::getpid()) + "-XXXXXX";
+    return ::mkdtemp(path.data()) != nullptr ? Result<std::string>(path)
+                                             : errno_error("make a folder in " + place.path);
+}
+
+void sweep(const Place& place) {
+    for (const auto& name : sockets_in(place)) {
+        if (auto socket = connect_to(place, name); !socket && socket.error().code == ECONNREFUSED) {
+            ::unlinkat(place.folder.get(), name.c_str(), 0);
+            ::unlinkat(place.folder.get(), (name + ".log").c_str(), 0);
         }
     }
-    return names;
+    for (const auto& name : names_in(place, kFolderStart)) {
+        const int maker = std::atoi(name.c_str() + kFolderStart.size());
+        if (maker > 0 && ::kill(maker, 0) != 0 && errno == ESRCH) {
+            std::error_code ignored;
+            std::filesystem::remove_all(std::filesystem::path(place.path) / name, ignored);
+        }
+    }
+}
+
+std::vector<std::string> sockets_in(const Place& place) {
+    return names_in(place, kSocketStart);
 }
 
 Result<UniqueFd> listen_at(const Place& place, const std::string& name) {

@@ -31,6 +31,11 @@ Result<Place> open_place();
 // "daemon-…", of the calling process.
 std::string context_name();
 
+// A new folder in the place, for this process.
+Result<std::string> make_folder(const Place& place);
+// Removes what daemons that were killed have left. Under the lock.
+void sweep(const Place& place);
+
 // Names of the sockets that are there.
 std::vector<std::string> sockets_in(const Place& place);
 

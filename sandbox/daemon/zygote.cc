@@ -141,16 +141,16 @@ std::string seconds_text(Zygote::Clock::duration time) {
 
 }  // namespace
 
-Result<Zygote> Zygote::start(ZygoteSpec spec, const std::string& place) {
+Result<Zygote> Zygote::start(ZygoteSpec spec, const Place& place) {
     if (auto trusted = is_trusted(spec); !trusted) {
         return trusted.error();
     }
-    std::string scratch = place + "/import-XXXXXX";
-    if (::mkdtemp(scratch.data()) == nullptr) {
-        return errno_error("make a folder in " + place);
+    auto scratch = make_folder(place);
+    if (!scratch) {
+        return scratch.error();
     }
     Zygote zygote;
-    zygote.scratch_ = scratch;
+    zygote.scratch_ = *scratch;
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
         return errno_error("start a Python to keep warm");
@@ -165,7 +165,7 @@ Result<Zygote> Zygote::start(ZygoteSpec spec, const std::string& place) {
     zygote.key_ = key_of(spec);
     zygote.spec_ = std::move(spec);
     zygote.started_ = zygote.used_ = Clock::now();
-    if (auto sent = send_message(zygote.socket_.get(), task_text(zygote.spec_, scratch)); !sent) {
+    if (auto sent = send_message(zygote.socket_.get(), task_text(zygote.spec_, *scratch)); !sent) {
         return sent.error();
     }
     return zygote;

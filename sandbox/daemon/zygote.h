@@ -16,6 +16,7 @@
 #include "sandbox/base/result.h"
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/daemon/message.h"
+#include "sandbox/daemon/place.h"
 #include "sandbox/daemon/request.h"
 
 namespace cellblock::sandbox::daemon {
@@ -26,8 +27,8 @@ public:
     enum class State { starting, ready, refused, dead };
 
     // Once Python is known to be nobody else's: a zygote runs its code outside of any sandbox.
-    // `place`: a folder of the daemon's, for what is written during the imports.
-    static Result<Zygote> start(ZygoteSpec spec, const std::string& place);
+    // What is written during the imports goes to a folder in `place`.
+    static Result<Zygote> start(ZygoteSpec spec, const Place& place);
     Zygote(Zygote&&) = default;
     Zygote& operator=(Zygote&&) = default;
     Zygote(const Zygote&) = delete;

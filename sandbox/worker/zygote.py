@@ -9,6 +9,7 @@ back here as PID 1 in there, to be the warden.
 
 import _socket
 import array
+import atexit
 import ctypes
 import gc
 import importlib.machinery
@@ -98,6 +99,16 @@ def import_what_comes_later():
             importlib.import_module(name)
         except ImportError:
             pass
+
+
+def rehearse():
+    """Makes a shell, and lets go of it: what its making fills once (classes, caches) needn't be filled in each fork."""
+    from cellblock_worker import kernel, shell
+    hooks, main_module, paths = (sys.displayhook, sys.excepthook), sys.modules["__main__"], list(sys.path)
+    made = shell.make_shell(None, None, kernel.Kernel(), {}, None)
+    shell.ZMQInteractiveShell.clear_instance()
+    atexit.unregister(made.atexit_operations)
+    (sys.displayhook, sys.excepthook), sys.modules["__main__"], sys.path[:] = hooks, main_module, paths
 
 
 def import_preload(names):
@@ -212,6 +223,7 @@ def load_library(path):
 def prepare(task):
     """(library, warden, stamps)."""
     begun = time.time_ns()
+    os.chdir("/")
     library = load_library(task["library"])
     view = None
     if task["shield"]:
@@ -223,6 +235,7 @@ def prepare(task):
     import site
     site.main()
     warden = import_worker(task)
+    rehearse()
     check_alone("IPython")
     import_preload(task["preload"])
     check_origins(task)

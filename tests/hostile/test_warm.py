@@ -194,14 +194,11 @@ CELL = "print('begun', flush=True)\nimport time\ntime.sleep(3)\nprint('done')"
 @pytest.mark.parametrize("victim", ["daemon", "zygote"])
 def test_kill_9_of_daemon_or_zygote_harms_no_cell(alone, victim):
     assert is_warm(alone)
-    before = set(supervisors())
-    process = alone.start()
+    assert nothing_left(alone)
+    process = alone.start(policy=None, python=PYTHON)  # as is_warm() does, so that no other is started first
     process.stdin.write(CELL)
     process.stdin.close()
-    end = time.monotonic() + 20
-    while not set(supervisors()) - before and time.monotonic() < end:
-        time.sleep(0.02)
-    (supervisor,) = set(supervisors()) - before
+    (supervisor,) = the_only_sandbox(alone)
     zygote = parent_of(supervisor)
     os.kill(zygote if victim == "zygote" else parent_of(zygote), signal.SIGKILL)
     out = process.stdout.read()
@@ -213,6 +210,17 @@ def test_kill_9_of_daemon_or_zygote_harms_no_cell(alone, victim):
     assert victim == "daemon" or "gone: it ended" in ask(alone, "status")
     DAEMONS.known.clear()
     assert is_warm(alone)  # by a new one
+
+
+def the_only_sandbox(host):
+    """The supervisors of this host's sandboxes, once there is one."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        found = [pid for pid in supervisors() if belongs_to(parent_of(pid), host)]
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not start")
 
 
 def parent_of(pid):
@@ -277,10 +285,16 @@ def test_a_socket_that_nobody_listens_at_is_replaced(alone):
     (daemon,) = {parent_of(pid) for pid in zygotes() if belongs_to(pid, alone)}
     os.kill(daemon, signal.SIGKILL)
     assert gone(daemon)
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    half_done = alone.run_folder / "cellblock" / ("import-%d-abcdef" % ended.pid)
+    half_done.mkdir()
+    alone.give(half_done)
     result, said = run_and_say(alone, "print(1)")
     assert result["stdout"] == "1\n" and "it was started just now" in said
     DAEMONS.known.clear()
     assert is_warm(alone)
+    assert not half_done.exists()
 
 
 def belongs_to(zygote, host):
