@@ -106,6 +106,7 @@ std::optional<std::string> DebugRelay::begin(DebugId id, const std::string& requ
     } else if (pending_.size() >= kMostPending) {
         refuse(id, pending, "too many requests wait for the debugger; ask again later");
     } else {
+        resuming_ = resuming_ || (stopped_ && resumes(pending.command));
         stopped_ = stopped_ && !resumes(pending.command);
         attached_ = attached_ && !detaches(pending.command);
         pending.inspection = idle && !stopped_ && inspects(*parsed);
@@ -176,6 +177,7 @@ Status DebugRelay::take(const DebugNews& news, TimePoint now) {
             return Error{"debug", 0, "a flood of a debugger's events", {}};
         }
         stopped_ = attached_ && event == "stopped";
+        resuming_ = false;
         attached_ = attached_ && event != "terminated";
     } else if (!others_.spend(now)) {
         return Ok{};  // a cell may make threads by the thousand
@@ -203,6 +205,7 @@ void DebugRelay::fail_all(const std::string& reason) {
     too_late_.clear();
     attached_ = false;
     stopped_ = false;
+    resuming_ = false;
 }
 
 Push DebugRelay::step(TimePoint now) {

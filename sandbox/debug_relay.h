@@ -66,6 +66,8 @@ public:
 
     // A cell, or a thread of one, is stopped at a breakpoint.
     [[nodiscard]] bool stopped() const { return stopped_; }
+    // The client has let the cell go on, and the event that tells so hasn't come.
+    [[nodiscard]] bool resuming() const { return resuming_; }
     // The user's code is evaluated between cells: no cell may begin.
     [[nodiscard]] bool inspecting() const { return ladder_.has_value(); }
     [[nodiscard]] bool offered() const { return offered_; }
@@ -101,6 +103,7 @@ private:
     RateBound others_{500, 200};
     bool attached_ = false;
     bool stopped_ = false;
+    bool resuming_ = false;
 };
 
 }  // namespace cellblock::sandbox

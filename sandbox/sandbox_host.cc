@@ -158,8 +158,9 @@ void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
             link_->drop_worker();
             kill_worker();
         }
-        read_worker_frames();
+        // Before the worker's: that a cell goes on is told before its end.
         read_debug_frames();
+        read_worker_frames();
         read_warden_frames();
     }
     if (deadline_ && now_() >= *deadline_) {

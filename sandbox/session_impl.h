@@ -46,6 +46,9 @@ struct Activity {
     std::optional<std::uint64_t> input_pending;
     int history_questions = 0;
     int installs = 0;
+    // Its end, held back until the debugger has told that it went on: front ends clear what they show then.
+    std::optional<CellFinished> end;
+    TimePoint end_held_until;
     std::uint64_t install_pending = 0;  // the request's number, while the installer is busy
     std::optional<ErrorText> shown;     // the last error that the user saw
 };
@@ -114,6 +117,8 @@ private:
     void on(const HistoryQuestion& question);
     void on(const InstallRequest& request);
     void on(CellFinished finished);
+    void end_cell(CellFinished finished);
+    void release_end();
     void on(QueryReply reply);
     void on(const DebugMessage& message);
     void on(const WorkerGone& gone);

@@ -20,6 +20,9 @@ std::optional<TimePoint> Session::Impl::next_deadline() const {
     if (const auto install = installer_.next_deadline(); install && (!next || *install < *next)) {
         next = install;
     }
+    if (current_ && current_->end && (!next || current_->end_held_until < *next)) {
+        next = current_->end_held_until;
+    }
     if (const auto answer = debug_.next(); answer && (!next || *answer < *next)) {
         next = answer;
     }
@@ -29,6 +32,7 @@ std::optional<TimePoint> Session::Impl::next_deadline() const {
 void Session::Impl::advance(const EventSink& sink) {
     host_.advance([this](HostEvent event) { handle(std::move(event)); });
     advance_install();
+    release_end();
     if (current_ && current_->ladder) {
         push(current_->ladder->step(now_()));
     }

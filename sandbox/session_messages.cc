@@ -8,6 +8,7 @@ namespace {
 
 constexpr int kHistoryQuestions = 32;  // of a cell; each may take the host's time
 constexpr int kInstalls = 32;          // of a cell
+constexpr std::chrono::milliseconds kDebuggerTime{500};
 
 }  // namespace
 
@@ -110,9 +111,24 @@ void Session::Impl::advance_install() {
 }
 
 void Session::Impl::on(CellFinished finished) {
-    if (!is_current_cell(finished.cell) || !current_->sent) {
+    if (!is_current_cell(finished.cell) || !current_->sent || current_->end) {
         return host_.condemn("an end for a cell that does not run");
     }
+    if (!debug_.resuming()) {
+        return end_cell(std::move(finished));
+    }
+    current_->end = std::move(finished);
+    current_->end_held_until = now_() + kDebuggerTime;
+}
+
+// The debugger has a socket of its own, so its event can come after the cell's end.
+void Session::Impl::release_end() {
+    if (current_ && current_->end && (!debug_.resuming() || now_() >= current_->end_held_until)) {
+        end_cell(std::move(*current_->end));
+    }
+}
+
+void Session::Impl::end_cell(CellFinished finished) {
     Outcome outcome;
     outcome.user_expressions = firewall_.admit_expressions(finished.user_expressions);
     outcome.payload = firewall_.admit_payload(finished.payload);
@@ -160,6 +176,9 @@ void Session::Impl::on(const DebugMessage& message) {
 void Session::Impl::on(const WorkerGone& gone) {
     firewall_.forget_comms();
     debug_.fail_all("the sandbox's Python has ended, and its debugger with it");
+    if (current_ && current_->end) {
+        end_cell(std::move(*current_->end));
+    }
     if (!current_ || !current_->sent) {
         unnoticed_death_ = gone.death;
         return;

@@ -185,6 +185,7 @@ def test_61_while_a_cell_runs_it_is_stopped_and_the_cell_goes_on(shared, module_
         assert not kernel.stop()
 
 
+@pytest.mark.long
 def test_61_what_cant_be_stopped_while_a_cell_runs_holds_up_only_inspections(module_place):
     kernel = kernels.Kernel(module_place, policy=module_place.policy("longer", debugger=True))
     try:
