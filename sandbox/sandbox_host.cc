@@ -158,9 +158,8 @@ void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
             link_->drop_worker();
             kill_worker();
         }
-        // Before the worker's: that a cell goes on is told before its end.
-        read_debug_frames();
         read_worker_frames();
+        read_debug_frames();
         read_warden_frames();
     }
     if (deadline_ && now_() >= *deadline_) {
