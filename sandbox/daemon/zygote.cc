@@ -16,6 +16,8 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "sandbox/base/pointers.h"
+
 namespace cellblock::sandbox::daemon {
 
 namespace {
@@ -31,16 +33,6 @@ constexpr int kScript = 4;
 // The script comes as a descriptor, so that the command line, which cells can read, names no file of the
 // host's.
 constexpr const char* kBoot = "exec(compile(open(4).read(), '/opt/cellblock/worker/zygote.py', 'exec'))";
-
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-    std::vector<char*> list;
-    list.reserve(strings.size() + 1);
-    for (const auto& text : strings) {
-        list.push_back(const_cast<char*>(text.c_str()));
-    }
-    list.push_back(nullptr);
-    return list;
-}
 
 // Its owner decides what runs there: that must be us or root.
 Status owned_by_friends(std::filesystem::path path) {

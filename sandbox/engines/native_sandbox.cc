@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "sandbox/base/resources.h"
 #include "sandbox/daemon/client.h"
 #include "sandbox/jail/layers.h"
 #include "sandbox/jail/process_usage.h"
@@ -28,22 +29,38 @@ void use_cgroup(jail::JailPlan& plan, const jail::Cgroup& cgroup) {
     plan.cgroup_folders = cgroup.folders();
 }
 
-Result<jail::SpawnedJail> start_warm(const jail::JailPlan& plan, const Result<daemon::ZygoteSpec>& spec) {
+Result<jail::SpawnedJail> start_warm(const Policy& policy, const jail::JailPlan& plan,
+                                     const jail::PythonHome& python, const std::string& worker_folder) {
+    const auto spec = daemon::spec_for(policy, plan, python, worker_folder);
     return spec ? daemon::claim_jail(plan, *spec) : Result<jail::SpawnedJail>(spec.error());
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Sandbox>> jail_sandbox(const Policy& policy, std::unique_ptr<jail::JailPlan> plan,
-                                              jail::Cgroup cgroup,
-                                              const std::optional<Result<daemon::ZygoteSpec>>& warm) {
+Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan, Warmth warmth) {
+    auto worker = worker_directory();
+    if (!worker) {
+        return worker.error();
+    }
+    auto python = jail::find_python(policy.python);
+    if (!python) {
+        return python.error();
+    }
+    auto cgroup = jail::Cgroup::make(policy.limits);
+    auto made = make_plan(*python, *worker, !cgroup.limits_memory().empty());
+    if (!made) {
+        cgroup.remove();
+        return made.error();
+    }
+    auto plan = std::move(*made);
     auto layers = jail::layers_of(*plan, cgroup);
     if (auto missing = missing_layer(policy.require, layers, policy.name)) {
         cgroup.remove();
         return *missing;
     }
     use_cgroup(*plan, cgroup);
-    auto spawned = warm ? start_warm(*plan, *warm) : jail::spawn_jail(*plan);
+    const bool warm = warmth == Warmth::as_policy_says && daemon::is_wanted(policy);
+    auto spawned = warm ? start_warm(policy, *plan, *python, *worker) : jail::spawn_jail(*plan);
     if (warm && !spawned) {
         std::cerr << "cellblock: a cold start: " << spawned.error().text() << "\n";
         // A supervisor that comes too late removes the first ones.

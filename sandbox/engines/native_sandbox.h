@@ -4,14 +4,14 @@
 // be killed) the cgroups. Threads, failure: as engine.h says.
 #pragma once
 
+#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 
-#include "sandbox/daemon/request.h"
 #include "sandbox/engine.h"
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/jail/plan.h"
+#include "sandbox/jail/python_home.h"
 #include "sandbox/jail/report.h"
 #include "sandbox/jail/spawn.h"
 
@@ -48,10 +48,13 @@ private:
     mutable std::string text_;
 };
 
-// Starts the jail where all layers stand that the policy requires; else nothing is left behind.
-// `warm`: a fork of that Python if it can be had; why not, else, is a line on stderr.
-Result<std::unique_ptr<Sandbox>> jail_sandbox(const Policy& policy, std::unique_ptr<jail::JailPlan> plan,
-                                              jail::Cgroup cgroup,
-                                              const std::optional<Result<daemon::ZygoteSpec>>& warm = {});
+using PlanMaker = std::function<Result<std::unique_ptr<jail::JailPlan>>(
+    const jail::PythonHome& python, const std::string& worker_folder, bool memory_is_limited)>;
+
+enum class Warmth { always_cold, as_policy_says };
+
+// Starts the jail that `make_plan` gives for the policy's Python, where all layers stand that the policy
+// requires; else nothing is left behind. A warm one that can't be had is a cold one, and a line on stderr.
+Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan, Warmth warmth);
 
 }  // namespace cellblock::sandbox

@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "sandbox/base/pointers.h"
 #include "sandbox/jail/contained.h"
 #include "sandbox/jail/file_rules.h"
 #include "sandbox/jail/limits.h"
@@ -20,6 +21,7 @@ namespace cellblock::sandbox::jail {
 namespace {
 
 constexpr const char* kWorkerInside = "/opt/cellblock/worker";
+constexpr const char* kPackagesInside = "/packages";
 constexpr std::uint64_t kBytesPerInode = 4096;
 
 void append(std::vector<FileStep>& steps, std::vector<FileStep> more) {
@@ -100,6 +102,12 @@ Status plan_full(JailPlan& plan, const Policy& policy, const StartOptions& optio
         return rules.error();
     }
     if (!options.packages.empty()) {
+        for (const auto& rule : *rules) {
+            if (is_inside("/" + rule.target, kPackagesInside)) {
+                return Error{rule.label, 0, "/packages is where installed packages are seen",
+                             "Choose another path for it, or take packages.allow out of the policy"};
+            }
+        }
         rules->push_back(packages_step(options.packages));
     }
     plan_root(plan, system_steps(worker_folder), std::move(*rules), python);
@@ -130,16 +138,6 @@ std::vector<std::string> environment(const Policy& policy) {
         std::erase_if(list, [&](const std::string& item) { return item.starts_with(start); });
         list.push_back(start + (rule.value ? *rule.value : std::string(host)));
     }
-    return list;
-}
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-    std::vector<char*> list;
-    list.reserve(strings.size() + 1);
-    for (auto& text : strings) {
-        list.push_back(text.data());
-    }
-    list.push_back(nullptr);
     return list;
 }
 

@@ -2,6 +2,7 @@
 #include "sandbox/jail/plan_bytes.h"
 
 #include "sandbox/base/bytes.h"
+#include "sandbox/base/pointers.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -33,16 +34,6 @@ void plain_fields(Plan& plan, Field field) {
     field(plan.landlock.abi), field(plan.landlock.handled), field(plan.landlock.scoped);
     field(plan.landlock.network), field(plan.landlock.ports);
     field(plan.arguments), field(plan.environment);
-}
-
-std::vector<char*> pointers(std::vector<std::string>& strings) {
-    std::vector<char*> list;
-    list.reserve(strings.size() + 1);
-    for (auto& text : strings) {
-        list.push_back(text.data());
-    }
-    list.push_back(nullptr);
-    return list;
 }
 
 void read_files(ByteReader& in, JailPlan& plan) {

@@ -7,13 +7,8 @@
 #include <charconv>
 #include <cstdlib>
 
-#include "sandbox/base/resources.h"
 #include "sandbox/engines/native_sandbox.h"
-#include "sandbox/jail/cgroup.h"
-#include "sandbox/jail/layers.h"
 #include "sandbox/jail/plan.h"
-#include "sandbox/jail/python_home.h"
-#include "sandbox/jail/spawn.h"
 
 namespace cellblock::sandbox {
 
@@ -73,21 +68,10 @@ std::vector<std::uint16_t> ports_of(const Policy& policy) {
 }
 
 Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const jail::BuilderJob& job) {
-    auto worker = worker_directory();
-    if (!worker) {
-        return worker.error();
-    }
-    auto python = jail::find_python(policy.python);
-    if (!python) {
-        return python.error();
-    }
-    auto cgroup = jail::Cgroup::make(policy.limits);
-    auto plan = jail::build_builder_plan(policy, job, *python, *worker, !cgroup.limits_memory().empty());
-    if (!plan) {
-        cgroup.remove();
-        return plan.error();
-    }
-    return jail_sandbox(policy, std::move(*plan), std::move(cgroup));
+    const auto plan = [&](const jail::PythonHome& python, const std::string& worker, bool memory_is_limited) {
+        return jail::build_builder_plan(policy, job, python, worker, memory_is_limited);
+    };
+    return start_jail(policy, plan, Warmth::always_cold);
 }
 
 }  // namespace

@@ -250,11 +250,11 @@ Installer::Step Installer::on(const Resolved& resolved) {
 }
 
 Status Installer::expect_wheels(const std::vector<std::string>& pins) {
-    auto folder = store_->incoming();
+    auto folder = folder_->incoming();
     if (!folder) {
         return folder.error();
     }
-    work_->wheels = TemporaryFolder(std::move(*folder));
+    work_->wheels = std::move(*folder);
     work_->files.emplace(work_->wheels.path(),
                          TreeBounds{policy_.packages.size_bytes, static_cast<std::uint32_t>(pins.size())});
     return send(encode_wanted(pins));
@@ -305,6 +305,7 @@ Installer::Step Installer::on(const BuilderDone& /*done*/) {
         if (!published) {
             return published.error();
         }
+        work_->unpacked_all += work_->unpacked;
         ++work_->next;
     } else if (const auto missing = std::find_if(work_->wanted.begin(), work_->wanted.end(),
                                                  [](const Wanted& one) { return !one.fetched; });
@@ -326,21 +327,34 @@ Installer::Step Installer::unpack_next() {
         return show();
     }
     const WheelName& wheel = work_->wanted[work_->next].wheel;
-    auto folder = store_->incoming();
+    auto folder = folder_->incoming();
     if (!folder) {
         return folder.error();
     }
-    work_->tree = TemporaryFolder(std::move(*folder));
+    work_->tree = std::move(*folder);
     work_->unpacked = 0;
-    work_->files.emplace(work_->tree.path(), TreeBounds{policy_.packages.size_bytes});
+    work_->files.emplace(work_->tree.path(), TreeBounds{room() - std::min(room(), work_->unpacked_all)});
     auto started = start(start_unpacker(policy_, wheel, work_->wheels.path() + "/" + wheel.file),
                          encode_unpack(wheel.pin()));
     return started ? Step(false) : Step(started.error());
 }
 
+std::uint64_t Installer::room() const {
+    return policy_.packages.size_bytes - std::min(policy_.packages.size_bytes, folder_->bytes());
+}
+
 Installer::Step Installer::show() {
+    std::uint64_t bytes = 0;
     for (const auto& wanted : work_->wanted) {
-        auto added = folder_->add(wanted.wheel, store_->entry(key_of(wanted)), policy_.packages.size_bytes);
+        bytes += store_->bytes_of(key_of(wanted));
+    }
+    if (bytes > room()) {
+        return failed("the session's packages would need more than the policy allows (policy \"" +
+                      policy_.name + "\", key packages.size)");
+    }
+    for (const auto& wanted : work_->wanted) {
+        const std::string key = key_of(wanted);
+        auto added = folder_->add(wanted.wheel, store_->entry(key), store_->bytes_of(key));
         if (!added) {
             return added.error();
         }

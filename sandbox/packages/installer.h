@@ -66,7 +66,8 @@ private:
         std::vector<Wanted> wanted;
         std::size_t next = 0;  // of `wanted`, while they are unpacked
         bool unpacking = false;
-        std::uint64_t unpacked = 0;  // bytes of the present one
+        std::uint64_t unpacked = 0;      // bytes of the present one
+        std::uint64_t unpacked_all = 0;  // of those before it
         std::unique_ptr<Sandbox> builder;
         FrameReader reader{kBuilderBounds};
         FrameWriter writer;
@@ -86,6 +87,8 @@ private:
     Step on(const BuilderDone& done);
     Status start(Result<std::unique_ptr<Sandbox>> builder, const std::string& frame);
     Status expect_wheels(const std::vector<std::string>& pins);
+    // What the policy's packages.size leaves for this order.
+    [[nodiscard]] std::uint64_t room() const;
     Step unpack_next();
     Step show();
     void stop_builder();

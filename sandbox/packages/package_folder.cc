@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -19,6 +18,9 @@ namespace cellblock::sandbox {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr const char* kIncoming = "incoming-";
+constexpr const char* kList = "/installed.json";
 
 // Calls one(relative path, is_folder) for all below `folder`, folders first.
 template <class One>
@@ -48,6 +50,24 @@ Status link_file(const std::string& from, const std::string& to) {
     return errno_error("show " + to);
 }
 
+bool is_same_file(int fd, const std::string& path) {
+    struct stat held {};
+    struct stat there {};
+    return ::fstat(fd, &held) == 0 && ::lstat(path.c_str(), &there) == 0 && held.st_ino == there.st_ino &&
+           held.st_dev == there.st_dev;
+}
+
+// What a killed session was writing.
+void remove_half_written(const std::string& folder) {
+    std::error_code failed;
+    for (fs::directory_iterator one(folder, failed), end; !failed && one != end; one.increment(failed)) {
+        if (one->path().filename().string().starts_with(kIncoming)) {
+            std::error_code ignored;
+            fs::remove_all(one->path(), ignored);
+        }
+    }
+}
+
 }  // namespace
 
 Result<PackageFolder> PackageFolder::open(const PackageStore& store, const std::string& name) {
@@ -57,11 +77,16 @@ Result<PackageFolder> PackageFolder::open(const PackageStore& store, const std::
         return errno_error("make " + path);
     }
     PackageFolder folder;
-    folder.lock_.reset(::open((path + "/lock").c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    const std::string lock = path + "/lock";
+    folder.lock_.reset(::open(lock.c_str(), O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!folder.lock_.valid() || ::flock(folder.lock_.get(), LOCK_EX | LOCK_NB) != 0) {
         return errno_error("lock " + path, "Another session uses it");
     }
+    if (!is_same_file(folder.lock_.get(), lock)) {
+        return Error{"lock " + path, 0, "it was swept just now", "Restart the kernel"};
+    }
     folder.folder_ = TemporaryFolder(path);
+    remove_half_written(path);
     if (::mkdir(folder.seen().c_str(), 0755) != 0 && errno != EEXIST) {
         return errno_error("make " + folder.seen());
     }
@@ -70,25 +95,26 @@ Result<PackageFolder> PackageFolder::open(const PackageStore& store, const std::
     return folder;
 }
 
-Status PackageFolder::add(const WheelName& wheel, const std::string& entry, std::uint64_t most_bytes) {
-    std::uint64_t bytes = 0;
-    auto measured = walk(entry, [&](const std::string& path, bool is_folder) -> Status {
-        std::error_code failed;
-        bytes += is_folder ? 0 : fs::file_size(entry + "/" + path, failed);
-        return failed ? Status(Error{"read " + path, failed.value(), {}, {}}) : Status(Ok{});
-    });
-    if (!measured) {
-        return measured;
-    }
-    if (bytes > most_bytes - std::min(most_bytes, bytes_)) {
-        return Error{"install " + wheel.name, 0,
-                     "the session's packages would need more than the policy allows",
-                     "The policy's key packages.size"};
-    }
+Result<TemporaryFolder> PackageFolder::incoming() const {
+    std::string path = folder_.path() + "/" + kIncoming + "XXXXXX";
+    return ::mkdtemp(path.data()) != nullptr
+               ? Result<TemporaryFolder>(TemporaryFolder(path))
+               : errno_error("make a folder in " + folder_.path(), "Is the disk full?");
+}
+
+void PackageFolder::keep() {
+    std::error_code ignored;
+    fs::last_write_time(folder_.path(), fs::file_time_type::clock::now(), ignored);  // no sweep takes it soon
+    folder_.release();
+}
+
+Status PackageFolder::add(const WheelName& wheel, const std::string& entry, std::uint64_t bytes) {
     remove_earlier(wheel.name);
+    std::vector<std::string> files;
     auto linked = walk(entry, [&](const std::string& path, bool is_folder) -> Status {
         const std::string target = seen() + "/" + path;
         if (!is_folder) {
+            files.push_back(path);
             return link_file(entry + "/" + path, target);
         }
         if (::mkdir(target.c_str(), 0755) == 0) {
@@ -97,50 +123,57 @@ Status PackageFolder::add(const WheelName& wheel, const std::string& entry, std:
         }
         return errno == EEXIST ? Status(Ok{}) : Status(errno_error("make " + target));
     });
+    files_[wheel.name] = std::move(files);
+    bytes_ += bytes;
     if (!linked) {
         return linked;
     }
     installed_[wheel.name] = wheel.version;
-    entries_[wheel.name] = entry;
-    bytes_ += bytes;
     return write_list();
 }
 
 void PackageFolder::remove_earlier(const std::string& name) {
-    const auto entry = entries_.find(name);
-    if (entry == entries_.end()) {
-        return;
+    installed_.erase(name);
+    for (const auto& path : files_[name]) {
+        ::unlink((seen() + "/" + path).c_str());
     }
-    (void)walk(entry->second, [&](const std::string& path, bool is_folder) -> Status {
-        if (!is_folder) {
-            ::unlink((seen() + "/" + path).c_str());
-        }
-        return Ok{};
-    });
+    files_.erase(name);
 }
 
-// For a session that a restart makes anew; the sandbox doesn't see it.
+// For a session that a restart makes anew; the sandbox doesn't see it. Whole or not there.
 Status PackageFolder::write_list() const {
     nlohmann::json list = nlohmann::json::object();
     for (const auto& [name, version] : installed_) {
-        list[name] = {version, entries_.at(name)};
+        list[name] = {{"version", version}, {"files", files_.at(name)}};
     }
-    const std::string path = folder_.path() + "/installed.json";
-    std::ofstream file(path, std::ios::trunc);
-    file << nlohmann::json{{"bytes", bytes_}, {"packages", list}};
-    return file.flush() ? Status(Ok{}) : Status(errno_error("write " + path));
+    const std::string path = folder_.path() + kList;
+    const std::string half = path + ".new";
+    std::ofstream file(half, std::ios::trunc);
+    file << nlohmann::json{{"bytes", bytes_}, {"packages", list}}.dump(
+        -1, ' ', false, nlohmann::json::error_handler_t::replace);
+    file.close();
+    return file && ::rename(half.c_str(), path.c_str()) == 0 ? Status(Ok{})
+                                                             : Status(errno_error("write " + path));
 }
 
+// Written by write_list alone. A folder without it, or with one that can't be read, begins empty.
 void PackageFolder::read_list() {
-    const auto list = nlohmann::json::parse(file_text(folder_.path() + "/installed.json"), nullptr, false);
-    if (!list.is_object() || !list.contains("packages")) {
-        return;
-    }
-    bytes_ = list.value("bytes", std::uint64_t{0});
-    for (const auto& [name, one] : list["packages"].items()) {
-        if (one.is_array() && one.size() == 2 && one[0].is_string() && one[1].is_string()) {
-            installed_[name] = one[0];
-            entries_[name] = one[1];
+    const auto list = nlohmann::json::parse(file_text(folder_.path() + kList), nullptr, false);
+    try {
+        bytes_ = list.at("bytes").get<std::uint64_t>();
+        for (const auto& [name, one] : list.at("packages").items()) {
+            installed_[name] = one.at("version").get<std::string>();
+            files_[name] = one.at("files").get<std::vector<std::string>>();
+        }
+    } catch (const nlohmann::json::exception&) {
+        bytes_ = 0;
+        installed_.clear();
+        files_.clear();
+        std::error_code ignored;
+        for (fs::directory_iterator one(seen(), ignored), end; !ignored && one != end;
+             one.increment(ignored)) {
+            std::error_code gone;
+            fs::remove_all(one->path(), gone);
         }
     }
 }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "sandbox/base/result.h"
 #include "sandbox/base/unique_fd.h"
@@ -28,10 +29,12 @@ public:
     [[nodiscard]] const std::map<std::string, std::string>& installed() const { return installed_; }
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
 
-    // Shows the entry's files, in the place of an earlier version's.
-    Status add(const WheelName& wheel, const std::string& entry, std::uint64_t most_bytes);
+    // A new, empty folder beside `seen`, on the store's filesystem.
+    [[nodiscard]] Result<TemporaryFolder> incoming() const;
+    // Shows the entry's files, in the place of an earlier version's. The caller has bounded their bytes.
+    Status add(const WheelName& wheel, const std::string& entry, std::uint64_t bytes);
     // The folder outlives this object, for a session of the same name that starts soon.
-    void keep() { folder_.release(); }
+    void keep();
 
 private:
     void remove_earlier(const std::string& name);
@@ -41,7 +44,7 @@ private:
     TemporaryFolder folder_;
     UniqueFd lock_;
     std::map<std::string, std::string> installed_;
-    std::map<std::string, std::string> entries_;  // name → entry's path
+    std::map<std::string, std::vector<std::string>> files_;  // name → its files below `seen`
     std::uint64_t bytes_ = 0;
 };
 

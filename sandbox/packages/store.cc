@@ -58,19 +58,30 @@ bool is_older(const fs::path& path, std::chrono::seconds age) {
     return !failed && fs::file_time_type::clock::now() - changed > age;
 }
 
-bool is_in_use(const fs::path& folder) {
-    const UniqueFd lock(::open((folder / "lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-    return lock.valid() && ::flock(lock.get(), LOCK_EX | LOCK_NB) != 0;
-}
-
-template <class Wanted>
-void remove_if(const std::string& folder, Wanted wanted) {
+std::vector<fs::path> folders_in(const std::string& folder) {
+    std::vector<fs::path> found;
     std::error_code failed;
     for (fs::directory_iterator one(folder, failed), end; !failed && one != end; one.increment(failed)) {
-        if (wanted(one->path())) {
-            std::error_code ignored;
-            fs::remove_all(one->path(), ignored);
+        std::error_code gone;
+        if (one->is_directory(gone)) {
+            found.push_back(one->path());
         }
+    }
+    return found;
+}
+
+void remove_entry(const fs::path& path) {
+    std::error_code ignored;
+    fs::remove_all(path, ignored);
+    fs::remove(path.string() + kBytes, ignored);
+}
+
+// With its lock held, so that no session begins to use it meanwhile.
+void remove_if_left(const fs::path& folder) {
+    const UniqueFd lock(::open((folder / "lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    if (!lock.valid() || ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) {
+        std::error_code ignored;
+        fs::remove_all(folder, ignored);
     }
 }
 
@@ -99,12 +110,16 @@ Result<PackageStore> PackageStore::open() {
 }
 
 void PackageStore::sweep() const {
-    remove_if(root_ + "/entries", [](const fs::path& path) { return is_older(path, kEntryAge); });
-    remove_if(root_ + "/sessions",
-              [](const fs::path& path) { return is_older(path, kLeftAge) && !is_in_use(path); });
-    remove_if(root_, [](const fs::path& path) {
-        return path.filename().string().starts_with("incoming-") && is_older(path, std::chrono::hours(24));
-    });
+    for (const auto& path : folders_in(root_ + "/entries")) {
+        if (is_older(path, kEntryAge)) {
+            remove_entry(path);
+        }
+    }
+    for (const auto& path : folders_in(root_ + "/sessions")) {
+        if (is_older(path, kLeftAge)) {
+            remove_if_left(path);
+        }
+    }
 }
 
 bool PackageStore::has(const std::string& key) const {
@@ -117,12 +132,10 @@ bool PackageStore::has(const std::string& key) const {
     return true;
 }
 
-Result<std::string> PackageStore::incoming() const {
-    std::string path = root_ + "/incoming-XXXXXX";
-    if (::mkdtemp(path.data()) == nullptr) {
-        return errno_error("make a folder in " + root_, "Is the disk full?");
-    }
-    return path;
+std::uint64_t PackageStore::bytes_of(const std::string& key) const {
+    std::uint64_t bytes = 0;
+    std::ifstream(entry(key) + kBytes) >> bytes;
+    return bytes;
 }
 
 Status PackageStore::publish(const std::string& folder, const std::string& key, std::uint64_t bytes) const {
@@ -140,15 +153,11 @@ void PackageStore::keep_within(std::uint64_t bytes) const {
         fs::path path;
     };
     std::vector<Entry> entries;
-    std::error_code failed;
-    for (fs::directory_iterator one(root_ + "/entries", failed), end; !failed && one != end;
-         one.increment(failed)) {
+    for (const auto& path : folders_in(root_ + "/entries")) {
         std::error_code gone;
-        const auto used = fs::last_write_time(one->path(), gone);
-        if (!gone && one->is_directory(gone)) {
-            std::uint64_t size = 0;
-            std::ifstream(one->path().string() + kBytes) >> size;
-            entries.push_back({used, size, one->path()});
+        const auto used = fs::last_write_time(path, gone);
+        if (!gone) {
+            entries.push_back({used, bytes_of(path.filename().string()), path});
         }
     }
     std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.used > b.used; });
@@ -156,9 +165,7 @@ void PackageStore::keep_within(std::uint64_t bytes) const {
     for (const auto& one : entries) {
         sum += one.bytes;
         if (sum > bytes) {
-            std::error_code ignored;
-            fs::remove_all(one.path, ignored);
-            fs::remove(one.path.string() + kBytes, ignored);
+            remove_entry(one.path);
         }
     }
 }

@@ -7,7 +7,7 @@
 //   sessions/<name>  what one session has installed: `seen` is what its sandbox
 //                    sees at /packages (hard links into entries, so that an entry
 //                    costs its room once), `lock` says that it is in use
-//   incoming-…       what is being written
+//                    and what it is writing (incoming-…)
 // An entry is made whole and then renamed, so it is complete or not there.
 // Ownership: an incoming folder is the caller's (TemporaryFolder); a session's is
 // PackageFolder's. What a crash left is swept when a store is opened.
@@ -29,11 +29,10 @@ public:
     static Result<PackageStore> open();
 
     [[nodiscard]] bool has(const std::string& key) const;
+    [[nodiscard]] std::uint64_t bytes_of(const std::string& key) const;
     [[nodiscard]] std::string entry(const std::string& key) const { return root_ + "/entries/" + key; }
     [[nodiscard]] const std::string& root() const { return root_; }
 
-    // A new, empty folder in the store; the caller removes or publishes it.
-    [[nodiscard]] Result<std::string> incoming() const;
     // Moves a whole tree of that many bytes to its key. Where another process was first, theirs stays.
     [[nodiscard]] Status publish(const std::string& folder, const std::string& key,
                                  std::uint64_t bytes) const;

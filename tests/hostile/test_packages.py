@@ -106,6 +106,14 @@ def test_a_bomb_meets_the_size_of_the_policy(install, index, host):
     assert sum(one.stat().st_size for one in (host.home / ".cache").rglob("*") if one.is_file()) < 1 << 20
 
 
+def test_several_wheels_meet_it_together(install, index, host):
+    for name, needs in (("evil", ["more"]), ("more", [])):
+        index.add(*wheel(name, requires=needs, files={name + ".py": b"# " + os.urandom(5 << 20).hex().encode()[:5 << 20]}))
+    result = install(size="8MiB")
+    assert result["status"] == "error" and "packages.size" in result["error"]["evalue"], result
+    assert sum(one.stat().st_size for one in (host.home / ".cache").rglob("*") if one.is_file()) < 8 << 20
+
+
 def test_many_files_meet_their_bound(install, index, host):
     if host.user != USERS[0] and not os.environ.get("CELLBLOCK_LONG_TESTS"):
         pytest.skip("the bound doesn't go by the user; both: tests/run --long")

@@ -229,6 +229,14 @@ def test_a_python_without_pip_says_how_to_get_it(user_place, start, index):
     assert run.status == "error" and "has no pip" in run.content["evalue"], run.content
 
 
+def test_a_policy_cannot_show_files_where_packages_are_seen(user_place, start, index):
+    files = [{"host": str(user_place.root / "work"), "sandbox": "/packages/mine"}]
+    client = start(place=user_place, policy=user_place.policy("both", files=files, packages={
+        "index": index.url, "allow": ["sample-lib"]})).client
+    run = client.run("1")
+    assert run.status == "error" and "installed packages" in run.content["evalue"], run.content
+
+
 def test_without_namespaces_there_is_no_builder(user_place, start, index):
     policy = user_place.policy("contained", require="contained", packages={"index": index.url, "allow": ["sample-lib"]})
     client = start(place=user_place, command=[*kernels.lesser_host(kernels.NO_NAMESPACES), kernels.PROGRAM, "kernel",

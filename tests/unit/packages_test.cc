@@ -197,7 +197,8 @@ TEST_CASE("package folder: shows entries, replaces a version, is found again, is
         CHECK_FALSE(fs::exists(path + "/pkg/old.py"));
         CHECK(file_text(path + "/pkg/new.py") == "22");
         CHECK(folder->installed().at("pkg") == "2");
-        CHECK_FALSE(folder->add({"big-1-py3-none-any.whl", "big", "1"}, second, 4));
+        fs::create_directories(folder->incoming().value().path() + "/gone");  // with the object
+        std::ofstream(fs::path(path).parent_path() / "incoming-killed") << "half";
         CHECK_FALSE(PackageFolder::open(*store, "name"));  // one session at a time
         folder->keep();
     }
@@ -206,6 +207,20 @@ TEST_CASE("package folder: shows entries, replaces a version, is found again, is
         REQUIRE(again);
         CHECK(again->installed().at("pkg") == "2");
         CHECK(file_text(again->seen() + "/pkg/new.py") == "22");
+        CHECK_FALSE(fs::exists(fs::path(path).parent_path() / "incoming-killed"));
+        // An earlier version goes though the store has no entry of it any more.
+        fs::remove_all(second);
+        REQUIRE(again->add({"pkg-1-py3-none-any.whl", "pkg", "1"}, first, 1));
+        CHECK_FALSE(fs::exists(path + "/pkg/new.py"));
+        CHECK(again->bytes() == 201);
+        again->keep();
+    }
+    std::ofstream(fs::path(path).parent_path() / "installed.json") << "half";
+    {
+        auto broken = PackageFolder::open(*store, "name");
+        REQUIRE(broken);
+        CHECK(broken->installed().empty());
+        CHECK(fs::is_empty(broken->seen()));
     }
     CHECK_FALSE(fs::exists(path));
     CHECK(fs::exists(first));
@@ -220,9 +235,10 @@ TEST_CASE("package store: what was unused for longest goes first") {
     const auto store = PackageStore::open();
     REQUIRE(store);
     for (const char* key : {"a", "b", "c"}) {
-        auto folder = store->incoming();
-        REQUIRE(folder);
-        REQUIRE(store->publish(*folder, key, 100));
+        const std::string folder = home / std::string("built-") + key;
+        fs::create_directory(folder);
+        REQUIRE(store->publish(folder, key, 100));
+        CHECK(store->bytes_of(key) == 100);
         const auto age = std::chrono::hours(key[0] == 'b' ? 1 : 2);
         fs::last_write_time(store->entry(key), fs::file_time_type::clock::now() - age);
     }
