@@ -11,10 +11,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from support import kernels, leftovers  # noqa: E402
 from support.client import TimedOut  # noqa: E402
-from support.shared import Shared  # noqa: E402
+from support.shared import lasting  # noqa: E402
 
 TEST_SECONDS = 150
 MINE = ("protocol", "clients", "limits", "matrix")
+OF_PYPI = ("browser", "newest")  # the first of their tests may wait for the packages
 
 
 def pytest_configure(config):
@@ -26,6 +27,8 @@ def pytest_configure(config):
 
 def pytest_collection_modifyitems(items):
     for item in items:
+        if item.path.parent.name in OF_PYPI:
+            item.add_marker(pytest.mark.seconds(1500))
         if item.get_closest_marker("long") and not os.environ.get("CELLBLOCK_LONG_TESTS"):
             item.add_marker(pytest.mark.skip(reason="a long suite: tests/run --long"))
         if kernels.is_ipykernel():
@@ -160,10 +163,7 @@ def options_of(module, place):
 
 @pytest.fixture(scope="module")
 def shared(module_place, request):
-    made = Shared(module_place, **options_of(request.module, module_place))
-    yield made
-    left = made.stop()
-    assert not left, "outlived the kernel: %s" % left
+    yield from lasting(module_place, **options_of(request.module, module_place))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from support import beside, kernels, pypi  # noqa: E402
+from support import kernels, pypi  # noqa: E402
 
 SCREENSHOTS = HERE.parents[1] / "build" / "screenshots"
 
@@ -19,18 +19,10 @@ NOT_OURS = re.compile("favicon|service.?worker|manifest|404 \\(Not Found\\)|403 
                       "Failed to load resource|nbextensions/widgets|filebrowser:open-path")
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.path.parent == HERE:
-            item.add_marker(pytest.mark.seconds(1500))  # the first one may wait for the packages
-
-
 # Of a module each, so that they end before the session's last look for leftovers.
 @pytest.fixture(scope="module")
 def browser():
-    beside.wait("pypi")
-    if not pypi.is_ready():
-        pytest.skip("build/pypi-env isn't there: tests/support/pypi.py makes it")
+    pypi.need()
     if not shutil.which("chromium"):
         pytest.skip("no chromium")
     sys.path.append(str(pypi.packages()))

@@ -119,12 +119,9 @@ ENDINGS = ("ProtocolViolation", "WorkerDied", "CellTimeout", "KeyboardInterrupt"
 
 @pytest.fixture(scope="module")
 def liar(module_place):
-    from support.shared import Shared
-    made = Shared(module_place, policy=module_place.policy("liars", limits={
+    from support.shared import lasting
+    yield from lasting(module_place, policy=module_place.policy("liars", limits={
         "cell_time": "2s", "grace_time": "500ms", "memory": "512MiB", "output": "4MiB"}, outputs={"comms": ["jupyter.widget"]}))
-    yield made
-    left = made.stop()
-    assert not left, "outlived the kernel: %s" % left
 
 
 def lie(liar, code):

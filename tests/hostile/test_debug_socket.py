@@ -1,7 +1,7 @@
 """A worker that lies on its debugger's socket. As on the other one: what breaks a rule ends the sandbox, and no more than that."""
 
 import pytest
-from support.shared import Shared
+from support.shared import lasting
 
 PROLOGUE = """
 import gc, json, os, struct, time
@@ -41,11 +41,8 @@ NOTHING = {
 
 @pytest.fixture(scope="module")
 def liar(module_place):
-    made = Shared(module_place, policy=module_place.policy("debug-liars", debugger=True, limits={
+    yield from lasting(module_place, policy=module_place.policy("debug-liars", debugger=True, limits={
         "cell_time": "3s", "grace_time": "500ms", "memory": "512MiB"}))
-    yield made
-    left = made.stop()
-    assert not left, "outlived the kernel: %s" % left
 
 
 def lie(liar, code):

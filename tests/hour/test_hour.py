@@ -11,7 +11,7 @@ import subprocess
 import compare
 import normal
 import pytest
-from support import beside, kernels, pypi
+from support import kernels, pypi
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROW = re.compile(r"^\| (?P<cell>[^|]+?) +\| `(?P<place>.+)` +\| (?P<why>.+) \|$", re.MULTILINE)
@@ -39,9 +39,7 @@ def record(kernel, place, directory):
 
 @pytest.fixture(scope="module")
 def differences():
-    beside.wait("pypi")
-    if not pypi.is_ready():
-        pytest.skip("build/pypi-env isn't there: tests/support/pypi.py makes it")
+    pypi.need()
     if not os.access(kernels.PROGRAM, os.X_OK):
         pytest.skip("%s isn't built" % kernels.PROGRAM)
     place = kernels.Place()

@@ -7,15 +7,12 @@ import subprocess
 import pytest
 from limits.test_deadlines import INTACT
 from support import kernels
-from support.shared import Shared
+from support.shared import lasting
 
 
 @pytest.fixture(scope="module")
 def shared(module_place):
-    made = Shared(module_place, policy=module_place.policy("matrix", limits={"cell_time": "5s", "grace_time": "3s"}))
-    yield made
-    left = made.stop()
-    assert not left, "outlived the kernel: %s" % left
+    yield from lasting(module_place, policy=module_place.policy("matrix", limits={"cell_time": "5s", "grace_time": "3s"}))
 
 
 @pytest.fixture

@@ -1,25 +1,14 @@
 """`jupyter`: a place where Jupyter knows our kernel, for programs of build/pypi-env."""
 
-import pathlib
 import subprocess
 
 import pytest
-from support import beside, kernels, pypi
-
-HERE = pathlib.Path(__file__).resolve().parent
-
-
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.path.parent == HERE:
-            item.add_marker(pytest.mark.seconds(1500))  # the first one may wait for the packages
+from support import kernels, pypi
 
 
 @pytest.fixture(scope="module")
 def jupyter():
-    beside.wait("pypi")
-    if not pypi.is_ready():
-        pytest.skip("build/pypi-env isn't there: tests/support/pypi.py makes it")
+    pypi.need()
     place = kernels.Place()
     done = subprocess.run([kernels.PROGRAM, "install", "--prefix", place.root / "prefix", "--python", pypi.PYTHON],
                           capture_output=True, text=True, timeout=60, check=False)

@@ -5,7 +5,7 @@ import time
 import pytest
 from support import kernels
 from support.debugging import CELL, Debug, needs_debugpy
-from support.shared import Shared
+from support.shared import lasting
 
 pytestmark = pytest.mark.cellblock_only("its policy's key debugger; ipykernel has tests of its own")
 
@@ -14,11 +14,8 @@ SPIN = "import time\nend = time.monotonic() + 30\nwhile time.monotonic() < end:\
 
 @pytest.fixture(scope="module")
 def shared(module_place):
-    made = Shared(module_place, policy=module_place.policy(
+    yield from lasting(module_place, policy=module_place.policy(
         "debugged", debugger=True, limits={"cell_time": "3s", "grace_time": "1s", "memory": "512MiB"}))
-    yield made
-    left = made.stop()
-    assert not left, "outlived the kernel: %s" % left
 
 
 @pytest.fixture
@@ -26,6 +23,14 @@ def debug(shared):
     one = Debug(shared.kernel())
     yield one
     one.say("disconnect", ok=None)
+
+
+def stops_once_more(debug):
+    debug.attach().breakpoints(CELL, 3)
+    cell = debug.client.execute(CELL)
+    thread, _ = debug.stopped()
+    debug.say("continue", threadId=thread)
+    debug.client.finish(cell).ok()
 
 
 @needs_debugpy
@@ -210,11 +215,7 @@ def test_61_disconnect_lets_the_cell_go_on(debug):
     assert debug.client.finish(cell, timeout=20).ok().stdout == "42\n"
     assert debug.client.run(CELL).ok().stdout == "42\n"  # and it isn't stopped again
     assert debug.say("debugInfo")["isStarted"] is False
-    debug.attach().breakpoints(CELL, 3)
-    cell = debug.client.execute(CELL)
-    thread, _ = debug.stopped()
-    debug.say("continue", threadId=thread)
-    debug.client.finish(cell).ok()
+    stops_once_more(debug)
 
 
 @needs_debugpy
@@ -238,11 +239,7 @@ def test_61_a_worker_that_dies_leaves_no_request_unanswered(debug):
     assert debug.client.finish(cell, timeout=20).content["ename"] == "WorkerDied"
     debug.event("terminated")
     assert "isn't running" in debug.say("stackTrace", ok=False, threadId=1)["message"]
-    debug.attach().breakpoints(CELL, 3)
-    cell = debug.client.execute(CELL)
-    thread, _ = debug.stopped()
-    debug.say("continue", threadId=thread)
-    debug.client.finish(cell).ok()
+    stops_once_more(debug)
 
 
 @needs_debugpy

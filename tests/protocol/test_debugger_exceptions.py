@@ -2,7 +2,7 @@
 
 import pytest
 from support.debugging import CELL, Debug, needs_debugpy
-from support.shared import Shared
+from support.shared import lasting
 
 pytestmark = [pytest.mark.cellblock_only("its policy's key debugger; ipykernel has tests of its own"), needs_debugpy]
 
@@ -11,10 +11,7 @@ FAILS = "def fail():\n    wrong = 61\n    raise ValueError('told')\ntry:\n    fa
 
 @pytest.fixture(scope="module")
 def shared(module_place):
-    made = Shared(module_place, policy=module_place.policy("exceptions", debugger=True, limits={"cell_time": "30s"}))
-    yield made
-    left = made.stop()
-    assert not left, "outlived the kernel: %s" % left
+    yield from lasting(module_place, policy=module_place.policy("exceptions", debugger=True, limits={"cell_time": "30s"}))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import time
 import pytest
 from support import kernels
 from support.debugging import CELL, Debug, needs_debugpy
-from support.shared import Shared
+from support.shared import lasting
 
 pytestmark = [pytest.mark.cellblock_only("its policy's key debugger; ipykernel has tests of its own"), needs_debugpy]
 
@@ -20,11 +20,8 @@ LATE = "the inspection was stopped after 3 s; your variables are intact"
 
 @pytest.fixture(scope="module")
 def shared(module_place):
-    made = Shared(module_place, policy=module_place.policy(
+    yield from lasting(module_place, policy=module_place.policy(
         "looked-at", debugger=True, limits={"cell_time": "3s", "grace_time": "3s", "memory": "512MiB"}))
-    yield made
-    left = made.stop()
-    assert not left, "outlived the kernel: %s" % left
 
 
 @pytest.fixture

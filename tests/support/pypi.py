@@ -26,6 +26,15 @@ def is_ready():
     return environment().is_ready()
 
 
+def need():
+    """Waits for it; skips the test where it can't be."""
+    import pytest
+    from support import beside
+    beside.wait("pypi")
+    if not is_ready():
+        pytest.skip("build/pypi-env isn't there: tests/support/pypi.py makes it")
+
+
 def packages():
     """Where its packages lie, for the import of Playwright by another Python of the same version."""
     return next(FOLDER.glob("lib/python3*/site-packages"))

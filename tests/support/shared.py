@@ -31,3 +31,11 @@ class Shared:
 
     def stop(self):
         return self._kernel.stop() if self._kernel is not None else {}
+
+
+def lasting(place, **options):
+    """For a module's fixture, by `yield from`: one Shared, of which nothing may be left."""
+    made = Shared(place, **options)
+    yield made
+    left = made.stop()
+    assert not left, "outlived the kernel: %s" % left
