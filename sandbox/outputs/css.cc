@@ -8,6 +8,8 @@
 #include <unordered_set>
 #include <vector>
 
+#include "sandbox/base/ascii.h"
+
 namespace cellblock::sandbox {
 
 namespace {
@@ -33,13 +35,6 @@ std::string_view trimmed(std::string_view text) {
         text.remove_suffix(1);
     }
     return text;
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
 }
 
 using Names = std::unordered_set<std::string_view>;

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <unordered_set>
 
+#include "sandbox/base/ascii.h"
 #include "sandbox/outputs/css.h"
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/markdown.h"
@@ -63,13 +64,6 @@ const Names& text_attributes() {
     return names;
 }
 // clang-format on
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
 
 bool is_plain_value(std::string_view value) {
     return value.size() <= 100 && std::all_of(value.begin(), value.end(), [](char c) {

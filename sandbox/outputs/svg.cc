@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "sandbox/base/ascii.h"
 #include "sandbox/outputs/css.h"
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/markup.h"
@@ -65,13 +66,6 @@ const std::unordered_set<std::string_view>& presentation() {
     return names;
 }
 // clang-format on
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
 
 // Numbers, words, and of functions only those of a transform.
 bool is_geometry(std::string_view value) {
