@@ -91,15 +91,19 @@ void add_doctor(CLI::App& app, DoctorOptions& options, Action& action) {
     command->callback([&] { action = [&] { return doctor_command(options); }; });
 }
 
-void add_daemon(CLI::App& app, DaemonCommandOptions& options, Action& action) {
+void add_daemon(CLI::App& app, DaemonCommandOptions& options, DaemonStatusOptions& asked, Action& action) {
     auto* command = app.add_subcommand("daemon", "Keep Pythons warm (kernels start this one; see `warm`)");
-    command->add_option("--idle", options.idle, "Without a request for as long, it leaves")
-        ->type_name("TIME")
-        ->capture_default_str();
+    command
+        ->add_option("--idle", options.idle,
+                     "Unused for as long, it leaves (else as daemon.json says, or 10m)")
+        ->type_name("TIME");
     command->add_option("--client", options.client, "A descriptor of the program that starts it")->group("");
     command->callback([&] { action = action ? action : Action([&] { return daemon_command(options); }); });
     auto* status = command->add_subcommand("status", "What your daemons keep");
-    status->callback([&] { action = [] { return daemon_status_command(); }; });
+    auto* json = status->add_flag("--json", asked.json, "For programs");
+    status->add_flag("--openmetrics", asked.open_metrics, "For a monitoring system, as OpenMetrics text")
+        ->excludes(json);
+    status->callback([&] { action = [&] { return daemon_status_command(asked); }; });
     auto* stop = command->add_subcommand("stop", "End your daemons; sandboxes go on");
     stop->callback([&] { action = [] { return daemon_stop_command(); }; });
 }
@@ -168,6 +172,7 @@ int run_program(int argc, char** argv) {
     RunOptions run;
     DoctorOptions doctor;
     DaemonCommandOptions daemon;
+    DaemonStatusOptions daemon_status;
     AuditOptions audit;
     std::string argument;
     Action action;
@@ -175,7 +180,7 @@ int run_program(int argc, char** argv) {
     add_kernel(app, kernel, action);
     add_run(app, run, action);
     add_doctor(app, doctor, action);
-    add_daemon(app, daemon, action);
+    add_daemon(app, daemon, daemon_status, action);
     add_audit(app, audit, action);
     add_policy(app, argument, action);
     if (argc < 2) {

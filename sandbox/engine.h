@@ -18,6 +18,7 @@
 
 #include "sandbox/base/result.h"
 #include "sandbox/base/unique_fd.h"
+#include "sandbox/channel/worker_sockets.h"
 #include "sandbox/layers.h"
 #include "sandbox/policy/policy.h"
 
@@ -40,6 +41,10 @@ public:
     // as in channel/FRAMES.md. End of file means that the sandbox is gone.
     // It takes a worker's socket as SCM_RIGHTS beside a start_worker frame.
     [[nodiscard]] virtual int warden_fd() const = 0;
+
+    // The sockets of a first worker that was started and configured already, once;
+    // invalid where the caller is to start it.
+    virtual WorkerSockets take_worker() { return {}; }
 
     // SIGKILL for everything inside; returns at once. warden_fd() then reaches
     // its end of file.

@@ -80,12 +80,21 @@ void SandboxHost::start() {
     sandbox_ = std::move(*started);
     link_ = std::make_unique<Link>(sandbox_->warden_fd(), offers_debugger(policy_));
     watch(epoll_.get(), link_->poll_fd());
-    next_worker();
+    if (auto sockets = sandbox_->take_worker(); sockets.worker.valid()) {
+        link_->adopt_worker(std::move(sockets));
+        expect_worker();
+    } else {
+        next_worker();
+    }
+}
+
+void SandboxHost::expect_worker() {
+    state_ = State::starting;
+    deadline_ = now_() + policy_.limits.start_time;
 }
 
 void SandboxHost::next_worker() {
-    state_ = State::starting;
-    deadline_ = now_() + policy_.limits.start_time;
+    expect_worker();
     if (!link_->start_worker() || !link_->send_to_worker(encode_configure(policy_))) {
         // The warden is gone already; its end of file tells why.
         kill_sandbox();

@@ -85,6 +85,7 @@ private:
 
     void fail(std::string reason);
     void next_worker();
+    void expect_worker();
     void read_worker_frames();
     void read_debug_frames();
     void read_warden_frames();

@@ -41,11 +41,15 @@ int doctor_command(const DoctorOptions& options);
 
 // cellblock daemon [status | stop]
 struct DaemonCommandOptions {
-    std::string idle = "10m";
-    int client = -1;  // a connection, from the program that starts it
+    std::optional<std::string> idle;  // instead of the settings'
+    int client = -1;                  // a connection, from the program that starts it
 };
 int daemon_command(const DaemonCommandOptions& options);
-int daemon_status_command();
+struct DaemonStatusOptions {
+    bool json = false;
+    bool open_metrics = false;
+};
+int daemon_status_command(const DaemonStatusOptions& options);
 int daemon_stop_command();
 
 // cellblock audit verify PATH

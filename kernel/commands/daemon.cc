@@ -2,9 +2,11 @@
 #include <fcntl.h>
 
 #include <iostream>
+#include <nlohmann/json.hpp>
 
 #include "kernel/commands/commands.h"
 #include "sandbox/daemon/daemon.h"
+#include "sandbox/daemon/status.h"
 #include "sandbox/policy/policy.h"
 
 namespace cellblock::kernel {
@@ -24,11 +26,14 @@ int fail(const std::string& text, int status = kFailed) {
 }  // namespace
 
 int daemon_command(const DaemonCommandOptions& options) {
-    const auto idle = parse_duration(options.idle);
-    if (!idle) {
-        return fail("--idle: " + idle.error().text(), kUsageError);
+    daemon::DaemonOptions wanted;
+    if (options.idle) {
+        const auto idle = parse_duration(*options.idle);
+        if (!idle) {
+            return fail("--idle: " + idle.error().text(), kUsageError);
+        }
+        wanted.idle = *idle;
     }
-    daemon::DaemonOptions wanted{*idle, UniqueFd()};
     if (options.client >= 0 && ::fcntl(options.client, F_SETFD, FD_CLOEXEC) == 0) {
         wanted.first_client.reset(options.client);
     }
@@ -36,12 +41,23 @@ int daemon_command(const DaemonCommandOptions& options) {
     return served ? 0 : fail(served.error().text());
 }
 
-int daemon_status_command() {
-    const auto text = daemon::daemons_in_words();
-    if (!text) {
-        return fail(text.error().text());
+int daemon_status_command(const DaemonStatusOptions& options) {
+    const auto all = daemon::all_daemons();
+    if (!all) {
+        return fail(all.error().text());
     }
-    std::cout << (text->empty() ? "no daemon runs\n" : *text);
+    if (options.json) {
+        std::cout << nlohmann::ordered_json(*all).dump() << "\n";
+        return 0;
+    }
+    if (options.open_metrics) {
+        std::cout << daemon::open_metrics(*all);
+        return 0;
+    }
+    for (const auto& one : *all) {
+        std::cout << daemon::in_words(one);
+    }
+    std::cout << (all->empty() ? "no daemon runs\n" : "");
     return 0;
 }
 

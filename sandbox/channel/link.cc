@@ -4,9 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <utility>
-#include <vector>
 
 #include "sandbox/channel/messages.h"
 
@@ -19,14 +17,6 @@ void watch(int epoll, int operation, int fd, bool for_writing) {
     event.events = EPOLLIN | (for_writing ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
     event.data.fd = fd;
     ::epoll_ctl(epoll, operation, fd, &event);
-}
-
-Result<std::pair<UniqueFd, UniqueFd>> make_pair_of_sockets() {
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-        return errno_error("make a socket for the worker");
-    }
-    return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
 }
 
 }  // namespace
@@ -79,21 +69,19 @@ Link::Link(int warden_fd, bool debugger)
 
 Status Link::start_worker() {
     drop_worker();
-    std::vector<UniqueFd> theirs;
-    std::vector<int> numbers;
-    for (End* end : {&worker_, &debugger_}) {
-        if (end == &debugger_ && !with_debugger_) {
-            continue;
-        }
-        auto made = make_pair_of_sockets();
-        if (!made) {
-            return made.error();
-        }
-        end->open(std::move(made->first), epoll_.get());
-        numbers.push_back(made->second.get());
-        theirs.push_back(std::move(made->second));
+    auto sockets = sandbox::start_worker(warden_fd_, with_debugger_);
+    if (!sockets) {
+        return sockets.error();
     }
-    return send_frame_with_descriptors(warden_fd_, encode_warden_command("start_worker"), numbers);
+    adopt_worker(std::move(*sockets));
+    return Ok{};
+}
+
+void Link::adopt_worker(WorkerSockets sockets) {
+    worker_.open(std::move(sockets.worker), epoll_.get());
+    if (sockets.debugger.valid()) {
+        debugger_.open(std::move(sockets.debugger), epoll_.get());
+    }
 }
 
 void Link::drop_worker() {

@@ -12,6 +12,7 @@
 
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/channel/frame.h"
+#include "sandbox/channel/worker_sockets.h"
 
 namespace cellblock::sandbox {
 
@@ -24,6 +25,8 @@ public:
 
     // Makes the worker's sockets, gives their far ends to the warden.
     Status start_worker();
+    // Of one that was started elsewhere.
+    void adopt_worker(WorkerSockets sockets);
     // Forgets the worker's sockets and whatever was still to be sent to it.
     void drop_worker();
     [[nodiscard]] bool has_worker() const { return worker_.valid(); }

@@ -2,7 +2,6 @@
 #include "sandbox/daemon/client.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -13,27 +12,27 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
+#include <string_view>
+#include <vector>
 
+#include "sandbox/base/pointers.h"
 #include "sandbox/base/resources.h"
+#include "sandbox/base/sha256.h"
+#include "sandbox/channel/messages.h"
 #include "sandbox/daemon/message.h"
 #include "sandbox/daemon/place.h"
+#include "sandbox/daemon/settings.h"
+#include "sandbox/daemon/spare.h"
 #include "sandbox/jail/plan_bytes.h"
 
 namespace cellblock::sandbox::daemon {
 
 namespace {
 
+constexpr const char* kStep = "ask the daemon";
 constexpr std::chrono::seconds kPatience{2};
 constexpr off_t kMaxLog = 1 << 20;
-
-Result<UniqueFd> as_file(const std::string& bytes) {
-    UniqueFd file(::memfd_create("plan", MFD_CLOEXEC));
-    if (!file.valid() ||
-        ::write(file.get(), bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size())) {
-        return errno_error("write the plan");
-    }
-    return file;
-}
 
 // --- starting one
 
@@ -65,6 +64,9 @@ UniqueFd open_log(const Place& place) {
 }
 
 Status start_daemon(const Place& place, const ZygoteSpec& spec) {
+    if (auto settings = load_settings(); !settings) {
+        return settings.error();
+    }
     auto program = cellblock_program();
     if (!program) {
         return program.error();
@@ -75,19 +77,23 @@ Status start_daemon(const Place& place, const ZygoteSpec& spec) {
     }
     const UniqueFd ours(ends[0]);
     const UniqueFd theirs(ends[1]);
-    if (auto sent = send_message(ours.get(), to_bytes({Verb::prepare, spec})); !sent) {
+    if (auto sent = send_message(ours.get(), to_bytes({Verb::prepare, spec, {}})); !sent) {
         return sent.error();
     }
     const UniqueFd client(::fcntl(theirs.get(), F_DUPFD_CLOEXEC, 10));
     const UniqueFd written(open_log(place));
     const UniqueFd log(::fcntl(written.get(), F_DUPFD_CLOEXEC, 10));
-    const char* runtime = std::getenv("XDG_RUNTIME_DIR");
-    const std::string folder = std::string("XDG_RUNTIME_DIR=") + (runtime == nullptr ? "" : runtime);
+    std::vector<std::string> variables{"PATH=/usr/bin:/bin"};
+    for (const char* name : {"XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "HOME"}) {
+        if (const char* value = std::getenv(name); value != nullptr) {
+            variables.push_back(std::string(name) + "=" + value);
+        }
+    }
+    const auto envp = pointers(variables);
     const char* const argv[] = {program->c_str(), "daemon", "--client=3", nullptr};
-    const char* const envp[] = {"PATH=/usr/bin:/bin", folder.c_str(), nullptr};
     const pid_t pid = log.valid() ? ::_Fork() : -1;
     if (pid == 0) {
-        become_daemon(client.get(), log.get(), argv, envp);
+        become_daemon(client.get(), log.get(), argv, envp.data());
     }
     while (pid > 0 && ::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
     }
@@ -108,34 +114,10 @@ Result<UniqueFd> connect_or_start(const ZygoteSpec& spec) {
     if (auto started = start_daemon(*place, spec); !started) {
         return started.error();
     }
-    return Error{"ask the daemon", 0, "it was started just now and has no warm Python yet", {}};
+    return Error{kStep, 0, "it was started just now and has no warm Python yet", {}};
 }
 
-Result<jail::SpawnedJail> read_answer(Message& answer) {
-    const std::string& bytes = answer.bytes;
-    if (bytes.front() != kGiven) {
-        return Error{"ask the daemon", 0, bytes.substr(1), {}};
-    }
-    std::int32_t pid = 0;
-    if (bytes.size() != 1 + sizeof pid || answer.descriptors.size() != 1) {
-        return Error{"ask the daemon", 0, "its answer can't be read", {}};
-    }
-    std::memcpy(&pid, bytes.data() + 1, sizeof pid);
-    jail::SpawnedJail jail;
-    jail.supervisor = pid;
-    jail.process = std::move(answer.descriptors.front());
-    return jail;
-}
-
-}  // namespace
-
-bool is_wanted(const Policy& policy) {
-    const char* said = std::getenv("CELLBLOCK_DAEMON");
-    if (said == nullptr || *said == '\0') {
-        return policy.warm;
-    }
-    return std::strcmp(said, "0") != 0;
-}
+// --- what it is asked for
 
 Result<ZygoteSpec> spec_for(const Policy& policy, const jail::JailPlan& plan, const jail::PythonHome& python,
                             const std::string& worker_folder) {
@@ -150,7 +132,53 @@ Result<ZygoteSpec> spec_for(const Policy& policy, const jail::JailPlan& plan, co
                       worker_folder,  *library,        plan.environment};
 }
 
-Result<jail::SpawnedJail> claim_jail(const jail::JailPlan& plan, const ZygoteSpec& spec) {
+// The files that a plan shows might be others by now under the same names.
+std::string sources_of(const jail::JailPlan& plan) {
+    std::string text;
+    for (const auto& step : plan.files) {
+        struct stat info {};
+        if (!step.source.empty() && ::stat(step.source.c_str(), &info) == 0) {
+            text += std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino);
+        }
+        text += '\n';
+    }
+    return sha256(text);
+}
+
+Recipe recipe_for(const Policy& policy, const StartOptions& options, const jail::JailPlan& plan) {
+    Recipe recipe;
+    recipe.configure = encode_configure(policy);
+    recipe.debugger = offers_debugger(policy);
+    recipe.memory_bytes = policy.limits.memory_bytes;
+    recipe.processes = policy.limits.processes;
+    recipe.cpus = policy.limits.cpus;
+    recipe.sources = sources_of(plan);
+    if (options.packages.empty()) {  // else it shows a folder that no other session has
+        recipe.ready = policy.pool.ready;
+        recipe.most = policy.pool.most;
+    }
+    return recipe;
+}
+
+Result<WarmSandbox> read_given(Message& answer) {
+    const auto given = given_from(std::string_view(answer.bytes).substr(1));
+    auto cgroup = given ? jail::Cgroup::from_bytes(given->cgroup) : std::nullopt;
+    auto& fds = answer.descriptors;
+    if (!cgroup || fds.size() < kGivenDescriptors || fds.size() > kGivenDescriptors + 1) {
+        return Error{kStep, 0, "its answer can't be read", {}};
+    }
+    WarmSandbox warm;
+    warm.cgroup = std::move(*cgroup);
+    warm.jail = {given->supervisor, std::move(fds[0]), std::move(fds[1]), std::move(fds[2])};
+    warm.worker.worker = std::move(fds[3]);
+    if (fds.size() > kGivenDescriptors) {
+        warm.worker.debugger = std::move(fds[kGivenDescriptors]);
+    }
+    return warm;
+}
+
+Result<Claimed> ask(const Policy& policy, const StartOptions& options, const jail::JailPlan& plan,
+                    const ZygoteSpec& spec) {
     auto daemon = connect_or_start(spec);
     if (!daemon) {
         return daemon.error();
@@ -159,25 +187,46 @@ Result<jail::SpawnedJail> claim_jail(const jail::JailPlan& plan, const ZygoteSpe
     if (!file) {
         return file.error();
     }
-    auto ends = jail::make_ends();
-    if (!ends) {
-        return ends.error();
-    }
-    const std::array<int, kClaimDescriptors> theirs{file->get(), ends->control.theirs.get(),
-                                                    ends->warden.theirs.get(), ends->output.ours.get(),
-                                                    ends->output.theirs.get()};
-    if (auto sent = send_message(daemon->get(), to_bytes({Verb::claim, spec}), theirs); !sent) {
+    const std::array<int, 1> beside{file->get()};
+    const Request request{Verb::claim, spec, recipe_for(policy, options, plan)};
+    if (auto sent = send_message(daemon->get(), to_bytes(request), beside); !sent) {
         return sent.error();
     }
     auto answer = receive_message(daemon->get(), kPatience);
+    if (answer && answer->bytes.front() == kWait) {
+        answer = receive_message(daemon->get(), policy.limits.start_time);
+    }
     if (!answer) {
         return answer.error();
     }
-    auto jail = read_answer(*answer);
-    if (jail) {
-        jail::keep_ours(*jail, std::move(*ends));
+    const std::string reason = answer->bytes.substr(1);
+    switch (answer->bytes.front()) {
+        case kGiven: {
+            auto given = read_given(*answer);
+            return given ? Result<Claimed>(std::move(*given)) : Result<Claimed>(given.error());
+        }
+        case kFull:
+            return Claimed(NoneMore{Error{"start a sandbox", 0, reason, {}}});
+        default:
+            return Error{kStep, 0, reason, {}};
     }
-    return jail;
+}
+
+}  // namespace
+
+bool is_wanted(const Policy& policy) {
+    const char* said = std::getenv("CELLBLOCK_DAEMON");
+    if (said == nullptr || *said == '\0') {
+        return policy.warm;
+    }
+    return std::strcmp(said, "0") != 0;
+}
+
+Claimed claim(const Policy& policy, const StartOptions& options, const jail::JailPlan& plan,
+              const jail::PythonHome& python, const std::string& worker_folder) {
+    const auto spec = spec_for(policy, plan, python, worker_folder);
+    auto claimed = spec ? ask(policy, options, plan, *spec) : Result<Claimed>(spec.error());
+    return claimed ? std::move(*claimed) : Claimed(ColdStart{claimed.error().text()});
 }
 
 }  // namespace cellblock::sandbox::daemon

@@ -1,21 +1,25 @@
 // The daemon's loop.
 #include "sandbox/daemon/daemon.h"
 
-#include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <iostream>
 #include <list>
 #include <vector>
 
+#include "sandbox/daemon/ledger.h"
+#include "sandbox/daemon/loop.h"
 #include "sandbox/daemon/message.h"
 #include "sandbox/daemon/place.h"
+#include "sandbox/daemon/pool.h"
 #include "sandbox/daemon/request.h"
-#include "sandbox/daemon/zygote.h"
+#include "sandbox/daemon/status.h"
+#include "sandbox/daemon/zygotes.h"
+#include "sandbox/jail/plan_bytes.h"
 
 namespace cellblock::sandbox::daemon {
 
@@ -24,11 +28,10 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxClients = 64;
-constexpr std::size_t kMaxZygotes = 8;
-constexpr std::chrono::seconds kTimeToAsk{2};     // a client, after it has connected
-constexpr std::chrono::seconds kBeforeRetry{60};  // of a zygote that failed
+constexpr std::chrono::seconds kTimeToAsk{2};  // a client, after it has connected
 constexpr std::chrono::seconds kTimeToAnswer{5};
-constexpr std::chrono::milliseconds kLongestSleep{1000};
+constexpr std::chrono::milliseconds kLongestSleep{60'000};
+constexpr rlim_t kFiles = 1U << 16;
 
 volatile std::sig_atomic_t asked_to_stop = 0;
 
@@ -36,32 +39,39 @@ void stop_on(int /*signal*/) {
     asked_to_stop = 1;
 }
 
-void log(const std::string& line) {
-    std::cerr << "cellblock daemon " << ::getpid() << ": " << line << std::endl;
-}
-
 struct Client {
     UniqueFd socket;
     Clock::time_point since;
 };
 
+std::string read_plan(int fd) {
+    std::string bytes(jail::kMaxPlanBytes, '\0');
+    const ssize_t size = ::pread(fd, bytes.data(), bytes.size(), 0);
+    bytes.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    return bytes;
+}
+
 class Daemon {
 public:
-    Daemon(Place place, std::string name, UniqueFd listener, DaemonOptions options)
+    Daemon(Place place, std::string name, UniqueFd listener, Settings settings, UniqueFd first_client)
         : place_(std::move(place)),
           name_(std::move(name)),
           listener_(std::move(listener)),
-          idle_(options.idle),
           started_(Clock::now()),
-          last_request_(started_) {
-        if (options.first_client.valid()) {
-            clients_.push_back({std::move(options.first_client), started_});
+          last_request_(started_),
+          ledger_(loop_, settings),
+          zygotes_(loop_, place_, settings.idle),
+          pool_(loop_, ledger_) {
+        loop_.watch(listener_.get(), [this] { accept_one(); });
+        if (first_client.valid()) {
+            add_client(std::move(first_client));
         }
     }
 
     void run() {
-        while (!stopping_ && asked_to_stop == 0 && Clock::now() - last_request_ < idle_) {
-            turn();
+        while (!stopping_ && asked_to_stop == 0 && !is_idle()) {
+            loop_.turn(time_to_next());
+            look_after();
         }
         if (!stopping_) {
             remove_socket();
@@ -69,36 +79,41 @@ public:
     }
 
 private:
-    void turn() {
-        std::vector<pollfd> wanted{{listener_.get(), POLLIN, 0}};
+    [[nodiscard]] bool is_idle() const {
+        return clients_.empty() && pool_.idle() && ledger_.living() == 0 &&
+               Clock::now() - last_request_ >= ledger_.settings().idle;
+    }
+
+    [[nodiscard]] std::chrono::milliseconds time_to_next() const {
+        const auto now = Clock::now();
+        auto next = std::min({pool_.next(), ledger_.next_look(), zygotes_.next(),
+                              std::max(last_request_ + ledger_.settings().idle, now + kLongestSleep / 60)});
         for (const auto& client : clients_) {
-            wanted.push_back({client.socket.get(), POLLIN, 0});
+            next = std::min<Clock::time_point>(next, client.since + kTimeToAsk);
         }
-        const std::size_t first_zygote = wanted.size();
-        for (const auto& zygote : zygotes_) {
-            wanted.push_back({zygote.socket(), POLLIN, 0});
-        }
-        const auto sleep = std::min<std::chrono::milliseconds>(idle_, kLongestSleep);
-        if (::poll(wanted.data(), wanted.size(), static_cast<int>(sleep.count())) < 0) {
-            return;
-        }
-        std::size_t at = first_zygote;
-        for (auto& zygote : zygotes_) {
-            attend(zygote, wanted[at++].revents != 0);
-        }
-        at = 1;
+        const auto sleep = std::chrono::ceil<std::chrono::milliseconds>(next - now);
+        return std::clamp<std::chrono::milliseconds>(sleep, std::chrono::milliseconds(0), kLongestSleep);
+    }
+
+    void look_after() {
+        const auto now = Clock::now();
         for (auto client = clients_.begin(); client != clients_.end();) {
-            const bool spoke = wanted[at++].revents != 0;
-            if (spoke) {
-                answer(*client);
+            const auto next = std::next(client);
+            if (now - client->since > kTimeToAsk) {
+                drop(client);
             }
-            const bool over = spoke || Clock::now() - client->since > kTimeToAsk;
-            client = over ? clients_.erase(client) : std::next(client);
+            client = next;
         }
-        if (wanted[0].revents != 0 && !stopping_) {
-            accept_one();
+        if (now >= ledger_.next_look()) {
+            ledger_.look();
+        }
+        zygotes_.look_after([this](const Zygote& zygote) { pool_.drop_zygote(zygote); });
+        if (now >= pool_.next()) {
+            pool_.tend();
         }
     }
+
+    // --- clients
 
     void accept_one() {
         UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
@@ -109,19 +124,24 @@ private:
             log("refused a client that isn't this user's, or is in a sandbox");
             return;
         }
-        clients_.push_back({std::move(socket), Clock::now()});
+        add_client(std::move(socket));
     }
 
-    void attend(Zygote& zygote, bool spoke) {
-        const auto before = zygote.state();
-        if (spoke && zygote.socket() >= 0) {
-            zygote.receive();
-        } else if (zygote.is_late()) {
-            zygote.end(Zygote::State::refused, "its imports took too long");
+    void add_client(UniqueFd socket) {
+        const int fd = socket.get();
+        clients_.push_back({std::move(socket), Clock::now()});
+        const auto client = std::prev(clients_.end());
+        loop_.watch(fd, [this, client] {
+            answer(*client);
+            drop(client);
+        });
+    }
+
+    void drop(std::list<Client>::iterator client) {
+        if (client->socket.valid()) {
+            loop_.forget(client->socket.get());
         }
-        if (zygote.state() != before) {
-            log(zygote.in_words());
-        }
+        clients_.erase(client);
     }
 
     void answer(Client& client) {
@@ -143,96 +163,45 @@ private:
                 (void)zygote_for(request->spec);
                 return;
             case Verb::status:
-                (void)send_message(client.socket.get(), in_words());
+                (void)send_message(client.socket.get(), status_json(status()).dump());
                 return;
             case Verb::stop:
                 stopping_ = true;
                 remove_socket();
-                zygotes_.clear();
                 (void)send_message(client.socket.get(), "stopped");
                 return;
         }
     }
 
     void claim(Client& client, const Request& request, const std::vector<UniqueFd>& descriptors) {
-        std::string reason = "the request can't be read";
-        if (descriptors.size() == kClaimDescriptors) {
-            Zygote* zygote = zygote_for(request.spec);
-            if (zygote != nullptr && zygote->state() == Zygote::State::ready &&
-                zygote->give(client.socket.get(), descriptors)) {
-                return;
-            }
-            reason = zygote == nullptr ? failure_ : why_not(*zygote);
+        Zygote* zygote = descriptors.size() == 1 ? zygote_for(request.spec) : nullptr;
+        if (zygote != nullptr && zygote->state() == Zygote::State::ready) {
+            loop_.forget(client.socket.get());
+            return pool_.claim(std::move(client.socket), request, read_plan(descriptors.front().get()),
+                               *zygote);
         }
+        const std::string reason = descriptors.size() != 1 ? "the request can't be read"
+                                   : zygote == nullptr     ? zygotes_.failure()
+                                                           : why_not(*zygote);
         (void)send_message(client.socket.get(), kRefused + reason);
     }
 
-    static std::string why_not(const Zygote& zygote) {
-        switch (zygote.state()) {
-            case Zygote::State::starting:
-                return "the warm Python isn't ready yet";
-            case Zygote::State::ready:
-                return "the warm Python has too much to do";
-            case Zygote::State::refused:
-            case Zygote::State::dead:
-                break;
-        }
-        return "no warm Python: " + zygote.reason();
-    }
+    // --- zygotes
 
-    // One that is ready, or on its way, or why not. Null: it can't be started, says failure_.
     Zygote* zygote_for(const ZygoteSpec& spec) {
-        const std::string key = key_of(spec);
-        auto found = std::find_if(zygotes_.begin(), zygotes_.end(),
-                                  [&](const Zygote& one) { return one.key() == key; });
-        if (found != zygotes_.end() && is_useless(*found)) {
-            zygotes_.erase(found);
-            found = zygotes_.end();
-        }
-        if (found != zygotes_.end()) {
-            return &*found;
-        }
-        make_room();
-        auto started = Zygote::start(spec, place_);
-        if (!started) {
-            failure_ = started.error().text();
-            log(failure_);
-            return nullptr;
-        }
-        zygotes_.push_back(std::move(*started));
-        return &zygotes_.back();
+        return zygotes_.find_or_start(
+            spec, [this](const Zygote& one) { pool_.drop_zygote(one); }, [this](Zygote& one) { hear(one); });
     }
 
-    // To be made anew: changed on disk, killed, or failed some time ago.
-    static bool is_useless(const Zygote& zygote) {
-        switch (zygote.state()) {
-            case Zygote::State::starting:
-                return false;
-            case Zygote::State::ready:
-                return was_changed(zygote);
-            case Zygote::State::dead:
-                return true;
-            case Zygote::State::refused:
-                return Clock::now() - zygote.used() > kBeforeRetry;
+    void hear(Zygote& zygote) {
+        ZygoteEvent event = zygote.receive();
+        if (auto* forked = std::get_if<Forked>(&event)) {
+            pool_.was_forked(forked->number, forked->supervisor, std::move(forked->process));
+        } else if (const auto* not_forked = std::get_if<NotForked>(&event)) {
+            pool_.was_not_forked(not_forked->number, not_forked->reason);
+        } else if (const auto* ended = std::get_if<ForkEnded>(&event)) {
+            ledger_.ended(ended->supervisor, ended->wait_status);
         }
-        return true;
-    }
-
-    static bool was_changed(const Zygote& zygote) {
-        const std::string file = zygote.changed_file();
-        if (!file.empty()) {
-            log(file + " was changed");
-        }
-        return !file.empty();
-    }
-
-    void make_room() {
-        if (zygotes_.size() < kMaxZygotes) {
-            return;
-        }
-        zygotes_.erase(
-            std::min_element(zygotes_.begin(), zygotes_.end(),
-                             [](const Zygote& a, const Zygote& b) { return a.used() < b.used(); }));
     }
 
     void remove_socket() {
@@ -241,30 +210,37 @@ private:
         ::unlinkat(place_.folder.get(), (name_ + ".log").c_str(), 0);
         ::rmdir(place_.path.c_str());  // where it is empty
         place_.unlock();
+        loop_.forget(listener_.get());
         listener_.reset();
     }
 
-    [[nodiscard]] std::string in_words() const {
-        const auto age = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - started_).count();
-        std::string text = "process " + std::to_string(::getpid()) + ", up " + std::to_string(age) +
-                           " s, warm: " + std::to_string(zygotes_.size()) + "\n";
-        for (const auto& zygote : zygotes_) {
-            text += "  " + zygote.in_words() + "\n";
-        }
-        return text;
+    [[nodiscard]] DaemonStatus status() const {
+        return {::getpid(),         std::chrono::duration<double>(Clock::now() - started_).count(),
+                ledger_.settings(), ledger_.figures(),
+                pool_.figures(),    zygotes_.figures()};
     }
 
     Place place_;
     std::string name_;
     UniqueFd listener_;
-    std::chrono::milliseconds idle_;
     Clock::time_point started_;
     Clock::time_point last_request_;
+    Loop loop_;
+    Ledger ledger_;
+    Zygotes zygotes_;
+    Pool pool_;  // its spares' zygotes outlive it
     std::list<Client> clients_;
-    std::list<Zygote> zygotes_;
-    std::string failure_;
     bool stopping_ = false;
 };
+
+// For the sockets of spares and the pidfds of sandboxes. A jail sets the limit anew.
+void raise_limit_on_files() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, kFiles);
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
 
 // Asks each daemon of this user; those that don't answer are left out.
 Result<std::vector<std::string>> ask_all(Verb verb) {
@@ -275,7 +251,7 @@ Result<std::vector<std::string>> ask_all(Verb verb) {
     std::vector<std::string> answers;
     for (const auto& name : sockets_in(*place)) {
         auto socket = connect_to(*place, name);
-        if (!socket || !send_message(socket->get(), to_bytes({verb, {}}))) {
+        if (!socket || !send_message(socket->get(), to_bytes({verb, {}, {}}))) {
             continue;
         }
         if (auto answer = receive_message(socket->get(), kTimeToAnswer)) {
@@ -293,6 +269,11 @@ Status serve(DaemonOptions options) {
     std::signal(SIGHUP, SIG_IGN);
     std::signal(SIGTERM, stop_on);
     std::signal(SIGINT, stop_on);
+    auto settings = load_settings();
+    if (!settings) {
+        return settings.error();
+    }
+    settings->idle = options.idle.value_or(settings->idle);
     auto place = open_place();
     if (!place) {
         return place.error();
@@ -312,20 +293,24 @@ Status serve(DaemonOptions options) {
         return listener.error();
     }
     log("listens in " + place->path + "/" + name);
-    Daemon(std::move(*place), name, std::move(*listener), std::move(options)).run();
+    raise_limit_on_files();
+    Daemon(std::move(*place), name, std::move(*listener), *settings, std::move(options.first_client)).run();
     return Ok{};
 }
 
-Result<std::string> daemons_in_words() {
+Result<std::vector<nlohmann::ordered_json>> all_daemons() {
     auto answers = ask_all(Verb::status);
     if (!answers) {
         return answers.error();
     }
-    std::string text;
+    std::vector<nlohmann::ordered_json> all;
     for (const auto& answer : *answers) {
-        text += answer;
+        auto read = nlohmann::ordered_json::parse(answer, nullptr, false);
+        if (read.is_object()) {
+            all.push_back(std::move(read));
+        }
     }
-    return text;
+    return all;
 }
 
 Result<int> stop_daemons() {

@@ -1,14 +1,16 @@
-// The daemon: keeps zygotes, and hands claims on to them.
+// The daemon: keeps zygotes and a pool of sandboxes, and hands these out.
 //
-// Purpose: one loop over its socket, its clients and its zygotes. A client makes
-// the jail's sockets and its plan itself; both pass through here unread, and
-// what becomes of them depends on nothing here.
-// Ownership: of its socket's file and its zygotes. Threads: one.
+// Purpose: one loop over its socket, its clients, its zygotes and what its pool
+// waits for. Once a sandbox is given, nothing of it depends on the daemon.
+// Ownership: of its socket's file, its zygotes and its spares. Threads: one.
 // Failure: an Error if it can't listen; a client at fault is let go.
 #pragma once
 
 #include <chrono>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "sandbox/base/result.h"
 #include "sandbox/base/unique_fd.h"
@@ -16,15 +18,15 @@
 namespace cellblock::sandbox::daemon {
 
 struct DaemonOptions {
-    std::chrono::milliseconds idle{};  // without a request for as long, it leaves
-    UniqueFd first_client;             // a connection that was made with it; may be invalid
+    std::optional<std::chrono::milliseconds> idle;  // instead of the settings'
+    UniqueFd first_client;                          // a connection that was made with it; may be invalid
 };
 
-// Until it is stopped or idle. At once, where one serves this context already.
+// Until it is stopped, or idle and without living sandboxes. At once, where one serves this context already.
 Status serve(DaemonOptions options);
 
-// For people: a few lines about each of this user's daemons.
-Result<std::string> daemons_in_words();
+// What each of this user's daemons tells (status.h).
+Result<std::vector<nlohmann::ordered_json>> all_daemons();
 
 // Stops all of this user's daemons, and gives how many.
 Result<int> stop_daemons();

@@ -1,4 +1,4 @@
-// Requests as bytes.
+// Requests and answers as bytes.
 #include "sandbox/daemon/request.h"
 
 #include "sandbox/base/bytes.h"
@@ -8,15 +8,33 @@ namespace cellblock::sandbox::daemon {
 
 namespace {
 
+// `field` is called with each member, in an order that both ways share.
 template <class Spec, class Field>
 void spec_fields(Spec& spec, Field field) {
     field(spec.program), field(spec.prefixes), field(spec.preload), field(spec.worker);
     field(spec.library), field(spec.environment);
 }
 
+template <class Recipe, class Field>
+void recipe_fields(Recipe& recipe, Field field) {
+    field(recipe.configure), field(recipe.debugger), field(recipe.memory_bytes), field(recipe.processes);
+    field(recipe.cpus), field(recipe.sources), field(recipe.ready), field(recipe.most);
+}
+
+template <class Given, class Field>
+void given_fields(Given& given, Field field) {
+    field(given.supervisor), field(given.cgroup);
+}
+
 std::string spec_bytes(const ZygoteSpec& spec) {
     ByteWriter out;
     spec_fields(spec, [&](const auto& value) { out.add(value); });
+    return out.take();
+}
+
+std::string recipe_bytes(const Recipe& recipe) {
+    ByteWriter out;
+    recipe_fields(recipe, [&](const auto& value) { out.add(value); });
     return out.take();
 }
 
@@ -27,7 +45,7 @@ bool is_verb(char letter) {
 }  // namespace
 
 std::string to_bytes(const Request& request) {
-    return static_cast<char>(request.verb) + spec_bytes(request.spec);
+    return static_cast<char>(request.verb) + spec_bytes(request.spec) + recipe_bytes(request.recipe);
 }
 
 std::optional<Request> request_from(std::string_view bytes) {
@@ -38,6 +56,7 @@ std::optional<Request> request_from(std::string_view bytes) {
     request.verb = static_cast<Verb>(bytes.front());
     ByteReader in(bytes.substr(1));
     spec_fields(request.spec, [&](auto& value) { in.read(value); });
+    recipe_fields(request.recipe, [&](auto& value) { in.read(value); });
     if (in.failed() || !in.at_end()) {
         return std::nullopt;
     }
@@ -46,6 +65,24 @@ std::optional<Request> request_from(std::string_view bytes) {
 
 std::string key_of(const ZygoteSpec& spec) {
     return sha256(spec_bytes(spec));
+}
+
+std::string key_of(const Request& request, std::string_view plan) {
+    return sha256(sha256(spec_bytes(request.spec)) + sha256(recipe_bytes(request.recipe)) +
+                  sha256(std::string(plan)));
+}
+
+std::string to_bytes(const Given& given) {
+    ByteWriter out;
+    given_fields(given, [&](const auto& value) { out.add(value); });
+    return out.take();
+}
+
+std::optional<Given> given_from(std::string_view bytes) {
+    Given given;
+    ByteReader in(bytes);
+    given_fields(given, [&](auto& value) { in.read(value); });
+    return in.failed() || !in.at_end() ? std::nullopt : std::optional(given);
 }
 
 }  // namespace cellblock::sandbox::daemon

@@ -4,6 +4,9 @@
 // Threads: pure. Failure: nullopt for bytes that are no request.
 #pragma once
 
+#include <sys/types.h>
+
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,26 +24,52 @@ struct ZygoteSpec {
     std::vector<std::string> environment;  // as in the jail: no other values come into its memory
 };
 
-enum class Verb : char {
-    claim = 'c',    // descriptors: the plan, and the jail's ends: control, warden, output (read, write)
-    prepare = 'p',  // a zygote, for claims to come; no answer
-    status = 's',   // answered by text
-    stop = 'x',     // answered when the socket is gone
+// What a sandbox is made by, beside its plan.
+struct Recipe {
+    std::string configure;  // the first frame to its worker
+    bool debugger = false;
+    std::uint64_t memory_bytes = 0;  // for its cgroups
+    std::uint32_t processes = 0;
+    double cpus = 0;
+    std::string sources;      // which files of the host the plan shows, by device and inode
+    std::uint32_t ready = 0;  // how many are kept ready, and as demand asks
+    std::uint32_t most = 0;
 };
 
-inline constexpr std::size_t kClaimDescriptors = 5;
+enum class Verb : char {
+    claim = 'c',    // beside it the plan, without cgroups. A sandbox, now or from the pool
+    prepare = 'p',  // a zygote, for claims to come; no answer
+    status = 's',   // answered by JSON
+    stop = 'x',     // answered when the socket is gone
+};
 
 struct Request {
     Verb verb = Verb::status;
     ZygoteSpec spec;  // of claim and prepare
+    Recipe recipe;    // of claim
 };
 
 std::string to_bytes(const Request& request);
 std::optional<Request> request_from(std::string_view bytes);
 std::string key_of(const ZygoteSpec& spec);
+// Sandboxes that may stand in for each other have the same.
+std::string key_of(const Request& request, std::string_view plan);
 
-// The first byte of the answer to a claim.
-inline constexpr char kGiven = 'y';    // then the supervisor's process id (int32); beside it its pidfd
-inline constexpr char kRefused = 'n';  // then the reason
+// The first byte of an answer to a claim.
+inline constexpr char kWait = 'w';     // it is under way; another answer follows
+inline constexpr char kGiven = 'y';    // then a Given; beside it the descriptors
+inline constexpr char kRefused = 'n';  // then the reason; a cold start is no harm
+inline constexpr char kFull = 'f';     // then the reason: no more sandboxes, and no cold one either
+
+// Descriptors of a sandbox that is given: its supervisor's pidfd, control, warden, worker, debugger (if any).
+inline constexpr std::size_t kGivenDescriptors = 4;
+
+struct Given {
+    std::int32_t supervisor = -1;
+    std::string cgroup;  // Cgroup::to_bytes
+};
+
+std::string to_bytes(const Given& given);
+std::optional<Given> given_from(std::string_view bytes);
 
 }  // namespace cellblock::sandbox::daemon

@@ -16,7 +16,9 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "sandbox/base/bytes.h"
 #include "sandbox/base/pointers.h"
+#include "sandbox/daemon/host_memory.h"
 
 namespace cellblock::sandbox::daemon {
 
@@ -26,6 +28,8 @@ using nlohmann::json;
 
 constexpr std::chrono::seconds kTimeToStart{60};
 constexpr std::size_t kMaxStamps = 512;
+constexpr std::size_t kMaxReason = 1000;
+constexpr const char* kUnreadable = "it sent what can't be read";
 constexpr rlim_t kStack = 8U << 20;  // of which libc makes the stacks of threads
 constexpr const char* kInside = "/opt/cellblock/worker";
 constexpr int kSocket = 3;
@@ -126,9 +130,18 @@ std::string stamp_of(const std::string& path) {
            std::to_string(info.st_mtim.tv_sec) + ":" + std::to_string(info.st_mtim.tv_nsec);
 }
 
-std::string seconds_text(Zygote::Clock::duration time) {
-    const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
-    return std::to_string(milliseconds / 1000) + "." + std::to_string(milliseconds % 1000 / 100) + " s";
+const char* name_of(Zygote::State state) {
+    switch (state) {
+        case Zygote::State::starting:
+            return "starting";
+        case Zygote::State::ready:
+            return "ready";
+        case Zygote::State::refused:
+            return "refused";
+        case Zygote::State::dead:
+            break;
+    }
+    return "gone";
 }
 
 }  // namespace
@@ -193,26 +206,57 @@ bool Zygote::is_late() const {
     return state_ == State::starting && Clock::now() - started_ > kTimeToStart;
 }
 
-void Zygote::receive() {
+ZygoteEvent Zygote::receive() {
     auto message = receive_message(socket_.get(), std::chrono::milliseconds(0));
     if (!message) {
-        return end(State::dead, "it ended");
+        end(State::dead, "it ended");
+        return {};
+    }
+    if (message->bytes.front() != '{') {
+        return hear_of_fork(*message);
     }
     hear(message->bytes);
+    return {};
+}
+
+// 'y', number, process id; 'n', number, reason; 'd', process id, wait status.
+ZygoteEvent Zygote::hear_of_fork(Message& message) {
+    ByteReader in(std::string_view(message.bytes).substr(1));
+    const char what = message.bytes.front();
+    std::uint64_t number = 0;
+    std::int32_t process = 0;
+    std::int32_t status = 0;
+    if (what == 'd') {
+        in.read(process), in.read(status);
+        if (!in.failed() && in.at_end()) {
+            return ForkEnded{process, status};
+        }
+    } else {
+        in.read(number);
+        if (what == 'n' && !in.failed()) {
+            return NotForked{number, message.bytes.substr(1 + sizeof number, kMaxReason)};
+        }
+        in.read(process);
+        if (what == 'y' && !in.failed() && in.at_end() && message.descriptors.size() == 1 && process > 0) {
+            return Forked{number, process, std::move(message.descriptors.front())};
+        }
+    }
+    end(State::dead, kUnreadable);
+    return {};
 }
 
 void Zygote::hear(const std::string& text) {
     const json told = json::parse(text, nullptr, false);
     if (told.is_object() && told.contains("refused") && told["refused"].is_string()) {
-        return end(State::refused, told["refused"].get<std::string>().substr(0, 1000));
+        return end(State::refused, told["refused"].get<std::string>().substr(0, kMaxReason));
     }
     if (!told.is_object() || !told.contains("ready") || !told["ready"].is_array() ||
         told["ready"].size() > kMaxStamps || state_ != State::starting) {
-        return end(State::dead, "it sent what can't be read");
+        return end(State::dead, kUnreadable);
     }
     for (const auto& one : told["ready"]) {
         if (!one.is_array() || one.size() != 2 || !one[0].is_string() || !one[1].is_string()) {
-            return end(State::dead, "it sent what can't be read");
+            return end(State::dead, kUnreadable);
         }
         stamps_.push_back({one[0].get<std::string>(), one[1].get<std::string>()});
     }
@@ -227,37 +271,33 @@ std::string Zygote::changed_file() const {
     return found == stamps_.end() ? std::string() : found->path;
 }
 
-bool Zygote::give(int client, const std::vector<UniqueFd>& descriptors) {
-    std::vector<int> numbers{client};
-    for (const auto& fd : descriptors) {
+bool Zygote::fork(std::uint64_t number, const std::vector<UniqueFd>& theirs) {
+    ByteWriter out;
+    out.add(number);
+    std::vector<int> numbers;
+    for (const auto& fd : theirs) {
         numbers.push_back(fd.get());
     }
-    if (!send_message(socket_.get(), "c", numbers)) {
+    if (!send_message(socket_.get(), "c" + out.take(), numbers)) {
         return false;
     }
-    ++claims_;
+    ++forks_;
     used_ = Clock::now();
     return true;
 }
 
 std::string Zygote::in_words() const {
-    std::string preload;
-    for (const auto& name : spec_.preload) {
-        preload += (preload.empty() ? ", preload " : " ") + name;
+    return "warm Python " + std::to_string(pid_.value) + ", " + spec_.program + ": " + name_of(state_) +
+           (reason_.empty() ? "" : ": " + reason_);
+}
+
+Zygote::Figures Zygote::figures() const {
+    Figures figures{spec_.program, spec_.preload, name_of(state_), reason_, pid_.value, 0, forks_, 0};
+    if (state_ == State::ready) {
+        figures.start_seconds = std::chrono::duration<double>(ready_ - started_).count();
+        figures.memory_bytes = resident_memory(pid_.value);
     }
-    std::string what = spec_.program + preload + ": ";
-    switch (state_) {
-        case State::starting:
-            return what + "starting (process " + std::to_string(pid_.value) + ")";
-        case State::ready:
-            return what + "ready after " + seconds_text(ready_ - started_) + " (process " +
-                   std::to_string(pid_.value) + "), " + std::to_string(claims_) + " sandboxes given";
-        case State::refused:
-            return what + "not to be had: " + reason_;
-        case State::dead:
-            return what + "gone: " + reason_;
-    }
-    return what;
+    return figures;
 }
 
 }  // namespace cellblock::sandbox::daemon

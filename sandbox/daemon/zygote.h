@@ -9,8 +9,10 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "sandbox/base/result.h"
@@ -20,6 +22,22 @@
 #include "sandbox/daemon/request.h"
 
 namespace cellblock::sandbox::daemon {
+
+// What a zygote tells of its forks.
+struct Forked {
+    std::uint64_t number = 0;  // of the spare
+    pid_t supervisor = -1;
+    UniqueFd process;
+};
+struct NotForked {
+    std::uint64_t number = 0;
+    std::string reason;
+};
+struct ForkEnded {
+    pid_t supervisor = -1;
+    int wait_status = 0;
+};
+using ZygoteEvent = std::variant<std::monostate, Forked, NotForked, ForkEnded>;
 
 class Zygote {
 public:
@@ -42,16 +60,27 @@ public:
     [[nodiscard]] Clock::time_point used() const { return used_; }
     [[nodiscard]] bool is_late() const;  // still starting, after a minute
 
-    // What has come on its socket.
-    void receive();
+    // What has come on its socket. Of itself it tells by its state.
+    ZygoteEvent receive();
     // What of it was changed on disk since it was imported. Empty: nothing.
     [[nodiscard]] std::string changed_file() const;
-    // `client` is answered by the zygote itself.
-    bool give(int client, const std::vector<UniqueFd>& descriptors);
+    // Asks for a fork, which is told of by receive(). `theirs`: as Spare::make gives them.
+    bool fork(std::uint64_t number, const std::vector<UniqueFd>& theirs);
     // Ends it; the reason is kept.
     void end(State state, std::string reason);
 
-    // A line for people.
+    struct Figures {
+        std::string program;
+        std::vector<std::string> preload;
+        std::string state;
+        std::string reason;
+        pid_t process = -1;
+        double start_seconds = 0;  // its imports
+        std::uint64_t forks = 0;
+        std::uint64_t memory_bytes = 0;  // resident, which all its forks share
+    };
+    [[nodiscard]] Figures figures() const;
+    // A line for the log.
     [[nodiscard]] std::string in_words() const;
 
 private:
@@ -62,6 +91,7 @@ private:
 
     Zygote() = default;
     void hear(const std::string& text);
+    ZygoteEvent hear_of_fork(Message& message);
     void remove_scratch();
 
     ZygoteSpec spec_;
@@ -86,7 +116,7 @@ private:
     Clock::time_point started_;
     Clock::time_point ready_;
     Clock::time_point used_;
-    unsigned claims_ = 0;
+    std::uint64_t forks_ = 0;
 };
 
 }  // namespace cellblock::sandbox::daemon

@@ -10,7 +10,7 @@ Result<std::unique_ptr<Sandbox>> NativeEngine::start(const Policy& policy, const
     const auto plan = [&](const jail::PythonHome& python, const std::string& worker, bool memory_is_limited) {
         return jail::build_plan(policy, options, python, worker, memory_is_limited);
     };
-    return start_jail(policy, plan, Warmth::as_policy_says);
+    return start_jail(policy, plan, &options);
 }
 
 }  // namespace cellblock::sandbox

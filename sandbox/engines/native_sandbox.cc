@@ -23,21 +23,65 @@ namespace {
 constexpr int kTimeToAnswer = 1000;  // milliseconds
 constexpr int kTimeToLeave = 5000;
 
-// In the plan, from which the jail's first process joins them and the supervisor removes them.
-void use_cgroup(jail::JailPlan& plan, const jail::Cgroup& cgroup) {
-    plan.cgroup_procs = cgroup.procs_files();
-    plan.cgroup_folders = cgroup.folders();
+// All that was made for a start, until it is a sandbox.
+struct Start {
+    std::unique_ptr<jail::JailPlan> plan;
+    jail::Cgroup cgroup;
+    jail::SpawnedJail jail;
+    WorkerSockets worker;
+};
+
+std::unique_ptr<Sandbox> sandbox_of(Start start) {
+    auto layers = jail::layers_of(*start.plan, start.cgroup);
+    return std::make_unique<NativeSandbox>(std::move(start.plan), std::move(start.cgroup),
+                                           std::move(start.jail), std::move(start.worker), std::move(layers));
 }
 
-Result<jail::SpawnedJail> start_warm(const Policy& policy, const jail::JailPlan& plan,
-                                     const jail::PythonHome& python, const std::string& worker_folder) {
-    const auto spec = daemon::spec_for(policy, plan, python, worker_folder);
-    return spec ? daemon::claim_jail(plan, *spec) : Result<jail::SpawnedJail>(spec.error());
+Result<std::unique_ptr<Sandbox>> start_cold(Start start) {
+    jail::use_cgroup(*start.plan, start.cgroup);
+    auto spawned = jail::spawn_jail(*start.plan);
+    if (!spawned) {
+        start.cgroup.remove();
+        return spawned.error();
+    }
+    start.jail = std::move(*spawned);
+    return sandbox_of(std::move(start));
+}
+
+// The daemon's sandboxes have cgroups of their own, made where ours would be.
+Result<std::unique_ptr<Sandbox>> start_warm(const Policy& policy, const StartOptions& options, Start start,
+                                            const jail::PythonHome& python, const std::string& worker) {
+    jail::forget_identity(*start.plan);
+    auto claimed = daemon::claim(policy, options, *start.plan, python, worker);
+    if (const auto* none = std::get_if<daemon::NoneMore>(&claimed)) {
+        start.cgroup.remove();
+        return none->error;
+    }
+    auto* warm = std::get_if<daemon::WarmSandbox>(&claimed);
+    const bool fits =
+        warm != nullptr && warm->cgroup.limits_memory().empty() == start.cgroup.limits_memory().empty();
+    if (!fits) {
+        std::cerr << "cellblock: a cold start: "
+                  << (warm != nullptr ? "the daemon has other control groups than this process"
+                                      : std::get<daemon::ColdStart>(claimed).reason)
+                  << "\n";
+        jail::renew_identity(*start.plan);
+        return start_cold(std::move(start));
+    }
+    start.cgroup.remove();
+    start.cgroup = std::move(warm->cgroup);
+    start.jail = std::move(warm->jail);
+    start.worker = std::move(warm->worker);
+    auto missing = missing_layer(policy.require, jail::layers_of(*start.plan, start.cgroup), policy.name);
+    auto sandbox = sandbox_of(std::move(start));
+    return missing ? Result<std::unique_ptr<Sandbox>>(std::move(*missing))
+                   : Result<std::unique_ptr<Sandbox>>(std::move(sandbox));
 }
 
 }  // namespace
 
-Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan, Warmth warmth) {
+Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan,
+                                            const StartOptions* warm) {
     auto worker = worker_directory();
     if (!worker) {
         return worker.error();
@@ -47,41 +91,27 @@ Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMake
         return python.error();
     }
     auto cgroup = jail::Cgroup::make(policy.limits);
-    auto made = make_plan(*python, *worker, !cgroup.limits_memory().empty());
-    if (!made) {
+    auto plan = make_plan(*python, *worker, !cgroup.limits_memory().empty());
+    if (!plan) {
         cgroup.remove();
-        return made.error();
+        return plan.error();
     }
-    auto plan = std::move(*made);
-    auto layers = jail::layers_of(*plan, cgroup);
-    if (auto missing = missing_layer(policy.require, layers, policy.name)) {
+    if (auto missing = missing_layer(policy.require, jail::layers_of(**plan, cgroup), policy.name)) {
         cgroup.remove();
         return *missing;
     }
-    use_cgroup(*plan, cgroup);
-    const bool warm = warmth == Warmth::as_policy_says && daemon::is_wanted(policy);
-    auto spawned = warm ? start_warm(policy, *plan, *python, *worker) : jail::spawn_jail(*plan);
-    if (warm && !spawned) {
-        std::cerr << "cellblock: a cold start: " << spawned.error().text() << "\n";
-        // A supervisor that comes too late removes the first ones.
-        cgroup.remove();
-        cgroup = jail::Cgroup::make(policy.limits);
-        use_cgroup(*plan, cgroup);
-        spawned = jail::spawn_jail(*plan);
-    }
-    if (!spawned) {
-        cgroup.remove();
-        return spawned.error();
-    }
-    return std::unique_ptr<Sandbox>(std::make_unique<NativeSandbox>(std::move(plan), std::move(cgroup),
-                                                                    std::move(*spawned), std::move(layers)));
+    Start start{std::move(*plan), std::move(cgroup), {}, {}};
+    return warm != nullptr && daemon::is_wanted(policy)
+               ? start_warm(policy, *warm, std::move(start), *python, *worker)
+               : start_cold(std::move(start));
 }
 
 NativeSandbox::NativeSandbox(std::unique_ptr<jail::JailPlan> plan, jail::Cgroup cgroup,
-                             jail::SpawnedJail spawned, std::vector<LayerState> layers)
+                             jail::SpawnedJail spawned, WorkerSockets worker, std::vector<LayerState> layers)
     : plan_(std::move(plan)),
       cgroup_(std::move(cgroup)),
       spawned_(std::move(spawned)),
+      worker_(std::move(worker)),
       layers_(std::move(layers)) {}
 
 SandboxUsage NativeSandbox::usage() const {

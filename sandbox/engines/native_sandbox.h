@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "sandbox/engine.h"
 #include "sandbox/jail/cgroup.h"
@@ -20,12 +21,13 @@ namespace cellblock::sandbox {
 class NativeSandbox : public Sandbox {
 public:
     NativeSandbox(std::unique_ptr<jail::JailPlan> plan, jail::Cgroup cgroup, jail::SpawnedJail spawned,
-                  std::vector<LayerState> layers);
+                  WorkerSockets worker, std::vector<LayerState> layers);
     ~NativeSandbox() override;
     NativeSandbox(const NativeSandbox&) = delete;
     NativeSandbox& operator=(const NativeSandbox&) = delete;
 
     [[nodiscard]] int warden_fd() const override { return spawned_.warden.get(); }
+    WorkerSockets take_worker() override { return std::exchange(worker_, {}); }
     void kill() override;
     [[nodiscard]] SandboxUsage usage() const override;
     [[nodiscard]] std::string death_reason() const override;
@@ -39,6 +41,7 @@ private:
     std::unique_ptr<jail::JailPlan> plan_;
     jail::Cgroup cgroup_;
     jail::SpawnedJail spawned_;
+    WorkerSockets worker_;  // until it is taken
     std::vector<LayerState> layers_;
     // What the supervisor has told so far; asked for when it is wanted.
     mutable jail::Failure failure_;
@@ -51,10 +54,10 @@ private:
 using PlanMaker = std::function<Result<std::unique_ptr<jail::JailPlan>>(
     const jail::PythonHome& python, const std::string& worker_folder, bool memory_is_limited)>;
 
-enum class Warmth { always_cold, as_policy_says };
-
 // Starts the jail that `make_plan` gives for the policy's Python, where all layers stand that the policy
-// requires; else nothing is left behind. A warm one that can't be had is a cold one, and a line on stderr.
-Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan, Warmth warmth);
+// requires; else nothing is left behind. `warm`: where the policy wants it, one of the daemon's; what can't
+// be had there is a cold start, and a line on stderr. Null: always cold.
+Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan,
+                                            const StartOptions* warm);
 
 }  // namespace cellblock::sandbox

@@ -12,6 +12,7 @@
 #include <sstream>
 #include <thread>
 
+#include "sandbox/base/bytes.h"
 #include "sandbox/base/file_text.h"
 #include "sandbox/jail/calls.h"
 #include "sandbox/jail/cgroup_mounts.h"
@@ -212,6 +213,19 @@ void Cgroup::remove() const {
     for (const auto& folder : folders_) {
         remove_folder(folder);
     }
+}
+
+std::string Cgroup::to_bytes() const {
+    ByteWriter out;
+    fields(*this, [&](const auto& value) { out.add(value); });
+    return out.take();
+}
+
+std::optional<Cgroup> Cgroup::from_bytes(std::string_view bytes) {
+    Cgroup read;
+    ByteReader in(bytes);
+    fields(read, [&](auto& value) { in.read(value); });
+    return in.failed() || !in.at_end() ? std::nullopt : std::optional(read);
 }
 
 }  // namespace cellblock::sandbox::jail

@@ -10,7 +10,9 @@
 // Failure: what can't be had is left out, and told by the empty limits_ texts.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sandbox/engine.h"
@@ -34,7 +36,16 @@ public:
     // Once every process in it is gone. Tries for a moment.
     void remove() const;
 
+    // For another process of the same user, which then is its owner.
+    [[nodiscard]] std::string to_bytes() const;
+    static std::optional<Cgroup> from_bytes(std::string_view bytes);
+
 private:
+    template <class Self, class Field>
+    static void fields(Self& self, Field field) {
+        field(self.folders_), field(self.memory_), field(self.pids_), field(self.cpu_), field(self.cpuacct_);
+        field(self.version2_);
+    }
     void make_v1(const Limits& limits);
     void make_v2(const Limits& limits);
     [[nodiscard]] SandboxUsage usage_v1() const;

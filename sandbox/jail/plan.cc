@@ -161,6 +161,26 @@ void point_to_strings(JailPlan& plan) {
 
 }  // namespace
 
+void use_cgroup(JailPlan& plan, const Cgroup& cgroup) {
+    plan.cgroup_procs = cgroup.procs_files();
+    plan.cgroup_folders = cgroup.folders();
+}
+
+void forget_identity(JailPlan& plan) {
+    const bool privileged = plan.identity.privileged;
+    plan.identity = {};
+    plan.identity.privileged = privileged;
+    for (auto& step : plan.files) {
+        step.user_map.clear();
+        step.group_map.clear();
+    }
+}
+
+void renew_identity(JailPlan& plan) {
+    plan.identity = choose_identity();
+    plan_owners(plan);
+}
+
 Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOptions& options,
                                              const PythonHome& python, const std::string& worker_folder,
                                              bool memory_is_limited) {

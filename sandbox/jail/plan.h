@@ -21,6 +21,7 @@
 #include "sandbox/base/result.h"
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/engine.h"
+#include "sandbox/jail/cgroup.h"
 #include "sandbox/jail/identity.h"
 #include "sandbox/jail/landlock.h"
 #include "sandbox/jail/python_home.h"
@@ -102,7 +103,15 @@ struct JailPlan {
     std::vector<char*> envp;
 };
 
-// The plan but for its cgroups, which the caller makes and enters. Contained
+// Names the cgroups that the jail's first process joins and the supervisor removes.
+void use_cgroup(JailPlan& plan, const Cgroup& cgroup);
+
+// Each sandbox is a user of its own, where the host can give one: a plan that several are made by is kept
+// without, and gets a new one for each.
+void forget_identity(JailPlan& plan);
+void renew_identity(JailPlan& plan);
+
+// The plan but for its cgroups, which the caller makes. Contained
 // where the host gives no namespaces and the policy can do without them.
 Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOptions& options,
                                              const PythonHome& python, const std::string& worker_folder,

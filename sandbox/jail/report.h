@@ -53,6 +53,13 @@ struct Failure {
 constexpr char kKillRequest = 'k';
 constexpr char kStateRequest = 's';  // answered by one Report: running, or ended
 
+// How a supervisor leaves, once the host has let go of it: the jail was alive, was ended by the host's
+// request, had ended, or never was set up.
+constexpr int kLeftAlive = 0;
+constexpr int kLeftEnded = 1;
+constexpr int kLeftKilled = 2;
+constexpr int kLeftUnmade = 3;
+
 constexpr std::uint32_t kTailBytes = 8192;
 
 enum class ReportKind : std::int32_t { setup_failed, running, ended };

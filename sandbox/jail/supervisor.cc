@@ -251,6 +251,7 @@ private:
             leave();
         }
         if (size == 1 && command == kKillRequest) {
+            killed_ = killed_ || !ended_;
             kill_child();
         } else if (size == 1 && command == kStateRequest) {
             tell_state();
@@ -328,6 +329,7 @@ private:
 
     // The host is gone, or done with this jail.
     [[noreturn]] void leave() {
+        const int how = how_it_was_left();
         kill_child();
         while (!ended_ && ::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
         }
@@ -338,7 +340,16 @@ private:
             }
         }
         remove_box();
-        ::_exit(0);
+        ::_exit(how);
+    }
+
+    [[nodiscard]] int how_it_was_left() const {
+        if (killed_ || !ended_) {
+            return killed_ ? kLeftKilled : kLeftAlive;
+        }
+        const int status = report_.wait_status;
+        const bool unmade = child_ < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == kFailed);
+        return unmade ? kLeftUnmade : kLeftEnded;
     }
 
     void end_contained() {
@@ -368,6 +379,7 @@ private:
     pid_t child_ = -1;
     pid_t guard_ = -1;  // contained
     bool ended_ = false;
+    bool killed_ = false;  // at the host's request
     bool paused_ = false;
     std::uint32_t tail_size_ = 0;
     char tail_[kTailBytes] = {};

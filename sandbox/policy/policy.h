@@ -44,6 +44,12 @@ struct EnvironmentRule {
     std::optional<std::string> value;
 };
 
+// How many sandboxes the daemon makes ahead for sessions of this policy.
+struct PoolRules {
+    std::uint32_t ready = 0;  // always
+    std::uint32_t most = 0;   // as more are asked for
+};
+
 // What cells may install with %pip.
 struct PackageRules {
     std::vector<std::string> allow;    // "pandas>=2,<3"; "*": any; none: nothing may be installed
@@ -74,7 +80,8 @@ struct Policy {
     Requirement require;
     std::string python;  // empty: the first python3 on PATH
     std::vector<std::string> preload;
-    bool warm = false;                                // a fork of a Python that the daemon keeps
+    bool warm = false;  // a fork of a Python that the daemon keeps
+    PoolRules pool;
     std::optional<std::vector<std::string>> imports;  // that cells may name; nothing: any
     Limits limits;
     OutputRules outputs;

@@ -216,6 +216,20 @@ std::vector<PolicyKey> make_table() {
             "and "
             "`preload` imported: they start sooner. That Python imports on the host, outside of any sandbox, "
             "so its packages must be trusted. $CELLBLOCK_DAEMON (1 or 0) goes before this key."),
+        PolicyKey{"pool.ready", "count", "1", "0 to 256",
+                  "`warm`: how many sandboxes are made ahead, for the next sessions of this policy. Each is "
+                  "one session's, and then gone.",
+                  [](const json& value, Policy& policy) {
+                      return store(read_count("pool.ready", value, 0, 256), policy.pool.ready);
+                  },
+                  [](const Policy& policy) { return ordered_json(policy.pool.ready); }},
+        PolicyKey{
+            "pool.most", "count", "8", "0 to 256",
+            "The same where many sessions start: up to as many as were started in the last ten seconds.",
+            [](const json& value, Policy& policy) {
+                return store(read_count("pool.most", value, 0, 256), policy.pool.most);
+            },
+            [](const Policy& policy) { return ordered_json(policy.pool.most); }},
         member_key("imports", "`any` or list of text", "\"any\"", "at most 64 modules' names without dots",
                    &Policy::imports, &read_imports, &write_imports,
                    "Modules that a cell may import; what these import themselves is not asked. It tells "

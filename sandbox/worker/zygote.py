@@ -26,7 +26,7 @@ BEFORE_WARDEN = 4  # arguments of a plan: the program and its options -I -S -B
 TASK_BYTES = 128 * 1024
 OURS = (0, 1, 2, SOCKET)
 PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
-DESCRIPTORS = 6    # client, plan, control, warden, output to read and to write
+DESCRIPTORS = 5    # plan, control, warden, output to read and to write
 
 
 views = set()  # descriptors of mount namespaces, during the imports
@@ -251,17 +251,27 @@ def prepare(task):
 
 # --- sandboxes
 
-def reap(*_):
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
+def tell_of_ends(connection):
+    """Gives a handler of SIGCHLD, which tells the daemon of each fork's end."""
+    def reap(*_):
+        try:
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    break
+                connection.send(b"d" + in_bytes(pid, 4) + in_bytes(status, 4), _socket.MSG_DONTWAIT)
+        except OSError:
+            pass  # there is no child, or no daemon
+    return reap
+
+
+def in_bytes(number, size):
+    return number.to_bytes(size, sys.byteorder)
 
 
 def serve(connection, library, warden):
     """A fork for each message, until the daemon is gone."""
-    signal.signal(signal.SIGCHLD, reap)
+    signal.signal(signal.SIGCHLD, tell_of_ends(connection))
     numbers = array.array("i")
     space = _socket.CMSG_SPACE(DESCRIPTORS * numbers.itemsize)
     while True:
@@ -272,30 +282,27 @@ def serve(connection, library, warden):
         for _, _, payload in ancillary:
             numbers.frombytes(payload[:len(payload) - len(payload) % numbers.itemsize])
         if len(numbers) == DESCRIPTORS and threads() == 1:
-            make_sandbox(connection, library, warden, numbers)
+            make_sandbox(connection, library, warden, data[1:], numbers)
+        else:
+            connection.send(b"n" + data[1:] + b"it has a thread, or got no descriptors")
         for fd in numbers:
             os.close(fd)
 
 
-def make_sandbox(connection, library, warden, numbers):
-    client, *rest = numbers
+def make_sandbox(connection, library, warden, number, descriptors):
+    """`number`: the daemon's, for its answer."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # so that its number stays its own until pidfd_open
-    pid = os.fork()
-    if pid == 0:
-        connection.detach()
-        become_first(library, warden, rest)
     try:
+        pid = os.fork()
+        if pid == 0:
+            connection.detach()
+            become_first(library, warden, descriptors)
         process = os.pidfd_open(pid)
-        answer = _socket.socket(fileno=client)
-        try:
-            answer.sendmsg([b"y" + pid.to_bytes(4, sys.byteorder)],
-                           [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [process]))],
-                           _socket.MSG_DONTWAIT | _socket.MSG_NOSIGNAL)
-        except OSError:
-            pass  # the client is gone, and so are its ends
-        finally:
-            answer.detach()
-            os.close(process)
+        connection.sendmsg([b"y" + number + in_bytes(pid, 4)],
+                           [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [process]))])
+        os.close(process)
+    except OSError as error:
+        connection.send(b"n" + number + str(error).encode())
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 

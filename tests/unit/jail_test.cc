@@ -72,8 +72,8 @@ public:
         auto spawned = jail::spawn_jail(**plan);
         REQUIRE(spawned.ok());
         auto layers = jail::layers_of(**plan, cgroup);
-        sandbox =
-            std::make_unique<NativeSandbox>(std::move(*plan), cgroup, std::move(*spawned), std::move(layers));
+        sandbox = std::make_unique<NativeSandbox>(std::move(*plan), cgroup, std::move(*spawned),
+                                                  WorkerSockets(), std::move(layers));
     }
 
     // All that PID 1 writes to descriptor 3, until its end.

@@ -3,7 +3,6 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "sandbox/daemon/request.h"
 #include "sandbox/jail/plan_bytes.h"
 
 namespace {
@@ -66,29 +65,4 @@ TEST_CASE("counts that can't be true give no memory away") {
         (void)jail::plan_from_bytes(wrong);  // whatever it says: it comes back
     }
     SUCCEED();
-}
-
-TEST_CASE("a request is the same after its way as bytes, and its key tells specs apart") {
-    daemon::Request request{daemon::Verb::claim,
-                            {"/usr/bin/python3", {"/opt/a"}, {"numpy"}, "/w", "/l", {"A=1"}}};
-    const auto copy = daemon::request_from(daemon::to_bytes(request));
-    REQUIRE(copy.has_value());
-    CHECK(copy->verb == daemon::Verb::claim);
-    CHECK(copy->spec.preload == request.spec.preload);
-    CHECK(daemon::key_of(copy->spec) == daemon::key_of(request.spec));
-    auto other = request.spec;
-    other.environment = {"A=2"};
-    CHECK(daemon::key_of(other) != daemon::key_of(request.spec));
-    other = request.spec;
-    std::swap(other.prefixes, other.preload);
-    CHECK(daemon::key_of(other) != daemon::key_of(request.spec));
-}
-
-TEST_CASE("what is no request is refused") {
-    const std::string bytes = daemon::to_bytes({daemon::Verb::status, {}});
-    CHECK(daemon::request_from(bytes).has_value());
-    CHECK_FALSE(daemon::request_from("").has_value());
-    CHECK_FALSE(daemon::request_from("z" + bytes.substr(1)).has_value());
-    CHECK_FALSE(daemon::request_from(bytes + "x").has_value());
-    CHECK_FALSE(daemon::request_from(bytes.substr(0, bytes.size() - 1)).has_value());
 }

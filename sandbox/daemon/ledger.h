@@ -1,0 +1,97 @@
+// What has been given, what lives, and how much of it there may be.
+//
+// Purpose: the bounds on sandboxes and on their memory, and the figures that
+// `daemon status` tells. What one entry costs doesn't grow with their number:
+// memory is looked at for a few sandboxes at a time, in turn.
+// Ownership: of a pidfd for each living sandbox. Threads: one. Failure: what
+// can't be read counts as nothing.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "sandbox/base/unique_fd.h"
+#include "sandbox/daemon/loop.h"
+#include "sandbox/daemon/settings.h"
+
+namespace cellblock::sandbox::daemon {
+
+// How a sandbox ended, as its supervisor's exit tells.
+enum class End { by_session, by_itself, killed_by_session, not_set_up, supervisor_killed, unknown };
+inline constexpr std::size_t kEnds = 6;
+const char* name_of(End end);
+
+class Ledger {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    Ledger(Loop& loop, Settings settings) : loop_(loop), settings_(settings) {}
+    ~Ledger();
+    Ledger(const Ledger&) = delete;
+    Ledger& operator=(const Ledger&) = delete;
+
+    // Why one more may not be made, beside `spares`. Empty: it may.
+    [[nodiscard]] std::string why_full(std::size_t spares) const;
+    // The host is short of memory, or the bound is near: nothing is to be made ahead.
+    [[nodiscard]] bool under_pressure() const;
+
+    void given(pid_t supervisor, int process, bool from_pool, Clock::duration waited);
+    void refused() { ++refused_; }
+    // A spare's worker was up after as long.
+    void started(Clock::duration time);
+    // What a zygote tells of a child of its own.
+    void ended(pid_t supervisor, int wait_status);
+    // Looks at the memory of a few.
+    void look();
+    // When look() is due.
+    [[nodiscard]] Clock::time_point next_look() const;
+
+    [[nodiscard]] std::size_t living() const { return living_.size(); }
+    [[nodiscard]] const Settings& settings() const { return settings_; }
+
+    struct Figures {
+        std::size_t living = 0;
+        std::uint64_t memory_bytes = 0;  // of the living ones' own
+        std::uint64_t given = 0;
+        std::uint64_t from_pool = 0;
+        std::uint64_t refused = 0;
+        double per_second = 0;       // claims, over the last minute
+        std::vector<double> waits;   // seconds from a claim to its sandbox, of the last ones, sorted
+        std::vector<double> starts;  // seconds from an order to a worker that is up, the same
+        std::array<std::uint64_t, kEnds> ends{};
+    };
+    [[nodiscard]] Figures figures() const;
+
+private:
+    struct Living {
+        UniqueFd process;
+        std::uint64_t memory_bytes = 0;
+        bool gone = false;  // and how isn't known yet
+        Clock::time_point gone_since;
+    };
+
+    void remove(std::map<pid_t, Living>::iterator one, End end);
+
+    Loop& loop_;
+    Settings settings_;
+    std::map<pid_t, Living> living_;
+    std::uint64_t memory_bytes_ = 0;
+    pid_t looked_at_ = 0;
+    Clock::time_point looked_;
+    std::uint64_t given_ = 0;
+    std::uint64_t from_pool_ = 0;
+    std::uint64_t refused_ = 0;
+    std::deque<Clock::time_point> claims_;
+    std::deque<double> waits_;
+    std::deque<double> starts_;
+    std::array<std::uint64_t, kEnds> ends_{};
+};
+
+}  // namespace cellblock::sandbox::daemon

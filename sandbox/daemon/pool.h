@@ -1,0 +1,100 @@
+// Sandboxes under way, and some made ahead.
+//
+// Purpose: who claims gets one that is up already, where there is one of that
+// kind, else the next one that is. A kind (a shelf) is a zygote, a plan and a
+// recipe; nothing on a shelf was ever anybody's. Its spares are as many as the
+// policy wants (`pool.ready`), or as were claimed in the last seconds, up to
+// `pool.most`. Only so many are under way at once as there are processors, and
+// those that somebody waits for come first.
+// Ownership: of spares, and of the sockets of clients that wait. Threads: one.
+// Failure: a client is told why it has to start cold.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "sandbox/daemon/ledger.h"
+#include "sandbox/daemon/loop.h"
+#include "sandbox/daemon/spare.h"
+#include "sandbox/daemon/zygote.h"
+
+namespace cellblock::sandbox::daemon {
+
+class Pool {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    Pool(Loop& loop, Ledger& ledger);
+    ~Pool();
+    Pool(const Pool&) = delete;
+    Pool& operator=(const Pool&) = delete;
+
+    // The client is answered by kGiven, sooner or later, or refused. `zygote` is ready.
+    void claim(UniqueFd client, const Request& request, const std::string& plan, Zygote& zygote);
+    // What zygotes tell.
+    void was_forked(std::uint64_t number, pid_t supervisor, UniqueFd process);
+    void was_not_forked(std::uint64_t number, const std::string& reason);
+    // With all that was made by it. Before it is gone.
+    void drop_zygote(const Zygote& zygote);
+    // Makes what is missing, drops what is too much.
+    void tend();
+    // When that is due next.
+    [[nodiscard]] Clock::time_point next() const;
+    // Nobody waits.
+    [[nodiscard]] bool idle() const;
+
+    struct Figures {
+        std::size_t ready = 0;
+        std::size_t under_way = 0;
+        std::size_t waiting = 0;  // clients
+        std::size_t target = 0;
+    };
+    [[nodiscard]] Figures figures() const;
+
+private:
+    struct Waiting {
+        UniqueFd client;
+        Clock::time_point since;
+    };
+    struct Shelf {
+        std::string key;
+        Zygote* zygote = nullptr;
+        std::unique_ptr<jail::JailPlan> plan;
+        Recipe recipe;
+        std::deque<Waiting> waiting;
+        std::deque<Clock::time_point> claims;  // of the last seconds
+        Clock::time_point used;
+        std::list<Spare> under_way;
+        std::list<Spare> ready;
+        int failures = 0;  // one after another
+    };
+
+    Shelf* shelf_for(const Request& request, const std::string& plan, Zygote& zygote);
+    void order(Shelf& shelf);
+    void is_up(std::uint64_t number);
+    void hand_over(Shelf& shelf);
+    void refuse_all(Shelf& shelf, const std::string& reason);
+    void drop_surplus(Shelf& shelf);
+    void forget(const Spare& spare);
+    void forget_all(const Shelf& shelf);
+    void died(std::uint64_t number);
+    [[nodiscard]] std::size_t target_of(const Shelf& shelf) const;
+    [[nodiscard]] std::size_t under_way() const;
+    [[nodiscard]] std::size_t spares() const;
+
+    Loop& loop_;
+    Ledger& ledger_;
+    std::list<Shelf> shelves_;
+    std::uint64_t last_number_ = 0;
+    std::size_t at_once_;
+    Clock::time_point last_claim_;
+    Clock::time_point tended_;
+    Clock::time_point not_before_;  // another spare
+    Clock::time_point looked_at_memory_;
+    bool pressure_ = false;
+};
+
+}  // namespace cellblock::sandbox::daemon

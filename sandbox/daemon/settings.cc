@@ -1,0 +1,98 @@
+// The daemon's settings.
+#include "sandbox/daemon/settings.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "sandbox/base/file_text.h"
+#include "sandbox/daemon/host_memory.h"
+#include "sandbox/policy/document.h"
+#include "sandbox/policy/policy_values.h"
+
+namespace cellblock::sandbox::daemon {
+
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+
+constexpr std::uint64_t kMiB = 1024ULL * 1024;
+constexpr std::uint32_t kMostSandboxes = 100'000;
+constexpr std::uint64_t kUsualPercent = 80;
+
+template <class T>
+Status into(Result<T> read, T& place) {
+    if (!read) {
+        return read.error();
+    }
+    place = *read;
+    return Ok{};
+}
+
+// "80%", or a size.
+Result<std::uint64_t> read_memory(const json& value) {
+    if (value.is_string() && value.get<std::string>().ends_with('%')) {
+        const std::string text = value.get<std::string>();
+        char* end = nullptr;
+        const auto percent = std::strtoul(text.c_str(), &end, 10);
+        if (*end != '%' || text.size() > 4 || percent < 1 || percent > 100) {
+            return wrong_value("memory", value, "\"1%\" to \"100%\" of this machine's memory, or a size");
+        }
+        return host_memory().total * percent / 100;
+    }
+    return read_size("memory", value, 16 * kMiB, 1024 * 1024 * kMiB);
+}
+
+Status read_key(const std::string& key, const json& value, Settings& settings) {
+    if (key == "sandboxes") {
+        return into(read_count(key, value, 1, kMostSandboxes), settings.sandboxes);
+    }
+    if (key == "memory") {
+        return into(read_memory(value), settings.memory_bytes);
+    }
+    if (key == "idle") {
+        return into(read_duration(key, value, 1s, 24h), settings.idle);
+    }
+    const std::string near = nearest(key, {"sandboxes", "memory", "idle"});
+    return Error{key, 0, "there is no such key" + (near.empty() ? "" : "; did you mean \"" + near + "\"?"),
+                 "The keys are sandboxes, memory and idle"};
+}
+
+}  // namespace
+
+std::string settings_path() {
+    const char* config = std::getenv("XDG_CONFIG_HOME");
+    const char* home = std::getenv("HOME");
+    if (config != nullptr && config[0] == '/') {
+        return std::string(config) + "/cellblock/daemon.json";
+    }
+    return home != nullptr && home[0] == '/' ? std::string(home) + "/.config/cellblock/daemon.json" : "";
+}
+
+Result<Settings> load_settings() {
+    Settings settings;
+    settings.memory_bytes = host_memory().total / 100 * kUsualPercent;
+    settings.idle = 10min;
+    const std::string path = settings_path();
+    if (path.empty() || ::access(path.c_str(), F_OK) != 0) {
+        return settings;
+    }
+    const auto read = parse_policy_document(file_text(path));
+    if (!read) {
+        Error error = read.error();
+        error.step = "read " + path;
+        return error;
+    }
+    for (const auto& [key, value] : read->items()) {
+        if (auto status = read_key(key, value, settings); !status) {
+            Error error = status.error();
+            error.step = path + ": " + error.step;
+            return error;
+        }
+    }
+    return settings;
+}
+
+}  // namespace cellblock::sandbox::daemon

@@ -1,0 +1,73 @@
+// A sandbox that is under way or waits for its session, seen from the daemon.
+//
+// Purpose: what a cold start makes in the kernel's own process (cgroups, the
+// jail's sockets, the first worker's) is made here, and handed over once. Nobody
+// reads its sockets before its session does.
+// Ownership: of the descriptors; letting go of `control` ends the jail, by its
+// supervisor, which removes the cgroups too. Threads: one. Failure: an Error.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sandbox/base/result.h"
+#include "sandbox/channel/worker_sockets.h"
+#include "sandbox/daemon/request.h"
+#include "sandbox/jail/cgroup.h"
+#include "sandbox/jail/plan.h"
+#include "sandbox/jail/spawn.h"
+
+namespace cellblock::sandbox::daemon {
+
+class Spare {
+public:
+    using Clock = std::chrono::steady_clock;
+
+    // Makes the host's part; `theirs` is what a zygote needs to make the rest: the plan, control, warden,
+    // output (to read, to write). `plan` gets an identity and cgroups for each.
+    static Result<Spare> make(std::uint64_t number, jail::JailPlan& plan, const Recipe& recipe,
+                              std::vector<UniqueFd>& theirs);
+    Spare(Spare&&) = default;
+    Spare& operator=(Spare&&) = delete;
+    Spare(const Spare&) = delete;
+    Spare& operator=(const Spare&) = delete;
+    ~Spare();
+
+    [[nodiscard]] std::uint64_t number() const { return number_; }
+    [[nodiscard]] Clock::time_point since() const { return since_; }
+    [[nodiscard]] pid_t supervisor() const { return jail_.supervisor; }
+    [[nodiscard]] int process() const { return jail_.process.get(); }
+    // Readable once the worker is up, or all is over.
+    [[nodiscard]] int worker() const { return worker_.worker.get(); }
+
+    void was_forked(pid_t supervisor, UniqueFd process);
+    void was_seen_up() { up_ = Clock::now(); }
+    // Its worker is up; epoch: it isn't yet.
+    [[nodiscard]] Clock::time_point up() const { return up_; }
+    [[nodiscard]] bool can_be_given() const { return jail_.supervisor > 0 && up_ != Clock::time_point(); }
+    // Its supervisor is gone, so nobody removes its cgroups.
+    void ended() { jail_.supervisor = -1; }
+    // From then on it is the client's.
+    Status give_to(int client);
+
+private:
+    Spare(std::uint64_t number, jail::Cgroup cgroup, WorkerSockets worker);
+
+    std::uint64_t number_;
+    Clock::time_point since_;
+    Clock::time_point up_;
+    std::unique_ptr<jail::Cgroup> cgroup_;  // none: moved from
+    jail::SpawnedJail jail_;                // no supervisor before it is forked
+    WorkerSockets worker_;
+    bool given_ = false;
+};
+
+// Bytes in memory that a descriptor stands for, to be sent.
+Result<UniqueFd> as_file(const std::string& bytes);
+
+}  // namespace cellblock::sandbox::daemon

@@ -1,0 +1,185 @@
+// The daemon's requests, settings and figures.
+#include <sys/socket.h>
+
+#include <array>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "sandbox/daemon/host_memory.h"
+#include "sandbox/daemon/loop.h"
+#include "sandbox/daemon/request.h"
+#include "sandbox/daemon/settings.h"
+#include "sandbox/daemon/status.h"
+#include "sandbox/jail/cgroup.h"
+
+namespace cellblock::sandbox::daemon {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+Request a_claim() {
+    Request request{Verb::claim, {"/usr/bin/python3", {"/opt/a"}, {"numpy"}, "/w", "/l", {"A=1"}}, {}};
+    request.recipe.configure = std::string("frame\0with a zero", 17);
+    request.recipe.memory_bytes = 1U << 30;
+    request.recipe.most = 8;
+    return request;
+}
+
+// A settings file of the test's own.
+class Config {
+public:
+    explicit Config(const std::string& text) {
+        std::string path = "/tmp/cellblock-test-XXXXXX";
+        REQUIRE(::mkdtemp(path.data()) != nullptr);
+        folder_ = path;
+        std::filesystem::create_directory(folder_ / "cellblock");
+        std::ofstream(folder_ / "cellblock" / "daemon.json") << text;
+        ::setenv("XDG_CONFIG_HOME", path.c_str(), 1);
+    }
+    ~Config() {
+        ::unsetenv("XDG_CONFIG_HOME");
+        std::filesystem::remove_all(folder_);
+    }
+    Config(const Config&) = delete;
+    Config& operator=(const Config&) = delete;
+
+private:
+    std::filesystem::path folder_;
+};
+
+DaemonStatus a_status() {
+    DaemonStatus status;
+    status.process = 7;
+    status.settings.memory_bytes = 1U << 30;
+    status.sandboxes.living = 3;
+    status.sandboxes.waits = {0.001, 0.002, 0.5};
+    status.sandboxes.ends[0] = 4;
+    status.zygotes.push_back({"/usr/bin/py\"3", {"numpy"}, "ready", "", 8, 1.25, 4, 100U << 20});
+    return status;
+}
+
+}  // namespace
+
+TEST_CASE("a request is the same after its way as bytes, and its key tells specs apart") {
+    const Request request = a_claim();
+    const auto copy = request_from(to_bytes(request));
+    REQUIRE(copy.has_value());
+    CHECK(copy->verb == Verb::claim);
+    CHECK(copy->spec.preload == request.spec.preload);
+    CHECK(copy->recipe.configure == request.recipe.configure);
+    CHECK(key_of(copy->spec) == key_of(request.spec));
+    auto other = request.spec;
+    other.environment = {"A=2"};
+    CHECK(key_of(other) != key_of(request.spec));
+    other = request.spec;
+    std::swap(other.prefixes, other.preload);
+    CHECK(key_of(other) != key_of(request.spec));
+}
+
+TEST_CASE("only sandboxes of the same zygote, plan and recipe stand in for each other") {
+    const Request request = a_claim();
+    const std::string key = key_of(request, "plan");
+    CHECK(key_of(a_claim(), "plan") == key);
+    CHECK(key_of(request, "another") != key);
+    const auto differs = [&](auto change) {
+        Request other = a_claim();
+        change(other);
+        return key_of(other, "plan") != key;
+    };
+    CHECK(differs([](Request& one) { one.spec.preload.clear(); }));
+    CHECK(differs([](Request& one) { one.recipe.configure = "x"; }));
+    CHECK(differs([](Request& one) { one.recipe.sources = "x"; }));
+    CHECK(differs([](Request& one) { one.recipe.memory_bytes = 1; }));
+    CHECK(differs([](Request& one) { one.recipe.debugger = true; }));
+}
+
+TEST_CASE("what is no request is refused") {
+    const std::string bytes = to_bytes(Request{Verb::status, {}, {}});
+    CHECK(request_from(bytes).has_value());
+    CHECK_FALSE(request_from("").has_value());
+    CHECK_FALSE(request_from("z" + bytes.substr(1)).has_value());
+    CHECK_FALSE(request_from(bytes + "x").has_value());
+    CHECK_FALSE(request_from(bytes.substr(0, bytes.size() - 1)).has_value());
+}
+
+TEST_CASE("what is given comes as it was sent, cgroups too") {
+    const auto copy = given_from(to_bytes(Given{12, jail::Cgroup().to_bytes()}));
+    REQUIRE(copy.has_value());
+    CHECK(copy->supervisor == 12);
+    CHECK(jail::Cgroup::from_bytes(copy->cgroup).has_value());
+    CHECK_FALSE(jail::Cgroup::from_bytes("x").has_value());
+    CHECK_FALSE(given_from("x").has_value());
+}
+
+TEST_CASE("the daemon's settings are read, and a fault is told by file and key") {
+    {
+        const Config config(R"({"sandboxes": 5, "memory": "50%", "idle": "90s"})");
+        const auto settings = load_settings();
+        REQUIRE(settings.ok());
+        CHECK(settings->sandboxes == 5);
+        CHECK(settings->memory_bytes == host_memory().total * 50 / 100);
+        CHECK(settings->idle == 90s);
+    }
+    for (const auto* wrong : {R"({"sandbox": 5})", R"({"sandboxes": 0})", R"({"memory": "101%"})",
+                              R"({"memory": "lots"})", R"({"idle": 5})"}) {
+        const Config config(wrong);
+        const auto settings = load_settings();
+        REQUIRE_FALSE(settings.ok());
+        CHECK(settings.error().text().find("daemon.json: ") != std::string::npos);
+    }
+    for (const auto* wrong : {"[]", "{", ""}) {
+        const Config config(wrong);
+        CHECK_FALSE(load_settings().ok());
+    }
+    const Config config(R"({"sandboxs": 5})");
+    CHECK(load_settings().error().text().find("did you mean \"sandboxes\"") != std::string::npos);
+}
+
+TEST_CASE("the host's memory is known") {
+    const auto memory = host_memory();
+    CHECK(memory.total > 0);
+    CHECK(memory.available > 0);
+    CHECK(memory.available <= memory.total);
+    CHECK(resident_memory(::getpid()) > 0);
+}
+
+TEST_CASE("figures for people and for machines") {
+    const auto status = status_json(a_status());
+    CHECK(status["sandboxes"]["living"] == 3);
+    CHECK(status["claims"]["seconds"]["median"] == 0.002);
+    const std::string words = in_words(status);
+    CHECK(words.find("3 of at most 1000") != std::string::npos);
+    CHECK(words.find("ready after 1.25 s (process 8), 4 forks, 100 MiB shared") != std::string::npos);
+    CHECK(words.find("4 session_ended") != std::string::npos);
+    const std::string metrics = open_metrics({status});
+    CHECK(metrics.find("cellblock_sandboxes{process=\"7\"} 3\n") != std::string::npos);
+    CHECK(metrics.find("cellblock_sandbox_ends_total{process=\"7\",reason=\"session_ended\"} 4\n") !=
+          std::string::npos);
+    CHECK(metrics.find("program=\"/usr/bin/py\\\"3\"") != std::string::npos);
+    CHECK(metrics.ends_with("# EOF\n"));
+    CHECK(open_metrics({}).ends_with("# EOF\n"));
+}
+
+TEST_CASE("a loop calls who waits, and never who was forgotten") {
+    std::array<int, 2> ends{};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
+    const UniqueFd first(ends[0]);
+    const UniqueFd second(ends[1]);
+    Loop loop;
+    int calls = 0;
+    loop.watch(first.get(), [&] {
+        ++calls;
+        loop.forget(first.get());
+    });
+    loop.turn(0ms);
+    CHECK(calls == 0);
+    REQUIRE(::send(second.get(), "x", 1, 0) == 1);
+    loop.turn(1000ms);
+    loop.turn(0ms);
+    CHECK(calls == 1);
+}
+
+}  // namespace cellblock::sandbox::daemon
