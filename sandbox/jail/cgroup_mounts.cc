@@ -1,6 +1,7 @@
 // Reading /proc/self/mountinfo and /proc/self/cgroup.
 #include "sandbox/jail/cgroup_mounts.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -97,6 +98,12 @@ std::string start_time(const std::string& pid) {
     return fields.size() > kStartTime ? fields[kStartTime] : std::string();
 }
 
+// The number in "pid:[4026531836]".
+std::string pid_namespace() {
+    struct stat info {};
+    return ::stat("/proc/self/ns/pid", &info) == 0 ? std::to_string(info.st_ino) : std::string("0");
+}
+
 }  // namespace
 
 bool CgroupPlace::has(const std::string& controller) const {
@@ -116,16 +123,22 @@ std::vector<CgroupPlace> cgroup_places() {
 std::string new_cgroup_name() {
     static std::atomic<unsigned> number{0};
     const std::string pid = std::to_string(::getpid());
-    return kNameStart + pid + "-" + start_time(pid) + "-" + std::to_string(++number);
+    return kNameStart + pid + "-" + start_time(pid) + "-" + std::to_string(++number) + "-" + pid_namespace();
 }
 
+// A process's number means something in one namespace only.
 void sweep_cgroups(const std::string& folder) {
+    constexpr std::size_t kParts = 5;
+    const std::string ours = pid_namespace();
+    if (start_time(std::to_string(::getpid())).empty()) {
+        return;  // /proc is another namespace's, or none
+    }
     std::error_code failed;
     for (std::filesystem::directory_iterator entry(folder, failed), end; !failed && entry != end;
          entry.increment(failed)) {
         const std::string name = entry->path().filename().string();
         const auto parts = split(name, '-');
-        if (parts.size() == 4 && name.starts_with(kNameStart) && !parts[1].empty() &&
+        if (parts.size() == kParts && name.starts_with(kNameStart) && parts[4] == ours && !parts[1].empty() &&
             parts[1].find_first_not_of("0123456789") == std::string::npos &&
             start_time(parts[1]) != parts[2]) {
             ::rmdir(entry->path().c_str());

@@ -19,10 +19,10 @@ struct CgroupPlace {
 
 std::vector<CgroupPlace> cgroup_places();
 
-// "cellblock-<pid>-<start time>-<number>": unique, and tells whose it is.
+// "cellblock-<pid>-<start time>-<number>-<pid namespace>": unique, and tells whose it is.
 std::string new_cgroup_name();
 
-// Removes the groups in `folder` whose owners are gone.
+// Removes the groups in `folder` whose owners, of this process's pid namespace, are gone.
 void sweep_cgroups(const std::string& folder);
 
 }  // namespace cellblock::sandbox::jail

@@ -168,16 +168,31 @@ def zygotes():
             if b"worker/zygote.py" in text and b"cellblock\0daemon" in every.get(parent, (0, 0, "", b""))[3]]
 
 
-def supervisors():
-    """Of warm sandboxes, which are the zygotes' children."""
-    parents = zygotes()
-    return [pid for pid, parent, state, _ in processes() if parent in parents and state != "Z"]
+def status_of(host):
+    """What the host's daemon tells: a list of one, or of none."""
+    done = subprocess.run(as_user(host.user, [PROGRAM, "daemon", "status", "--json"]), env=host.environment(),
+                          capture_output=True, text=True, timeout=30, check=True)
+    return json.loads(done.stdout)
+
+
+def supervisors(host):
+    """Of this host's warm sandboxes, which are its zygotes' children, and how many of them are nobody's yet."""
+    told = status_of(host)
+    parents = {zygote["process"] for one in told for zygote in one["zygotes"]}
+    return ([pid for pid, parent, state, _ in processes() if parent in parents and state != "Z"],
+            sum(one["pool"]["ready"] + one["pool"]["under_way"] for one in told))
+
+
+def sandboxes_left(host):
+    """How many warm sandboxes are there beside those that wait for a session."""
+    found, spare = supervisors(host)
+    return len(found) - spare
 
 
 def leftovers(host):
     """Of this test's own sandboxes: others may run at the same time."""
-    if host.warm and supervisors():
-        return ["supervisors %s" % supervisors()]
+    if host.warm and sandboxes_left(host) > 0:
+        return ["supervisors %s, of which %d are spares" % supervisors(host)]
     found = [str(path) for path in pathlib.Path("/sys/fs/cgroup").rglob("cellblock-*")
              if path.is_dir() and int(path.name.split("-")[1]) in host.pids]
     jails = [entry for entry in processes()

@@ -1,11 +1,12 @@
 """Kernels whose sandbox is a fork of a warm Python: all that a kernel is asked for, as root and as an ordinary user."""
 
 import os
+import pathlib
 import signal
-import subprocess
 
 import pytest
-from support import kernels, leftovers
+from support import daemons, kernels, leftovers
+from support.daemons import Daemon
 
 POLICY = {"warm": True, "preload": ["matplotlib.pyplot"],
           "limits": {"cell_time": "3s", "grace_time": "1s", "memory": "400MiB"}}
@@ -14,28 +15,15 @@ DEAF = ("import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True
 PLOT = "import matplotlib.pyplot as plt\nplt.plot(range(9))\nplt.show()"
 
 
-def daemon(place, what):
-    done = subprocess.run(place.as_user([kernels.PROGRAM, "daemon", what]), env=place.environment(), capture_output=True,
-                          text=True, timeout=30, check=True)
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def warm_place(user_place):
     """With a daemon, and a Python that is warm already."""
-    served = subprocess.Popen(user_place.as_user([kernels.PROGRAM, "daemon"]), env=user_place.environment(),
-                              stderr=subprocess.PIPE, text=True, start_new_session=True)
+    served = Daemon(user_place)
     try:
-        assert "listens in" in served.stderr.readline()
-        first = kernels.Kernel(user_place, policy=user_place.policy("warm", **POLICY))
-        assert first.stop() == {}
-        assert leftovers.wait_until(lambda: "ready after" in daemon(user_place, "status"), 60), \
-            daemon(user_place, "status")
+        served.warm_up(user_place.policy("warm", **POLICY))
         yield user_place
     finally:
-        daemon(user_place, "stop")
-        served.wait(30)
-        served.stderr.close()
+        served.stop()
 
 
 @pytest.fixture
@@ -49,10 +37,19 @@ def warm(warm_place, start_as):
 
 
 def sandboxes(kernel):
-    """Warm ones: the children of this place's zygotes, which are the daemon's children."""
-    status = daemon(kernel.place, "status")
-    return {pid: stat for pid, stat in leftovers.all_processes().items()
-            if "process %d)" % stat[2] in status and stat[1] not in "ZX"}
+    """Warm ones of the kernel's place, if a session has any."""
+    found, spare = daemons.sandboxes(kernel.place)
+    return found if len(found) > spare else set()
+
+
+def sandbox_of(kernel):
+    """The supervisor of its sandbox: it holds a pidfd."""
+    for file in pathlib.Path("/proc/%d/fdinfo" % kernel.pid).iterdir():
+        for line in file.read_text().splitlines():
+            pid = int(line.split()[1]) if line.startswith("Pid:") else 0
+            if pid > 0 and leftovers.stat_of(pid)[0] == "cellblock-jail":  # it holds its parent's too
+                return pid
+    raise AssertionError("it has no sandbox")
 
 
 def test_cells_results_and_plots(warm):
@@ -91,7 +88,7 @@ def test_deaths(warm):
 
 
 def test_the_supervisors_end(warm):
-    (supervisor,) = sandboxes(warm)
+    supervisor = sandbox_of(warm)
     cell = warm.client.execute("print('begun', flush=True)\nwhile True: pass")
     warm.client.first(cell, "stream")
     os.kill(supervisor, signal.SIGKILL)
@@ -100,7 +97,7 @@ def test_the_supervisors_end(warm):
 
 
 def test_the_kernels_end_is_that_of_its_sandbox(warm):
-    assert len(sandboxes(warm)) == 1
+    assert sandbox_of(warm) in sandboxes(warm)
     os.kill(warm.pid, signal.SIGKILL)
     assert leftovers.wait_until(lambda: not sandboxes(warm), 2)
 

@@ -125,7 +125,7 @@ TEST_CASE("policy: what a language model is told follows every key that restrict
     const std::string untold[] = {
         "description",    "engine",        "require",        "python",        "limits.start_time",
         "show_usage",     "debugger",      "audit",          "history",       "packages.dependencies",
-        "packages.index", "packages.size", "packages.store", "packages.time", "warm"};
+        "packages.index", "packages.size", "packages.store", "packages.time", "warm", "pool.ready", "pool.most"};
     const std::map<std::string, std::string> others{
         {"preload", R"({"preload": ["decimal"]})"},
         {"imports", R"({"imports": ["math"]})"},

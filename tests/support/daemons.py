@@ -1,0 +1,62 @@
+"""A daemon of a test's own: started, asked, stopped."""
+
+import json
+import subprocess
+
+from . import kernels, leftovers
+
+
+def ask(place, *words):
+    done = subprocess.run(place.as_user([kernels.PROGRAM, "daemon", *words]), env=place.environment(),
+                          capture_output=True, text=True, timeout=30, check=True)
+    return done.stdout
+
+
+def status(place):
+    """The one daemon's figures; None where there is none."""
+    told = json.loads(ask(place, "status", "--json"))
+    assert len(told) <= 1, told
+    return told[0] if told else None
+
+
+def wait_for(place, true, seconds=30):
+    """Until true(figures); gives them."""
+    assert leftovers.wait_until(lambda: (told := status(place)) and true(told), seconds), status(place)
+    return status(place)
+
+
+def sandboxes(place):
+    """(all supervisors of warm sandboxes, how many of them are nobody's yet)."""
+    told = status(place)
+    if told is None:
+        return set(), 0
+    parents = {zygote["process"] for zygote in told["zygotes"]}
+    found = {pid for pid, stat in leftovers.all_processes().items() if stat[2] in parents and stat[1] not in "ZX"}
+    return found, told["pool"]["ready"] + told["pool"]["under_way"]
+
+
+class Daemon:
+    """Runs in the foreground, as what started it on demand would."""
+
+    def __init__(self, place, settings=None):
+        self.place = place
+        if settings is not None:
+            folder = place.root / "config" / "cellblock"
+            folder.mkdir(exist_ok=True, parents=True)
+            folder.chmod(0o755)
+            (folder / "daemon.json").write_text(json.dumps(settings))
+        self.process = subprocess.Popen(place.as_user([kernels.PROGRAM, "daemon"]), env=place.environment(),
+                                        stderr=subprocess.PIPE, text=True, start_new_session=True)
+        assert "listens in" in self.process.stderr.readline()
+
+    def warm_up(self, policy):
+        """Brings a zygote about, by a first kernel that starts cold."""
+        first = kernels.Kernel(self.place, policy=policy)
+        assert first.stop() == {}
+        wait_for(self.place, lambda told: any(one["state"] == "ready" for one in told["zygotes"]), 60)
+
+    def stop(self):
+        if self.process.poll() is None:
+            ask(self.place, "stop")
+        self.process.wait(30)
+        self.process.stderr.close()
