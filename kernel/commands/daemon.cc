@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "kernel/commands/commands.h"
+#include "sandbox/daemon/all_daemons.h"
 #include "sandbox/daemon/daemon.h"
 #include "sandbox/daemon/status.h"
 #include "sandbox/policy/policy.h"

@@ -29,7 +29,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxClients = 64;
 constexpr std::chrono::seconds kTimeToAsk{2};  // a client, after it has connected
-constexpr std::chrono::seconds kTimeToAnswer{5};
 constexpr std::chrono::milliseconds kLongestSleep{60'000};
 constexpr rlim_t kFiles = 1U << 16;
 
@@ -60,7 +59,9 @@ public:
           started_(Clock::now()),
           last_request_(started_),
           ledger_(loop_, settings),
-          zygotes_(loop_, place_, settings.idle),
+          zygotes_(
+              loop_, place_, settings.idle, [this](const Zygote& one) { pool_.drop_zygote(one); },
+              [this](Zygote& one) { hear(one); }),
           pool_(loop_, ledger_) {
         loop_.watch(listener_.get(), [this] { accept_one(); });
         if (first_client.valid()) {
@@ -107,7 +108,7 @@ private:
         if (now >= ledger_.next_look()) {
             ledger_.look();
         }
-        zygotes_.look_after([this](const Zygote& zygote) { pool_.drop_zygote(zygote); });
+        zygotes_.look_after();
         if (now >= pool_.next()) {
             pool_.tend();
         }
@@ -160,7 +161,7 @@ private:
                 return claim(client, *request, message->descriptors);
             case Verb::prepare:
                 last_request_ = Clock::now();
-                (void)zygote_for(request->spec);
+                (void)zygotes_.find_or_start(request->spec);
                 return;
             case Verb::status:
                 (void)send_message(client.socket.get(), status_json(status()).dump());
@@ -174,7 +175,7 @@ private:
     }
 
     void claim(Client& client, const Request& request, const std::vector<UniqueFd>& descriptors) {
-        Zygote* zygote = descriptors.size() == 1 ? zygote_for(request.spec) : nullptr;
+        Zygote* zygote = descriptors.size() == 1 ? zygotes_.find_or_start(request.spec) : nullptr;
         if (zygote != nullptr && zygote->state() == Zygote::State::ready) {
             loop_.forget(client.socket.get());
             return pool_.claim(std::move(client.socket), request, read_plan(descriptors.front().get()),
@@ -187,11 +188,6 @@ private:
     }
 
     // --- zygotes
-
-    Zygote* zygote_for(const ZygoteSpec& spec) {
-        return zygotes_.find_or_start(
-            spec, [this](const Zygote& one) { pool_.drop_zygote(one); }, [this](Zygote& one) { hear(one); });
-    }
 
     void hear(Zygote& zygote) {
         ZygoteEvent event = zygote.receive();
@@ -242,26 +238,6 @@ void raise_limit_on_files() {
     }
 }
 
-// Asks each daemon of this user; those that don't answer are left out.
-Result<std::vector<std::string>> ask_all(Verb verb) {
-    auto place = open_place();
-    if (!place) {
-        return place.error();
-    }
-    std::vector<std::string> answers;
-    for (const auto& name : sockets_in(*place)) {
-        auto socket = connect_to(*place, name);
-        if (!socket || !send_message(socket->get(), to_bytes({verb, {}, {}}))) {
-            continue;
-        }
-        if (auto answer = receive_message(socket->get(), kTimeToAnswer)) {
-            answers.push_back(std::move(answer->bytes));
-        }
-    }
-    ::rmdir(place->path.c_str());  // where it is empty
-    return answers;
-}
-
 }  // namespace
 
 Status serve(DaemonOptions options) {
@@ -296,26 +272,6 @@ Status serve(DaemonOptions options) {
     raise_limit_on_files();
     Daemon(std::move(*place), name, std::move(*listener), *settings, std::move(options.first_client)).run();
     return Ok{};
-}
-
-Result<std::vector<nlohmann::ordered_json>> all_daemons() {
-    auto answers = ask_all(Verb::status);
-    if (!answers) {
-        return answers.error();
-    }
-    std::vector<nlohmann::ordered_json> all;
-    for (const auto& answer : *answers) {
-        auto read = nlohmann::ordered_json::parse(answer, nullptr, false);
-        if (read.is_object()) {
-            all.push_back(std::move(read));
-        }
-    }
-    return all;
-}
-
-Result<int> stop_daemons() {
-    auto answers = ask_all(Verb::stop);
-    return answers ? Result<int>(static_cast<int>(answers->size())) : answers.error();
 }
 
 }  // namespace cellblock::sandbox::daemon

@@ -7,10 +7,7 @@
 #pragma once
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <optional>
-#include <string>
-#include <vector>
 
 #include "sandbox/base/result.h"
 #include "sandbox/base/unique_fd.h"
@@ -24,11 +21,5 @@ struct DaemonOptions {
 
 // Until it is stopped, or idle and without living sandboxes. At once, where one serves this context already.
 Status serve(DaemonOptions options);
-
-// What each of this user's daemons tells (status.h).
-Result<std::vector<nlohmann::ordered_json>> all_daemons();
-
-// Stops all of this user's daemons, and gives how many.
-Result<int> stop_daemons();
 
 }  // namespace cellblock::sandbox::daemon

@@ -2,6 +2,7 @@
 #include "sandbox/daemon/pool.h"
 
 #include <algorithm>
+#include <numeric>
 #include <thread>
 
 #include "sandbox/daemon/message.h"
@@ -15,14 +16,12 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kMaxShelves = 64;
 constexpr std::size_t kMaxWaiting = 1000;  // on one shelf
-constexpr auto kDemand = 10s;              // claims of as long are likely to come again
 constexpr auto kQuiet = 100ms;             // after a claim; its first cell needs the processor
 constexpr auto kSurplus = 60s;             // after the last claim, what is beyond the target goes
 constexpr auto kPause = 2s;                // where there is no room for another
 constexpr auto kTimeToStart = 30s;
 constexpr auto kBetweenLooks = 1s;  // at the memory, and at what doesn't get on
 constexpr auto kPace = 10ms;        // at most so often, where nothing happens
-constexpr int kMaxFailures = 3;
 
 void refuse(int client, char how, const std::string& reason) {
     (void)send_message(client, how + reason);
@@ -40,7 +39,7 @@ Pool::Pool(Loop& loop, Ledger& ledger)
 
 Pool::~Pool() {
     for (auto& shelf : shelves_) {
-        refuse_all(shelf, "the daemon ends");
+        shelf.refuse_all("the daemon ends");
         forget_all(shelf);
     }
 }
@@ -57,11 +56,8 @@ void Pool::claim(UniqueFd client, const Request& request, const std::string& pla
         ledger_.refused();
         return refuse(client.get(), kFull, full);
     }
-    last_claim_ = shelf->used = Clock::now();
-    shelf->claims.push_back(last_claim_);
-    while (shelf->claims.front() < last_claim_ - kDemand) {
-        shelf->claims.pop_front();
-    }
+    last_claim_ = Clock::now();
+    shelf->note_claim(last_claim_);
     if (send_message(client.get(), std::string(1, kWait))) {
         shelf->waiting.push_back({std::move(client), last_claim_});
     }
@@ -69,7 +65,7 @@ void Pool::claim(UniqueFd client, const Request& request, const std::string& pla
     tend();
 }
 
-Pool::Shelf* Pool::shelf_for(const Request& request, const std::string& plan, Zygote& zygote) {
+Shelf* Pool::shelf_for(const Request& request, const std::string& plan, Zygote& zygote) {
     const std::string key = key_of(request, plan);
     for (auto& shelf : shelves_) {
         if (shelf.key == key) {
@@ -86,7 +82,7 @@ Pool::Shelf* Pool::shelf_for(const Request& request, const std::string& plan, Zy
                 return std::pair(a.waiting.empty() ? 0 : 1, a.used) <
                        std::pair(b.waiting.empty() ? 0 : 1, b.used);
             });
-        refuse_all(*oldest, "too many kinds of sandboxes are asked for");
+        oldest->refuse_all("too many kinds of sandboxes are asked for");
         forget_all(*oldest);
         shelves_.erase(oldest);
     }
@@ -100,7 +96,7 @@ Pool::Shelf* Pool::shelf_for(const Request& request, const std::string& plan, Zy
 
 void Pool::hand_over(Shelf& shelf) {
     while (!shelf.waiting.empty() && !shelf.ready.empty()) {
-        const Waiting waiting = std::move(shelf.waiting.front());
+        const Shelf::Waiting waiting = std::move(shelf.waiting.front());
         shelf.waiting.pop_front();
         Spare& spare = shelf.ready.front();
         if (!spare.give_to(waiting.client.get())) {
@@ -113,13 +109,6 @@ void Pool::hand_over(Shelf& shelf) {
     }
 }
 
-void Pool::refuse_all(Shelf& shelf, const std::string& reason) {
-    for (const auto& waiting : shelf.waiting) {
-        refuse(waiting.client.get(), kRefused, reason);
-    }
-    shelf.waiting.clear();
-}
-
 // --- spares
 
 void Pool::order(Shelf& shelf) {
@@ -127,7 +116,7 @@ void Pool::order(Shelf& shelf) {
     auto spare = Spare::make(++last_number_, *shelf.plan, shelf.recipe, theirs);
     if (!spare || !shelf.zygote->fork(last_number_, theirs)) {
         ++shelf.failures;
-        return refuse_all(shelf, spare ? "the warm Python has too much to do" : spare.error().text());
+        return shelf.refuse_all(spare ? "the warm Python has too much to do" : spare.error().text());
     }
     const std::uint64_t number = last_number_;
     loop_.watch(spare->worker(), [this, number] { is_up(number); });
@@ -171,9 +160,7 @@ void Pool::was_not_forked(std::uint64_t number, const std::string& reason) {
         }
         forget(*one);
         shelf.under_way.erase(one);
-        if (++shelf.failures >= kMaxFailures) {
-            refuse_all(shelf, "no fork: " + reason);
-        }
+        shelf.failed("no fork: " + reason);
         return tend();
     }
 }
@@ -210,9 +197,7 @@ void Pool::died(std::uint64_t number) {
             forget(*one);
             one->ended();
             list->erase(one);
-            if (++shelf.failures >= kMaxFailures) {
-                refuse_all(shelf, "its sandboxes are killed as they start");
-            }
+            shelf.failed("its sandboxes are killed as they start");
             return tend();
         }
     }
@@ -222,7 +207,7 @@ void Pool::drop_zygote(const Zygote& zygote) {
     for (auto shelf = shelves_.begin(); shelf != shelves_.end();) {
         const auto next = std::next(shelf);
         if (shelf->zygote == &zygote) {
-            refuse_all(*shelf, "the warm Python is gone");
+            shelf->refuse_all("the warm Python is gone");
             forget_all(*shelf);
             shelves_.erase(shelf);
         }
@@ -233,19 +218,13 @@ void Pool::drop_zygote(const Zygote& zygote) {
 // --- how many
 
 std::size_t Pool::under_way() const {
-    std::size_t sum = 0;
-    for (const auto& shelf : shelves_) {
-        sum += shelf.under_way.size();
-    }
-    return sum;
+    return std::accumulate(shelves_.begin(), shelves_.end(), std::size_t{0},
+                           [](std::size_t sum, const Shelf& shelf) { return sum + shelf.under_way.size(); });
 }
 
 std::size_t Pool::spares() const {
-    std::size_t sum = under_way();
-    for (const auto& shelf : shelves_) {
-        sum += shelf.ready.size();
-    }
-    return sum;
+    return std::accumulate(shelves_.begin(), shelves_.end(), std::size_t{0},
+                           [](std::size_t sum, const Shelf& shelf) { return sum + shelf.spares(); });
 }
 
 bool Pool::idle() const {
@@ -255,13 +234,7 @@ bool Pool::idle() const {
 
 std::size_t Pool::target_of(const Shelf& shelf) const {
     const auto now = Clock::now();
-    if (pressure_ || shelf.failures >= kMaxFailures || now - shelf.used > ledger_.settings().idle) {
-        return 0;
-    }
-    const auto recent = static_cast<std::size_t>(
-        std::count_if(shelf.claims.begin(), shelf.claims.end(),
-                      [&](const Clock::time_point& one) { return one > now - kDemand; }));
-    return std::min<std::size_t>(std::max<std::size_t>(shelf.recipe.ready, recent), shelf.recipe.most);
+    return pressure_ || now - shelf.used > ledger_.settings().idle ? 0 : shelf.target(now);
 }
 
 void Pool::tend() {
@@ -280,8 +253,7 @@ void Pool::tend() {
         return;
     }
     for (auto& shelf : shelves_) {
-        while (now >= not_before_ && under_way() * 2 < at_once_ &&
-               shelf.ready.size() + shelf.under_way.size() < target_of(shelf)) {
+        while (now >= not_before_ && under_way() * 2 < at_once_ && shelf.spares() < target_of(shelf)) {
             if (ledger_.why_full(spares()).empty()) {
                 order(shelf);
             } else {
@@ -302,9 +274,7 @@ void Pool::drop_surplus(Shelf& shelf) {
         if (now - one->since() > kTimeToStart) {
             forget(*one);
             shelf.under_way.erase(one);
-            if (++shelf.failures >= kMaxFailures) {
-                refuse_all(shelf, "its sandboxes don't start");
-            }
+            shelf.failed("its sandboxes don't start");
         }
         one = next;
     }
@@ -319,7 +289,7 @@ Pool::Clock::time_point Pool::next() const {
     auto next = Clock::time_point::max();
     const auto at = [&](Clock::time_point time) { next = std::min(next, std::max(time, tended_ + kPace)); };
     for (const auto& shelf : shelves_) {
-        const std::size_t here = shelf.ready.size() + shelf.under_way.size();
+        const std::size_t here = shelf.spares();
         if (!shelf.under_way.empty() || (!shelf.ready.empty() && pressure_)) {
             at(tended_ + kBetweenLooks);
         } else if (here < target_of(shelf)) {

@@ -18,8 +18,7 @@
 
 #include "sandbox/daemon/ledger.h"
 #include "sandbox/daemon/loop.h"
-#include "sandbox/daemon/spare.h"
-#include "sandbox/daemon/zygote.h"
+#include "sandbox/daemon/shelf.h"
 
 namespace cellblock::sandbox::daemon {
 
@@ -55,28 +54,10 @@ public:
     [[nodiscard]] Figures figures() const;
 
 private:
-    struct Waiting {
-        UniqueFd client;
-        Clock::time_point since;
-    };
-    struct Shelf {
-        std::string key;
-        Zygote* zygote = nullptr;
-        std::unique_ptr<jail::JailPlan> plan;
-        Recipe recipe;
-        std::deque<Waiting> waiting;
-        std::deque<Clock::time_point> claims;  // of the last seconds
-        Clock::time_point used;
-        std::list<Spare> under_way;
-        std::list<Spare> ready;
-        int failures = 0;  // one after another
-    };
-
     Shelf* shelf_for(const Request& request, const std::string& plan, Zygote& zygote);
     void order(Shelf& shelf);
     void is_up(std::uint64_t number);
     void hand_over(Shelf& shelf);
-    void refuse_all(Shelf& shelf, const std::string& reason);
     void drop_surplus(Shelf& shelf);
     void forget(const Spare& spare);
     void forget_all(const Shelf& shelf);

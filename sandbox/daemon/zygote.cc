@@ -19,6 +19,7 @@
 #include "sandbox/base/bytes.h"
 #include "sandbox/base/pointers.h"
 #include "sandbox/daemon/host_memory.h"
+#include "sandbox/daemon/trust.h"
 
 namespace cellblock::sandbox::daemon {
 
@@ -27,6 +28,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::chrono::seconds kTimeToStart{60};
+constexpr std::chrono::seconds kGoodTime{10};
 constexpr std::size_t kMaxStamps = 512;
 constexpr std::size_t kMaxReason = 1000;
 constexpr const char* kUnreadable = "it sent what can't be read";
@@ -37,46 +39,6 @@ constexpr int kScript = 4;
 // The script comes as a descriptor, so that the command line, which cells can read, names no file of the
 // host's.
 constexpr const char* kBoot = "exec(compile(open(4).read(), '/opt/cellblock/worker/zygote.py', 'exec'))";
-
-// Its owner decides what runs there: that must be us or root.
-Status owned_by_friends(std::filesystem::path path) {
-    for (;; path = path.parent_path()) {
-        struct stat info {};
-        if (::stat(path.c_str(), &info) != 0) {
-            return errno_error("look at " + path.string());
-        }
-        const bool sticky = (info.st_mode & S_ISVTX) != 0 && path != path.root_path();
-        if ((info.st_uid != 0 && info.st_uid != ::geteuid()) || ((info.st_mode & S_IWOTH) != 0 && !sticky)) {
-            return Error{
-                "keep a Python warm",
-                0,
-                "others may change " + path.string() + ", and a warm Python runs outside of a sandbox",
-                {}};
-        }
-        if (path == path.root_path()) {
-            return Ok{};
-        }
-    }
-}
-
-Status is_trusted(const ZygoteSpec& spec) {
-    std::vector<std::string> paths = spec.prefixes;
-    paths.push_back(spec.program);
-    paths.push_back(spec.worker + "/zygote.py");
-    paths.push_back(spec.library);
-    for (const auto& path : paths) {
-        std::error_code failed;
-        for (const auto& one : {std::filesystem::path(path), std::filesystem::canonical(path, failed)}) {
-            if (failed || !one.is_absolute()) {
-                return Error{"keep a Python warm", 0, "there is no " + path, {}};
-            }
-            if (auto status = owned_by_friends(one); !status) {
-                return status;
-            }
-        }
-    }
-    return Ok{};
-}
 
 [[noreturn]] void become(int socket, int script, const std::vector<char*>& argv,
                          const std::vector<char*>& envp) {
@@ -204,6 +166,10 @@ void Zygote::remove_scratch() {
 
 bool Zygote::is_late() const {
     return state_ == State::starting && Clock::now() - started_ > kTimeToStart;
+}
+
+bool Zygote::was_good() const {
+    return ready_ != Clock::time_point() && Clock::now() - ready_ > kGoodTime;
 }
 
 ZygoteEvent Zygote::receive() {

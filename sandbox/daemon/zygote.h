@@ -59,6 +59,9 @@ public:
     [[nodiscard]] int socket() const { return socket_.get(); }
     [[nodiscard]] Clock::time_point used() const { return used_; }
     [[nodiscard]] bool is_late() const;  // still starting, after a minute
+    // It worked, and for long enough that the next one is likely to.
+    [[nodiscard]] bool was_good() const;
+    [[nodiscard]] const ZygoteSpec& spec() const { return spec_; }
 
     // What has come on its socket. Of itself it tells by its state.
     ZygoteEvent receive();

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <utility>
 
 namespace cellblock::sandbox::daemon {
 
@@ -58,21 +59,20 @@ std::string why_not(const Zygote& zygote) {
     return "no warm Python: " + zygote.reason();
 }
 
-Zygote* Zygotes::find_or_start(const ZygoteSpec& spec, const Goes& goes,
-                               const std::function<void(Zygote&)>& heard) {
+Zygote* Zygotes::find_or_start(const ZygoteSpec& spec) {
     const std::string key = key_of(spec);
     auto found = std::find_if(all_.begin(), all_.end(), [&](const Zygote& one) { return one.key() == key; });
     if (found != all_.end() && is_useless(*found)) {
-        remove(found, goes);
+        remove(found);
         found = all_.end();
     }
-    if (found != all_.end()) {
-        return &*found;
-    }
+    return found != all_.end() ? &*found : start(spec);
+}
+
+Zygote* Zygotes::start(const ZygoteSpec& spec) {
     if (all_.size() >= kMaxZygotes) {
         remove(std::min_element(all_.begin(), all_.end(),
-                                [](const Zygote& a, const Zygote& b) { return a.used() < b.used(); }),
-               goes);
+                                [](const Zygote& a, const Zygote& b) { return a.used() < b.used(); }));
     }
     auto started = Zygote::start(spec, place_);
     if (!started) {
@@ -82,14 +82,14 @@ Zygote* Zygotes::find_or_start(const ZygoteSpec& spec, const Goes& goes,
     }
     all_.push_back(std::move(*started));
     Zygote& zygote = all_.back();
-    loop_.watch(zygote.socket(), [this, &zygote, heard] { heard_from(zygote, heard); });
+    loop_.watch(zygote.socket(), [this, &zygote] { heard_from(zygote); });
     return &zygote;
 }
 
-void Zygotes::heard_from(Zygote& zygote, const std::function<void(Zygote&)>& heard) {
+void Zygotes::heard_from(Zygote& zygote) {
     const auto before = zygote.state();
     const int socket = zygote.socket();
-    heard(zygote);
+    heard_(zygote);
     if (zygote.state() == before) {
         return;
     }
@@ -100,8 +100,8 @@ void Zygotes::heard_from(Zygote& zygote, const std::function<void(Zygote&)>& hea
     }
 }
 
-void Zygotes::remove(std::list<Zygote>::iterator one, const Goes& goes) {
-    goes(*one);
+void Zygotes::remove(std::list<Zygote>::iterator one) {
+    goes_(*one);
     std::erase(ended_, &*one);
     if (one->socket() >= 0) {
         loop_.forget(one->socket());
@@ -109,11 +109,17 @@ void Zygotes::remove(std::list<Zygote>::iterator one, const Goes& goes) {
     all_.erase(one);
 }
 
-void Zygotes::look_after(const Goes& goes) {
-    for (const Zygote* one : ended_) {
-        goes(*one);
+void Zygotes::look_after() {
+    const auto ended = std::exchange(ended_, {});
+    for (const Zygote* one : ended) {
+        goes_(*one);
+        if (one->state() == Zygote::State::dead && one->was_good()) {
+            const ZygoteSpec spec = one->spec();
+            remove(
+                std::find_if(all_.begin(), all_.end(), [&](const Zygote& other) { return &other == one; }));
+            (void)start(spec);
+        }
     }
-    ended_.clear();
     const auto now = Clock::now();
     for (auto one = all_.begin(); one != all_.end();) {
         const auto next = std::next(one);
@@ -122,7 +128,7 @@ void Zygotes::look_after(const Goes& goes) {
             one->end(Zygote::State::refused, "its imports took too long");
             log(one->in_words());
         } else if (now - one->used() > idle_) {
-            remove(one, goes);
+            remove(one);
         }
         one = next;
     }

@@ -22,26 +22,30 @@ public:
     using Clock = std::chrono::steady_clock;
     using Goes = std::function<void(const Zygote&)>;  // called before one is no more
 
-    Zygotes(Loop& loop, const Place& place, std::chrono::milliseconds idle)
-        : loop_(loop), place_(place), idle_(idle) {}
+    // `heard`: something has come on one's socket.
+    Zygotes(Loop& loop, const Place& place, std::chrono::milliseconds idle, Goes goes,
+            std::function<void(Zygote&)> heard)
+        : loop_(loop), place_(place), idle_(idle), goes_(std::move(goes)), heard_(std::move(heard)) {}
 
     // One that is ready, or on its way, or can't be had (its state tells). Null: it can't be started,
-    // says failure(). `heard`: something has come on its socket.
-    Zygote* find_or_start(const ZygoteSpec& spec, const Goes& goes,
-                          const std::function<void(Zygote&)>& heard);
+    // says failure().
+    Zygote* find_or_start(const ZygoteSpec& spec);
     [[nodiscard]] const std::string& failure() const { return failure_; }
-    // Ends those that take too long or weren't used.
-    void look_after(const Goes& goes);
+    // Ends those that take too long or weren't used; starts those again that were killed.
+    void look_after();
     [[nodiscard]] Clock::time_point next() const;
     [[nodiscard]] std::vector<Zygote::Figures> figures() const;
 
 private:
-    void heard_from(Zygote& zygote, const std::function<void(Zygote&)>& heard);
-    void remove(std::list<Zygote>::iterator one, const Goes& goes);
+    Zygote* start(const ZygoteSpec& spec);
+    void heard_from(Zygote& zygote);
+    void remove(std::list<Zygote>::iterator one);
 
     Loop& loop_;
     const Place& place_;
     std::chrono::milliseconds idle_;
+    Goes goes_;
+    std::function<void(Zygote&)> heard_;
     std::list<Zygote> all_;
     std::vector<const Zygote*> ended_;  // their forks are to be dropped
     std::string failure_;

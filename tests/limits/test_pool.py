@@ -6,6 +6,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import time
 
 import pytest
 from support import kernels, leftovers
@@ -212,6 +213,21 @@ def test_kill_9_of_the_daemon_ends_its_spares_and_no_session(daemon, place, star
     server.process.wait(10)
     assert leftovers.wait_until(lambda: len([pid for pid in spares if alive(pid)]) == 1, 10)
     assert kernel.client.run("kept").result == "5"
+
+
+def test_a_zygote_that_is_killed_is_made_anew(daemon, place, start_as):
+    daemon()
+    kernel = start_as(place=place, policy=WARM)
+    kernel.client.run("kept = 5").ok()
+    ready(place)
+    zygote = status(place)["zygotes"][0]["process"]
+    time.sleep(10.5)  # one that dies at once isn't tried again and again
+    os.kill(zygote, signal.SIGKILL)
+    told = wait_for(place, lambda told: [one["state"] for one in told["zygotes"]] == ["ready"]
+                    and told["zygotes"][0]["process"] != zygote)
+    assert told["pool"]["ready"] == 0  # what it had made ahead is gone with it
+    assert kernel.client.run("kept").result == "5"
+    assert "cold" not in run(place, "print(1)", policy_of(place))[1]
 
 
 def alive(pid):

@@ -1,0 +1,52 @@
+// One kind of sandboxes.
+#include "sandbox/daemon/shelf.h"
+
+#include <algorithm>
+
+#include "sandbox/daemon/message.h"
+
+namespace cellblock::sandbox::daemon {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kDemand = 10s;  // claims of as long are likely to come again
+constexpr int kMaxFailures = 3;
+
+}  // namespace
+
+bool Shelf::fails() const {
+    return failures >= kMaxFailures;
+}
+
+void Shelf::failed(const std::string& reason) {
+    ++failures;
+    if (fails()) {
+        refuse_all(reason);
+    }
+}
+
+void Shelf::note_claim(Clock::time_point now) {
+    used = now;
+    claims.push_back(now);
+    while (claims.front() < now - kDemand) {
+        claims.pop_front();
+    }
+}
+
+std::size_t Shelf::target(Clock::time_point now) const {
+    const auto recent =
+        std::count_if(claims.begin(), claims.end(), [&](const auto& one) { return one > now - kDemand; });
+    const auto wanted = std::max<std::size_t>(recipe.ready, static_cast<std::size_t>(recent));
+    return fails() ? 0 : std::min<std::size_t>(wanted, recipe.most);
+}
+
+void Shelf::refuse_all(const std::string& reason) {
+    for (const auto& one : waiting) {
+        (void)send_message(one.client.get(), kRefused + reason);
+    }
+    waiting.clear();
+}
+
+}  // namespace cellblock::sandbox::daemon
