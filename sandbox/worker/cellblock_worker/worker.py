@@ -81,24 +81,20 @@ class Worker:
 
     def _make_shell(self):
         release = startup.find_ipython()
-        from . import comms, completion, displays, hints, history, ipykernel_names, kernel, magics, packages, shell
-        self._kernel = kernel.Kernel()
+        from . import completion, hints, history, packages, parts
+        made = parts.take()
+        self._kernel, self._shell, self._comms = made.kernel, made.shell, made.comms
         self._questions = history.Questions(self._channel, self._facts)
-        self._shell = shell.make_shell(self._channel, self._pipes, self._kernel, self._facts, self._questions)
+        made.attach(self._channel, self._pipes, self._facts, self._questions)
         self._shell.hints = hints.Hints(self._facts)
         self._shell.reserve = self._reserve
         self._shell.packages = packages.Packages(self._channel, self._pipes, self._facts)
         self._shell.packages.show()
-        self._comms = comms.install(self._channel, self._pipes, self._kernel)
-        self._kernel.comm_manager = self._comms
-        ipykernel_names.install(shell.ZMQInteractiveShell, displays.Publisher, displays.ResultHook, magics.SandboxMagics,
-                                self._comms.comm_class, comms.CommManager)
         self._queries = completion.Queries(self._shell, self._comms, self._interrupts)
         self._stdin = Stdin(self._channel, self._pipes)
         self._stdin.install()
         self._ready = {"type": "ready", "python": sys.version.split()[0], "ipython": release.version,
                        "banner": self._shell.banner[:2000]}
-        self._kernel.banner = self._shell.banner
 
     def _preload(self, names):
         for name in names:
