@@ -1,7 +1,7 @@
 """What a fork of the zygote does: it walks into its jail, and wakes there as if it were a program that was just started."""
 
+import contextlib
 import ctypes
-import importlib
 import os
 import signal
 import sys
@@ -43,8 +43,7 @@ def wake(library):
     """What another program's start would have brought about."""
     arguments, variables = texts(library.cellblock_argument), texts(library.cellblock_variable)
     library.cellblock_forget_plan()
-    os.environb.clear()
-    os.environb.update(text.split(b"=", 1) for text in variables)
+    set_variables(dict(text.split(b"=", 1) for text in variables))
     sys.orig_argv = [os.fsdecode(text) for text in arguments]
     sys.argv = sys.orig_argv[BEFORE_WARDEN:]
     ctypes.pythonapi.prctl(PR_SET_NAME, os.path.basename(arguments[0])[:15], 0, 0, 0)
@@ -53,9 +52,17 @@ def wake(library):
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.path[:] = [path for path in sys.path if path not in found_on_host or os.path.exists(path)]
-    importlib.invalidate_caches()
-    forget_places()
     renew_chance()
+
+
+def set_variables(wanted):
+    """Most are as they should be already."""
+    variables = os.environb
+    for name in variables.keys() - wanted.keys():
+        del variables[name]
+    for name, value in wanted.items():
+        if variables.get(name) != value:
+            variables[name] = value
 
 
 def reopen_devices():
@@ -68,8 +75,35 @@ def reopen_devices():
                 os.close(fd)
 
 
-def forget_places():
-    """Folders that were found on the host."""
+def renew_chance():
+    """No two sandboxes draw the same numbers. `random` has seen to itself, after the fork."""
+    modules = sys.modules
+    if "_ssl" in modules:  # a fork is told by its process id, which all jails share
+        modules["_ssl"].RAND_add(os.urandom(48), 48.0)
+    if "numpy.random" in modules:
+        modules["numpy.random"].seed()
+
+
+# --- before the fork
+
+def forget_chance():
+    """What is drawn once, when it is needed."""
+    renew_chance()  # OpenSSL's generator comes into being, which takes longer than all the rest here
+    modules = sys.modules
+    if "tempfile" in modules:
+        modules["tempfile"]._name_sequence = None
+    if "uuid" in modules:
+        modules["uuid"]._node = modules["uuid"]._last_timestamp = None
+
+
+def forget_places(shown):
+    """Folders that were found on the host; but those that a sandbox sees too, as they are here."""
+    for path in list(sys.path_importer_cache):
+        if not path.startswith(shown):
+            del sys.path_importer_cache[path]
+    if "importlib.metadata" in sys.modules:
+        with contextlib.suppress(TypeError):  # Python 3.9 keeps nothing there
+            sys.modules["importlib.metadata"].MetadataPathFinder.invalidate_caches()
     if "tempfile" in sys.modules:
         sys.modules["tempfile"].tempdir = None
     if "matplotlib" in sys.modules:
@@ -82,16 +116,3 @@ def forget_value(function):
     names = getattr(getattr(function, "__code__", None), "co_freevars", ())
     if "called" in names:
         function.__closure__[names.index("called")].cell_contents = False
-
-
-def renew_chance():
-    """No two sandboxes draw the same numbers. `random` has seen to itself, after the fork."""
-    modules = sys.modules
-    if "tempfile" in modules:
-        modules["tempfile"]._name_sequence = None
-    if "_ssl" in modules:  # a fork is told by its process id, which all jails share
-        modules["_ssl"].RAND_add(os.urandom(48), 48.0)
-    if "uuid" in modules:
-        modules["uuid"]._node = modules["uuid"]._last_timestamp = None
-    if "numpy.random" in modules:
-        modules["numpy.random"].seed()

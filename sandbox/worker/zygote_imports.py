@@ -10,9 +10,10 @@ import os
 import sys
 import time
 
-from zygote_fork import found_on_host, reopened
+from zygote_fork import forget_chance, forget_places, found_on_host, reopened
 
-ZYGOTE_FILES = ("warden.py", "zygote.py", "zygote_fork.py", "zygote_imports.py")
+ZYGOTE_FILES = ("warden.py", "zygote.py", "zygote_fork.py", "zygote_imports.py",
+                "zygote_rehearsal.py")
 OURS = (0, 1, 2, 3)  # descriptors
 PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
@@ -115,15 +116,19 @@ def shared_memory():
     return None
 
 
+def shown_places(task):
+    return tuple(place.rstrip("/") + "/" for place in ("/usr", "/lib", task["inside"], *task["prefixes"]))
+
+
 def check_origins(task):
     """What is in memory, cells can read: so no code from where the jail shows nothing."""
-    places = [place.rstrip("/") + "/" for place in ("/usr", "/lib", task["inside"], *task["prefixes"])]
+    places = shown_places(task)
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if not isinstance(file, str) or name == "__main__":
             continue
         ways = (os.path.abspath(file), os.path.realpath(file))
-        if not any(way.startswith(place) for way in ways for place in places):
+        if not any(way.startswith(places) for way in ways):
             raise Refused("the module %s comes from %s, which a sandbox doesn't see" % (name, file))
 
 
@@ -181,12 +186,16 @@ def prepare(task):
     parts.make_early()
     check_alone("IPython")
     import_preload(task["preload"])
+    import zygote_rehearsal
+    zygote_rehearsal.rehearse(lambda: check_alone("a cell for practice"))
     check_origins(task)
     found = stamps(task, begun)
     if view is not None and library.cellblock_unshield(view) != 0:
         raise Refused("the read-only view of the host can't be left")
     views.clear()
     found_on_host.update(path for path in sys.path if os.path.exists(path))
+    forget_places(shown_places(task))
+    forget_chance()
     gc.collect()
     gc.freeze()
     return library, warden, found

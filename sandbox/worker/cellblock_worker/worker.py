@@ -58,7 +58,6 @@ class Worker:
         if configure.get("imports") is not None:
             imports.ImportGate(configure["imports"]).install()
         self._debugging = debug_channel and Debugging(debug_channel, self._shell, pipes, interrupts, self._between_cells)
-        self._handle_forks()
         startup.hide_own_flags()
         startup.unbuffer_c_output()
 
@@ -117,6 +116,7 @@ class Worker:
     # --- the loop
 
     def run(self):
+        self._handle_forks()
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         self._loop = loop
@@ -158,9 +158,9 @@ class Worker:
                 self._wakeup = None
             self._interrupts.taken = True
             header, buffers = inbox.popleft()
-            await self._serve_one(header, buffers)
+            await self.serve_one(header, buffers)
 
-    async def _serve_one(self, header, buffers):
+    async def serve_one(self, header, buffers):
         kind = header["type"]
         if kind == "execute":
             await self._execute(header)
