@@ -10,9 +10,10 @@ import os
 import sys
 import time
 
+import zygote_memory
 from zygote_fork import forget_chance, forget_places, found_on_host, reopened
 
-ZYGOTE_FILES = ("warden.py", "zygote.py", "zygote_fork.py", "zygote_imports.py",
+ZYGOTE_FILES = ("warden.py", "zygote.py", "zygote_fork.py", "zygote_imports.py", "zygote_memory.py",
                 "zygote_rehearsal.py")
 OURS = (0, 1, 2, 3)  # descriptors
 PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
@@ -198,4 +199,5 @@ def prepare(task):
     forget_chance()
     gc.collect()
     gc.freeze()
+    zygote_memory.settle()
     return library, warden, found
