@@ -67,7 +67,8 @@ import json, random, ssl, tempfile, uuid, os
 import numpy
 print(json.dumps([random.random(), random.SystemRandom().random(), float(numpy.random.rand()),
                   float(numpy.random.default_rng().random()), next(tempfile._get_candidate_names()),
-                  str(uuid.uuid4()), str(uuid.uuid1())[:18], ssl.RAND_bytes(8).hex(), os.urandom(8).hex()]))
+                  str(uuid.uuid4()), str(uuid.uuid1())[:18], ssl.RAND_bytes(8).hex(), os.urandom(8).hex(),
+                  get_ipython().compile.get_code_name("pass", "pass", 1)]))
 """
 
 

@@ -87,6 +87,18 @@ def test_deaths(warm):
     assert warm.client.run("6 * 7").result == "42"
 
 
+def test_a_worker_that_starts_again_finds_a_new_shell(warm):
+    left = ("mine, shell = 1, get_ipython()\nshell.mine = 1\nshell.run_line_magic('alias', 'mine echo')\n"
+            "shell.events.register('post_run_cell', lambda result: None)\nimport sys\nsys.path.append('/mine')")
+    look = ("shell = get_ipython()\n'mine' in globals(), hasattr(shell, 'mine'), 'mine' in shell.magics_manager.lsmagic()['line']"
+            ", len(shell.events.callbacks['post_run_cell']), '/mine' in __import__('sys').path, __")
+    fresh = warm.client.run(look).result
+    warm.client.run(left).ok()
+    assert warm.client.run(look).result != fresh
+    assert warm.client.run("import os; os._exit(3)").content["ename"] == "WorkerDied"
+    assert warm.client.run(look).result == fresh
+
+
 def test_the_supervisors_end(warm):
     supervisor = sandbox_of(warm)
     cell = warm.client.execute("print('begun', flush=True)\nwhile True: pass")

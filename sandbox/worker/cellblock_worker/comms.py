@@ -83,12 +83,16 @@ class Comm:
 class CommManager:
     """All comms, and who wants those that the front end opens."""
 
-    def __init__(self, channel, pipes, kernel):
-        self._channel = channel
-        self._pipes = pipes
+    def __init__(self, kernel):
+        self._channel = None
+        self._pipes = None
         self.kernel = kernel
         self.comms = {}
         self.targets = {}
+
+    def attach(self, channel, pipes):
+        self._channel = channel
+        self._pipes = pipes
 
     def register_target(self, target_name, f):
         if isinstance(f, str):
@@ -154,9 +158,9 @@ class CommManager:
             comm.handle_close(message)
 
 
-def install(channel, pipes, kernel):
+def install(kernel):
     """Makes the manager and shows it to the libraries."""
-    manager = CommManager(channel, pipes, kernel)
+    manager = CommManager(kernel)
     try:
         import comm
     except ImportError:

@@ -12,8 +12,6 @@ from IPython.core.compilerop import CachingCompiler
 
 SEED = 0xC70F6907
 SUFFIX = ".py"
-# Not tempfile.gettempdir(): it tries to write there, and a cell must run on a full disk too.
-_TEMPORARY = os.environ.get("TMPDIR", "/tmp")
 _FACTOR = 0x5BD1E995
 _MASK = 0xFFFFFFFF
 
@@ -34,7 +32,9 @@ def murmur2(data, seed):
 @functools.lru_cache(maxsize=None)
 def prefix():
     """Another one for each worker, though its pid is always the same: a client tells by it that its cells' files are gone."""
-    return os.path.join(_TEMPORARY, "ipykernel_%d" % int.from_bytes(os.urandom(4), "big"), "")
+    # Not tempfile.gettempdir(): it tries to write there, and a cell must run on a full disk too.
+    folder = os.environ.get("TMPDIR", "/tmp")
+    return os.path.join(folder, "ipykernel_%d" % int.from_bytes(os.urandom(4), "big"), "")
 
 
 def file_name(code):

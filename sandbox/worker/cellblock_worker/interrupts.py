@@ -43,6 +43,10 @@ class Interrupts:
         if signal.getsignal(signal.SIGINT) == self._handle:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    def close(self):
+        self.in_child()
+        self.arrivals.close()
+
     def count(self):
         """How many there were so far."""
         return self.arrivals.handled
@@ -127,6 +131,10 @@ class Arrivals:
 
     def in_child(self):
         signal.set_wakeup_fd(-1)
+
+    def close(self):
+        for fd in (self._reader, self._writer):
+            os.close(fd)
 
     def _read(self):
         try:

@@ -5,13 +5,14 @@ the worker's own classes. ipykernel itself isn't needed and nothing of it is loa
 modules can still be imported.
 """
 
+import collections.abc
 import importlib.machinery
 import sys
 import types
 
 
 def install(shell_class, publisher, result_hook, magics, comm, comm_manager):
-    package = _module("ipykernel", _installed_at())
+    package = _module("ipykernel", Folders())
     package.__getattr__ = _of_the_package
     _module("ipykernel.zmqshell", ZMQInteractiveShell=shell_class, ZMQDisplayPublisher=publisher,
             ZMQShellDisplayHook=result_hook, KernelMagics=magics)
@@ -34,9 +35,25 @@ def _module(name, path=None, **members):
     return module
 
 
-def _installed_at():
-    found = importlib.machinery.PathFinder.find_spec("ipykernel")
-    return list(found.submodule_search_locations or ()) if found else []
+class Folders(collections.abc.Sequence):
+    """Where ipykernel's other modules are, if it is installed. Looked for when one is imported."""
+
+    _found = None
+
+    def _folders(self):
+        if self._found is None:
+            found = importlib.machinery.PathFinder.find_spec("ipykernel")
+            self._found = list(found.submodule_search_locations or ()) if found else []
+        return self._found
+
+    def __getitem__(self, index):
+        return self._folders()[index]
+
+    def __len__(self):
+        return len(self._folders())
+
+    def __repr__(self):
+        return repr(self._folders())
 
 
 def _of_the_package(name):

@@ -4,6 +4,7 @@ Named as ipykernel's class is: libraries tell a notebook by that name.
 """
 
 import os
+import pathlib
 import signal
 import subprocess
 import sys
@@ -102,6 +103,31 @@ class ZMQInteractiveShell(InteractiveShell):
 
     def init_io(self):
         pass
+
+    # --- from here on a session's
+
+    def attach(self, channel, pipes, facts, questions):
+        self.channel = Publisher.channel = ResultHook.channel = channel
+        self.pipes = Publisher.pipes = ResultHook.pipes = pipes
+        self.policy_facts = facts
+        self.questions = self.history_manager.questions = questions
+        self._be_here()
+
+    def _be_here(self):
+        """What IPython noted of the process that made it: that may have been a warm Python, outside of this sandbox."""
+        self.init_environment()
+        self.init_encoding()
+        directory = _directory()
+        if self.ipython_dir != directory:
+            self.ipython_dir = directory
+            self.profile_dir.location = os.path.join(directory, "profile_default")
+            self.db = type(self.db)(os.path.join(self.profile_dir.location, "db"))
+            self.history_manager.hist_file = self.history_manager._get_hist_file_name()
+        self.starting_dir = os.getcwd()
+        self.init_pushd_popd_magic()
+        self.logger.home_dir = self.home_dir
+        self.history_manager.dir_hist[:] = [pathlib.Path(self.starting_dir)]
+        self._orig_sys_module_state.update(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr)
 
     # --- what a cell may ask for
 
@@ -221,14 +247,12 @@ class ZMQInteractiveShell(InteractiveShell):
         return {"ename": type(error).__name__, "evalue": _text_of(error), "traceback": []}
 
 
-def make_shell(channel, pipes, kernel, facts, questions):
+def make_shell(kernel):
+    """One that is attached to nothing yet."""
     config = Config()
     config.HistoryManager.enabled = False
     config.IPKernelApp.kernel_name = "cellblock"  # libraries tell a notebook by this section
-    Publisher.channel = ResultHook.channel = channel
-    Publisher.pipes = ResultHook.pipes = pipes
-    shell = ZMQInteractiveShell.instance(config=config, kernel=kernel, channel=channel, pipes=pipes,
-                                         policy_facts=facts, questions=questions, ipython_dir=_directory())
+    shell = ZMQInteractiveShell.instance(config=config, kernel=kernel, ipython_dir=_directory())
     kernel.shell = shell
     return shell
 

@@ -58,7 +58,6 @@ class Worker:
         if configure.get("imports") is not None:
             imports.ImportGate(configure["imports"]).install()
         self._debugging = debug_channel and Debugging(debug_channel, self._shell, pipes, interrupts, self._between_cells)
-        self._handle_forks()
         startup.hide_own_flags()
         startup.unbuffer_c_output()
 
@@ -81,24 +80,20 @@ class Worker:
 
     def _make_shell(self):
         release = startup.find_ipython()
-        from . import comms, completion, displays, hints, history, ipykernel_names, kernel, magics, packages, shell
-        self._kernel = kernel.Kernel()
+        from . import completion, hints, history, packages, parts
+        made = parts.take()
+        self._kernel, self._shell, self._comms = made.kernel, made.shell, made.comms
         self._questions = history.Questions(self._channel, self._facts)
-        self._shell = shell.make_shell(self._channel, self._pipes, self._kernel, self._facts, self._questions)
+        made.attach(self._channel, self._pipes, self._facts, self._questions)
         self._shell.hints = hints.Hints(self._facts)
         self._shell.reserve = self._reserve
         self._shell.packages = packages.Packages(self._channel, self._pipes, self._facts)
         self._shell.packages.show()
-        self._comms = comms.install(self._channel, self._pipes, self._kernel)
-        self._kernel.comm_manager = self._comms
-        ipykernel_names.install(shell.ZMQInteractiveShell, displays.Publisher, displays.ResultHook, magics.SandboxMagics,
-                                self._comms.comm_class, comms.CommManager)
         self._queries = completion.Queries(self._shell, self._comms, self._interrupts)
         self._stdin = Stdin(self._channel, self._pipes)
         self._stdin.install()
         self._ready = {"type": "ready", "python": sys.version.split()[0], "ipython": release.version,
                        "banner": self._shell.banner[:2000]}
-        self._kernel.banner = self._shell.banner
 
     def _preload(self, names):
         for name in names:
@@ -121,6 +116,7 @@ class Worker:
     # --- the loop
 
     def run(self):
+        self._handle_forks()
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         self._loop = loop
@@ -162,9 +158,9 @@ class Worker:
                 self._wakeup = None
             self._interrupts.taken = True
             header, buffers = inbox.popleft()
-            await self._serve_one(header, buffers)
+            await self.serve_one(header, buffers)
 
-    async def _serve_one(self, header, buffers):
+    async def serve_one(self, header, buffers):
         kind = header["type"]
         if kind == "execute":
             await self._execute(header)

@@ -1,0 +1,118 @@
+"""What a fork of the zygote does: it walks into its jail, and wakes there as if it were a program that was just started."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+
+PR_SET_NAME = 15
+BEFORE_WARDEN = 4  # arguments of a plan: the program and its options -I -S -B
+
+found_on_host = set()  # folders of sys.path
+reopened = {}  # descriptor → device: held by a library, closed on the way into the jail, and there again inside
+
+
+def become_first(library, warden, descriptors):
+    """In the fork: the jail's supervisor, which stays in C, and its first process, which comes back."""
+    status = 1
+    try:
+        ctypes.pythonapi.PyOS_BeforeFork()
+        library.cellblock_enter(*descriptors)
+        ctypes.pythonapi.PyOS_AfterFork_Child()
+        wake(library)
+        warden.main()
+        status = 0
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def texts(function):
+    found = []
+    while (text := function(len(found))) is not None:
+        found.append(text)
+    return found
+
+
+def wake(library):
+    """What another program's start would have brought about."""
+    arguments, variables = texts(library.cellblock_argument), texts(library.cellblock_variable)
+    library.cellblock_forget_plan()
+    set_variables(dict(text.split(b"=", 1) for text in variables))
+    sys.orig_argv = [os.fsdecode(text) for text in arguments]
+    sys.argv = sys.orig_argv[BEFORE_WARDEN:]
+    ctypes.pythonapi.prctl(PR_SET_NAME, os.path.basename(arguments[0])[:15], 0, 0, 0)
+    reopen_devices()
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.path[:] = [path for path in sys.path if path not in found_on_host or os.path.exists(path)]
+    renew_chance()
+
+
+def set_variables(wanted):
+    """Most are as they should be already."""
+    variables = os.environb
+    for name in variables.keys() - wanted.keys():
+        del variables[name]
+    for name, value in wanted.items():
+        if variables.get(name) != value:
+            variables[name] = value
+
+
+def reopen_devices():
+    """Else another file would get the number, and be closed by whom it doesn't belong to."""
+    for number, path in reopened.items():
+        fd = os.open(path, os.O_RDWR if path == "/dev/null" else os.O_RDONLY)
+        if fd != number:
+            os.dup2(fd, number, inheritable=False)
+            if fd not in reopened:
+                os.close(fd)
+
+
+def renew_chance():
+    """No two sandboxes draw the same numbers. `random` has seen to itself, after the fork."""
+    modules = sys.modules
+    if "_ssl" in modules:  # a fork is told by its process id, which all jails share
+        modules["_ssl"].RAND_add(os.urandom(48), 48.0)
+    if "numpy.random" in modules:
+        modules["numpy.random"].seed()
+
+
+# --- before the fork
+
+def forget_chance():
+    """What is drawn once, when it is needed."""
+    renew_chance()  # OpenSSL's generator comes into being, which takes longer than all the rest here
+    modules = sys.modules
+    if "tempfile" in modules:
+        modules["tempfile"]._name_sequence = None
+    if "uuid" in modules:
+        modules["uuid"]._node = modules["uuid"]._last_timestamp = None
+
+
+def forget_places(shown):
+    """Folders that were found on the host; but those that a sandbox sees too, as they are here."""
+    for path in list(sys.path_importer_cache):
+        if not path.startswith(shown):
+            del sys.path_importer_cache[path]
+    if "importlib.metadata" in sys.modules:
+        with contextlib.suppress(TypeError):  # Python 3.9 keeps nothing there
+            sys.modules["importlib.metadata"].MetadataPathFinder.invalidate_caches()
+    if "tempfile" in sys.modules:
+        sys.modules["tempfile"].tempdir = None
+    if "matplotlib" in sys.modules:
+        for name in ("get_configdir", "get_cachedir"):
+            forget_value(getattr(sys.modules["matplotlib"], name, None))
+
+
+def forget_value(function):
+    """Of matplotlib's own decorator for a function that is called once."""
+    names = getattr(getattr(function, "__code__", None), "co_freevars", ())
+    if "called" in names:
+        function.__closure__[names.index("called")].cell_contents = False

@@ -1,0 +1,203 @@
+"""What a zygote imports before it forks, and what it is refused for.
+
+All of its memory can be read by cells, and is there in each of its forks.
+"""
+
+import ctypes
+import gc
+import importlib
+import os
+import sys
+import time
+
+import zygote_memory
+from zygote_fork import forget_chance, forget_places, found_on_host, reopened
+
+ZYGOTE_FILES = ("warden.py", "zygote.py", "zygote_fork.py", "zygote_imports.py", "zygote_memory.py",
+                "zygote_rehearsal.py")
+OURS = (0, 1, 2, 3)  # descriptors
+PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+
+views = set()  # descriptors of mount namespaces, during the imports
+
+
+class Refused(Exception):
+    """This Python can't be kept warm. The reason is for the user."""
+
+
+# --- imports
+
+def import_worker(task):
+    """What every sandbox needs: the warden, the worker and IPython."""
+    try:
+        import warden
+        from cellblock_worker import figures, startup
+        startup.find_ipython()
+        figures.choose_backend()
+        for name in sorted(os.listdir(os.path.join(task["worker"], "cellblock_worker"))):
+            if name.endswith(".py") and name != "__init__.py":
+                importlib.import_module("cellblock_worker." + name[:-3])
+    except ImportError as error:
+        raise Refused(str(error)) from None
+    except Exception as error:  # CannotStart among them
+        raise Refused("%s: %s" % (type(error).__name__, error)) from None
+    warden.site_is_done = True
+    import_what_comes_later()
+    return warden
+
+
+def import_what_comes_later():
+    """Modules that a first cell would import."""
+    for name in ("asyncio", "traceback", "inspect", "pprint", "_ssl", "IPython.core.completerlib"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            pass
+
+
+def import_preload(names):
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except BaseException as error:
+            raise Refused("the module %s of the policy's `preload` can't be imported: %s: %s"
+                          % (name, type(error).__name__, error)) from None
+        check_alone("the module %s of the policy's `preload`" % name)
+
+
+# --- what must not be shared between sandboxes
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+
+def end_idle_threads():
+    """Libraries like OpenBLAS end their threads before a fork, and start them again when they have work."""
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def check_alone(who):
+    """No thread, descriptor or memory that forks would share or miss."""
+    if threads() > 1:
+        end_idle_threads()
+    if threads() > 1:
+        raise Refused("%s leaves a thread running, which a fork would miss" % who)
+    for fd, path in open_files():
+        if path not in PLAIN_DEVICES:
+            raise Refused("%s keeps a file open, which sandboxes would share: %s" % (who, path))
+        reopened[fd] = path
+    shared = shared_memory()
+    if shared:
+        raise Refused("%s has memory that sandboxes would share: %s" % (who, shared))
+
+
+def open_files():
+    """[(descriptor, where it leads)], but for our own."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        if int(name) in OURS or int(name) in views:
+            continue
+        try:
+            found.append((int(name), os.readlink("/proc/self/fd/" + name)))
+        except OSError:
+            pass  # the listing's own
+    return found
+
+
+def shared_memory():
+    """The first mapping that could be written to for all; None: there is none. Files of /usr are nobody's to write."""
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            part = line.split(None, 5)
+            if part[1][3] == "s" and not (part[1][1] == "-" and len(part) > 5 and part[5].startswith("/usr/")):
+                return part[5].strip() if len(part) > 5 else "without a name"
+    return None
+
+
+def shown_places(task):
+    return tuple(place.rstrip("/") + "/" for place in ("/usr", "/lib", task["inside"], *task["prefixes"]))
+
+
+def check_origins(task):
+    """What is in memory, cells can read: so no code from where the jail shows nothing."""
+    places = shown_places(task)
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if not isinstance(file, str) or name == "__main__":
+            continue
+        ways = (os.path.abspath(file), os.path.realpath(file))
+        if not any(way.startswith(places) for way in ways):
+            raise Refused("the module %s comes from %s, which a sandbox doesn't see" % (name, file))
+
+
+# --- is it still the same on disk?
+
+def stamps(task, since):
+    """[[path, stamp]]: the program, the worker's files, and each folder that modules came from."""
+    worker = os.path.join(task["worker"], "cellblock_worker")
+    paths = {os.path.realpath(sys.executable), task["library"], task["worker"], worker,
+             *(os.path.join(task["worker"], name) for name in ZYGOTE_FILES)}
+    paths.update(os.path.join(worker, name) for name in os.listdir(worker) if name.endswith(".py"))
+    paths.update(path for path in sys.path if os.path.isdir(path))
+    for module in list(sys.modules.values()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and os.path.isfile(file):
+            paths.add(os.path.dirname(file))
+    found = []
+    for path in sorted(paths):
+        info = os.stat(path)
+        if info.st_mtime_ns > since:
+            raise Refused("%s was changed during the imports" % path)
+        found.append([path, "%d:%d:%d:%d" % (info.st_dev, info.st_ino, *divmod(info.st_mtime_ns, 10 ** 9))])
+    return found
+
+
+# --- preparation
+
+def load_library(path):
+    library = ctypes.PyDLL(path)  # the interpreter stays locked during a call: a fork comes back from one
+    library.cellblock_shield.argtypes = [ctypes.c_char_p]
+    library.cellblock_argument.restype = library.cellblock_variable.restype = ctypes.c_char_p
+    if not library.cellblock_usable():
+        raise Refused("this kernel doesn't tell where libc keeps a thread's number (CONFIG_CHECKPOINT_RESTORE)")
+    if not hasattr(os, "pidfd_open"):
+        raise Refused("Python 3.9 or later is needed")
+    return library
+
+
+def prepare(task):
+    """(library, warden, stamps)."""
+    begun = time.time_ns()
+    os.chdir("/")
+    library = load_library(task["library"])
+    view = None
+    if task["shield"]:
+        view = library.cellblock_shield(os.fsencode(task["scratch"]))
+        if view < 0:
+            raise Refused("no read-only view of the host can be made for the imports")
+        views.add(view)
+    os.environ["MPLCONFIGDIR"] = os.environ["TMPDIR"] = task["scratch"]
+    import site
+    site.main()
+    warden = import_worker(task)
+    from cellblock_worker import parts
+    parts.make_early()
+    check_alone("IPython")
+    import_preload(task["preload"])
+    import zygote_rehearsal
+    zygote_rehearsal.rehearse(lambda: check_alone("a cell for practice"))
+    check_origins(task)
+    found = stamps(task, begun)
+    if view is not None and library.cellblock_unshield(view) != 0:
+        raise Refused("the read-only view of the host can't be left")
+    views.clear()
+    found_on_host.update(path for path in sys.path if os.path.exists(path))
+    forget_places(shown_places(task))
+    forget_chance()
+    gc.collect()
+    gc.freeze()
+    zygote_memory.settle()
+    return library, warden, found
