@@ -47,6 +47,11 @@ public:
             std::memcpy(&number, part.data(), sizeof number);
         }
     }
+    void read(bool& flag) {
+        std::uint8_t byte = 0;
+        read(byte);
+        flag = byte != 0;
+    }
     void read(std::string& text) { text = next(count()); }
     template <class T>
     void read(std::vector<T>& list) {

@@ -1,0 +1,38 @@
+// What the daemon is asked and what it answers: requests, plans, sandboxes that are given.
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <string_view>
+
+#include "sandbox/daemon/request.h"
+#include "sandbox/jail/cgroup.h"
+#include "sandbox/jail/plan_bytes.h"
+
+using namespace cellblock::sandbox;
+
+namespace {
+
+void must(bool holds) {
+    if (!holds) {
+        std::abort();
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+    if (const auto request = daemon::request_from(bytes)) {
+        const auto again = daemon::request_from(daemon::to_bytes(*request));
+        must(again.has_value() && daemon::key_of(*again, "") == daemon::key_of(*request, ""));
+    }
+    if (const auto plan = jail::plan_from_bytes(bytes)) {
+        const std::string copy = jail::plan_to_bytes(*plan);
+        const auto again = jail::plan_from_bytes(copy);
+        must(again != nullptr && jail::plan_to_bytes(*again) == copy);
+    }
+    if (const auto given = daemon::given_from(bytes)) {
+        (void)jail::Cgroup::from_bytes(given->cgroup);
+    }
+    return 0;
+}
