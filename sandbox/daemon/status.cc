@@ -1,6 +1,7 @@
 // Figures for people and machines.
 #include "sandbox/daemon/status.h"
 
+#include <cmath>
 #include <cstdio>
 #include <sstream>
 
@@ -14,9 +15,10 @@ using nlohmann::ordered_json;
 
 // Of sorted samples; the nearest rank.
 double quantile(const std::vector<double>& samples, double part) {
-    return samples.empty()
-               ? 0
-               : samples[static_cast<std::size_t>(part * static_cast<double>(samples.size() - 1) + 0.5)];
+    if (samples.empty()) {
+        return 0;
+    }
+    return samples[static_cast<std::size_t>(std::lround(part * static_cast<double>(samples.size() - 1)))];
 }
 
 ordered_json times(const std::vector<double>& samples) {

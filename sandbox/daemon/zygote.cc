@@ -240,10 +240,9 @@ std::string Zygote::changed_file() const {
 bool Zygote::fork(std::uint64_t number, const std::vector<UniqueFd>& theirs) {
     ByteWriter out;
     out.add(number);
-    std::vector<int> numbers;
-    for (const auto& fd : theirs) {
-        numbers.push_back(fd.get());
-    }
+    std::vector<int> numbers(theirs.size());
+    std::transform(theirs.begin(), theirs.end(), numbers.begin(),
+                   [](const UniqueFd& fd) { return fd.get(); });
     if (!send_message(socket_.get(), "c" + out.take(), numbers)) {
         return false;
     }

@@ -227,11 +227,26 @@ def children_of(pid):
     return found
 
 
+def sandbox_of(process):
+    """The supervisor of its sandbox, once there is one: it holds a pidfd."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        for file in pathlib.Path("/proc/%d/fdinfo" % process.pid).iterdir():
+            try:
+                pids = [int(line.split()[1]) for line in file.read_text().splitlines() if line.startswith("Pid:")]
+                if any(pid > 0 and pathlib.Path("/proc/%d/comm" % pid).read_text() == "cellblock-jail\n" for pid in pids):
+                    return pids[0]
+            except OSError:
+                continue
+        time.sleep(0.02)
+    raise AssertionError("it did not start")
+
+
 def family(process, warm=WARM):
     """The pids of host, supervisor, PID 1 and worker, once they are there."""
     end = time.monotonic() + 20
     while time.monotonic() < end:
-        line = [process.pid] + (supervisors()[-1:] if warm else [])
+        line = [process.pid] + ([sandbox_of(process)] if warm else [])
         while (below := children_of(line[-1])):
             line.append(below[0])
         if len(line) >= 4:

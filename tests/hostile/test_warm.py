@@ -10,7 +10,7 @@ import tempfile
 import time
 
 import pytest
-from jails import DAEMONS, PROGRAM, PYTHON, USERS, Host, as_user, nothing_left, sandboxes_left, zygotes
+from jails import DAEMONS, PROGRAM, PYTHON, USERS, Host, as_user, nothing_left, sandbox_of, zygotes
 
 
 @pytest.fixture(params=USERS)
@@ -199,7 +199,7 @@ def test_kill_9_of_daemon_or_zygote_harms_no_cell(alone, victim):
     process = alone.start(policy=None, python=PYTHON)  # as is_warm() does, so that no other is started first
     process.stdin.write(CELL)
     process.stdin.close()
-    supervisor = sandbox_of(alone, process)
+    supervisor = sandbox_of(process)
     zygote = parent_of(supervisor)
     os.kill(zygote if victim == "zygote" else parent_of(zygote), signal.SIGKILL)
     out = process.stdout.read()
@@ -211,25 +211,6 @@ def test_kill_9_of_daemon_or_zygote_harms_no_cell(alone, victim):
     assert victim == "daemon" or "gone: it ended" in ask(alone, "status")
     DAEMONS.known.clear()
     assert is_warm(alone)  # by a new one
-
-
-def sandbox_of(host, process):
-    """The supervisor of its sandbox, once there is one: it holds a pidfd."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        for file in pathlib.Path("/proc/%d/fdinfo" % process.pid).iterdir():
-            try:
-                found = [line.split()[1] for line in file.read_text().splitlines() if line.startswith("Pid:")]
-            except OSError:
-                continue
-            if found and int(found[0]) > 0 and name_of(found[0]) == "cellblock-jail":
-                return int(found[0])
-        time.sleep(0.02)
-    raise AssertionError("it did not start")
-
-
-def name_of(pid):
-    return pathlib.Path("/proc/%s/comm" % pid).read_text().strip()
 
 
 def parent_of(pid):
