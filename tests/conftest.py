@@ -96,13 +96,12 @@ def nothing_left(request):
 def pytest_runtestloop(session):
     """In the process that has the workers: what they left counts as an error, told like a test's."""
     before = leftovers.Snapshot()
-    done = yield
-    if session.config.pluginmanager.hasplugin("dsession") and done.excinfo is None:
-        left = before.wait_clean()
-        if left:
-            session.config.hook.pytest_runtest_logreport(report=pytest.TestReport(
-                "tests/conftest.py::nothing_left", ("tests/conftest.py", None, "nothing_left"), {}, "failed",
-                "left behind: %s" % left, "teardown"))
+    yield
+    left = before.wait_clean() if session.config.pluginmanager.hasplugin("dsession") else {}
+    if left:
+        session.config.hook.pytest_runtest_logreport(report=pytest.TestReport(
+            "tests/conftest.py::nothing_left", ("tests/conftest.py", None, "nothing_left"), {}, "failed",
+            "left behind: %s" % left, "teardown"))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,14 +10,15 @@ import re
 
 from xdist.scheduler import LoadScopeScheduling
 
-# What takes a minute or more, the longest first, so that no long one comes last.
-LONG = ("browser/", "protocol/test_debugger_faults", "hostile/test_packages", "limits/test_deadlines", "limits/test_packages",
+# What takes half a minute or more, the longest first, so that no long one comes last.
+LONG = ("browser/", "hostile/test_packages", "limits/test_deadlines", "limits/test_packages", "protocol/test_debugger_faults",
         "hostile/test_neighbours", "hostile/test_warm", "limits/test_output_floods", "hostile/test_contained.py",
-        "limits/test_deaths", "newest/")
+        "limits/test_deaths", "hostile/test_exhaustion", "hostile/test_channel", "hostile/test_doctor", "newest/")
 
 # Last, one after another, while nothing else runs. A kernel that starts sweeps away what others left, so whoever looks
-# for that must be the only one to start kernels.
-ALONE = ("limits/test_kill_9", "hostile/test_nothing_left", "hostile/test_exhaustion.py::test_a_fork_bomb_that_never_stops")
+# for that must be the only one to start kernels; the hour compares what comes when.
+ALONE = ("limits/test_kill_9", "hostile/test_nothing_left", "hostile/test_exhaustion.py::test_a_fork_bomb_that_never_stops",
+         "hour/test_hour")
 
 # What tests/run makes beside the tests, and who needs it: not before the rest, unless it is there.
 BESIDE = (("pypi", "browser/|newest/|hour/"), ("sanitize", r"unit/.*\[sanitize-|fuzz/.*-sanitize\]"), ("tidy", "clang_tidy"))
