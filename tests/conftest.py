@@ -96,8 +96,9 @@ def nothing_left(request):
 def pytest_runtestloop(session):
     """In the process that has the workers: what they left counts as an error, told like a test's."""
     before = leftovers.Snapshot()
-    yield
-    left = before.wait_clean() if session.config.pluginmanager.hasplugin("dsession") else {}
+    ended = yield
+    has_workers = session.config.pluginmanager.hasplugin("dsession")
+    left = before.wait_clean() if has_workers and not ended.excinfo else {}
     if left:
         session.config.hook.pytest_runtest_logreport(report=pytest.TestReport(
             "tests/conftest.py::nothing_left", ("tests/conftest.py", None, "nothing_left"), {}, "failed",
