@@ -72,18 +72,43 @@ def pytest_runtest_teardown(item):
 
 # --- nothing is left behind
 
+def is_one_of_several(config):
+    return hasattr(config, "workerinput")
+
+
 @pytest.fixture(scope="session", autouse=True)
-def nothing_left():
+def nothing_left(request):
+    """Of several workers each answers for its processes; the rest is looked for when all are done."""
     leftovers.become_subreaper()
     before = leftovers.Snapshot()
     kept = set(leftovers.descendants(os.getpid()))
-    yield before
+    yield
     leftovers.wait_until(lambda: not leftovers.reap_adopted(kept), 5)
     left = leftovers.reap_adopted(kept)
     for pid in left:
         os.kill(pid, signal.SIGKILL)
     assert not left, "processes outlived their kernels: %s" % left
-    assert not before.wait_clean(), "left behind: %s" % before.wait_clean(0)
+    if not is_one_of_several(request.config):
+        assert not before.wait_clean(), "left behind: %s" % before.wait_clean(0)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtestloop(session):
+    """In the process that has the workers: what they left counts as an error, told like a test's."""
+    before = leftovers.Snapshot()
+    ended = yield
+    has_workers = session.config.pluginmanager.hasplugin("dsession")
+    left = before.wait_clean() if has_workers and not ended.excinfo else {}
+    if left:
+        session.config.hook.pytest_runtest_logreport(report=pytest.TestReport(
+            "tests/conftest.py::nothing_left", ("tests/conftest.py", None, "nothing_left"), {}, "failed",
+            "left behind: %s" % left, "teardown"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from support.lanes import Lanes
+    return Lanes(config, log)
 
 
 # --- the program and its users

@@ -11,6 +11,8 @@ import tempfile
 import textwrap
 import time
 
+from support.leftovers import descendants
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("CELLBLOCK", str(ROOT / "build" / "cellblock"))
 PYTHON = "/usr/bin/python3"
@@ -162,8 +164,9 @@ def belongs(pid, folder):
 
 
 def zygotes():
-    """The processes that warm sandboxes are forks of, of all users."""
-    every = {entry[0]: entry for entry in processes()}
+    """The processes that warm sandboxes are forks of, of all users; other workers' tests have their own."""
+    mine = descendants(os.getpid())
+    every = {entry[0]: entry for entry in processes() if entry[0] in mine}
     return [pid for pid, parent, _, text in every.values()
             if b"worker/zygote.py" in text and b"cellblock\0daemon" in every.get(parent, (0, 0, "", b""))[3]]
 

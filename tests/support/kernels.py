@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import pwd
+import random
 import shlex
 import shutil
 import signal
@@ -28,6 +29,7 @@ CHOSEN = os.environ.get("CELLBLOCK_TEST_KERNEL", "cellblock")
 IPYKERNEL = [PYTHON, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
 ORDINARY_USER = "nobody"
 NO_NAMESPACES = "clone3,unshare:EPERM"  # as container engines refuse them: C libraries know this of clone3
+FIRST_PORT, PORTS_OF_A_WORKER = 10000, 2000
 PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 
 
@@ -96,10 +98,32 @@ class Place:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
+def _ports_to_try():
+    """Each worker of tests/run has ports of its own, none of which the system gives away by itself."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10
+    start = random.randrange(PORTS_OF_A_WORKER)
+    while True:
+        start += 1
+        yield FIRST_PORT + worker * PORTS_OF_A_WORKER + start % PORTS_OF_A_WORKER
+
+
+_untried = _ports_to_try()
+
+
+def _hold_a_port():
+    for _ in range(PORTS_OF_A_WORKER):
+        held = socket.socket()
+        try:
+            held.bind(("127.0.0.1", next(_untried)))
+            return held
+        except OSError:
+            held.close()
+    raise AssertionError("no free port")
+
+
 def free_ports(count):
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
+    """They stay free until a kernel takes them: nobody else asks for them by then."""
+    held = [_hold_a_port() for _ in range(count)]
     ports = [one.getsockname()[1] for one in held]
     for one in held:
         one.close()

@@ -1,0 +1,74 @@
+"""Tests side by side: which stay together, which come first, which have the machine to themselves.
+
+tests/run's workers, each a process of pytest-xdist, take one group of tests after another; this is the order. A group is
+a file, since a file's tests share a kernel. With one worker, or by hand, none of this applies.
+"""
+
+import os
+import pathlib
+import re
+
+from xdist.scheduler import LoadScopeScheduling
+
+# What takes half a minute or more, the longest first, so that no long one comes last.
+LONG = ("browser/", "hostile/test_packages", "limits/test_deadlines", "limits/test_packages", "protocol/test_debugger_faults",
+        "hostile/test_neighbours", "hostile/test_warm", "limits/test_output_floods", "hostile/test_contained.py",
+        "limits/test_deaths", "hostile/test_exhaustion", "hostile/test_channel", "hostile/test_doctor", "newest/")
+
+# Last, one after another, while nothing else runs. A kernel that starts sweeps away what others left, so whoever looks
+# for that must be the only one to start kernels; the hour compares what comes when.
+ALONE = ("limits/test_kill_9", "hostile/test_nothing_left", "hostile/test_exhaustion.py::test_a_fork_bomb_that_never_stops",
+         "hour/test_hour")
+
+# What tests/run makes beside the tests, and who needs it: not before the rest, unless it is there.
+BESIDE = (("pypi", "browser/|newest/|hour/"), ("sanitize", r"unit/.*\[sanitize-|fuzz/.*-sanitize\]"), ("tidy", "clang_tidy"))
+
+TOGETHER = ("browser/",)  # one browser and one JupyterLab at a time
+
+
+def _needs(nodeid):
+    return next((name for name, who in BESIDE if re.search(who, nodeid)), "")
+
+
+def _is_there(name):
+    folder = os.environ.get("CELLBLOCK_BESIDE")
+    return not name or not folder or pathlib.Path(folder, name + ".status").exists()
+
+
+def group_of(nodeid):
+    """FILE@WHAT_IT_NEEDS."""
+    if any(one in nodeid for one in ALONE):
+        return "alone"
+    file = next((one for one in TOGETHER if one in nodeid), nodeid.split("::")[0])
+    return file + "@" + _needs(nodeid)
+
+
+def rank_of(group):
+    place = next((place for place, one in enumerate(LONG) if one in group), len(LONG))
+    return group == "alone", not _is_there(group.partition("@")[2]), place
+
+
+class Lanes(LoadScopeScheduling):
+    """Gives the groups to the workers, those of ALONE to the last one that is left, when the others are done."""
+
+    def _split_scope(self, nodeid):
+        return group_of(nodeid)
+
+    def _assign_work_unit(self, node):
+        group = min(self.workqueue, key=rank_of)
+        if group == "alone" and any(self._pending_of(work) for one, work in self.assigned_work.items() if one is not node):
+            return
+        self.workqueue.move_to_end(group, last=False)
+        super()._assign_work_unit(node)
+
+    def _reschedule(self, node):
+        others = [one for one in self.nodes if one is not node and not one.shutting_down]
+        if list(self.workqueue) == ["alone"] and others and not node.shutting_down:
+            node.shutdown()  # a worker keeps its last test until it hears what comes next
+        else:
+            super()._reschedule(node)
+
+    def mark_test_complete(self, node, item_index, duration=0):
+        super().mark_test_complete(node, item_index, duration)
+        for one in self.nodes:
+            self._reschedule(one)
