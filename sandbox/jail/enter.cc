@@ -14,6 +14,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 
 #include "sandbox/jail/calls.h"
@@ -30,13 +31,18 @@ Failure failed(Step step, std::size_t index = 0) {
     return {step, static_cast<std::int32_t>(index), errno != 0 ? errno : EIO};
 }
 
-Failure join_cgroups(const JailPlan& plan) {
-    for (std::size_t i = 0; i < plan.cgroup_procs.size(); ++i) {
-        if (!write_file(plan.cgroup_procs[i].c_str(), "0", 1)) {
-            return failed(Step::join_cgroup, i);
-        }
+// The parent joins the cgroups for us.
+Failure await_cgroups(const JailDescriptors& descriptors) {
+    char told = 0;
+    ssize_t size = 0;
+    do {
+        size = ::read(descriptors.parent, &told, 1);
+    } while (size < 0 && errno == EINTR);
+    if (size != 1 || told != kJoined) {
+        errno = ESRCH;
+        return failed(Step::parent_gone);
     }
-    return {};
+    return ::unshare(CLONE_NEWCGROUP) == 0 ? Failure{} : failed(Step::cgroup_namespace);
 }
 
 Failure name_host() {
@@ -73,7 +79,7 @@ Failure watch_parent(const JailDescriptors& descriptors) {
         return failed(Step::watch_parent);
     }
     pollfd parent{descriptors.parent, POLLIN, 0};
-    if (::poll(&parent, 1, 0) != 0) {
+    if (::poll(&parent, 1, 0) != 0 && (parent.revents & ~POLLIN) != 0) {
         errno = ESRCH;
         return failed(Step::parent_gone);
     }
@@ -110,6 +116,17 @@ unsigned long long jail_namespaces(const Identity& identity, bool host_network) 
            (identity.privileged ? 0ULL : CLONE_NEWUSER);
 }
 
+Failure join_cgroups(const JailPlan& plan, pid_t process) {
+    char number[16];
+    const int size = std::snprintf(number, sizeof number, "%d", process);
+    for (std::size_t i = 0; i < plan.cgroup_procs.size(); ++i) {
+        if (!write_file(plan.cgroup_procs[i].c_str(), number, static_cast<std::size_t>(size))) {
+            return failed(Step::join_cgroup, i);
+        }
+    }
+    return {};
+}
+
 Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
     if (const auto failure = watch_parent(descriptors); failure.happened()) {
         return failure;
@@ -117,12 +134,6 @@ Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
     if (const auto failure = plan.identity.privileged ? Failure{} : map_first_user(plan.identity);
         failure.happened()) {
         return failure;
-    }
-    if (const auto failure = join_cgroups(plan); failure.happened()) {
-        return failure;
-    }
-    if (::unshare(CLONE_NEWCGROUP) != 0) {
-        return failed(Step::cgroup_namespace);
     }
     ::setsid();
     ::umask(022);
@@ -133,6 +144,9 @@ Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
         return failure;
     }
     if (const auto failure = build_root(plan); failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = await_cgroups(descriptors); failure.happened()) {
         return failure;
     }
     if (const auto failure = set_streams(descriptors); failure.happened()) {

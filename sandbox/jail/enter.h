@@ -3,11 +3,13 @@
 // Purpose: enter() runs in a process that was already cloned into its new
 // namespaces and does all that is left up to, but not including, exec. It
 // serves a process that starts Python cold as well as a fork of a warm one.
-// Order: cgroups, first user map, names, network, root, streams, last user
+// Order: first user map, names, network, root, cgroups, streams, last user
 // namespace, limits, capabilities, Landlock, filter.
 // Threads: the calling process has one; no allocation, locks or exceptions.
 // Failure: the step and errno. The process must then end: it is half a jail.
 #pragma once
+
+#include <sys/types.h>
 
 #include "sandbox/jail/plan.h"
 #include "sandbox/jail/report.h"
@@ -21,6 +23,13 @@ struct JailDescriptors {
     int output = -1;
     int parent = -1;  // a pipe whose other end the parent holds: its end of file is the parent's
 };
+
+// Puts a process into the plan's cgroups: by its number, or the caller.
+Failure join_cgroups(const JailPlan& plan, pid_t process = 0);
+
+// What the parent writes to the pipe once the process is in its cgroups. Linux waits in there for
+// milliseconds, and the process builds its root meanwhile.
+constexpr char kJoined = 'j';
 
 // The namespaces that the process must have been cloned into.
 unsigned long long jail_namespaces(const Identity& identity, bool host_network = false);

@@ -219,6 +219,9 @@ public:
             send_report(control_, report_);
             ended_ = true;
         }
+        if (child_ > 0 && !plan_.contained) {
+            let_in(parent[1]);
+        }
         ::close(parent[0]);  // the other end stays open for as long as we live
         ::close(descriptors.warden);
         ::close(descriptors.output_write);
@@ -244,6 +247,21 @@ public:
     }
 
 private:
+    // The child waits for it, once it has built its root.
+    void let_in(int pipe) {
+        report_.failure = join_cgroups(plan_, child_);
+        if (!report_.failure.happened() && ::write(pipe, &kJoined, 1) == 1) {
+            return;
+        }
+        pollfd end{pidfd_, POLLIN, 0};
+        if (::poll(&end, 1, 0) > 0) {
+            return;  // it has told why itself
+        }
+        report_.kind = ReportKind::setup_failed;
+        send_report(control_, report_);
+        kill_child();
+    }
+
     void obey() {
         char command = 0;
         const ssize_t size = ::recv(control_, &command, 1, MSG_DONTWAIT);

@@ -44,8 +44,10 @@ def wake(library):
     arguments, variables = texts(library.cellblock_argument), texts(library.cellblock_variable)
     library.cellblock_forget_plan()
     set_variables(dict(text.split(b"=", 1) for text in variables))
-    sys.orig_argv = [os.fsdecode(text) for text in arguments]
-    sys.argv = sys.orig_argv[BEFORE_WARDEN:]
+    program = [os.fsdecode(text) for text in arguments]
+    sys.argv = program[BEFORE_WARDEN:]
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv = program
     ctypes.pythonapi.prctl(PR_SET_NAME, os.path.basename(arguments[0])[:15], 0, 0, 0)
     reopen_devices()
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)

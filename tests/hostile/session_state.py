@@ -19,7 +19,7 @@ import warnings
 OWN = ("text", "tell", "of_the_shell", "of_the_process", "of_libraries", "OWN", "MASKS", "LINKS", "PARTS", "SYS")
 MASKS = ((r"0x[0-9a-f]{6,}|object at [0-9a-f]{8,}", "PLACE"), (r"cellblock-test-\w+", "TEST"), (r"ipykernel_\d+", "CELLS"))
 LINKS = ("parent", "shell", "channel", "_channel", "_interrupts", "pipes", "questions", "packages", "reserve", "log",
-         "manager", "exec_result", "_trait_notifiers", "_cross_validation_lock", "_sent_at", "_orig_sys_modules_main_mod")
+         "manager", "banner", "exec_result", "_trait_notifiers", "_cross_validation_lock", "_sent_at", "_orig_sys_modules_main_mod")
 PARTS = ("Completer", "InteractiveTB", "alias_manager", "builtin_trap", "compile", "db", "display_formatter", "display_pub",
          "display_trap", "displayhook", "events", "extension_manager", "history_manager", "inspector", "kernel", "logger",
          "magics_manager", "payload_manager", "prefilter_manager", "profile_dir")
@@ -93,7 +93,7 @@ def of_libraries():
         found["figures"] = pyplot.get_fignums()
     if "pandas" in modules:
         pandas = modules["pandas"]
-        found["pandas"] = {key: text(pandas.get_option(key)) for key in ("display.max_rows", "plotting.backend", "io.excel.xlsx.writer")}
+        found["pandas"] = {key: text(pandas.get_option(key)) for key in ("display.max_rows", "plotting.backend")}
     if "numpy" in modules:
         found["numpy"] = [text(modules["numpy"].geterr()), text(modules["numpy"].get_printoptions())]
     return found

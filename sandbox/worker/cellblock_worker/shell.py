@@ -121,7 +121,8 @@ class ZMQInteractiveShell(InteractiveShell):
         if self.ipython_dir != directory:
             self.ipython_dir = directory
             self.profile_dir.location = os.path.join(directory, "profile_default")
-            self.db = type(self.db)(os.path.join(self.profile_dir.location, "db"))
+            if "db" in vars(self):  # newer IPythons make it when it is asked for
+                self.db = type(self.db)(os.path.join(self.profile_dir.location, "db"))
             self.history_manager.hist_file = self.history_manager._get_hist_file_name()
         self.starting_dir = os.getcwd()
         self.init_pushd_popd_magic()
