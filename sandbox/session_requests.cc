@@ -97,9 +97,9 @@ void Session::Impl::dispatch_when_ready() {
     }
     current_->sent = true;
     current_->sent_at = now_();
-    current_->used_before = host_.usage();
     current_->ladder.emplace(current_->sent_at, current_->time, policy().limits.grace_time);
     host_.send(std::move(current_->bytes));
+    current_->used_before = host_.usage();  // while the worker wakes up, as this takes as long
     set_clock();
 }
 

@@ -50,7 +50,18 @@ void Publisher::publish(const std::string& type, const std::string& parent, std:
     message.metadata = std::move(metadata);
     message.content = std::move(content);
     message.buffers = std::move(buffers);
-    sockets_.send(Channel::iopub, wire_.serialise(std::move(message)));
+    held_.push_back(wire_.serialise(std::move(message)));
+    if (!holding_) {
+        release();
+    }
+}
+
+void Publisher::release() {
+    holding_ = false;
+    for (auto& frames : held_) {
+        sockets_.send(Channel::iopub, std::move(frames));
+    }
+    held_.clear();
 }
 
 void Publisher::tell_starting() {
@@ -66,6 +77,7 @@ void Publisher::status(const std::string& state, const std::string& parent) {
 
 void Publisher::reply(Channel channel, const Message& request, const std::string& type, std::string content,
                       std::string metadata) {
+    release();
     Outgoing message;
     message.identities = request.identities;
     message.header = headers_.make(type);

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "kernel/server/sockets.h"
 #include "kernel/server/wire.h"
@@ -49,6 +50,11 @@ public:
     // The answer to a subscription.
     void welcome(const std::string& topic);
 
+    // What is published waits until release(), or the next reply. So a request is on its way to the sandbox
+    // before anybody is told that it is, and `busy` and `execute_input` go out as one.
+    void hold() { holding_ = true; }
+    void release();
+
 private:
     // Before the first message or after the first welcome: so a client that subscribes first hears it.
     void tell_starting();
@@ -56,6 +62,8 @@ private:
     Sockets& sockets_;
     const Wire& wire_;
     Headers headers_;
+    std::vector<Frames> held_;
+    bool holding_ = false;
     bool told_starting_ = false;
 };
 

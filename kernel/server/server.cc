@@ -36,6 +36,7 @@ void JupyterServer::start_impl(xeus::xpub_message) {
 
 void JupyterServer::run_until(const std::function<bool()>& done) {
     session_has_news_ = true;
+    parts_.publisher.release();
     while (!stopping_ && !done()) {
         turn(/*may_wait=*/true);
     }

@@ -63,7 +63,9 @@ void JupyterServer::give_to_core(Message request, Channel channel) {
     if (current_.message.type() == "execute_request") {
         prepare_execute(*content);
     }
+    parts_.publisher.hold();
     notify_shell_listener(std::move(message));
+    parts_.publisher.release();
     if (!replied_) {  // the core swallows exceptions
         parts_.publisher.reply(channel, current_.message, reply_type(current_.message.type()),
                                error_content("InternalError", "the kernel failed to handle this request"));

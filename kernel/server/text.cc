@@ -119,17 +119,13 @@ std::size_t append_special(std::string& out, std::string_view text, std::size_t 
     return at + 1;
 }
 
-std::string unquoted(std::string_view text) {
-    const json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
-    return value.is_string() ? value.get<std::string>() : std::string();
+// How long a JSON string is that has few escapes.
+std::size_t json_bytes(std::string_view text) {
+    return text.size() + text.size() / 16 + 2;
 }
 
-}  // namespace
-
 // nlohmann's own does this character by character; outputs have millions.
-std::string json_string(const std::string& text) {
-    std::string out;
-    out.reserve(text.size() + text.size() / 16 + 2);
+void append_json_string(std::string& out, std::string_view text) {
     out += '"';
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t plain_end = past_plain(text, at);
@@ -140,6 +136,19 @@ std::string json_string(const std::string& text) {
         }
     }
     out += '"';
+}
+
+std::string unquoted(std::string_view text) {
+    const json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
+    return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+}  // namespace
+
+std::string json_string(std::string_view text) {
+    std::string out;
+    out.reserve(json_bytes(text));
+    append_json_string(out, text);
     return out;
 }
 
@@ -154,12 +163,26 @@ std::string json_strings(const std::vector<std::string>& texts) {
     return out + "]";
 }
 
-ObjectText& ObjectText::raw(std::string_view name, std::string_view json_text) {
+void ObjectText::begin_member(std::string_view name, std::size_t value_bytes) {
+    constexpr std::size_t kForName = 32;
+    if (value_bytes > kForName) {
+        text_.reserve(text_.size() + name.size() + value_bytes + kForName);
+    }
     if (text_.size() > 1) {
         text_ += ',';
     }
-    text_ += json_string(std::string(name));
+    append_json_string(text_, name);
     text_ += ':';
+}
+
+ObjectText& ObjectText::text(std::string_view name, std::string_view value) {
+    begin_member(name, json_bytes(value));
+    append_json_string(text_, value);
+    return *this;
+}
+
+ObjectText& ObjectText::raw(std::string_view name, std::string_view json_text) {
+    begin_member(name, json_text.size());
     text_ += json_text;
     return *this;
 }

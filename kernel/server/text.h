@@ -16,15 +16,13 @@
 namespace cellblock::kernel {
 
 // A JSON string, quotes included.
-std::string json_string(const std::string& text);
+std::string json_string(std::string_view text);
 std::string json_strings(const std::vector<std::string>& texts);
 
 // Composes one object, member by member.
 class ObjectText {
 public:
-    ObjectText& text(std::string_view name, const std::string& value) {
-        return raw(name, json_string(value));
-    }
+    ObjectText& text(std::string_view name, std::string_view value);
     ObjectText& number(std::string_view name, std::int64_t value) { return raw(name, std::to_string(value)); }
     ObjectText& flag(std::string_view name, bool value) { return raw(name, value ? "true" : "false"); }
     // `json` is JSON text.
@@ -32,6 +30,8 @@ public:
     [[nodiscard]] std::string finish() { return std::move(text_) + "}"; }
 
 private:
+    void begin_member(std::string_view name, std::size_t value_bytes);
+
     std::string text_ = "{";
 };
 

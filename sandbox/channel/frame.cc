@@ -41,6 +41,7 @@ void FrameReader::expect(Stage stage, std::size_t bytes) {
     stage_ = stage;
     wanted_ = bytes;
     part_.clear();
+    part_.reserve(std::min(bytes, kReadBytes));  // more only when more has come
 }
 
 Status FrameReader::check_prefix() {

@@ -22,6 +22,32 @@ bool needs_a_look(unsigned char c) {
     return !is_plain(c) && (c < 0x80 || c == 0xc2 || c == 0xe2);
 }
 
+// Where the first such byte is; blocks without one are passed over as a whole, which compilers do with
+// vectors.
+std::size_t first_to_look_at(std::string_view text) {
+    constexpr std::size_t kBlock = 64;
+    std::size_t at = 0;
+    for (; at + kBlock <= text.size(); at += kBlock) {
+        unsigned odd = 0;
+        for (std::size_t i = 0; i < kBlock; ++i) {
+            const auto c = static_cast<unsigned char>(text[at + i]);
+            odd |= static_cast<unsigned>(!(c >= 0x20 && c < 0x7f) && c != '\n');
+        }
+        if (odd != 0) {
+            const auto end = text.begin() + static_cast<std::ptrdiff_t>(at + kBlock);
+            const auto found = std::find_if(
+                end - kBlock, end, [](char c) { return needs_a_look(static_cast<unsigned char>(c)); });
+            if (found != end) {
+                return static_cast<std::size_t>(found - text.begin());
+            }
+        }
+    }
+    while (at < text.size() && !needs_a_look(static_cast<unsigned char>(text[at]))) {
+        ++at;
+    }
+    return at;
+}
+
 // Whether the character that `held` begins with is unwanted, still open, or good.
 enum class Verdict { open, good, bad };
 
@@ -138,12 +164,10 @@ std::string TerminalTextFilter::filter(std::string text) {
     // Nearly all text is plain.
     std::size_t start = 0;
     if (state_ == State::text && held_.empty()) {
-        const auto odd = std::find_if(text.begin(), text.end(),
-                                      [](char c) { return needs_a_look(static_cast<unsigned char>(c)); });
-        if (odd == text.end()) {
+        start = first_to_look_at(text);
+        if (start == text.size()) {
             return text;
         }
-        start = static_cast<std::size_t>(odd - text.begin());
     }
     std::string out(text, 0, start);
     out.reserve(text.size());

@@ -122,3 +122,20 @@ def test_display_hooks_of_a_thread(host):
     result = host.execute("seen = []\nip = get_ipython()\ndef hook(m): seen.append(m['content']['data']); return None\n"
                           "ip.display_pub.register_hook(hook)\ndisplay(1)\nip.display_pub.unregister_hook(hook)\nlen(seen)")
     assert result.result == "1" and len(result.displays) == 1
+
+
+def test_a_formatter_for_a_plain_type_is_asked(host):
+    host.execute("html = get_ipython().display_formatter.formatters['text/html']")
+    assert set(host.execute("7").displays[0]["data"]) == {"text/plain"}
+    for kind in ("int", "object"):
+        host.execute("before = html.for_type(%s, lambda value: '<b>%%s</b>' %% value)" % kind)
+        assert host.execute("7").displays[0]["data"]["text/html"] == "<b>7</b>"
+        host.execute("html.pop(%s)" % kind)
+    host.execute("html.for_type_by_name('builtins', 'int', lambda value: '<i>%s</i>' % value)")
+    assert host.execute("7").displays[0]["data"]["text/html"] == "<i>7</i>"
+    host.execute("html.pop(int)")
+
+
+def test_a_plain_types_subclass_shows_itself(host):
+    host.execute("class Money(int):\n    def _repr_html_(self): return '<b>%d</b>' % self")
+    assert host.execute("Money(7)").displays[0]["data"]["text/html"] == "<b>7</b>"

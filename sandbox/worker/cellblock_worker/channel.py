@@ -53,17 +53,17 @@ class Channel:
 
     def text(self, cell, name, text):
         """Output of a stream; flushed soon, or now where there is much of it."""
-        if self._spent.get(cell, 0) > self.output_bytes:
-            return  # the host has cut it already
         run = self._run
         if run[0] != cell or run[1] != name:
+            if self._spent.get(cell, 0) > self.output_bytes:
+                return  # the host has cut it already
             run = self._run = (cell, name, [])
             self._queue.append(run)
         run[2].append(text)
         if run is not self._run:
             self._queue.append(run)  # it was taken meanwhile, perhaps without this text
-        self._waiting += len(text)
-        if self._waiting >= FLUSH_CHARACTERS:
+        waiting = self._waiting = self._waiting + len(text)
+        if waiting >= FLUSH_CHARACTERS:
             self.flush()
         elif not self.armed:
             self.arm()
@@ -145,7 +145,7 @@ class Channel:
 
     def receive(self, timeout=0.0):
         """Moves what has come to the inbox. Waits up to timeout seconds (None: for ever) for something."""
-        if not self._ready(timeout):
+        if timeout != 0 and not self._ready(timeout):
             return
         with self._interrupts:
             with self._read_lock:

@@ -5,8 +5,11 @@ import threading
 import traceback
 import warnings
 
+from IPython.core import oinspect
 from IPython.core.completer import provisionalcompleter, rectify_completions
 from IPython.utils.tokenutil import token_at_cursor
+
+from . import stub_conditions
 
 
 class Completer:
@@ -58,6 +61,7 @@ def _prepare_jedi():
         import parso.cache
         # What it would keep ends with the session, and a file cut short by a kill would end all completion.
         parso.cache._save_to_file_system = lambda *_, **__: None
+        stub_conditions.remember()
         for one in jedi.Interpreter("import os; os.pat", [{"a": ""}]).complete():
             one.type  # noqa: B018 (it is computed when it is asked for)
 
@@ -104,8 +108,9 @@ class Queries:
     def _inspect(self, header):
         name = token_at_cursor(header["code"], _cursor(header))
         try:
-            bundle = self._shell.object_inspect_mime(name, detail_level=header.get("detail", 0),
-                                                     omit_sections=header.get("omit_sections") or ())
+            with contextlib.nullcontext() if self._shell.enable_html_pager else _without_html():
+                bundle = self._shell.object_inspect_mime(name, detail_level=header.get("detail", 0),
+                                                         omit_sections=header.get("omit_sections") or ())
         except KeyError:
             return {"status": "ok", "found": False, "data": {}, "metadata": {}}
         return {"status": "ok", "found": True, "metadata": {},
@@ -122,6 +127,16 @@ class Queries:
 
     def _comm_info(self, header):
         return {"status": "ok", "comms": self._comms.info(header.get("target_name") or None)}
+
+
+@contextlib.contextmanager
+def _without_html():
+    """IPython makes everything as HTML too, which takes longer than the rest, and here nobody gets it."""
+    made, oinspect.pylight = oinspect.pylight, lambda code: ""
+    try:
+        yield
+    finally:
+        oinspect.pylight = made
 
 
 def _cursor(header):

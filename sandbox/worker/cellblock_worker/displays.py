@@ -7,6 +7,7 @@ import threading
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
+from IPython.core.formatters import BaseFormatter
 
 from . import cells, jsontext
 from .frames import FrameTooLarge
@@ -14,6 +15,8 @@ from .frames import FrameTooLarge
 BASE64_TYPES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf"))
 LARGE_TEXT = 512 * 1024  # longer texts go as a buffer, because a header is bounded
 NAME_BYTES = 1000
+# Nobody can give these a _repr_html_ or the like.
+PLAIN_TYPES = frozenset((int, float, complex, bool, str, bytes, list, tuple, dict, set, frozenset, range, type(None)))
 
 
 class DisplayFrame:
@@ -81,6 +84,15 @@ def send_display(channel, kind, data, metadata, display_id=None, count=None, buf
         print("cellblock: an output was left out: %s" % error, file=sys.stderr)
 
 
+def _silent_for(value, formatters):
+    """The MIME types that certainly have nothing for a value; asking a formatter takes longer than all else of a result."""
+    if type(value) not in PLAIN_TYPES:
+        return ()
+    return [mime for mime, one in formatters.items() if type(one).__call__ is BaseFormatter.__call__
+            and not one.singleton_printers and one.type_printers.keys().isdisjoint(type(value).__mro__)
+            and not any(module == "builtins" for module, _ in one.deferred_printers)]
+
+
 class Publisher(DisplayPublisher):
     """display() and what else publishes."""
 
@@ -143,7 +155,8 @@ class ResultHook(DisplayHook):
 
     def compute_format_data(self, result):
         before = self.shell._last_traceback
-        bundle, metadata = super().compute_format_data(result)
+        formatter = self.shell.display_formatter
+        bundle, metadata = formatter.format(result, exclude=_silent_for(result, formatter.formatters))
         if self.shell._last_traceback is not before and "text/plain" not in bundle:
             self.shell.result_failed = True
         return bundle, metadata

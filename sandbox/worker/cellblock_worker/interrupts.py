@@ -8,6 +8,7 @@ A signal that comes just before the main thread waits in the kernel (for a sleep
 handler runs only afterwards. Another thread therefore looks whether it ran (Arrivals), and sends the signal once more.
 """
 
+import _signal
 import asyncio
 import os
 import signal
@@ -33,7 +34,7 @@ class Interrupts:
     def install(self):
         """Also undoes what a cell has set."""
         self.arrivals.install()
-        if signal.getsignal(signal.SIGINT) != self._handle:
+        if _signal.getsignal(signal.SIGINT) != self._handle:  # signal's own looks for an enum first
             signal.signal(signal.SIGINT, self._handle)
 
     def in_child(self):

@@ -27,7 +27,7 @@ class Pipes:
         self._channel = channel
         self._interrupts = interrupts
         self._lock = threading.RLock()  # as the channel's
-        self._owner = None           # the thread that is draining
+        self.owner = None            # the thread that is draining
         self._readers = []
         self._writers = []
         for fd in (1, 2):
@@ -49,6 +49,7 @@ class Pipes:
         self._pending = _epoll_out_of_the_way()  # asked before every line: the cheapest way to ask
         for reader in self._readers:
             self._pending.register(reader, select.EPOLLIN)
+        self.hold_something = self._pending.poll
 
     def _restore_descriptors(self):
         for fd, writer in zip((1, 2), self._writers):
@@ -68,18 +69,18 @@ class Pipes:
         if self._channel.in_child:
             return
         # In this order: what another thread has read but not queued yet must be waited for.
-        if not self._pending.poll(0) and self._owner is None:
+        if not self.hold_something(0) and self.owner is None:
             return
-        if self._owner == threading.get_ident():
+        if self.owner == threading.get_ident():
             return  # a signal handler or finalizer printed in the midst of this
         with self._interrupts:
             with self._lock:
-                self._owner = threading.get_ident()
+                self.owner = threading.get_ident()
                 try:
                     for index, reader in enumerate(self._readers):
                         self._drain_one(index, reader)
                 finally:
-                    self._owner = None
+                    self.owner = None
 
     def _drain_one(self, index, reader):
         left = 4 * PIPE_BYTES  # more than a pipe holds: a busy child can't keep us here
@@ -154,7 +155,7 @@ class Pipes:
 
     def after_fork_in_child(self):
         self._lock = threading.RLock()
-        self._owner = None
+        self.owner = None
         self._channel.armed = True
         self._pending.close()
         for fd in (*self._readers, *self._writers, self._wake_read, self._wake_write):

@@ -25,6 +25,7 @@ class OutputStream(io.TextIOBase):
         self._stream = name
         self._fd = fd
         self._channel = channel
+        self._text = channel.text
         self._pipes = pipes
         self._checked_at = 0.0
         self._at_line_start = True
@@ -36,18 +37,19 @@ class OutputStream(io.TextIOBase):
     def write(self, text):
         if not isinstance(text, str):
             raise TypeError("write() argument must be str, not %s" % type(text).__name__)
-        channel = self._channel
-        if channel.in_child:
+        if self._channel.in_child:
             self._write_in_child(text)
             return len(text)
         if self._at_line_start or monotonic() - self._checked_at > RECENT_SECONDS:
             # What a child or C code has written to the descriptor comes first. Looking at each
             # line's begin, or after a while, is cheaper than at each piece of a line.
-            self._pipes.drain()
+            pipes = self._pipes
+            if pipes.hold_something(0) or pipes.owner:
+                pipes.drain()
             self._checked_at = monotonic()
         if text:
             self._at_line_start = text[-1] == "\n"
-            channel.text(cell_of_context(None) or cells.current(), self._stream, text)
+            self._text(cell_of_context(None) or cells.current(), self._stream, text)
         return len(text)
 
     def _write_in_child(self, text):

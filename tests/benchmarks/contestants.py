@@ -1,0 +1,114 @@
+"""The kernels that are measured beside each other, all with the Python of one environment.
+
+A Field is who takes part, with the folders and policies that they need. Ownership: it owns a private place, and in it
+a daemon of its own for warm sandboxes.
+"""
+
+import os
+import pathlib
+import subprocess
+import time
+
+import raw
+from support import kernels
+
+OURS, IPYKERNEL, XEUS = "cellblock", "ipykernel", "xeus-python"
+COLD = "cellblock, cold"
+PLOTS = ["pandas", "matplotlib.pyplot"]
+SETTLING = 60.0
+
+
+class Running:
+    """A kernel process with a raw client."""
+
+    def __init__(self, field, name, preload=()):
+        self.name = name
+        self.begun = time.perf_counter()
+        self.kernel = kernels.Kernel(field.place, command=field.command(name, preload), wait=False,
+                                     environment=field.environment)
+        self.client = raw.Client(self.kernel.info)
+
+    def ready(self):
+        try:
+            self.client.ready()
+        except BaseException:
+            print("%s said:\n%s" % (self.name, self.kernel.said()))
+            self.stop()
+            raise
+        return self
+
+    def was_cold(self):
+        return "a cold start" in self.kernel.said()
+
+    def stop(self):
+        """A clean end, else a certain one."""
+        self.client.close()
+        if self.kernel.alive():
+            self.kernel.clients.append(kernels.Client(self.kernel.info, subscribe=False))
+        self.kernel.stop()
+
+
+class Field:
+    def __init__(self, program, python):
+        self.program, self.python = str(program), str(python)
+        self.place = kernels.Place()
+        self.environment = {"PATH": "%s:/usr/bin:/bin" % pathlib.Path(python).parent}
+        self._policies = {}
+        self.versions = {name: self._version(name) for name in (IPYKERNEL, XEUS)}
+        self.others = [name for name, version in self.versions.items() if version]
+
+    def _version(self, package):
+        """None where it isn't in the environment."""
+        code = "import sys, importlib.metadata\nprint(importlib.metadata.version(sys.argv[1]))"
+        done = subprocess.run([self.python, "-c", code, package], capture_output=True, text=True, check=False)
+        return done.stdout.strip() or None
+
+    def policy(self, preload=(), warm=True, **limits):
+        """Such a policy's file. What is measured isn't held up by a limit."""
+        key = (tuple(preload), warm, tuple(limits.items()))
+        if key not in self._policies:
+            wanted = {"cell_time": "10m", "memory": "2GiB", "cpus": os.cpu_count(), "output": "256MiB", **limits}
+            self._policies[key] = self.place.policy("policy-%d" % len(self._policies), python=self.python, warm=warm,
+                                                    preload=list(preload), limits=wanted)
+        return self._policies[key]
+
+    def command(self, name, preload=()):
+        if name == IPYKERNEL:
+            return [self.python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        if name == XEUS:
+            return [self.python, "-m", "xpython_launcher", "-f", "{connection_file}"]
+        policy = self.policy(preload if name == OURS else (), warm=name == OURS)
+        return [self.program, "kernel", "-f", "{connection_file}", "--policy", policy]
+
+    def start(self, name, preload=()):
+        return Running(self, name, preload)
+
+    def daemon(self, what):
+        done = subprocess.run([self.program, "daemon", what], env=self.place.environment(), capture_output=True,
+                              text=True, check=False, timeout=60)
+        return done.stdout
+
+    def warm_up(self, preload=()):
+        """Until two kernels in a row got a warm sandbox."""
+        end, good = time.monotonic() + SETTLING, 0
+        while good < 2:
+            assert time.monotonic() < end, "no warm sandboxes: " + self.daemon("status")
+            one = self.start(OURS, preload).ready()
+            one.client.run("pass").ok()
+            good = 0 if one.was_cold() else good + 1
+            one.stop()
+            self.settle()
+
+    def settle(self, seconds=2.0):
+        """Until the daemon has nothing more to do, as far as its status tells; not longer than that."""
+        end, before = time.monotonic() + seconds, None
+        while time.monotonic() < end:
+            now = self.daemon("status")
+            if now == before:
+                return
+            before = now
+            time.sleep(0.05)
+
+    def close(self):
+        self.daemon("stop")
+        self.place.remove()
