@@ -81,9 +81,14 @@ CELLBLOCK_EXPORT int cellblock_unshield(int before) {
     return done;
 }
 
-// Makes the caller a jail's supervisor; it never returns from that. Returns in the jail's first process, with
-// nothing open but 0 to 3. A plan that can't be read ends the process: the host sees its sockets' end.
-CELLBLOCK_EXPORT void cellblock_enter(int plan, int control, int warden, int output_read, int output_write) {
+// A fork that is a jail's supervisor, and stays in here: of Python's memory it writes to nothing. Gives its
+// number, or -1; and 0 in the jail's first process, with nothing open but 0 to 3. A plan that can't be read
+// ends the fork: the host sees its sockets' end.
+CELLBLOCK_EXPORT int cellblock_start(int plan, int control, int warden, int output_read, int output_write) {
+    const pid_t pid = ::fork();  // not _Fork(): libraries have handlers for it
+    if (pid != 0) {
+        return pid;
+    }
     const jail::SupervisorDescriptors descriptors{raised(control), raised(warden), raised(output_read),
                                                   raised(output_write)};
     the_plan = read_plan(plan);
@@ -92,6 +97,7 @@ CELLBLOCK_EXPORT void cellblock_enter(int plan, int control, int warden, int out
         ::_exit(kFailed);
     }
     jail::supervise_warm(*the_plan, descriptors, number);
+    return 0;
 }
 
 // Of the plan that this process has walked in by. Null behind the last.

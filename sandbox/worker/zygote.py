@@ -97,10 +97,7 @@ def make_sandbox(connection, library, warden, number, descriptors):
     """`number`: the daemon's, for its answer."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # so that its number stays its own until pidfd_open
     try:
-        pid = os.fork()
-        if pid == 0:
-            connection.detach()
-            become_first(library, warden, descriptors)
+        pid = start_first(connection, library, warden, descriptors)
         process = os.pidfd_open(pid)
         connection.sendmsg([b"y" + number + in_bytes(pid, 4)],
                            [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [process]))])
@@ -138,6 +135,6 @@ def main(connection, task):
 
 
 first = first_message()
-from zygote_fork import become_first  # noqa: E402
+from zygote_fork import start_first  # noqa: E402
 from zygote_imports import Refused, prepare, threads  # noqa: E402
 main(*first)

@@ -13,12 +13,22 @@ found_on_host = set()  # folders of sys.path
 reopened = {}  # descriptor → device: held by a library, closed on the way into the jail, and there again inside
 
 
-def become_first(library, warden, descriptors):
-    """In the fork: the jail's supervisor, which stays in C, and its first process, which comes back."""
+def start_first(connection, library, warden, descriptors):
+    """Forks a supervisor, which stays in C. Gives its number; its jail's first process comes back here, and stays."""
+    ctypes.pythonapi.PyOS_BeforeFork()
+    pid = library.cellblock_start(*descriptors)
+    if pid == 0:
+        connection.detach()  # its number is another's by now
+        be_first(library, warden)
+    ctypes.pythonapi.PyOS_AfterFork_Parent()
+    if pid < 0:
+        raise OSError("no fork could be made")
+    return pid
+
+
+def be_first(library, warden):
     status = 1
     try:
-        ctypes.pythonapi.PyOS_BeforeFork()
-        library.cellblock_enter(*descriptors)
         ctypes.pythonapi.PyOS_AfterFork_Child()
         wake(library)
         warden.main()
