@@ -41,6 +41,9 @@ Result<Spare> Spare::make(std::uint64_t number, jail::JailPlan& plan, const Reci
     Spare spare(number, jail::Cgroup::make(limits_of(recipe)), {});
     jail::use_cgroup(plan, *spare.cgroup_);
     jail::renew_identity(plan);
+    if (auto complete = jail::complete_filter(plan); !complete) {
+        return complete.error();
+    }
     auto file = as_file(jail::plan_to_bytes(plan));
     if (!file) {
         return file.error();

@@ -31,49 +31,72 @@ struct Start {
     WorkerSockets worker;
 };
 
+// What a policy's jails are made by.
+struct Parts {
+    std::string worker;
+    jail::PythonHome python;
+};
+
 std::unique_ptr<Sandbox> sandbox_of(Start start) {
     auto layers = jail::layers_of(*start.plan, start.cgroup);
     return std::make_unique<NativeSandbox>(std::move(start.plan), std::move(start.cgroup),
                                            std::move(start.jail), std::move(start.worker), std::move(layers));
 }
 
-Result<std::unique_ptr<Sandbox>> start_cold(Start start) {
+Result<std::unique_ptr<Sandbox>> start_cold(const Policy& policy, const PlanMaker& make_plan,
+                                            const Parts& parts) {
+    Start start;
+    start.cgroup = jail::Cgroup::make(policy.limits);
+    const auto failed = [&](Error error) -> Result<std::unique_ptr<Sandbox>> {
+        start.cgroup.remove();
+        return error;
+    };
+    auto plan = make_plan(parts.python, parts.worker, !start.cgroup.limits_memory().empty());
+    if (!plan) {
+        return failed(plan.error());
+    }
+    start.plan = std::move(*plan);
+    if (auto missing =
+            missing_layer(policy.require, jail::layers_of(*start.plan, start.cgroup), policy.name)) {
+        return failed(std::move(*missing));
+    }
+    if (auto complete = jail::complete_filter(*start.plan); !complete) {
+        return failed(complete.error());
+    }
     jail::use_cgroup(*start.plan, start.cgroup);
     auto spawned = jail::spawn_jail(*start.plan);
     if (!spawned) {
-        start.cgroup.remove();
-        return spawned.error();
+        return failed(spawned.error());
     }
     start.jail = std::move(*spawned);
     return sandbox_of(std::move(start));
 }
 
-// The daemon's sandboxes have cgroups of their own, made where ours would be.
-Result<std::unique_ptr<Sandbox>> start_warm(const Policy& policy, const StartOptions& options, Start start,
-                                            const jail::PythonHome& python, const std::string& worker) {
-    jail::forget_identity(*start.plan);
-    auto claimed = daemon::claim(policy, options, *start.plan, python, worker);
+// Null: it has to be a cold start, and stderr tells why. The daemon's sandboxes have cgroups of their own,
+// made where ours would be.
+Result<std::unique_ptr<Sandbox>> start_warm(const Policy& policy, const PlanMaker& make_plan,
+                                            const Parts& parts, const StartOptions& options) {
+    const bool memory_is_limited = jail::Cgroup::would_limit_memory();
+    auto plan = make_plan(parts.python, parts.worker, memory_is_limited);
+    if (!plan) {
+        return plan.error();
+    }
+    jail::forget_identity(**plan);
+    auto claimed = daemon::claim(policy, options, **plan, parts.python, parts.worker);
     if (const auto* none = std::get_if<daemon::NoneMore>(&claimed)) {
-        start.cgroup.remove();
         return none->error;
     }
     auto* warm = std::get_if<daemon::WarmSandbox>(&claimed);
-    const bool fits =
-        warm != nullptr && warm->cgroup.limits_memory().empty() == start.cgroup.limits_memory().empty();
-    if (!fits) {
+    if (warm == nullptr || warm->cgroup.limits_memory().empty() == memory_is_limited) {
         std::cerr << "cellblock: a cold start: "
-                  << (warm != nullptr ? "the daemon has other control groups than this process"
+                  << (warm != nullptr ? "the daemon has other control groups than were expected"
                                       : std::get<daemon::ColdStart>(claimed).reason)
                   << "\n";
-        jail::renew_identity(*start.plan);
-        return start_cold(std::move(start));
+        return std::unique_ptr<Sandbox>();
     }
-    start.cgroup.remove();
-    start.cgroup = std::move(warm->cgroup);
-    start.jail = std::move(warm->jail);
-    start.worker = std::move(warm->worker);
-    auto missing = missing_layer(policy.require, jail::layers_of(*start.plan, start.cgroup), policy.name);
-    auto sandbox = sandbox_of(std::move(start));
+    auto missing = missing_layer(policy.require, jail::layers_of(**plan, warm->cgroup), policy.name);
+    auto sandbox = sandbox_of(
+        {std::move(*plan), std::move(warm->cgroup), std::move(warm->jail), std::move(warm->worker)});
     return missing ? Result<std::unique_ptr<Sandbox>>(std::move(*missing))
                    : Result<std::unique_ptr<Sandbox>>(std::move(sandbox));
 }
@@ -90,20 +113,14 @@ Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMake
     if (!python) {
         return python.error();
     }
-    auto cgroup = jail::Cgroup::make(policy.limits);
-    auto plan = make_plan(*python, *worker, !cgroup.limits_memory().empty());
-    if (!plan) {
-        cgroup.remove();
-        return plan.error();
+    const Parts parts{std::move(*worker), std::move(*python)};
+    if (warm != nullptr && daemon::is_wanted(policy)) {
+        auto sandbox = start_warm(policy, make_plan, parts, *warm);
+        if (!sandbox || *sandbox != nullptr) {
+            return sandbox;
+        }
     }
-    if (auto missing = missing_layer(policy.require, jail::layers_of(**plan, cgroup), policy.name)) {
-        cgroup.remove();
-        return *missing;
-    }
-    Start start{std::move(*plan), std::move(cgroup), {}, {}};
-    return warm != nullptr && daemon::is_wanted(policy)
-               ? start_warm(policy, *warm, std::move(start), *python, *worker)
-               : start_cold(std::move(start));
+    return start_cold(policy, make_plan, parts);
 }
 
 NativeSandbox::NativeSandbox(std::unique_ptr<jail::JailPlan> plan, jail::Cgroup cgroup,

@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cmath>
@@ -90,6 +91,23 @@ Cgroup Cgroup::make(const Limits& limits) {
         made.make_v2(limits);
     }
     return made;
+}
+
+bool Cgroup::would_limit_memory() {
+    const auto places = cgroup_places();
+    const bool first = std::any_of(places.begin(), places.end(), [](const CgroupPlace& place) {
+        return !place.version2 && place.has("memory") && ::access(place.folder.c_str(), W_OK) == 0;
+    });
+    return first || std::any_of(places.begin(), places.end(), [](const CgroupPlace& place) {
+               std::string above = place.folder;
+               while (place.version2 && above.size() >= place.mount.size()) {
+                   if (::access(above.c_str(), W_OK) == 0 && hands_on(above, "memory")) {
+                       return true;
+                   }
+                   above = above.substr(0, above.rfind('/'));
+               }
+               return false;
+           });
 }
 
 void Cgroup::limit_memory_v1(const std::string& folder, const Limits& limits) {

@@ -24,6 +24,8 @@ class Cgroup {
 public:
     // Makes the groups with the policy's limits.
     static Cgroup make(const Limits& limits);
+    // Whether these would limit memory, as far as that can be told without making any.
+    static bool would_limit_memory();
 
     [[nodiscard]] const std::vector<std::string>& folders() const { return folders_; }
     // Where a process writes "0" to join.

@@ -166,6 +166,17 @@ void use_cgroup(JailPlan& plan, const Cgroup& cgroup) {
     plan.cgroup_folders = cgroup.folders();
 }
 
+Status complete_filter(JailPlan& plan) {
+    if (plan.filter.empty()) {
+        auto filter = build_filter(plan.filter_options);
+        if (!filter) {
+            return filter.error();
+        }
+        plan.filter = std::move(*filter);
+    }
+    return Ok{};
+}
+
 void forget_identity(JailPlan& plan) {
     const bool privileged = plan.identity.privileged;
     plan.identity = {};
@@ -191,15 +202,7 @@ Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOp
     if (!planned) {
         return planned.error();
     }
-    FilterOptions wanted;
-    wanted.memory_is_limited = memory_is_limited;
-    wanted.namespaces = !contained;
-    wanted.own_user = !contained || plan->identity.privileged;
-    auto filter = build_filter(wanted);
-    if (!filter) {
-        return filter.error();
-    }
-    plan->filter = std::move(*filter);
+    plan->filter_options = {memory_is_limited, !contained, !contained || plan->identity.privileged, false};
     plan_limits(*plan, policy.limits, memory_is_limited);
     plan->arguments = {python.program, "-I", "-S", "-B",
                        (contained ? worker_folder : std::string(kWorkerInside)) + "/warden.py"};
@@ -235,14 +238,8 @@ Result<std::unique_ptr<JailPlan>> build_builder_plan(const Policy& policy, const
     if (job.network) {
         lock_ports(plan->landlock, job.ports);
     }
-    FilterOptions wanted;
-    wanted.memory_is_limited = memory_is_limited;
-    wanted.builder = true;
-    auto filter = build_filter(wanted);
-    if (!filter) {
-        return filter.error();
-    }
-    plan->filter = std::move(*filter);
+    plan->filter_options.memory_is_limited = memory_is_limited;
+    plan->filter_options.builder = true;
     plan_limits(*plan, policy.limits, memory_is_limited);
     plan->arguments = {python.program, "-I", "-B", std::string(kWorkerInside) + "/builder.py", job.mode};
     plan->environment = environment(policy);

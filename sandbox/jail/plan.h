@@ -10,7 +10,6 @@
 // Failure: build_plan returns an Error that names the policy's key at fault.
 #pragma once
 
-#include <linux/filter.h>
 #include <sys/resource.h>
 
 #include <cstdint>
@@ -25,6 +24,7 @@
 #include "sandbox/jail/identity.h"
 #include "sandbox/jail/landlock.h"
 #include "sandbox/jail/python_home.h"
+#include "sandbox/jail/seccomp.h"
 #include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox::jail {
@@ -96,7 +96,8 @@ struct JailPlan {
     std::vector<std::string> cgroup_procs;    // files to write "0" to
     std::vector<std::string> cgroup_folders;  // to be removed at the end
     Landlock landlock;
-    std::vector<sock_filter> filter;
+    FilterOptions filter_options;
+    std::vector<sock_filter> filter;  // empty until complete_filter(), which takes a while
     std::vector<std::string> arguments;
     std::vector<std::string> environment;
     std::vector<char*> argv;  // into arguments, with the closing null
@@ -105,6 +106,9 @@ struct JailPlan {
 
 // Names the cgroups that the jail's first process joins and the supervisor removes.
 void use_cgroup(JailPlan& plan, const Cgroup& cgroup);
+
+// The last step before a jail is started by it: without its filter none is.
+Status complete_filter(JailPlan& plan);
 
 // Each sandbox is a user of its own, where the host can give one: a plan that several are made by is kept
 // without, and gets a new one for each.

@@ -8,7 +8,7 @@ namespace cellblock::sandbox::jail {
 
 namespace {
 
-constexpr std::uint32_t kFormat = 1;
+constexpr std::uint32_t kFormat = 2;
 constexpr std::size_t kBytesOfStep = 40;  // at least
 
 // `field` is called with each member, in an order that both ways share.
@@ -33,6 +33,8 @@ void plain_fields(Plan& plan, Field field) {
     field(plan.host_network), field(plan.cgroup_procs), field(plan.cgroup_folders);
     field(plan.landlock.abi), field(plan.landlock.handled), field(plan.landlock.scoped);
     field(plan.landlock.network), field(plan.landlock.ports);
+    field(plan.filter_options.memory_is_limited), field(plan.filter_options.namespaces);
+    field(plan.filter_options.own_user), field(plan.filter_options.builder);
     field(plan.arguments), field(plan.environment);
 }
 

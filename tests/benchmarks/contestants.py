@@ -4,6 +4,7 @@ A Field is who takes part, with the folders and policies that they need. Ownersh
 a daemon of its own for warm sandboxes.
 """
 
+import json
 import os
 import pathlib
 import subprocess
@@ -63,13 +64,14 @@ class Field:
         done = subprocess.run([self.python, "-c", code, package], capture_output=True, text=True, check=False)
         return done.stdout.strip() or None
 
-    def policy(self, preload=(), warm=True, **limits):
-        """Such a policy's file. What is measured isn't held up by a limit."""
-        key = (tuple(preload), warm, tuple(limits.items()))
+    def policy(self, preload=(), warm=True, ready=2, **limits):
+        """Such a policy's file; `ready`: sandboxes made ahead. What is measured isn't held up by a limit."""
+        key = (tuple(preload), warm, ready, tuple(limits.items()))
         if key not in self._policies:
             wanted = {"cell_time": "10m", "memory": "2GiB", "cpus": os.cpu_count(), "output": "256MiB", **limits}
             self._policies[key] = self.place.policy("policy-%d" % len(self._policies), python=self.python, warm=warm,
-                                                    preload=list(preload), limits=wanted)
+                                                    preload=list(preload), limits=wanted,
+                                                    pool={"ready": ready, "most": max(8, ready)})
         return self._policies[key]
 
     def command(self, name, preload=()):
@@ -83,8 +85,8 @@ class Field:
     def start(self, name, preload=()):
         return Running(self, name, preload)
 
-    def daemon(self, what):
-        done = subprocess.run([self.program, "daemon", what], env=self.place.environment(), capture_output=True,
+    def daemon(self, *words):
+        done = subprocess.run([self.program, "daemon", *words], env=self.place.environment(), capture_output=True,
                               text=True, check=False, timeout=60)
         return done.stdout
 
@@ -99,14 +101,13 @@ class Field:
             one.stop()
             self.settle()
 
-    def settle(self, seconds=2.0):
-        """Until the daemon has nothing more to do, as far as its status tells; not longer than that."""
-        end, before = time.monotonic() + seconds, None
+    def settle(self, seconds=20.0):
+        """Until the daemon has made what it wants to have ready; not longer than that."""
+        end = time.monotonic() + seconds
         while time.monotonic() < end:
-            now = self.daemon("status")
-            if now == before:
+            pools = [one["pool"] for one in json.loads(self.daemon("status", "--json"))]
+            if all(pool["ready"] >= pool["target"] and not pool["under_way"] for pool in pools):
                 return
-            before = now
             time.sleep(0.05)
 
     def close(self):

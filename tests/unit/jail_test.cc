@@ -67,8 +67,8 @@ public:
         auto plan = jail::build_plan(policy, {folder_.path}, *jail::find_python(policy.python), folder_.path,
                                      !cgroup.limits_memory().empty());
         REQUIRE(plan.ok());
-        (*plan)->cgroup_procs = cgroup.procs_files();
-        (*plan)->cgroup_folders = cgroup.folders();
+        REQUIRE(jail::complete_filter(**plan).ok());
+        jail::use_cgroup(**plan, cgroup);
         auto spawned = jail::spawn_jail(**plan);
         REQUIRE(spawned.ok());
         auto layers = jail::layers_of(**plan, cgroup);

@@ -16,6 +16,7 @@ std::unique_ptr<jail::JailPlan> real_plan() {
     policy.environment.push_back({"GREETING", "hello = \"world\""});
     auto plan = jail::build_plan(policy, {"/"}, {"/usr/bin/python3", {}, {}}, "/usr/share", false);
     REQUIRE(plan.ok());
+    REQUIRE(jail::complete_filter(**plan).ok());
     return std::move(*plan);
 }
 
