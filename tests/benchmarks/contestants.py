@@ -43,7 +43,10 @@ class Running:
 
     def stop(self):
         """A clean end, else a certain one."""
+        if self.client is None:
+            return
         self.client.close()
+        self.client = None
         if self.kernel.alive():
             self.kernel.clients.append(kernels.Client(self.kernel.info, subscribe=False))
         self.kernel.stop()
@@ -55,6 +58,7 @@ class Field:
         self.place = kernels.Place()
         self.environment = {"PATH": "%s:/usr/bin:/bin" % pathlib.Path(python).parent}
         self._policies = {}
+        self._started = []
         self.versions = {name: self._version(name) for name in (IPYKERNEL, XEUS)}
         self.others = [name for name, version in self.versions.items() if version]
 
@@ -83,7 +87,8 @@ class Field:
         return [self.program, "kernel", "-f", "{connection_file}", "--policy", policy]
 
     def start(self, name, preload=()):
-        return Running(self, name, preload)
+        self._started.append(Running(self, name, preload))
+        return self._started[-1]
 
     def daemon(self, *words):
         done = subprocess.run([self.program, "daemon", *words], env=self.place.environment(), capture_output=True,
@@ -111,5 +116,7 @@ class Field:
             time.sleep(0.05)
 
     def close(self):
+        for one in self._started:  # what a failure has left
+            one.stop()
         self.daemon("stop")
         self.place.remove()

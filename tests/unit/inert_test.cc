@@ -404,3 +404,17 @@ TEST_CASE("the firewall tells once what was left out") {
     }
     CHECK(show("x/y99").size() == 1);
 }
+
+TEST_CASE("text: what is unwanted is found at any place of a long text") {
+    for (std::size_t at = 0; at < 200; ++at) {
+        std::string text(200, 'x');
+        text.insert(at, "\a");
+        CHECK(terminal_text(text) == std::string(200, 'x'));
+        text[at] = '\t';
+        CHECK(terminal_text(text) == text);
+        text.replace(at, 1, "\u00e4");
+        CHECK(terminal_text(text) == text);
+        text.replace(at, 2, "\u202e");
+        CHECK(terminal_text(text) == std::string(200, 'x'));
+    }
+}
