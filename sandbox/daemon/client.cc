@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -32,6 +33,7 @@ namespace {
 
 constexpr const char* kStep = "ask the daemon";
 constexpr std::chrono::seconds kPatience{2};
+constexpr std::chrono::seconds kLongestWait{10};  // in a queue; the caller does nothing else meanwhile
 constexpr off_t kMaxLog = 1 << 20;
 
 // --- starting one
@@ -194,7 +196,8 @@ Result<Claimed> ask(const Policy& policy, const StartOptions& options, const jai
     }
     auto answer = receive_message(daemon->get(), kPatience);
     if (answer && answer->bytes.front() == kWait) {
-        answer = receive_message(daemon->get(), policy.limits.start_time);
+        answer = receive_message(daemon->get(),
+                                 std::min<std::chrono::milliseconds>(policy.limits.start_time, kLongestWait));
     }
     if (!answer) {
         return answer.error();

@@ -37,7 +37,8 @@ struct NoneMore {
 };
 using Claimed = std::variant<WarmSandbox, ColdStart, NoneMore>;
 
-// `plan` has no cgroups and no identity. Waits for as long as the policy's limits.start_time.
+// `plan` has no cgroups and no identity. Waits for as long as the policy's limits.start_time,
+// and 10 s at most.
 Claimed claim(const Policy& policy, const StartOptions& options, const jail::JailPlan& plan,
               const jail::PythonHome& python, const std::string& worker_folder);
 
