@@ -38,11 +38,13 @@ need_packages() { # purpose…
         fail "apt-get install failed; see above"
 }
 
-# A preset's build tree, configured and built.
-build_preset() { # preset
-    (cd "$root" && cmake --preset "$1" >"$(log_file "configure-$1")" 2>&1) ||
-        { cat "$(log_file "configure-$1")" >&2; fail "cmake --preset $1 failed"; }
-    (cd "$root" && cmake --build --preset "$1")
+# A preset's build tree, configured; all of it is built, or these targets.
+build_preset() { # preset target…
+    local preset=$1
+    shift
+    (cd "$root" && cmake --preset "$preset" >"$(log_file "configure-$preset")" 2>&1) ||
+        { cat "$(log_file "configure-$preset")" >&2; fail "cmake --preset $preset failed"; }
+    (cd "$root" && cmake --build --preset "$preset" ${1:+--target "$@"})
 }
 
 log_file() { mkdir -p "$root/build"; echo "$root/build/$1.log"; }

@@ -1,17 +1,17 @@
-"""Each fuzz target takes each file of its corpus: plain, and under the sanitizers."""
+"""Each fuzz target takes each file of its corpus: under the sanitizers, or plain, or both."""
 
 import pathlib
 import subprocess
 
 import pytest
-from support.beside import BUILDS, program_of
+from support.beside import builds, program_of
 
 HERE = pathlib.Path(__file__).resolve().parent
 pytestmark = pytest.mark.seconds(1500)  # the first one may wait for a build
 TARGETS = sorted(source.stem for source in (HERE / "targets").glob("*.cc"))
 
 
-@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("build", builds())
 @pytest.mark.parametrize("target", TARGETS)
 def test_corpus(target, build):
     program = program_of(build, "fuzz/fuzz_" + target)

@@ -21,7 +21,7 @@ ALONE = ("limits/test_kill_9", "hostile/test_nothing_left", "hostile/test_exhaus
          "hour/test_hour")
 
 # What tests/run makes beside the tests, and who needs it: not before the rest, unless it is there.
-BESIDE = (("pypi", "browser/|newest/|hour/"), ("sanitize", r"unit/.*\[sanitize-|fuzz/.*-sanitize\]"), ("tidy", "clang_tidy"))
+BESIDE = (("pypi", "browser/|newest/|hour/"), ("sanitize", r"unit/.*\[sanitize|fuzz/.*-sanitize\]"), ("tidy", "clang_tidy"))
 
 TOGETHER = ("browser/",)  # one browser and one JupyterLab at a time
 

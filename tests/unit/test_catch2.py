@@ -1,26 +1,40 @@
-"""Each Catch2 test case as a test of its own: plain, and under the sanitizers."""
+"""Each Catch2 test case as a test of its own: under the sanitizers, or plain, or both."""
 
+import os
+import pathlib
 import re
 import subprocess
 
 import pytest
-from support.beside import BUILDS, ROOT, program_of
+from support.beside import ROOT, builds, program_of
 
 NAME = "unit/unit_tests"
 pytestmark = pytest.mark.seconds(1500)  # the first one may wait for a build
 
 
 def names():
-    program = BUILDS["release"] / "tests" / NAME
-    if not program.exists():
-        return [None]
-    done = subprocess.run([str(program), "--list-test-names-only"], capture_output=True, text=True,
+    """As the sources have them: the program may not be built yet."""
+    sources = sorted(pathlib.Path(__file__).parent.glob("*.cc"))
+    return [name for source in sources for name in re.findall(r'^TEST_CASE\("([^"]+)"', source.read_text(), re.MULTILINE)]
+
+
+@pytest.mark.parametrize("build", builds())
+def test_no_case_is_missed(build):
+    done = subprocess.run([str(program_of(build, NAME)), "--list-test-names-only"], capture_output=True, text=True,
                           check=False)  # Catch2 gives the number of cases as its status
-    return done.stdout.splitlines()
+    assert sorted(done.stdout.splitlines()) == sorted(names())
+
+
+@pytest.mark.parametrize("build", builds())
+def test_the_sanitizers_are_there_where_they_should_be(build):
+    done = subprocess.run([str(program_of(build, NAME)), "--list-test-names-only"], capture_output=True, text=True,
+                          check=False, env={**os.environ, "ASAN_OPTIONS": "help=1"})
+    there = "flags for AddressSanitizer" in done.stdout + done.stderr
+    assert there == (build == "sanitize"), "CMake forgets a preset's settings when the compiler changes: remove build-sanitize"
 
 
 @pytest.mark.parametrize("name", names())
-@pytest.mark.parametrize("build", BUILDS)
+@pytest.mark.parametrize("build", builds())
 def test_case(build, name):
     program = program_of(build, NAME)
     wanted = re.sub(r"([\\,\[\]*~\"])", r"\\\1", name)
