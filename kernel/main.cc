@@ -108,6 +108,11 @@ void add_daemon(CLI::App& app, DaemonCommandOptions& options, DaemonStatusOption
     stop->callback([&] { action = [] { return daemon_stop_command(); }; });
 }
 
+void add_relay(CLI::App& app, Action& action) {
+    auto* command = app.add_subcommand("relay", "For engines alone")->group("");
+    command->callback([&] { action = [] { return relay_command(); }; });
+}
+
 void add_audit(CLI::App& app, AuditOptions& options, Action& action) {
     auto* audit = app.add_subcommand("audit", "Check audit logs");
     audit->require_subcommand(1);
@@ -181,6 +186,7 @@ int run_program(int argc, char** argv) {
     add_run(app, run, action);
     add_doctor(app, doctor, action);
     add_daemon(app, daemon, daemon_status, action);
+    add_relay(app, action);
     add_audit(app, audit, action);
     add_policy(app, argument, action);
     if (argc < 2) {

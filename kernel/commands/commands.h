@@ -52,6 +52,9 @@ struct DaemonStatusOptions {
 int daemon_status_command(const DaemonStatusOptions& options);
 int daemon_stop_command();
 
+// cellblock relay: for engines alone
+int relay_command();
+
 // cellblock audit verify PATH
 struct AuditOptions {
     std::string path;

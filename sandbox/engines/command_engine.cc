@@ -1,0 +1,244 @@
+// Filling a template, and starting what it says.
+#include "sandbox/engines/command_engine.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <filesystem>
+#include <sstream>
+
+#include "sandbox/engines/fill.h"
+#include "sandbox/engines/host_root.h"
+#include "sandbox/engines/owner.h"
+#include "sandbox/engines/promises.h"
+#include "sandbox/engines/relayed_sandbox.h"
+#include "sandbox/engines/run_command.h"
+#include "sandbox/jail/identity.h"
+#include "sandbox/relay/far_end.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kTimeToProbe = 20s;
+constexpr auto kTimeToList = 20s;
+constexpr auto kTimeToRemove = 30s;
+constexpr std::uint64_t kMiB = 1ULL << 20;
+
+Promises promises_of(const EngineTemplate& from) {
+    return {from.name, from.isolation, from.enforces, from.layers, from.children, from.private_processes};
+}
+
+std::string number(double value) {
+    std::ostringstream text;
+    text << value;
+    return text.str();
+}
+
+// All that can be written is parted: an eighth is shared memory, the rest one scratch filesystem.
+void add_limits(const Limits& limits, Values& values) {
+    const std::uint64_t shm = limits.disk_bytes / 8;
+    const std::uint64_t scratch = limits.disk_bytes - shm;
+    auto& texts = values.texts;
+    texts["memory"] = std::to_string(limits.memory_bytes);
+    texts["memory_mib"] = std::to_string(limits.memory_bytes / kMiB);
+    texts["processes"] = std::to_string(limits.processes);
+    texts["cpus"] = number(limits.cpus);
+    texts["cpu_millis"] = std::to_string(static_cast<std::uint64_t>(std::ceil(limits.cpus * 1000)));
+    texts["disk"] = std::to_string(limits.disk_bytes);
+    texts["scratch"] = std::to_string(scratch);
+    texts["scratch_mib"] = std::to_string(std::max<std::uint64_t>(1, scratch / kMiB));
+    texts["shm"] = std::to_string(shm);
+}
+
+void add_start(const std::string& python, const std::string& bootstrap, Values& values) {
+    auto& words = values.lists["start.word"];
+    words = {python, "-I", "-S", "-B", "-c", bootstrap};
+    std::string& shell = values.texts["start_in_shell"];
+    for (const auto& word : words) {
+        shell += (shell.empty() ? "" : " ") + shell_word(word);
+    }
+    values.texts["python"] = python;
+    values.texts["bootstrap"] = bootstrap;
+}
+
+void add_root(const HostRoot& root, Values& values) {
+    for (const auto& bind : root.binds) {
+        values.lists["bind.host"].push_back(bind.host);
+        values.lists["bind.sandbox"].push_back(bind.sandbox);
+    }
+    for (const auto& link : root.links) {
+        values.lists["link.text"].push_back(link.text);
+        values.lists["link.path"].push_back(link.path);
+    }
+}
+
+// A start on its way: what must be taken back if it fails.
+class Start {
+public:
+    Start(const EngineTemplate& from, const Policy& policy, const StartOptions& options)
+        : template_(from), policy_(policy), options_(options) {
+        if (from.children) {
+            cgroup_ = jail::Cgroup::make(policy.limits);
+        }
+        auto& texts = values_.texts;
+        texts["name"] = new_sandbox_name();
+        texts["image"] = policy.image.empty() ? from.image : policy.image;
+        texts["destination"] = policy.destination;
+        texts["owner"] = std::to_string(::getpid());
+        texts["seconds"] = std::to_string(24 * 3600);
+        for (const char* list : {"bind.host", "bind.sandbox", "link.text", "link.path"}) {
+            values_.lists[list];
+        }
+        add_limits(policy.limits, values_);
+    }
+    ~Start() {
+        if (!done_) {
+            cgroup_.remove();
+            std::error_code ignored;
+            for (const auto& folder : spec_.folders) {
+                std::filesystem::remove_all(folder, ignored);
+            }
+        }
+    }
+    Start(const Start&) = delete;
+    Start& operator=(const Start&) = delete;
+
+    Result<std::unique_ptr<Sandbox>> run() {
+        const auto promises = promises_of(template_);
+        if (auto kept = check_promises(policy_, promises, cgroup_); !kept) {
+            return kept.error();
+        }
+        auto python = template_.host_files ? show_host() : show_files();
+        if (!python) {
+            return python.error();
+        }
+        auto far_end =
+            relay::pack_far_end(policy_, {template_.private_processes, watches_memory(promises, cgroup_),
+                                          counts_processes(promises, cgroup_), template_.host_files});
+        if (!far_end) {
+            return far_end.error();
+        }
+        add_start(*python, far_end->bootstrap, values_);
+        spec_.program = std::move(far_end->program);
+        spec_.command = fill(template_.argv, values_);
+        spec_.kill = fill(template_.kill, values_);
+        spec_.cgroup_procs = cgroup_.procs_files();
+        spec_.cgroup_folders = cgroup_.folders();
+        auto relay = relay::launch(spec_);
+        if (!relay) {
+            return relay.error();
+        }
+        done_ = true;
+        RelayedFacts facts{layers_of(promises, cgroup_), template_.children, template_.needs};
+        return std::unique_ptr<Sandbox>(
+            std::make_unique<RelayedSandbox>(std::move(*relay), cgroup_, std::move(facts)));
+    }
+
+private:
+    // Its root is made of the host's files. Gives the Python's path.
+    Result<std::string> show_host() {
+        auto python = jail::find_python(policy_.python);
+        if (!python) {
+            return python.error();
+        }
+        auto folder = make_folder(values_.texts["name"]);
+        if (!folder) {
+            return folder.error();
+        }
+        spec_.folders.push_back(*folder);
+        auto root = host_root(policy_, options_, *python, *folder);
+        if (!root) {
+            return root.error();
+        }
+        add_root(*root, values_);
+        if (template_.spare_user) {
+            const auto identity = jail::choose_identity();
+            if (identity.privileged) {
+                spec_.user = identity.user;
+                spec_.group = identity.group;
+            }
+        }
+        return python->program;
+    }
+
+    Result<std::string> show_files() {
+        auto binds = shown_files(policy_, options_);
+        if (!binds) {
+            return binds.error();
+        }
+        add_root({std::move(*binds), {}}, values_);
+        return policy_.python.empty() ? std::string("python3") : policy_.python;
+    }
+
+    const EngineTemplate& template_;
+    const Policy& policy_;
+    const StartOptions& options_;
+    jail::Cgroup cgroup_;
+    Values values_;
+    relay::Spec spec_;
+    bool done_ = false;
+};
+
+Values values_for_probe(const Policy& policy, const EngineTemplate& from) {
+    Values values;
+    values.texts["image"] = policy.image.empty() ? from.image : policy.image;
+    values.texts["destination"] = policy.destination;
+    return values;
+}
+
+}  // namespace
+
+EngineFacts CommandEngine::facts() const {
+    return {template_.description, template_.isolation, template_.enforces, template_.children};
+}
+
+Status CommandEngine::check(const Policy& policy) {
+    auto cgroup = template_.children ? jail::Cgroup::make(policy.limits) : jail::Cgroup();
+    auto kept = check_promises(policy, promises_of(template_), cgroup);
+    cgroup.remove();
+    if (!kept) {
+        return kept;
+    }
+    const auto argv = fill(template_.probe, values_for_probe(policy, template_));
+    const auto probed = run_command(argv, kTimeToProbe);
+    if (!probed.ok) {
+        return Error{"engine \"" + template_.name + "\"", 0, probed.why, template_.needs};
+    }
+    return Ok{};
+}
+
+int CommandEngine::clean() {
+    if (template_.list.empty() || template_.kill.empty()) {
+        return 0;
+    }
+    Values values;
+    const auto listed = run_command(fill(template_.list, values), kTimeToList);
+    std::istringstream lines(listed.ok ? listed.output : "");
+    int count = 0;
+    for (std::string name; lines >> name;) {
+        // `kubectl … -o name` says pod/NAME.
+        name = name.substr(name.rfind('/') + 1);
+        if (is_orphan(name)) {
+            values.texts["name"] = name;
+            count += run_command(fill(template_.kill, values), kTimeToRemove).ok ? 1 : 0;
+        }
+    }
+    return count;
+}
+
+Result<std::unique_ptr<Sandbox>> CommandEngine::start(const Policy& policy, const StartOptions& options) {
+    if (!is_program(template_.argv.front().words.front())) {
+        return Error{"engine \"" + template_.name + "\"", 0,
+                     "there is no program " + template_.argv.front().words.front() + " on PATH",
+                     template_.needs};
+    }
+    (void)sweep_folders();
+    return Start(template_, policy, options).run();
+}
+
+}  // namespace cellblock::sandbox
