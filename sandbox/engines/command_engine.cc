@@ -1,14 +1,17 @@
 // Filling a template, and starting what it says.
 #include "sandbox/engines/command_engine.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <sstream>
 
+#include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/host_root.h"
 #include "sandbox/engines/owner.h"
@@ -113,17 +116,23 @@ public:
         if (auto kept = check_promises(policy_, promises, cgroup_); !kept) {
             return kept.error();
         }
-        auto python = template_.host_files ? show_host() : show_files();
+        const bool shows_host = template_.host_files && values_.texts["image"].empty();
+        auto python = shows_host ? show_host() : show_files();
         if (!python) {
             return python.error();
         }
-        auto far_end =
-            relay::pack_far_end(policy_, {template_.private_processes, watches_memory(promises, cgroup_),
-                                          counts_processes(promises, cgroup_), template_.host_files});
+        auto far_end = relay::pack_far_end(
+            policy_, {template_.private_processes, watches_memory(promises, cgroup_),
+                      counts_processes(promises, cgroup_), !cgroup_.limits_memory().empty(), shows_host});
         if (!far_end) {
             return far_end.error();
         }
         add_start(*python, far_end->bootstrap, values_);
+        if (template_.bundle) {
+            if (auto written = make_bundle(); !written) {
+                return written.error();
+            }
+        }
         spec_.program = std::move(far_end->program);
         spec_.command = fill(template_.argv, values_);
         spec_.kill = fill(template_.kill, values_);
@@ -146,24 +155,71 @@ private:
         if (!python) {
             return python.error();
         }
-        auto folder = make_folder(values_.texts["name"]);
-        if (!folder) {
-            return folder.error();
+        if (auto made = need_folder(); !made) {
+            return made.error();
         }
-        spec_.folders.push_back(*folder);
-        auto root = host_root(policy_, options_, *python, *folder);
+        auto root = host_root(policy_, options_, *python, folder_);
         if (!root) {
             return root.error();
         }
-        add_root(*root, values_);
-        if (template_.spare_user) {
-            const auto identity = jail::choose_identity();
-            if (identity.privileged) {
-                spec_.user = identity.user;
-                spec_.group = identity.group;
+        root_ = std::move(*root);
+        if (template_.spare_user && identity_.privileged) {
+            spec_.user = identity_.user;
+            spec_.group = identity_.group;
+            bring_within_reach();
+        }
+        add_root(root_, values_);
+        return python->program;
+    }
+
+    Status need_folder() {
+        if (folder_.empty()) {
+            auto made = make_folder(values_.texts["name"]);
+            if (!made) {
+                return made.error();
+            }
+            folder_ = *made;
+            spec_.folders.push_back(folder_);
+        }
+        return Ok{};
+    }
+
+    // The spare user may not enter another's home; what is to be shown of it is mounted elsewhere first.
+    void bring_within_reach() {
+        for (auto& bind : root_.binds) {
+            if (can_be_entered_by_all(bind.host)) {
+                continue;
+            }
+            const std::string place = folder_ + "/shown-" + std::to_string(spec_.mounts.size());
+            std::error_code failed;
+            if (std::filesystem::is_directory(bind.host, failed)) {
+                std::filesystem::create_directory(place, failed);
+            } else {
+                const std::ofstream touched(place);
+            }
+            spec_.mounts.insert(spec_.mounts.end(), {bind.host, place});
+            bind.host = place;
+        }
+    }
+
+    static bool can_be_entered_by_all(const std::string& path) {
+        for (auto above = std::filesystem::path(path).parent_path(); above.has_relative_path();
+             above = above.parent_path()) {
+            struct stat info {};
+            if (::stat(above.c_str(), &info) != 0 || (info.st_mode & S_IXOTH) == 0) {
+                return false;
             }
         }
-        return python->program;
+        return true;
+    }
+
+    Status make_bundle() {
+        if (auto made = need_folder(); !made) {
+            return made;
+        }
+        values_.texts["bundle"] = folder_;
+        values_.texts["state"] = folder_ + "/state";
+        return write_bundle({folder_, values_.texts["image"], root_, identity_, values_.lists["start.word"]}, policy_);
     }
 
     Result<std::string> show_files() {
@@ -171,7 +227,8 @@ private:
         if (!binds) {
             return binds.error();
         }
-        add_root({std::move(*binds), {}}, values_);
+        root_ = {std::move(*binds), {}};
+        add_root(root_, values_);
         return policy_.python.empty() ? std::string("python3") : policy_.python;
     }
 
@@ -180,6 +237,9 @@ private:
     const StartOptions& options_;
     jail::Cgroup cgroup_;
     Values values_;
+    jail::Identity identity_ = jail::choose_identity();
+    std::string folder_;
+    HostRoot root_;
     relay::Spec spec_;
     bool done_ = false;
 };

@@ -143,6 +143,7 @@ const std::vector<TemplateKey>& template_table() {
         flag_key("private_processes", &EngineTemplate::private_processes),
         flag_key("children", &EngineTemplate::children),
         flag_key("host_files", &EngineTemplate::host_files),
+        flag_key("bundle", &EngineTemplate::bundle),
         flag_key("spare_user", &EngineTemplate::spare_user),
         text_key("image", false, &EngineTemplate::image),
     };

@@ -2,6 +2,8 @@
 #include "sandbox/relay/command.h"
 
 #include <fcntl.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -56,6 +58,19 @@ void default_signals() {
     ::_exit(127);
 }
 
+// What lies in folders that the command's user may not enter.
+bool mount_for_itself(const std::vector<std::string>& mounts) {
+    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+        return false;
+    }
+    for (std::size_t i = 0; i + 1 < mounts.size(); i += 2) {
+        if (::mount(mounts[i].c_str(), mounts[i + 1].c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 [[noreturn]] void become_command(const Spec& spec, int input, int output, int errors, pid_t parent) {
     ::dup2(input, STDIN_FILENO);
     ::dup2(output, STDOUT_FILENO);
@@ -65,6 +80,9 @@ void default_signals() {
         if (!jail::write_file(file.c_str(), "0", 1)) {
             give_up("join the control group");
         }
+    }
+    if (!spec.mounts.empty() && !mount_for_itself(spec.mounts)) {
+        give_up("show the host's files");
     }
     if (spec.user != 0 && !jail::become(spec.user, spec.group)) {
         give_up("change the user");

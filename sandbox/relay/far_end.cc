@@ -2,6 +2,7 @@
 #include "sandbox/relay/far_end.h"
 
 #include <sys/resource.h>
+#include <sys/utsname.h>
 
 #include <filesystem>
 #include <fstream>
@@ -12,6 +13,7 @@
 #include "sandbox/base/resources.h"
 #include "sandbox/jail/limits.h"
 #include "sandbox/jail/plan.h"
+#include "sandbox/jail/seccomp.h"
 
 namespace cellblock::sandbox::relay {
 
@@ -43,7 +45,28 @@ json limits_of(const Policy& policy, const FarEndOptions& options) {
     return limits;
 }
 
-json facts_of(const Policy& policy, const FarEndOptions& options) {
+// The jail's filter, for a machine of the same kind. Where processes aren't alone, as in a jail without namespaces.
+Result<json> filter_of(const FarEndOptions& options) {
+    jail::FilterOptions wanted;
+    wanted.memory_is_limited = options.memory_is_limited;
+    wanted.namespaces = options.private_processes;
+    wanted.own_user = options.private_processes;
+    auto filter = jail::build_filter(wanted);
+    if (!filter) {
+        return filter.error();
+    }
+    const auto* bytes = reinterpret_cast<const unsigned char*>(filter->data());
+    std::string text;
+    for (std::size_t i = 0; i < filter->size() * sizeof(sock_filter); ++i) {
+        constexpr const char* kDigits = "0123456789abcdef";
+        text += {kDigits[bytes[i] >> 4], kDigits[bytes[i] & 15]};
+    }
+    utsname name{};
+    ::uname(&name);
+    return json{{"machine", name.machine}, {"program", text}};
+}
+
+json facts_of(const Policy& policy, const FarEndOptions& options, json filter) {
     json environment = json::object();
     for (const auto& variable : jail::cell_environment(policy)) {
         const auto equals = variable.find('=');
@@ -59,6 +82,8 @@ json facts_of(const Policy& policy, const FarEndOptions& options) {
     return {{"environment", environment},
             {"arguments", arguments},
             {"limits", limits_of(policy, options)},
+            {"filter", std::move(filter)},
+            {"best_effort", policy.best_effort},
             {"private", options.private_processes}};
 }
 
@@ -111,7 +136,11 @@ Result<FarEnd> pack_far_end(const Policy& policy, const FarEndOptions& options) 
     if (!first || !files) {
         return first ? files.error() : first.error();
     }
-    (*files)["facts.json"] = facts_of(policy, options).dump(-1, ' ', true, json::error_handler_t::replace);
+    auto filter = filter_of(options);
+    if (!filter) {
+        return filter.error();
+    }
+    (*files)["facts.json"] = facts_of(policy, options, std::move(*filter)).dump(-1, ' ', true, json::error_handler_t::replace);
     FarEnd packed;
     packed.bootstrap = "import os\nb=b''\nwhile len(b)<" + std::to_string(first->size()) +
                        ":\n p=os.read(0," + std::to_string(first->size()) +

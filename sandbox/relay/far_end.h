@@ -16,6 +16,7 @@ struct FarEndOptions {
     bool private_processes = true;  // all that it sees are the sandbox's
     bool watches_memory = false;    // nothing else bounds their sum
     bool counts_processes = false;  // nothing else bounds their number
+    bool memory_is_limited = false; // by a control group
     bool host_path = false;         // PATH as in a jail; else the image's own
 };
 
