@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <sstream>
 
 #include "sandbox/engines/bundle.h"
@@ -30,10 +31,14 @@ using namespace std::chrono_literals;
 constexpr auto kTimeToProbe = 20s;
 constexpr auto kTimeToList = 20s;
 constexpr auto kTimeToRemove = 30s;
+// Drawn for engines that let us choose: fit for every namespace, and likely nobody's.
+constexpr unsigned kFirstUser = 20000;
+constexpr unsigned kUsers = 40000;
 constexpr std::uint64_t kMiB = 1ULL << 20;
 
 Promises promises_of(const EngineTemplate& from) {
-    return {from.name, from.isolation, from.enforces, from.layers, from.children, from.private_processes};
+    return {from.name,     from.isolation,         from.enforces, from.layers,
+            from.children, from.private_processes, from.own_user};
 }
 
 std::string number(double value) {
@@ -92,6 +97,7 @@ public:
         texts["name"] = new_sandbox_name();
         texts["image"] = policy.image.empty() ? from.image : policy.image;
         texts["destination"] = policy.destination;
+        texts["uid"] = std::to_string(kFirstUser + std::random_device()() % kUsers);
         texts["owner"] = std::to_string(::getpid());
         texts["seconds"] = std::to_string(24 * 3600);
         for (const char* list : {"bind.host", "bind.sandbox", "link.text", "link.path"}) {
@@ -115,6 +121,9 @@ public:
         const auto promises = promises_of(template_);
         if (auto kept = check_promises(policy_, promises, cgroup_); !kept) {
             return kept.error();
+        }
+        if (auto given = check_given(); !given) {
+            return given.error();
         }
         const bool shows_host = template_.host_files && values_.texts["image"].empty();
         auto python = shows_host ? show_host() : show_files();
@@ -149,6 +158,21 @@ public:
     }
 
 private:
+    // Some engines go nowhere without what only the policy can say.
+    Status check_given() {
+        for (const char* key : {"image", "destination"}) {
+            const std::string placeholder = std::string("{") + key + "}";
+            const bool needed = std::any_of(template_.argv.begin(), template_.argv.end(), [&](const Words& part) {
+                return !part.grouped && part.words.front().find(placeholder) != std::string::npos;
+            });
+            if (needed && values_.texts[key].empty()) {
+                return Error{"engine \"" + template_.name + "\"", 0,
+                             std::string("it needs the policy's key \"") + key + "\"", template_.needs};
+            }
+        }
+        return Ok{};
+    }
+
     // Its root is made of the host's files. Gives the Python's path.
     Result<std::string> show_host() {
         auto python = jail::find_python(policy_.python);
@@ -163,10 +187,12 @@ private:
             return root.error();
         }
         root_ = std::move(*root);
-        if (template_.spare_user && identity_.privileged) {
+        if (identity_.privileged && (template_.spare_user || template_.bundle)) {
+            bring_within_reach();
+        }
+        if (identity_.privileged && template_.spare_user) {
             spec_.user = identity_.user;
             spec_.group = identity_.group;
-            bring_within_reach();
         }
         add_root(root_, values_);
         return python->program;
@@ -184,7 +210,7 @@ private:
         return Ok{};
     }
 
-    // The spare user may not enter another's home; what is to be shown of it is mounted elsewhere first.
+    // The sandbox's user may not enter another's home; what is to be shown of it is mounted elsewhere first.
     void bring_within_reach() {
         for (auto& bind : root_.binds) {
             if (can_be_entered_by_all(bind.host)) {

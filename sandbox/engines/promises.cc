@@ -48,7 +48,8 @@ bool watches_memory(const Promises& promises, const jail::Cgroup& cgroup) {
 
 // RLIMIT_NPROC counts by user namespace, and children have one of their own.
 bool counts_processes(const Promises& promises, const jail::Cgroup& cgroup) {
-    return promises.children && promises.private_processes && cgroup.limits_processes().empty();
+    return promises.own_user ||
+           (promises.children && promises.private_processes && cgroup.limits_processes().empty());
 }
 
 std::vector<LayerState> layers_of(const Promises& promises, const jail::Cgroup& cgroup) {

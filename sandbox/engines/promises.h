@@ -22,6 +22,7 @@ struct Promises {
     std::vector<Layer> layers;
     bool children = false;  // cellblock's own control groups hold its processes
     bool private_processes = true;
+    bool own_user = false;  // no other process is its user's
 };
 
 // What the far end has to do itself for want of control groups.

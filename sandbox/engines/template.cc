@@ -144,6 +144,7 @@ const std::vector<TemplateKey>& template_table() {
         flag_key("children", &EngineTemplate::children),
         flag_key("host_files", &EngineTemplate::host_files),
         flag_key("bundle", &EngineTemplate::bundle),
+        flag_key("own_user", &EngineTemplate::own_user),
         flag_key("spare_user", &EngineTemplate::spare_user),
         text_key("image", false, &EngineTemplate::image),
     };

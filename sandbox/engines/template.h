@@ -37,6 +37,7 @@ struct EngineTemplate {
     bool children = false;          // they descend from the command
     bool host_files = false;        // its root is made of the host's files, its Python is the host's
     bool bundle = false;            // {bundle} is an OCI bundle
+    bool own_user = false;          // no other process is its user's, so the far end can count them
     bool spare_user = false;        // root runs the command as a user that nobody uses
     std::string image;              // where the policy names none
 };
