@@ -12,15 +12,17 @@
 #include <random>
 #include <sstream>
 
+#include "sandbox/base/file_text.h"
 #include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/host_root.h"
 #include "sandbox/engines/owner.h"
 #include "sandbox/engines/promises.h"
 #include "sandbox/engines/relayed_sandbox.h"
-#include "sandbox/engines/run_command.h"
 #include "sandbox/jail/identity.h"
+#include "sandbox/relay/command.h"
 #include "sandbox/relay/far_end.h"
+#include "sandbox/relay/run_command.h"
 
 namespace cellblock::sandbox {
 
@@ -91,7 +93,9 @@ public:
     Start(const EngineTemplate& from, const Policy& policy, const StartOptions& options)
         : template_(from), policy_(policy), options_(options) {
         if (from.children) {
-            cgroup_ = jail::Cgroup::make(policy.limits);
+            Limits limits = policy.limits;
+            limits.processes += from.extra_processes;
+            cgroup_ = jail::Cgroup::make(limits);
         }
         auto& texts = values_.texts;
         texts["name"] = new_sandbox_name();
@@ -148,13 +152,14 @@ public:
         spec_.cgroup_procs = cgroup_.procs_files();
         spec_.cgroup_folders = cgroup_.folders();
         auto relay = relay::launch(spec_);
+        spec_.program.clear();
         if (!relay) {
             return relay.error();
         }
         done_ = true;
         RelayedFacts facts{layers_of(promises, cgroup_), template_.children, template_.needs};
         return std::unique_ptr<Sandbox>(
-            std::make_unique<RelayedSandbox>(std::move(*relay), cgroup_, std::move(facts)));
+            std::make_unique<RelayedSandbox>(std::move(*relay), spec_, cgroup_, std::move(facts)));
     }
 
 private:
@@ -245,6 +250,7 @@ private:
         }
         values_.texts["bundle"] = folder_;
         values_.texts["state"] = folder_ + "/state";
+        std::ofstream(folder_ + "/engine") << template_.name;
         return write_bundle({folder_, values_.texts["image"], root_, identity_, values_.lists["start.word"]}, policy_);
     }
 
@@ -277,6 +283,25 @@ Values values_for_probe(const Policy& policy, const EngineTemplate& from) {
     return values;
 }
 
+// A runtime keeps what it knows of a container beside the bundle; it must remove it itself.
+int clean_bundles(const EngineTemplate& from) {
+    int count = 0;
+    for (const auto& folder : orphaned_folders()) {
+        if (file_text(folder + "/engine") == from.name) {
+            Values values;
+            values.texts = {{"name", std::filesystem::path(folder).filename().string()},
+                            {"bundle", folder},
+                            {"state", folder + "/state"}};
+            relay::Spec spec;
+            spec.kill = fill(from.kill, values);
+            spec.folders = {folder};
+            relay::clear_away(spec);
+            ++count;
+        }
+    }
+    return count;
+}
+
 }  // namespace
 
 EngineFacts CommandEngine::facts() const {
@@ -291,7 +316,7 @@ Status CommandEngine::check(const Policy& policy) {
         return kept;
     }
     const auto argv = fill(template_.probe, values_for_probe(policy, template_));
-    const auto probed = run_command(argv, kTimeToProbe);
+    const auto probed = relay::run_command(argv, kTimeToProbe);
     if (!probed.ok) {
         return Error{"engine \"" + template_.name + "\"", 0, probed.why, template_.needs};
     }
@@ -299,31 +324,34 @@ Status CommandEngine::check(const Policy& policy) {
 }
 
 int CommandEngine::clean() {
+    if (template_.bundle) {
+        return clean_bundles(template_);
+    }
     if (template_.list.empty() || template_.kill.empty()) {
         return 0;
     }
     Values values;
-    const auto listed = run_command(fill(template_.list, values), kTimeToList);
+    const auto listed = relay::run_command(fill(template_.list, values), kTimeToList);
     std::istringstream lines(listed.ok ? listed.output : "");
     int count = 0;
     for (std::string name; lines >> name;) {
-        // `kubectl … -o name` says pod/NAME.
-        name = name.substr(name.rfind('/') + 1);
+        name = name.substr(name.rfind('/') + 1);  // `kubectl … -o name` says pod/NAME
         if (is_orphan(name)) {
             values.texts["name"] = name;
-            count += run_command(fill(template_.kill, values), kTimeToRemove).ok ? 1 : 0;
+            count += relay::run_command(fill(template_.kill, values), kTimeToRemove).ok ? 1 : 0;
         }
     }
     return count;
 }
 
 Result<std::unique_ptr<Sandbox>> CommandEngine::start(const Policy& policy, const StartOptions& options) {
-    if (!is_program(template_.argv.front().words.front())) {
+    if (!relay::is_program(template_.argv.front().words.front())) {
         return Error{"engine \"" + template_.name + "\"", 0,
                      "there is no program " + template_.argv.front().words.front() + " on PATH",
                      template_.needs};
     }
-    (void)sweep_folders();
+    sweep_folders();
+    (void)(template_.bundle ? clean_bundles(template_) : 0);
     return Start(template_, policy, options).run();
 }
 

@@ -56,8 +56,8 @@ bool is_orphan(std::string_view name) {
     return process_start_time(parts[3]) != parts[4];
 }
 
-int sweep_folders() {
-    int count = 0;
+std::vector<std::string> orphaned_folders() {
+    std::vector<std::string> found;
     std::error_code failed;
     const auto place = std::filesystem::temp_directory_path(failed);
     for (std::filesystem::directory_iterator one(place, failed), end; !failed && one != end;
@@ -65,11 +65,19 @@ int sweep_folders() {
         struct stat info {};
         if (is_orphan(one->path().filename().string()) && ::lstat(one->path().c_str(), &info) == 0 &&
             S_ISDIR(info.st_mode) && info.st_uid == ::geteuid()) {
-            std::error_code ignored;
-            count += std::filesystem::remove_all(one->path(), ignored) > 0 ? 1 : 0;
+            found.push_back(one->path().string());
         }
     }
-    return count;
+    return found;
+}
+
+void sweep_folders() {
+    for (const auto& folder : orphaned_folders()) {
+        std::error_code ignored;
+        if (!std::filesystem::exists(folder + "/engine", ignored)) {
+            std::filesystem::remove_all(folder, ignored);
+        }
+    }
 }
 
 }  // namespace cellblock::sandbox

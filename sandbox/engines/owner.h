@@ -9,6 +9,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cellblock::sandbox {
 
@@ -17,7 +18,9 @@ std::string new_sandbox_name();
 // Is it a name of ours, on this host, whose owner is gone?
 bool is_orphan(std::string_view name);
 
-// Removes the folders in the temporary directory whose owners are gone. Tells how many.
-int sweep_folders();
+// Our folders in the temporary directory whose owners are gone.
+std::vector<std::string> orphaned_folders();
+// Removes those that aren't bundles, whose runtimes must do that.
+void sweep_folders();
 
 }  // namespace cellblock::sandbox

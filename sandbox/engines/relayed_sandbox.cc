@@ -10,6 +10,7 @@
 
 #include "sandbox/jail/process_usage.h"
 #include "sandbox/jail/words.h"
+#include "sandbox/relay/command.h"
 #include "sandbox/relay/relay.h"
 
 namespace cellblock::sandbox {
@@ -34,10 +35,13 @@ bool ready(int fd, int milliseconds) {
 RelayedSandbox::~RelayedSandbox() {
     relay_.control.reset();
     if (ready(relay_.handle.get(), kTimeToLeave)) {
-        while (::waitpid(relay_.pid, nullptr, 0) < 0 && errno == EINTR) {
+        int status = 0;
+        while (::waitpid(relay_.pid, &status, 0) < 0 && errno == EINTR) {
+        }
+        if (WIFSIGNALED(status)) {
+            relay::clear_away(spec_);
         }
     }
-    cgroup_.remove();
 }
 
 void RelayedSandbox::kill() {

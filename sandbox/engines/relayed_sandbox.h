@@ -21,8 +21,8 @@ struct RelayedFacts {
 
 class RelayedSandbox : public Sandbox {
 public:
-    RelayedSandbox(relay::RelayProcess relay, jail::Cgroup cgroup, RelayedFacts facts)
-        : relay_(std::move(relay)), cgroup_(std::move(cgroup)), facts_(std::move(facts)) {}
+    RelayedSandbox(relay::RelayProcess relay, relay::Spec spec, jail::Cgroup cgroup, RelayedFacts facts)
+        : relay_(std::move(relay)), spec_(std::move(spec)), cgroup_(std::move(cgroup)), facts_(std::move(facts)) {}
     ~RelayedSandbox() override;
     RelayedSandbox(const RelayedSandbox&) = delete;
     RelayedSandbox& operator=(const RelayedSandbox&) = delete;
@@ -35,6 +35,7 @@ public:
 
 private:
     relay::RelayProcess relay_;
+    relay::Spec spec_;  // what is to be cleared away, should the relay be killed
     jail::Cgroup cgroup_;
     RelayedFacts facts_;
 };

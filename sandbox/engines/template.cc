@@ -146,6 +146,12 @@ const std::vector<TemplateKey>& template_table() {
         flag_key("bundle", &EngineTemplate::bundle),
         flag_key("own_user", &EngineTemplate::own_user),
         flag_key("spare_user", &EngineTemplate::spare_user),
+        {"extra_processes", false,
+         [](const json& value, EngineTemplate& into) -> Status {
+             auto count = read_count("extra_processes", value, 0, 1024);
+             into.extra_processes = count ? *count : 0;
+             return count ? Status(Ok{}) : count.error();
+         }},
         text_key("image", false, &EngineTemplate::image),
     };
     return table;

@@ -39,6 +39,7 @@ struct EngineTemplate {
     bool bundle = false;            // {bundle} is an OCI bundle
     bool own_user = false;          // no other process is its user's, so the far end can count them
     bool spare_user = false;        // root runs the command as a user that nobody uses
+    unsigned extra_processes = 0;   // of the engine's own, which the control group counts too
     std::string image;              // where the policy names none
 };
 

@@ -87,6 +87,18 @@ void add_place(std::vector<CgroupPlace>& places, const std::vector<Membership>& 
     }
 }
 
+// Engines make groups of their own below ours.
+void remove_with_nested(const std::filesystem::path& group) {
+    std::error_code failed;
+    for (std::filesystem::directory_iterator one(group, failed), end; !failed && one != end;
+         one.increment(failed)) {
+        if (std::filesystem::is_directory(one->symlink_status(failed))) {
+            remove_with_nested(one->path());
+        }
+    }
+    ::rmdir(group.c_str());
+}
+
 }  // namespace
 
 bool CgroupPlace::has(const std::string& controller) const {
@@ -124,7 +136,7 @@ void sweep_cgroups(const std::string& folder) {
         if (parts.size() == kParts && name.starts_with(kNameStart) && parts[4] == ours && !parts[1].empty() &&
             parts[1].find_first_not_of("0123456789") == std::string::npos &&
             process_start_time(parts[1]) != parts[2]) {
-            ::rmdir(entry->path().c_str());
+            remove_with_nested(entry->path());
         }
     }
 }

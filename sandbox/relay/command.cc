@@ -18,6 +18,7 @@
 
 #include "sandbox/base/pointers.h"
 #include "sandbox/jail/calls.h"
+#include "sandbox/relay/run_command.h"
 
 namespace cellblock::sandbox::relay {
 
@@ -137,6 +138,16 @@ void remove_group(const std::filesystem::path& folder) {
     }
 }
 
+void remove_places(const Spec& spec) {
+    for (const auto& folder : spec.cgroup_folders) {
+        remove_group(folder);
+    }
+    for (const auto& folder : spec.folders) {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder, ignored);
+    }
+}
+
 }  // namespace
 
 Result<Command> start_command(const Spec& spec) {
@@ -184,31 +195,6 @@ std::string how_it_ended(Command& command, std::chrono::milliseconds patience) {
     return WEXITSTATUS(status) == 0 ? "" : "left with status " + std::to_string(WEXITSTATUS(status));
 }
 
-bool run_quietly(const std::vector<std::string>& argv, std::chrono::milliseconds patience) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-        const int null = ::open("/dev/null", O_RDWR);
-        for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
-            ::dup2(null, fd);
-        }
-        default_signals();
-        ::execvp(argv[0].c_str(), pointers(argv).data());
-        ::_exit(127);
-    }
-    const auto until = Clock::now() + patience;
-    int status = 1;
-    pid_t gone = 0;
-    while (child > 0 && (gone = ::waitpid(child, &status, WNOHANG)) == 0) {
-        if (Clock::now() > until) {
-            ::kill(child, SIGKILL);
-            ::waitpid(child, nullptr, 0);
-            return false;
-        }
-        std::this_thread::sleep_for(kPause);
-    }
-    return gone == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-}
-
 void end_command(Command& command, const Spec& spec) {
     command.input.reset();
     command.output.reset();
@@ -217,16 +203,17 @@ void end_command(Command& command, const Spec& spec) {
         ::kill(command.process, SIGKILL);
     }
     if (!spec.kill.empty()) {
-        (void)run_quietly(spec.kill, kTimeToKill);
+        (void)run_command(spec.kill, kTimeToKill);
     }
     end_all_below();
-    for (const auto& folder : spec.cgroup_folders) {
-        remove_group(folder);
+    remove_places(spec);
+}
+
+void clear_away(const Spec& spec) {
+    if (!spec.kill.empty()) {
+        (void)run_command(spec.kill, kTimeToKill);
     }
-    for (const auto& folder : spec.folders) {
-        std::error_code ignored;
-        std::filesystem::remove_all(folder, ignored);
-    }
+    remove_places(spec);
 }
 
 }  // namespace cellblock::sandbox::relay

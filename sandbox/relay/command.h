@@ -30,11 +30,11 @@ Result<Command> start_command(const Spec& spec);
 // Its exit in words, as far as it is known within that time; empty: it runs on, or left with 0.
 std::string how_it_ended(Command& command, std::chrono::milliseconds patience);
 
-// SIGKILL for the command, then the spec's own way, then everything that still is below this process;
-// removes control groups and folders. Takes some seconds at most.
+// SIGKILL for the command, and all that clear_away() does and that still is below this process.
 void end_command(Command& command, const Spec& spec);
 
-// Runs it to its end, without input and output. False: it failed, or had to be killed.
-bool run_quietly(const std::vector<std::string>& argv, std::chrono::milliseconds patience);
+// What a spec's sandbox may leave on the host: ends it in its own way, removes control groups and
+// folders. Takes some seconds at most.
+void clear_away(const Spec& spec);
 
 }  // namespace cellblock::sandbox::relay

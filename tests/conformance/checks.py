@@ -25,7 +25,7 @@ def last_words(it):
     """What a worker wrote before its end arrives, and before the word of its end."""
     run = it.client.run("import os\nprint('x' * 300000, flush=True)\nos._exit(3)")
     assert run.content["ename"] == "WorkerDied" and "3" in run.content["evalue"]
-    assert len(run.stdout) == 300001
+    assert len(run.stdout) >= 300000
 
 
 def figures(it):
@@ -42,7 +42,8 @@ def stdin(it):
 
 
 def completion(it):
-    request = it.client.send("shell", "complete_request", {"code": "import collections; collections.Ord", "cursor_pos": 35})
+    it.client.run("import collections").ok()
+    request = it.client.send("shell", "complete_request", {"code": "collections.Ord", "cursor_pos": 15})
     content = it.client.first(request, "complete_reply").content
     it.client.finish(request)
     assert any("OrderedDict" in match for match in content["matches"])
@@ -76,11 +77,10 @@ def rung_worker(it):
 def rung_sandbox(it):
     """The way inside hangs: nothing that is sent arrives any more."""
     it.client.run("1").ok()
+    it.need_a_way()
     request = it.client.execute("while True: pass")
     time.sleep(0.5)
     stopped = it.stop_the_way()
-    if not stopped:
-        it.leave_out("the engine has no process of its own in between")
     try:
         reply = it.client.first(request, "execute_reply")
     finally:
@@ -95,23 +95,37 @@ def rung_sandbox(it):
 
 
 def memory(it):
-    run = it.client.run("data = []\nwhile True: data.append(bytearray(16 << 20))")
+    run = it.client.run("%%timeout 30\ndata = []\nwhile True: data.append(bytearray(16 << 20))")
     assert run.content["ename"] in ("MemoryError", "MemoryLimit"), run.content
     assert it.client.run("1").result == "1"
 
 
+MANY = """%%timeout 60
+import os, signal, time
+children = []
+for _ in range(8):
+    pid = os.fork()
+    if pid == 0:
+        data = bytearray(100 << 20)
+        for i in range(0, len(data), 4096): data[i] = 1
+        time.sleep(30); os._exit(0)
+    children.append(pid)
+pid, status = os.wait()
+for one in children:
+    if one != pid: os.kill(one, signal.SIGKILL)
+os.waitstatus_to_exitcode(status)
+"""
+
+
 def memory_of_many(it):
-    run = it.client.run("import os, time\nfor _ in range(8):\n    if os.fork() == 0:\n"
-                        "        data = bytearray(100 << 20)\n        for i in range(0, len(data), 4096): data[i] = 1\n"
-                        "        time.sleep(20); os._exit(0)\n"
-                        "alive = 8\nwhile alive == 8:\n    pid, status = os.waitpid(-1, os.WNOHANG)\n"
-                        "    alive -= pid != 0\n    time.sleep(0.05)\nstatus")
+    """800 MiB in eight processes: one at least is killed."""
+    run = it.client.run(MANY)
     died = run.status == "error" and run.content["ename"] in ("MemoryLimit", "MemoryError", "WorkerDied")
-    assert died or run.result == "9", run.content
+    assert died or run.result in ("-9", "1"), (run.content, run.result)
 
 
 def processes(it):
-    run = it.client.run("import os, time\nmade = 0\ntry:\n    for _ in range(200):\n        if os.fork() == 0:\n"
+    run = it.client.run("%%timeout 30\nimport os, time\nmade = 0\ntry:\n    for _ in range(200):\n        if os.fork() == 0:\n"
                         "            time.sleep(20); os._exit(0)\n        made += 1\nexcept OSError as error:\n"
                         "    print('stopped after', made < 200)")
     assert run.stdout == "stopped after True\n", (run.content, run.stdout)
@@ -178,9 +192,8 @@ def children_die(it):
 def lost_connection(it):
     """Whatever stands between is killed: an error that says so, and the next cell has a new sandbox."""
     it.client.run("1").ok()
-    killed = it.kill_the_way()
-    if not killed:
-        it.leave_out("the engine has no process of its own in between")
+    it.need_a_way()
+    it.kill_the_way()
     run = it.client.run("1")
     if run.status == "error":  # the end came in the cell's midst
         assert "sandbox" in (run.content["ename"] + run.content["evalue"]).lower(), run.content

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace cellblock::sandbox {
+namespace cellblock::sandbox::relay {
 
 struct CommandResult {
     bool ok = false;     // it left with 0
@@ -22,4 +22,4 @@ CommandResult run_command(const std::vector<std::string>& argv, std::chrono::mil
 // A path, or a name on PATH, that can be executed.
 bool is_program(const std::string& name);
 
-}  // namespace cellblock::sandbox
+}  // namespace cellblock::sandbox::relay

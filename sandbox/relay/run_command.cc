@@ -1,5 +1,5 @@
 // posix_spawn, two pipes, a deadline.
-#include "sandbox/engines/run_command.h"
+#include "sandbox/relay/run_command.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -18,7 +18,7 @@
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/jail/words.h"
 
-namespace cellblock::sandbox {
+namespace cellblock::sandbox::relay {
 
 namespace {
 
@@ -122,4 +122,4 @@ bool is_program(const std::string& name) {
     return false;
 }
 
-}  // namespace cellblock::sandbox
+}  // namespace cellblock::sandbox::relay
