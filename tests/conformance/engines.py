@@ -1,15 +1,18 @@
 """The engines under test: what each needs to run here, made ready once and taken away at the end."""
 
+import getpass
 import os
 import shutil
 import subprocess
+import time
 
 from support import kernels
 
 QUICK = ("native", "bubblewrap", "runc")
 LONG = ("crun", "runsc", "podman", "docker", "srt", "ssh", "slurm", "kubernetes")
 # What an engine can't keep by its nature; its checks are left out and say so.
-WITHOUT = {"ssh": ("memory", "processes", "disk", "secrets"), "slurm": ("memory", "processes", "disk", "secrets")}
+ELSEWHERE = ("memory", "memory_of_many", "processes", "disk", "secrets", "root_is_read_only")
+WITHOUT = {"ssh": ELSEWHERE, "slurm": ELSEWHERE}
 
 
 class NotHere(Exception):
@@ -57,4 +60,111 @@ def need(*programs):
             raise NotHere("there is no program " + program)
 
 
-MAKERS = {}
+CACHE = kernels.REPO / "build" / "engines"  # an image, and what Docker and Podman made of it
+IMAGE = CACHE / "image.tar"
+
+
+def image():
+    """Made once, in a minute or two."""
+    need("mmdebstrap")
+    if not IMAGE.exists():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        made = IMAGE.with_suffix(".new.tar")
+        run([str(kernels.REPO / "share/cellblock/images/make-image"), str(made)], seconds=900)
+        made.rename(IMAGE)
+    return str(IMAGE)
+
+
+def run(argv, seconds=60, environment=None):
+    done = subprocess.run(argv, env={**os.environ, **(environment or {})}, capture_output=True, text=True, timeout=seconds)
+    if done.returncode != 0:
+        raise NotHere("%s: %s" % (argv[0], " ".join(done.stderr.split())[-300:]))
+    return done.stdout
+
+
+def wait_for(ready, what, process, seconds=30):
+    end = time.monotonic() + seconds
+    while not ready():
+        if process.poll() is not None or time.monotonic() > end:
+            raise NotHere("%s didn't start" % what)
+        time.sleep(0.1)
+
+
+def stop(process):
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def docker(place):
+    """A daemon of the tests' own, without a network."""
+    need("dockerd", "docker")
+    if os.getuid() != 0:
+        raise NotHere("its daemon needs root")
+    folder = place.root / "docker"
+    folder.mkdir()
+    host = "unix://%s/socket" % folder
+    with open(folder / "log", "wb") as log:
+        daemon = subprocess.Popen(
+            ["dockerd", "--host", host, "--data-root", str(CACHE / "docker"), "--exec-root", str(folder / "exec"),
+             "--pidfile", str(folder / "pid"), "--iptables=false", "--bridge=none", "--ip-forward=false"],
+            stdout=log, stderr=log, start_new_session=True)
+    environment = {"DOCKER_HOST": host, "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
+    try:
+        wait_for(lambda: subprocess.run(["docker", "info"], env={**os.environ, **environment},
+                                        capture_output=True).returncode == 0, "dockerd", daemon)
+        if not run(["docker", "images", "--quiet", "cellblock"], environment=environment).strip():
+            run(["docker", "import", image(), "cellblock"], 600, environment)
+    except BaseException:
+        stop(daemon)
+        raise
+    return Prepared({"python": "python3"}, environment, lambda: stop(daemon))
+
+
+def podman(place):
+    need("podman")
+    storage = CACHE / "podman"
+    storage.mkdir(parents=True, exist_ok=True)
+    (place.root / "storage.conf").write_text('[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s/podman"\n'
+                                             % (storage, place.root))
+    (place.root / "containers.conf").write_text('[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\nruntime = "runc"\n')
+    environment = {"CONTAINERS_STORAGE_CONF": str(place.root / "storage.conf"),
+                   "CONTAINERS_CONF": str(place.root / "containers.conf")}
+    if not run(["podman", "images", "--quiet", "cellblock"], environment=environment).strip():
+        run(["podman", "import", image(), "cellblock"], 600, environment)
+    return Prepared({"python": "python3"}, environment)
+
+
+def ssh(place):
+    """A server of the tests' own on loopback, with a key of its own."""
+    need("sshd", "ssh", "ssh-keygen")
+    if os.getuid() != 0:
+        raise NotHere("its server needs root")
+    folder = place.root / "ssh"
+    folder.mkdir(mode=0o700)
+    (place.root / "home" / ".ssh").mkdir(mode=0o700)
+    for name in ("host", "user"):
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)])
+    port = kernels.free_ports(1)[0]
+    shutil.copy(folder / "user.pub", folder / "allowed")
+    (folder / "sshd").write_text("Port %d\nListenAddress 127.0.0.1\nHostKey %s/host\nAuthorizedKeysFile %s/allowed\n"
+                                 "StrictModes no\nPidFile none\nUsePAM no\nPermitRootLogin prohibit-password\n"
+                                 % (port, folder, folder))
+    (folder / "client").write_text("Host sandbox\nHostName 127.0.0.1\nPort %d\nUser %s\nIdentityFile %s/user\n"
+                                   "StrictHostKeyChecking no\nUserKnownHostsFile %s/known\n"
+                                   % (port, getpass.getuser(), folder, folder))
+    wrapper = folder / "bin"
+    wrapper.mkdir()
+    (wrapper / "ssh").write_text("#!/bin/sh\nexec /usr/bin/ssh -F %s/client \"$@\"\n" % folder)
+    (wrapper / "ssh").chmod(0o755)
+    os.makedirs("/run/sshd", exist_ok=True)
+    server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd")],
+                              stderr=open(folder / "log", "wb"), start_new_session=True)
+    environment = {"PATH": "%s:/usr/bin:/bin" % wrapper}
+    return Prepared({"destination": "sandbox", "best_effort": True}, environment, lambda: stop(server))
+
+
+MAKERS = {"docker": docker, "podman": podman, "ssh": ssh}
