@@ -94,10 +94,13 @@ void add_doctor(CLI::App& app, DoctorOptions& options, Action& action) {
 
 void add_engines(CLI::App& app, EnginesOptions& options, Action& action) {
     auto* command = app.add_subcommand("engines", "What can make a sandbox here, and how strong it is");
-    command->add_option("--policy", options.policy, "What is asked of them: a policy's name, or the path of a .json file")
+    command
+        ->add_option("--policy", options.policy,
+                     "What is asked of them: a policy's name, or the path of a .json file")
         ->type_name("POLICY")
         ->capture_default_str();
-    command->add_flag("--measure", options.measure, "Start a sandbox on each that is usable, and say how long that took");
+    command->add_flag("--measure", options.measure,
+                      "Start a sandbox on each that is usable, and say how long that took");
     command->add_flag("--json", options.json, "Print one JSON object for each");
     command->callback([&] { action = [&] { return engines_command(options); }; });
 }

@@ -83,7 +83,9 @@ void print(const Row& row) {
         std::cout << indent << row.facts.description << "\n"
                   << indent << "isolation: " << row.facts.isolation << "\n"
                   << indent << "keeps: " << list_of(row.facts.enforces)
-                  << (row.facts.by_control_groups ? "; memory, processes and processors by control groups" : "") << "\n";
+                  << (row.facts.by_control_groups ? "; memory, processes and processors by control groups"
+                                                  : "")
+                  << "\n";
     }
     if (!row.why_not.empty()) {
         std::cout << indent << "why: " << row.why_not << "\n";

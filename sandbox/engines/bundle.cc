@@ -17,8 +17,8 @@ namespace cellblock::sandbox {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::ordered_json;
 using jail::FileStepKind;
+using nlohmann::ordered_json;
 
 constexpr unsigned kInside = 1000;  // the user's number, where we may choose
 
@@ -36,9 +36,11 @@ ordered_json mounts_of(const BundleFacts& facts, const Policy& policy) {
     }
     list.push_back(mount("proc", "/proc", "proc", {"nosuid", "noexec", "nodev"}));
     list.push_back(mount("tmpfs", "/dev", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}));
-    list.push_back(mount("devpts", "/dev/pts", "devpts", {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}));
+    list.push_back(mount("devpts", "/dev/pts", "devpts",
+                         {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}));
     list.push_back(mount("tmpfs", "/dev/shm", "shm", {"nosuid", "noexec", "nodev", "mode=1777", sized(shm)}));
-    list.push_back(mount("tmpfs", "/tmp", "tmpfs", {"nosuid", "nodev", "mode=1777", sized(policy.limits.disk_bytes - shm)}));
+    list.push_back(mount("tmpfs", "/tmp", "tmpfs",
+                         {"nosuid", "nodev", "mode=1777", sized(policy.limits.disk_bytes - shm)}));
     return list;
 }
 
@@ -58,7 +60,8 @@ ordered_json mapping(std::uint64_t inside, std::uint64_t outside) {
 
 // Runtimes set the root up as its user 0, which must be somebody on the host.
 ordered_json mappings_of(bool privileged, std::uint64_t outside) {
-    return privileged ? ordered_json{mapping(0, outside + 1), mapping(kInside, outside)} : ordered_json{mapping(0, outside)};
+    return privileged ? ordered_json{mapping(0, outside + 1), mapping(kInside, outside)}
+                      : ordered_json{mapping(0, outside)};
 }
 
 ordered_json linux_of(const BundleFacts& facts) {
@@ -83,7 +86,11 @@ ordered_json process_of(const BundleFacts& facts) {
             {"env", {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp"}},
             {"cwd", "/"},
             {"capabilities",
-             {{"bounding", none}, {"effective", none}, {"permitted", none}, {"inheritable", none}, {"ambient", none}}},
+             {{"bounding", none},
+              {"effective", none},
+              {"permitted", none},
+              {"inheritable", none},
+              {"ambient", none}}},
             {"rlimits", {{{"type", "RLIMIT_CORE"}, {"hard", 1}, {"soft", 1}}}},
             {"noNewPrivileges", true},
             {"oomScoreAdj", 500}};
@@ -102,7 +109,8 @@ Status make_root(const BundleFacts& facts) {
     for (const char* folder : {"proc", "dev", "tmp"}) {
         fs::create_directories(root / folder, failed);
     }
-    fs::permissions(root / "tmp", fs::perms::all | fs::perms::sticky_bit, failed);  // runc gives it to the mount
+    fs::permissions(root / "tmp", fs::perms::all | fs::perms::sticky_bit,
+                    failed);  // runc gives it to the mount
     for (const auto& bind : facts.root.binds) {
         const fs::path place = root / bind.sandbox.substr(1);
         if (is_below_another(facts.root, bind.sandbox)) {

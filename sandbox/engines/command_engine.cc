@@ -87,6 +87,24 @@ void add_root(const HostRoot& root, Values& values) {
     }
 }
 
+// Cells may write below /work alone, so that is where a copy can lie.
+Result<std::vector<relay::Copy>> copies_of(const Policy& policy, const StartOptions& options) {
+    auto files = copied_files(policy, options);
+    if (!files) {
+        return files.error();
+    }
+    std::vector<relay::Copy> copies;
+    for (const auto& one : *files) {
+        if (one.sandbox != "/work" && !one.sandbox.starts_with("/work/")) {
+            return Error{
+                "files: \"" + one.sandbox + "\"", 0, "this engine can have a copy of a folder only at /work",
+                "Choose /work or a path below it, set its mode to \"read\", or use the native engine"};
+        }
+        copies.push_back({one.host, one.sandbox == "/work" ? "" : one.sandbox.substr(6)});
+    }
+    return copies;
+}
+
 // A start on its way: what must be taken back if it fails.
 class Start {
 public:
@@ -102,6 +120,8 @@ public:
         texts["image"] = policy.image.empty() ? from.image : policy.image;
         texts["destination"] = policy.destination;
         texts["uid"] = std::to_string(kFirstUser + std::random_device()() % kUsers);
+        const char* path = std::getenv("PATH");
+        texts["path"] = path == nullptr ? "/usr/bin:/bin" : path;
         texts["owner"] = std::to_string(::getpid());
         texts["seconds"] = std::to_string(24 * 3600);
         for (const char* list : {"bind.host", "bind.sandbox", "link.text", "link.path"}) {
@@ -134,13 +154,23 @@ public:
         if (!python) {
             return python.error();
         }
-        auto far_end = relay::pack_far_end(
-            policy_, {template_.private_processes, watches_memory(promises, cgroup_),
-                      counts_processes(promises, cgroup_), !cgroup_.limits_memory().empty(), shows_host});
+        auto copies = copies_of(policy_, options_);
+        if (!copies) {
+            return copies.error();
+        }
+        auto far_end =
+            relay::pack_far_end(policy_, {template_.private_processes, watches_memory(promises, cgroup_),
+                                          counts_processes(promises, cgroup_),
+                                          !cgroup_.limits_memory().empty(), shows_host, std::move(*copies)});
         if (!far_end) {
             return far_end.error();
         }
         add_start(*python, far_end->bootstrap, values_);
+        if (!template_.file_text.empty()) {
+            if (auto written = write_own_file(); !written) {
+                return written.error();
+            }
+        }
         if (template_.bundle) {
             if (auto written = make_bundle(); !written) {
                 return written.error();
@@ -167,9 +197,10 @@ private:
     Status check_given() {
         for (const char* key : {"image", "destination"}) {
             const std::string placeholder = std::string("{") + key + "}";
-            const bool needed = std::any_of(template_.argv.begin(), template_.argv.end(), [&](const Words& part) {
-                return !part.grouped && part.words.front().find(placeholder) != std::string::npos;
-            });
+            const bool needed =
+                std::any_of(template_.argv.begin(), template_.argv.end(), [&](const Words& part) {
+                    return !part.grouped && part.words.front().find(placeholder) != std::string::npos;
+                });
             if (needed && values_.texts[key].empty()) {
                 return Error{"engine \"" + template_.name + "\"", 0,
                              std::string("it needs the policy's key \"") + key + "\"", template_.needs};
@@ -244,6 +275,20 @@ private:
         return true;
     }
 
+    Status write_own_file() {
+        if (auto made = need_folder(); !made) {
+            return made;
+        }
+        values_.texts["folder"] = folder_;
+        values_.texts["file"] = folder_ + "/file";
+        std::error_code failed;
+        std::filesystem::create_directory(folder_ + "/scratch", failed);
+        std::ofstream file(folder_ + "/file");
+        file << fill_word(template_.file_text, values_);
+        file.close();
+        return file ? Status(Ok{}) : errno_error("write " + folder_ + "/file");
+    }
+
     Status make_bundle() {
         if (auto made = need_folder(); !made) {
             return made;
@@ -251,7 +296,8 @@ private:
         values_.texts["bundle"] = folder_;
         values_.texts["state"] = folder_ + "/state";
         std::ofstream(folder_ + "/engine") << template_.name;
-        return write_bundle({folder_, values_.texts["image"], root_, identity_, values_.lists["start.word"]}, policy_);
+        return write_bundle({folder_, values_.texts["image"], root_, identity_, values_.lists["start.word"]},
+                            policy_);
     }
 
     Result<std::string> show_files() {

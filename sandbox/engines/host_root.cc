@@ -41,6 +41,21 @@ void add_bind(std::vector<HostRoot::Bind>& binds, const jail::FileStep& step) {
     }
 }
 
+Result<std::vector<HostRoot::Bind>> rules_of(const Policy& policy, const StartOptions& options,
+                                             FileStepKind kind) {
+    auto rules = jail::file_rule_steps(policy.files, options.directory, {});
+    if (!rules) {
+        return rules.error();
+    }
+    std::vector<HostRoot::Bind> list;
+    for (const auto& step : *rules) {
+        if (step.kind == kind) {
+            list.push_back({step.source, "/" + step.target});
+        }
+    }
+    return list;
+}
+
 }  // namespace
 
 Result<std::string> make_folder(const std::string& name) {
@@ -53,15 +68,11 @@ Result<std::string> make_folder(const std::string& name) {
 }
 
 Result<std::vector<HostRoot::Bind>> shown_files(const Policy& policy, const StartOptions& options) {
-    auto rules = jail::file_rule_steps(policy.files, options.directory, {});
-    if (!rules) {
-        return rules.error();
-    }
-    std::vector<HostRoot::Bind> binds;
-    for (const auto& step : *rules) {
-        add_bind(binds, step);
-    }
-    return binds;
+    return rules_of(policy, options, FileStepKind::bind);
+}
+
+Result<std::vector<HostRoot::Bind>> copied_files(const Policy& policy, const StartOptions& options) {
+    return rules_of(policy, options, FileStepKind::overlay);
 }
 
 Result<HostRoot> host_root(const Policy& policy, const StartOptions& options, const jail::PythonHome& python,

@@ -32,8 +32,9 @@ struct HostRoot {
 Result<HostRoot> host_root(const Policy& policy, const StartOptions& options, const jail::PythonHome& python,
                            const std::string& folder);
 
-// The policy's `files` alone, for engines with a root of their own.
+// The policy's `files` alone: those that are shown, or those of which there is a copy (`overlay`).
 Result<std::vector<HostRoot::Bind>> shown_files(const Policy& policy, const StartOptions& options);
+Result<std::vector<HostRoot::Bind>> copied_files(const Policy& policy, const StartOptions& options);
 
 // A new folder of that name in the temporary directory, for all to look into.
 Result<std::string> make_folder(const std::string& name);

@@ -22,7 +22,10 @@ struct RelayedFacts {
 class RelayedSandbox : public Sandbox {
 public:
     RelayedSandbox(relay::RelayProcess relay, relay::Spec spec, jail::Cgroup cgroup, RelayedFacts facts)
-        : relay_(std::move(relay)), spec_(std::move(spec)), cgroup_(std::move(cgroup)), facts_(std::move(facts)) {}
+        : relay_(std::move(relay)),
+          spec_(std::move(spec)),
+          cgroup_(std::move(cgroup)),
+          facts_(std::move(facts)) {}
     ~RelayedSandbox() override;
     RelayedSandbox(const RelayedSandbox&) = delete;
     RelayedSandbox& operator=(const RelayedSandbox&) = delete;

@@ -14,8 +14,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr std::uint64_t kNewNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
-                                         CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+constexpr std::uint64_t kNewNamespaces =
+    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
 
 ordered_json rule(ordered_json names, const char* action) {
     return {{"names", std::move(names)}, {"action", action}};
@@ -44,8 +44,8 @@ std::string seccomp_profile() {
     ordered_json calls = ordered_json::array();
     ordered_json names = names_of({jail::allowed_calls(), jail::calls_with_memory_of_their_own()});
     // What runtimes do after the filter stands, and what the far end's own filter is set by.
-    for (const char* name : {"ioctl", "prctl", "seccomp", "capget", "capset", "setgroups", "setuid", "setgid", "setresuid",
-                             "setresgid", "fchdir", "close_range", "mknod", "mknodat"}) {
+    for (const char* name : {"ioctl", "prctl", "seccomp", "capget", "capset", "setgroups", "setuid", "setgid",
+                             "setresuid", "setresgid", "fchdir", "close_range", "mknod", "mknodat"}) {
         names.push_back(name);
     }
     calls.push_back(rule(names, "SCMP_ACT_ALLOW"));
@@ -60,7 +60,8 @@ std::string seccomp_profile() {
     for (const std::uint64_t family : {AF_UNIX, AF_INET, AF_INET6}) {
         calls.push_back(with_argument("socket", 0, family, 0, "SCMP_CMP_EQ"));
     }
-    return ordered_json{{"defaultAction", "SCMP_ACT_ERRNO"}, {"defaultErrnoRet", 1}, {"syscalls", calls}}.dump();
+    return ordered_json{{"defaultAction", "SCMP_ACT_ERRNO"}, {"defaultErrnoRet", 1}, {"syscalls", calls}}
+        .dump();
 }
 
 }  // namespace cellblock::sandbox

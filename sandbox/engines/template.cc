@@ -140,6 +140,12 @@ const std::vector<TemplateKey>& template_table() {
         words_key("list", false, &EngineTemplate::list),
         {"enforces", true, &read_enforces},
         {"layers", true, &read_layers},
+        {"file", false,
+         [](const json& value, EngineTemplate& into) -> Status {
+             auto words = read_words("file", json::array({value}));
+             into.file_text = words ? words->front() : "";
+             return words ? Status(Ok{}) : words.error();
+         }},
         flag_key("private_processes", &EngineTemplate::private_processes),
         flag_key("children", &EngineTemplate::children),
         flag_key("host_files", &EngineTemplate::host_files),

@@ -33,6 +33,7 @@ struct EngineTemplate {
     std::vector<std::string> list;      // prints the names of all sandboxes, one a line
     std::vector<std::string> enforces;  // keys of the policy
     std::vector<Layer> layers;
+    std::string file_text;          // {file} is a file with this, filled
     bool private_processes = true;  // nobody else's are in its namespace
     bool children = false;          // they descend from the command
     bool host_files = false;        // its root is made of the host's files, its Python is the host's

@@ -118,7 +118,8 @@ std::vector<CgroupPlace> cgroup_places() {
 std::string new_cgroup_name() {
     static std::atomic<unsigned> number{0};
     const std::string pid = std::to_string(::getpid());
-    return kNameStart + pid + "-" + process_start_time(pid) + "-" + std::to_string(++number) + "-" + pid_namespace();
+    return kNameStart + pid + "-" + process_start_time(pid) + "-" + std::to_string(++number) + "-" +
+           pid_namespace();
 }
 
 // A process's number means something in one namespace only.

@@ -14,6 +14,7 @@
 #include "sandbox/jail/limits.h"
 #include "sandbox/jail/plan.h"
 #include "sandbox/jail/seccomp.h"
+#include "sandbox/relay/copies.h"
 
 namespace cellblock::sandbox::relay {
 
@@ -45,7 +46,8 @@ json limits_of(const Policy& policy, const FarEndOptions& options) {
     return limits;
 }
 
-// The jail's filter, for a machine of the same kind. Where processes aren't alone, as in a jail without namespaces.
+// The jail's filter, for a machine of the same kind. Where processes aren't alone, as in a jail without
+// namespaces.
 Result<json> filter_of(const FarEndOptions& options) {
     jail::FilterOptions wanted;
     wanted.memory_is_limited = options.memory_is_limited;
@@ -79,12 +81,9 @@ json facts_of(const Policy& policy, const FarEndOptions& options, json filter) {
     if (options.watches_memory) {
         arguments.push_back("--memory=" + std::to_string(policy.limits.memory_bytes));
     }
-    return {{"environment", environment},
-            {"arguments", arguments},
-            {"limits", limits_of(policy, options)},
-            {"filter", std::move(filter)},
-            {"best_effort", policy.best_effort},
-            {"private", options.private_processes}};
+    return {{"environment", environment},           {"arguments", arguments},
+            {"limits", limits_of(policy, options)}, {"filter", std::move(filter)},
+            {"best_effort", policy.best_effort},    {"private", options.private_processes}};
 }
 
 Result<std::string> text_of(const fs::path& path) {
@@ -140,7 +139,13 @@ Result<FarEnd> pack_far_end(const Policy& policy, const FarEndOptions& options) 
     if (!filter) {
         return filter.error();
     }
-    (*files)["facts.json"] = facts_of(policy, options, std::move(*filter)).dump(-1, ' ', true, json::error_handler_t::replace);
+    (*files)["facts.json"] =
+        facts_of(policy, options, std::move(*filter)).dump(-1, ' ', true, json::error_handler_t::replace);
+    for (const auto& copy : options.copies) {
+        if (auto added = add_copies(copy.host, copy.inside, policy.limits.disk_bytes, *files); !added) {
+            return added.error();
+        }
+    }
     FarEnd packed;
     packed.bootstrap = "import os\nb=b''\nwhile len(b)<" + std::to_string(first->size()) +
                        ":\n p=os.read(0," + std::to_string(first->size()) +

@@ -6,18 +6,26 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "sandbox/base/result.h"
 #include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox::relay {
 
+// A folder of the host that cells get a copy of.
+struct Copy {
+    std::string host;
+    std::string inside;  // below /work; empty: /work itself
+};
+
 struct FarEndOptions {
-    bool private_processes = true;  // all that it sees are the sandbox's
-    bool watches_memory = false;    // nothing else bounds their sum
-    bool counts_processes = false;  // nothing else bounds their number
-    bool memory_is_limited = false; // by a control group
-    bool host_path = false;         // PATH as in a jail; else the image's own
+    bool private_processes = true;   // all that it sees are the sandbox's
+    bool watches_memory = false;     // nothing else bounds their sum
+    bool counts_processes = false;   // nothing else bounds their number
+    bool memory_is_limited = false;  // by a control group
+    bool host_path = false;          // PATH as in a jail; else the image's own
+    std::vector<Copy> copies = {};
 };
 
 struct FarEnd {

@@ -380,6 +380,22 @@ def settle(facts):
     return base
 
 
+def place_copies(files):
+    """The host's folders that cells have a copy of, into the working directory."""
+    for name, data in files.items():
+        kind, _, path = name.partition("/")
+        if kind not in ("copy", "run", "link"):
+            continue
+        os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+        if kind == "link":
+            os.symlink(data.decode(), path)
+            continue
+        with open(path, "wb") as file:
+            file.write(data)
+        if kind == "run":
+            os.chmod(path, 0o755)
+
+
 def limit_resources(limits):
     import resource
     for name, value in limits.items():
@@ -434,6 +450,7 @@ def main():
     module.__file__ = FOLDER + "warden.py"
     exec(compile(files["warden.py"], module.__file__, "exec", dont_inherit=True), module.__dict__)
     base = settle(facts)
+    place_copies(files)
     warden = make_warden(module.Warden)(Mux(), facts)
     drop_capabilities()
     filter_calls(facts)

@@ -36,16 +36,16 @@ class Bench:
             self.start()
         return self.kernel.client
 
-    def start(self):
-        keys = {"engine": self.name, "limits": LIMITS, **self.prepared.policy}
+    def start(self, **more):
+        keys = {"engine": self.name, "limits": LIMITS, **self.prepared.policy, **more}
         policy = self.place.policy("conformance-" + self.name, **keys)
         environment = {"CONFORMANCE_SECRET": "hidden", **self.prepared.environment}
         self.kernel = kernels.Kernel(self.place, policy=policy, environment=environment)
         self.kernel.client.run("%%timeout 60\n1").ok()
 
-    def restart(self):
+    def restart(self, **more):
         self.stop()
-        self.start()
+        self.start(**more)
 
     def stop(self):
         kernel, self.kernel = self.kernel, None

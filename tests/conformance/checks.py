@@ -212,6 +212,18 @@ def restart_forgets(it):
     assert it.client.run("import os\n'kept' in globals(), os.path.exists('kept.txt')").result == "(False, False)"
 
 
+def overlay(it):
+    """The notebook's folder: read, written, and unchanged on the host."""
+    it.place.file("shown/data.txt", "from the host")
+    it.place.file("shown/deep/er.py", "VALUE = 42")
+    it.restart(files=[{"host": str(it.place.root / "work" / "shown"), "sandbox": "/work", "mode": "overlay"}])
+    run = it.client.run("import sys\nsys.path.insert(0, 'deep')\nimport er\nprint(open('data.txt').read(), er.VALUE)\n"
+                        "open('data.txt', 'w').write('changed')\nprint(open('data.txt').read())").ok()
+    assert run.stdout == "from the host 42\nchanged\n", run.stdout
+    assert (it.place.root / "work" / "shown" / "data.txt").read_text() == "from the host"
+    it.stop()
+
+
 def killed_owner(it):
     """kill -9 of the kernel: its processes, folders, groups and containers go."""
     it.client.run("import subprocess; subprocess.Popen(['sleep', '1234'])").ok()
@@ -224,4 +236,4 @@ def killed_owner(it):
 
 CHECKS = [outputs, last_words, figures, stdin, completion, interrupt, rung_interrupt, rung_worker, rung_sandbox, memory,
           memory_of_many, processes, disk, root_is_read_only, network, privileges, secrets, death, children_die,
-          lost_connection, restart_forgets, killed_owner]
+          lost_connection, restart_forgets, overlay, killed_owner]

@@ -3,6 +3,7 @@
 import getpass
 import os
 import shutil
+import socket
 import subprocess
 import time
 
@@ -12,7 +13,7 @@ QUICK = ("native", "bubblewrap", "runc")
 LONG = ("crun", "runsc", "podman", "docker", "srt", "ssh", "slurm", "kubernetes")
 # What an engine can't keep by its nature; its checks are left out and say so.
 ELSEWHERE = ("memory", "memory_of_many", "processes", "disk", "secrets", "root_is_read_only")
-WITHOUT = {"ssh": ELSEWHERE, "slurm": ELSEWHERE}
+WITHOUT = {"ssh": ELSEWHERE, "slurm": ELSEWHERE, "srt": ("disk",)}
 
 
 class NotHere(Exception):
@@ -167,4 +168,59 @@ def ssh(place):
     return Prepared({"destination": "sandbox", "best_effort": True}, environment, lambda: stop(server))
 
 
-MAKERS = {"docker": docker, "podman": podman, "ssh": ssh}
+def srt(place):
+    need("node", "npm", "bwrap", "socat", "rg")
+    folder = kernels.REPO / "build" / "node"
+    program = folder / "node_modules" / ".bin"
+    if not (program / "srt").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        run(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), "@anthropic-ai/sandbox-runtime"], 300)
+    return Prepared({"best_effort": True}, {"PATH": "%s:/usr/bin:/bin" % program})
+
+
+def slurm(place):
+    """A cluster of one node: munge, slurmctld and slurmd of the tests' own."""
+    need("munged", "slurmctld", "slurmd", "srun")
+    if os.getuid() != 0:
+        raise NotHere("its daemons need root")
+    folder = place.root / "slurm"
+    (folder / "state").mkdir(parents=True)
+    (folder / "spool").mkdir()
+    (folder / "key").write_bytes(os.urandom(1024))
+    (folder / "key").chmod(0o400)
+    ports = kernels.free_ports(2)
+    host = socket.gethostname().split(".")[0]
+    (folder / "slurm.conf").write_text(
+        "ClusterName=test\nSlurmctldHost=%s(127.0.0.1)\nSlurmctldPort=%d\nSlurmdPort=%d\nSlurmUser=root\nSlurmdUser=root\n"
+        "AuthType=auth/munge\nAuthInfo=socket=%s/socket\nCredType=cred/munge\nStateSaveLocation=%s/state\n"
+        "SlurmdSpoolDir=%s/spool\nSlurmctldPidFile=%s/ctld.pid\nSlurmdPidFile=%s/d.pid\nProctrackType=proctrack/linuxproc\n"
+        "TaskPlugin=task/none\nMpiDefault=none\nReturnToService=2\nSelectType=select/cons_tres\nSelectTypeParameters=CR_Core\n"
+        "SlurmctldLogFile=%s/ctld.log\nSlurmdLogFile=%s/d.log\nJobAcctGatherType=jobacct_gather/none\n"
+        "NodeName=%s NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN\nPartitionName=test Nodes=ALL Default=YES State=UP\n"
+        % (host, *ports, *[folder] * 7, host))
+    environment = {"SLURM_CONF": str(folder / "slurm.conf")}
+    running = []
+
+    def close():
+        for one in reversed(running):
+            stop(one)
+
+    def start(*argv):
+        running.append(subprocess.Popen(argv, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=open(folder / "log", "ab"), start_new_session=True))
+
+    try:
+        start("munged", "--foreground", "--force", "--key-file=%s/key" % folder, "--socket=%s/socket" % folder,
+              "--pid-file=%s/munge.pid" % folder, "--seed-file=%s/seed" % folder, "--log-file=%s/munge.log" % folder)
+        wait_for(lambda: (folder / "socket").exists(), "munged", running[0])
+        start("slurmctld", "-D")
+        start("slurmd", "-D", "-N", host)
+        wait_for(lambda: "idle" in subprocess.run(["sinfo", "--noheader"], env={**os.environ, **environment},
+                                                  capture_output=True, text=True).stdout, "slurmd", running[2], 60)
+    except BaseException:
+        close()
+        raise
+    return Prepared({"best_effort": True}, environment, close)
+
+
+MAKERS = {"srt": srt, "slurm": slurm, "docker": docker, "podman": podman, "ssh": ssh}
