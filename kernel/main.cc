@@ -83,12 +83,33 @@ void add_doctor(CLI::App& app, DoctorOptions& options, Action& action) {
         ->type_name("POLICY")
         ->capture_default_str();
     command->add_option("--python", options.python, "The Python that runs the attempts")->type_name("PYTHON");
+    command->add_option("--engine", options.engine, "An engine, instead of the policy's")->type_name("NAME");
     command->add_flag("--json", options.json, "Print one JSON object: layers, attempts, promise_holds");
     command->footer(
         "Exit status: 0 (the policy's promise holds), 1 (something got through), 2 (usage), 125 (no sandbox "
         "to "
         "be had).");
     command->callback([&] { action = [&] { return doctor_command(options); }; });
+}
+
+void add_engines(CLI::App& app, EnginesOptions& options, Action& action) {
+    auto* command = app.add_subcommand("engines", "What can make a sandbox here, and how strong it is");
+    command
+        ->add_option("--policy", options.policy,
+                     "What is asked of them: a policy's name, or the path of a .json file")
+        ->type_name("POLICY")
+        ->capture_default_str();
+    command->add_flag("--measure", options.measure,
+                      "Start a sandbox on each that is usable, and say how long that took");
+    command->add_flag("--json", options.json, "Print one JSON object for each");
+    command->callback([&] { action = [&] { return engines_command(options); }; });
+}
+
+void add_clean(CLI::App& app, CleanOptions& options, Action& action) {
+    auto* command = app.add_subcommand("clean", "Remove what crashed programs left behind on engines");
+    command->add_option("engine", options.engines, "These alone (default: all)")->type_name("ENGINE");
+    command->add_flag("--quiet", options.quiet, "Print nothing");
+    command->callback([&] { action = [&] { return clean_command(options); }; });
 }
 
 void add_daemon(CLI::App& app, DaemonCommandOptions& options, DaemonStatusOptions& asked, Action& action) {
@@ -106,6 +127,11 @@ void add_daemon(CLI::App& app, DaemonCommandOptions& options, DaemonStatusOption
     status->callback([&] { action = [&] { return daemon_status_command(asked); }; });
     auto* stop = command->add_subcommand("stop", "End your daemons; sandboxes go on");
     stop->callback([&] { action = [] { return daemon_stop_command(); }; });
+}
+
+void add_relay(CLI::App& app, Action& action) {
+    auto* command = app.add_subcommand("relay", "For engines alone")->group("");
+    command->callback([&] { action = [] { return relay_command(); }; });
 }
 
 void add_audit(CLI::App& app, AuditOptions& options, Action& action) {
@@ -171,6 +197,8 @@ int run_program(int argc, char** argv) {
     KernelOptions kernel;
     RunOptions run;
     DoctorOptions doctor;
+    EnginesOptions engines;
+    CleanOptions clean;
     DaemonCommandOptions daemon;
     DaemonStatusOptions daemon_status;
     AuditOptions audit;
@@ -180,7 +208,10 @@ int run_program(int argc, char** argv) {
     add_kernel(app, kernel, action);
     add_run(app, run, action);
     add_doctor(app, doctor, action);
+    add_engines(app, engines, action);
+    add_clean(app, clean, action);
     add_daemon(app, daemon, daemon_status, action);
+    add_relay(app, action);
     add_audit(app, audit, action);
     add_policy(app, argument, action);
     if (argc < 2) {

@@ -1,7 +1,8 @@
 // Engine: starts sandboxes. Sandbox: one that runs.
 //
 // Purpose: the seam between Session and the ways of making a container. A new
-// engine is one pair of files under engines/ and one line in engines.cc.
+// engine is a JSON file (engines/README.md), or one pair of files under engines/
+// and one line in engines.cc.
 // Ownership: start() gives the Sandbox to the caller; an Engine outlives the
 // sandboxes it started. A Sandbox's destructor kills every process in it and
 // removes whatever the host held for it (cgroups, directories).
@@ -15,6 +16,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sandbox/base/result.h"
 #include "sandbox/base/unique_fd.h"
@@ -70,10 +72,25 @@ struct StartOptions {
     std::string session_name = {};
 };
 
+// What an engine says of itself, for `cellblock engines`.
+struct EngineFacts {
+    std::string description;
+    std::string isolation;              // how strong the wall is, in words
+    std::vector<std::string> enforces;  // keys of the policy that it keeps
+    bool by_control_groups = false;     // and limits, where this host has control groups
+};
+
 class Engine {
 public:
     virtual ~Engine() = default;
     [[nodiscard]] virtual std::string name() const = 0;
+    [[nodiscard]] virtual EngineFacts facts() const = 0;
+
+    // Is it here, does it work, and can it keep this policy? May take seconds.
+    [[nodiscard]] virtual Status check(const Policy& policy) = 0;
+
+    // Removes what owners that are gone left behind. Tells how many sandboxes.
+    virtual int clean() { return 0; }
 
     // Refuses where a layer that the policy requires can't be had. Returns once
     // the jail's first process is started; what fails later ends
@@ -81,7 +98,11 @@ public:
     virtual Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) = 0;
 };
 
-// The engine that the policy names, or an Error that lists the known ones.
+// The engine of that name, or an Error that lists the known ones.
+Result<std::unique_ptr<Engine>> make_engine(const std::string& name);
+std::vector<std::string> engine_names();
+
+// The engine that the policy names; of several one that takes the first usable.
 Result<std::unique_ptr<Engine>> make_engine(const Policy& policy);
 
 }  // namespace cellblock::sandbox

@@ -52,6 +52,11 @@ std::optional<Requirement> level_named(std::string_view name) {
     if (name == "full") {
         return Requirement{"full", all_layers()};
     }
+    if (name == kStandardLevel) {
+        return Requirement{kStandardLevel,
+                           {Layer::namespaces, Layer::root, Layer::user, Layer::capabilities, Layer::seccomp,
+                            Layer::landlock, Layer::network, Layer::rlimits}};
+    }
     if (name == "contained") {
         return Requirement{
             "contained",

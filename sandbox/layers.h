@@ -40,9 +40,13 @@ struct LayerState {
 
 // What a policy requires: the layers of a level, or single ones.
 struct Requirement {
-    std::string level;          // "full", "contained"; empty: `layers` were named one by one
+    std::string level;          // "standard" …; empty: `layers` were named one by one
     std::vector<Layer> layers;  // in the order of the enum
 };
+
+// The default: `full`, less the cgroups that not every user is given. Of another
+// engine than the native one it asks for what that one says it has.
+inline constexpr const char* kStandardLevel = "standard";
 
 const std::vector<Layer>& all_layers();
 const char* name_of(Layer layer);

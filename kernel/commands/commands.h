@@ -9,6 +9,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace cellblock::kernel {
 
@@ -31,8 +32,24 @@ struct RunOptions {
 };
 int run_command(const RunOptions& options);
 
+// cellblock engines
+struct EnginesOptions {
+    std::string policy = "default";  // a name or a path: what is asked of them
+    bool measure = false;
+    bool json = false;
+};
+int engines_command(const EnginesOptions& options);
+
+// cellblock clean
+struct CleanOptions {
+    std::vector<std::string> engines;  // none: all
+    bool quiet = false;
+};
+int clean_command(const CleanOptions& options);
+
 // cellblock doctor
 struct DoctorOptions {
+    std::optional<std::string> engine;  // instead of the policy's
     std::string policy = "default";     // a name or a path
     std::optional<std::string> python;  // instead of the policy's
     bool json = false;
@@ -51,6 +68,9 @@ struct DaemonStatusOptions {
 };
 int daemon_status_command(const DaemonStatusOptions& options);
 int daemon_stop_command();
+
+// cellblock relay: for engines alone
+int relay_command();
 
 // cellblock audit verify PATH
 struct AuditOptions {

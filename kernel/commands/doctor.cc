@@ -74,6 +74,10 @@ int doctor_command(const DoctorOptions& options) {
     if (options.python) {
         policy->python = *options.python;
     }
+    if (options.engine) {
+        policy->engine = *options.engine;
+        policy->further_engines.clear();
+    }
     const Progress progress;
     progress.show("starting a sandbox …");
     std::size_t done = 0;

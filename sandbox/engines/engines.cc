@@ -1,15 +1,56 @@
 // The engines there are.
+#include <algorithm>
+
 #include "sandbox/engine.h"
+#include "sandbox/engines/command_engine.h"
+#include "sandbox/engines/first_usable.h"
 #include "sandbox/engines/native.h"
 
 namespace cellblock::sandbox {
 
-Result<std::unique_ptr<Engine>> make_engine(const Policy& policy) {
-    if (policy.engine == "native") {
+std::vector<std::string> engine_names() {
+    std::vector<std::string> names{"native"};
+    for (auto& name : template_names()) {
+        names.push_back(std::move(name));
+    }
+    return names;
+}
+
+Result<std::unique_ptr<Engine>> make_engine(const std::string& name) {
+    if (name == "native") {
         return std::unique_ptr<Engine>(std::make_unique<NativeEngine>());
     }
-    return Error{"engine \"" + policy.engine + "\"", 0, "there is no such engine",
-                 "The policy's key \"engine\" can be: native"};
+    const auto names = engine_names();
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+        std::string known;
+        for (const auto& one : names) {
+            known += (known.empty() ? "" : ", ") + one;
+        }
+        return Error{"engine \"" + name + "\"", 0, "there is no such engine",
+                     "The policy's key \"engine\" can be: " + known};
+    }
+    auto read = load_template(name);
+    if (!read) {
+        return read.error();
+    }
+    return std::unique_ptr<Engine>(std::make_unique<CommandEngine>(std::move(*read)));
+}
+
+Result<std::unique_ptr<Engine>> make_engine(const Policy& policy) {
+    if (policy.further_engines.empty()) {
+        return make_engine(policy.engine);
+    }
+    std::vector<std::unique_ptr<Engine>> all;
+    auto names = policy.further_engines;
+    names.insert(names.begin(), policy.engine);
+    for (const auto& name : names) {
+        auto one = make_engine(name);
+        if (!one) {
+            return one.error();
+        }
+        all.push_back(std::move(*one));
+    }
+    return std::unique_ptr<Engine>(std::make_unique<FirstUsable>(std::move(all)));
 }
 
 }  // namespace cellblock::sandbox

@@ -16,6 +16,8 @@ namespace cellblock::sandbox {
 class NativeEngine : public Engine {
 public:
     [[nodiscard]] std::string name() const override { return "native"; }
+    [[nodiscard]] EngineFacts facts() const override;
+    [[nodiscard]] Status check(const Policy& policy) override;
     Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) override;
 };
 

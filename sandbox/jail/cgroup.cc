@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 #include <sstream>
 #include <thread>
 
@@ -45,6 +46,19 @@ std::uint64_t value_in(const std::string& path, const std::string& key) {
         }
     }
     return 0;
+}
+
+// Version 1 counts a kill where the killed process was: that may be a group that an engine made.
+std::uint64_t kills_below(const std::string& folder) {
+    std::uint64_t kills = 0;
+    std::error_code failed;
+    for (std::filesystem::directory_iterator one(folder, failed), end; !failed && one != end;
+         one.increment(failed)) {
+        if (std::filesystem::is_directory(one->symlink_status(failed))) {
+            kills += value_in(one->path().string() + "/memory.oom_control", "oom_kill");
+        }
+    }
+    return kills;
 }
 
 std::string quota(const Limits& limits) {
@@ -197,7 +211,7 @@ SandboxUsage Cgroup::usage_v1() const {
     if (!memory_.empty()) {
         usage.memory_bytes = number_in(memory_ + "/memory.usage_in_bytes");
         usage.peak_memory_bytes = number_in(memory_ + "/memory.max_usage_in_bytes");
-        usage.oom_kills = value_in(memory_ + "/memory.oom_control", "oom_kill");
+        usage.oom_kills = value_in(memory_ + "/memory.oom_control", "oom_kill") + kills_below(memory_);
     }
     if (!cpuacct_.empty()) {
         usage.cpu_seconds = static_cast<double>(number_in(cpuacct_ + "/cpuacct.usage")) / 1e9;

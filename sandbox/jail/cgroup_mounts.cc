@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "sandbox/base/file_text.h"
+#include "sandbox/base/process_identity.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -86,22 +87,16 @@ void add_place(std::vector<CgroupPlace>& places, const std::vector<Membership>& 
     }
 }
 
-// The time at which a process started, in ticks since boot; empty if there is none.
-std::string start_time(const std::string& pid) {
-    const std::string text = file_text("/proc/" + pid + "/stat");
-    const auto name_end = text.rfind(')');
-    if (name_end == std::string::npos) {
-        return {};
+// Engines make groups of their own below ours.
+void remove_with_nested(const std::filesystem::path& group) {
+    std::error_code failed;
+    for (std::filesystem::directory_iterator one(group, failed), end; !failed && one != end;
+         one.increment(failed)) {
+        if (std::filesystem::is_directory(one->symlink_status(failed))) {
+            remove_with_nested(one->path());
+        }
     }
-    const auto fields = split(text.substr(name_end + 1), ' ');
-    constexpr std::size_t kStartTime = 20;  // the 22nd of all; an empty one precedes the third
-    return fields.size() > kStartTime ? fields[kStartTime] : std::string();
-}
-
-// The number in "pid:[4026531836]".
-std::string pid_namespace() {
-    struct stat info {};
-    return ::stat("/proc/self/ns/pid", &info) == 0 ? std::to_string(info.st_ino) : std::string("0");
+    ::rmdir(group.c_str());
 }
 
 }  // namespace
@@ -123,14 +118,15 @@ std::vector<CgroupPlace> cgroup_places() {
 std::string new_cgroup_name() {
     static std::atomic<unsigned> number{0};
     const std::string pid = std::to_string(::getpid());
-    return kNameStart + pid + "-" + start_time(pid) + "-" + std::to_string(++number) + "-" + pid_namespace();
+    return kNameStart + pid + "-" + process_start_time(pid) + "-" + std::to_string(++number) + "-" +
+           pid_namespace();
 }
 
 // A process's number means something in one namespace only.
 void sweep_cgroups(const std::string& folder) {
     constexpr std::size_t kParts = 5;
     const std::string ours = pid_namespace();
-    if (start_time(std::to_string(::getpid())).empty()) {
+    if (process_start_time(std::to_string(::getpid())).empty()) {
         return;  // /proc is another namespace's, or none
     }
     std::error_code failed;
@@ -140,8 +136,8 @@ void sweep_cgroups(const std::string& folder) {
         const auto parts = split(name, '-');
         if (parts.size() == kParts && name.starts_with(kNameStart) && parts[4] == ours && !parts[1].empty() &&
             parts[1].find_first_not_of("0123456789") == std::string::npos &&
-            start_time(parts[1]) != parts[2]) {
-            ::rmdir(entry->path().c_str());
+            process_start_time(parts[1]) != parts[2]) {
+            remove_with_nested(entry->path());
         }
     }
 }

@@ -114,7 +114,27 @@ Status plan_full(JailPlan& plan, const Policy& policy, const StartOptions& optio
     return Ok{};
 }
 
-std::vector<std::string> environment(const Policy& policy) {
+// A virtual environment's own programs come first on PATH, as if it were active.
+std::string path_with(const PythonHome& python) {
+    return "PATH=" + python.program.substr(0, python.program.rfind('/')) + ":/usr/local/bin:/usr/bin:/bin";
+}
+
+void plan_limits(JailPlan& plan, const Limits& limits, bool memory_is_limited) {
+    const auto inodes = std::clamp<std::uint64_t>(limits.disk_bytes / kBytesPerInode, 4096, 262144);
+    plan.scratch_options =
+        "size=" + std::to_string(limits.disk_bytes) + ",nr_inodes=" + std::to_string(inodes) + ",mode=0755";
+    plan.limits = resource_limits(limits, memory_is_limited);
+}
+
+// The last step: from here on the plan's strings stay where they are.
+void point_to_strings(JailPlan& plan) {
+    plan.argv = pointers(plan.arguments);
+    plan.envp = pointers(plan.environment);
+}
+
+}  // namespace
+
+std::vector<std::string> cell_environment(const Policy& policy) {
     const auto threads = std::to_string(std::max(1, static_cast<int>(std::ceil(policy.limits.cpus))));
     std::vector<std::string> list{"PATH=/usr/local/bin:/usr/bin:/bin",
                                   "HOME=/home/cell",
@@ -140,26 +160,6 @@ std::vector<std::string> environment(const Policy& policy) {
     }
     return list;
 }
-
-// A virtual environment's own programs come first on PATH, as if it were active.
-std::string path_with(const PythonHome& python) {
-    return "PATH=" + python.program.substr(0, python.program.rfind('/')) + ":/usr/local/bin:/usr/bin:/bin";
-}
-
-void plan_limits(JailPlan& plan, const Limits& limits, bool memory_is_limited) {
-    const auto inodes = std::clamp<std::uint64_t>(limits.disk_bytes / kBytesPerInode, 4096, 262144);
-    plan.scratch_options =
-        "size=" + std::to_string(limits.disk_bytes) + ",nr_inodes=" + std::to_string(inodes) + ",mode=0755";
-    plan.limits = resource_limits(limits, memory_is_limited);
-}
-
-// The last step: from here on the plan's strings stay where they are.
-void point_to_strings(JailPlan& plan) {
-    plan.argv = pointers(plan.arguments);
-    plan.envp = pointers(plan.environment);
-}
-
-}  // namespace
 
 void use_cgroup(JailPlan& plan, const Cgroup& cgroup) {
     plan.cgroup_procs = cgroup.procs_files();
@@ -206,7 +206,7 @@ Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOp
     plan_limits(*plan, policy.limits, memory_is_limited);
     plan->arguments = {python.program, "-I", "-S", "-B",
                        (contained ? worker_folder : std::string(kWorkerInside)) + "/warden.py"};
-    plan->environment = environment(policy);
+    plan->environment = cell_environment(policy);
     if (!memory_is_limited) {
         plan->arguments.push_back("--memory=" + std::to_string(policy.limits.memory_bytes));
     }
@@ -242,7 +242,7 @@ Result<std::unique_ptr<JailPlan>> build_builder_plan(const Policy& policy, const
     plan->filter_options.builder = true;
     plan_limits(*plan, policy.limits, memory_is_limited);
     plan->arguments = {python.program, "-I", "-B", std::string(kWorkerInside) + "/builder.py", job.mode};
-    plan->environment = environment(policy);
+    plan->environment = cell_environment(policy);
     point_to_strings(*plan);
     return plan;
 }

@@ -104,6 +104,9 @@ struct JailPlan {
     std::vector<char*> envp;
 };
 
+// What cells get of environment variables, NAME=value.
+std::vector<std::string> cell_environment(const Policy& policy);
+
 // Names the cgroups that the jail's first process joins and the supervisor removes.
 void use_cgroup(JailPlan& plan, const Cgroup& cgroup);
 

@@ -107,10 +107,6 @@ ordered_json write_imports(const std::optional<std::vector<std::string>>& names)
     return names ? ordered_json(*names) : ordered_json("any");
 }
 
-// `full`, less the cgroups that not every user is given.
-constexpr const char* kRequiredByDefault =
-    R"(["namespaces", "root", "user", "capabilities", "seccomp", "landlock", "network", "rlimits"])";
-
 PolicyKey processes_key() {
     return PolicyKey{"limits.processes",
                      "whole number",
@@ -197,14 +193,30 @@ std::vector<PolicyKey> make_table() {
     std::vector<PolicyKey> table{
         member_key("description", "text", "\"\"", "at most 500 bytes", &Policy::description,
                    &read_description, &same, "For people; it changes nothing."),
-        member_key("engine", "text", "\"native\"", "an engine's name", &Policy::engine, &read_engine, &same,
-                   "What makes the container."),
-        member_key("require", "text or list of text", kRequiredByDefault,
-                   "a level (`full`, `contained`) or layers' names", &Policy::require, &read_require,
-                   &write_require,
-                   "What the host must give, or nothing runs. Layers: `namespaces`, `root`, `user`, "
-                   "`capabilities`, `seccomp`, `landlock`, `network`, `rlimits`, and by cgroups `memory`, "
-                   "`processes`, `cpus`. `full`: all of them. `cellblock doctor` shows which there are."),
+        PolicyKey{"engine", "text or list of text", "\"native\"", "at most 8 engines' names",
+                  "What makes the container: of a list the first that is usable. `cellblock engines` shows "
+                  "which there are.",
+                  &read_engines, &write_engines},
+        member_key(
+            "best_effort", "true or false", "false", "", &Policy::best_effort, &read_flag,
+            [](bool value) { return ordered_json(value); },
+            "Where the engine can't keep a limit, `network` or `files`, it runs without. Else that is "
+            "refused."),
+        member_key("image", "text", "\"\"", "at most 500 bytes", &Policy::image, &read_description, &same,
+                   "What an engine with images runs, by its name there; for OCI runtimes a folder that is a "
+                   "root filesystem. Empty: the engine's own, or the host's files."),
+        member_key("destination", "text", "\"\"", "at most 500 bytes, not beginning with -",
+                   &Policy::destination, &read_destination, &same,
+                   "Where an engine runs that reaches elsewhere: ssh's host, Slurm's partition, Kubernetes' "
+                   "namespace."),
+        member_key(
+            "require", "text or list of text", "\"standard\"",
+            "a level (`standard`, `full`, `contained`) or layers' names", &Policy::require, &read_require,
+            &write_require,
+            "What the host must give, or nothing runs. Layers: `namespaces`, `root`, `user`, "
+            "`capabilities`, `seccomp`, `landlock`, `network`, `rlimits`, and by cgroups `memory`, "
+            "`processes`, `cpus`. `full`: all of them. `standard`: those before the cgroups, and of another "
+            "engine than `native` what that one has. `cellblock doctor` shows which there are."),
         member_key("python", "text", "\"\"", "an absolute path, a name on PATH, or empty", &Policy::python,
                    &read_python, &same, "Python to run; empty: the first `python3` on PATH."),
         member_key("preload", "list of text", "[]", "at most 64 modules' dotted names", &Policy::preload,

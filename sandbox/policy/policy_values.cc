@@ -128,13 +128,45 @@ Result<std::string> read_text(const std::string& path, const json& value, std::s
     return *text;
 }
 
-Result<std::string> read_engine(const std::string& path, const json& value) {
-    const auto* text = value.get_ptr<const std::string*>();
-    if (text == nullptr || text->empty() || text->size() > 64 ||
-        !std::all_of(text->begin(), text->end(), is_engine_letter)) {
-        return wrong_value(path, value, "the name of an engine, for example \"native\"");
+Status read_engines(const json& value, Policy& policy) {
+    constexpr std::size_t kMostEngines = 8;
+    const json list = value.is_array() ? value : json::array({value});
+    std::vector<std::string> names;
+    for (const auto& one : list) {
+        const auto* text = one.get_ptr<const std::string*>();
+        if (text == nullptr || text->empty() || text->size() > 64 || list.size() > kMostEngines ||
+            !std::all_of(text->begin(), text->end(), is_engine_letter)) {
+            return wrong_value("engine", value,
+                               "the name of an engine, for example \"native\", or a list of names");
+        }
+        names.push_back(*text);
     }
-    return *text;
+    if (names.empty()) {
+        return wrong_value("engine", value, "at least one engine's name");
+    }
+    policy.engine = names.front();
+    policy.further_engines.assign(names.begin() + 1, names.end());
+    return Ok{};
+}
+
+nlohmann::ordered_json write_engines(const Policy& policy) {
+    if (policy.further_engines.empty()) {
+        return policy.engine;
+    }
+    nlohmann::ordered_json list = {policy.engine};
+    for (const auto& name : policy.further_engines) {
+        list.push_back(name);
+    }
+    return list;
+}
+
+// It becomes a word of a command line, where a dash would make it an option.
+Result<std::string> read_destination(const std::string& path, const json& value) {
+    auto text = read_text(path, value, 500);
+    if (!text || text->starts_with('-')) {
+        return wrong_value(path, value, "text of at most 500 bytes that doesn't begin with -");
+    }
+    return text;
 }
 
 Result<std::string> read_audit_path(const std::string& path, const json& value) {

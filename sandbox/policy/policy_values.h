@@ -30,7 +30,9 @@ Result<double> read_number(const std::string& path, const nlohmann::json& value,
 Result<bool> read_flag(const std::string& path, const nlohmann::json& value);
 Result<std::string> read_text(const std::string& path, const nlohmann::json& value, std::size_t most_bytes);
 
-Result<std::string> read_engine(const std::string& path, const nlohmann::json& value);
+Status read_engines(const nlohmann::json& value, Policy& policy);
+nlohmann::ordered_json write_engines(const Policy& policy);
+Result<std::string> read_destination(const std::string& path, const nlohmann::json& value);
 Result<std::string> read_audit_path(const std::string& path, const nlohmann::json& value);
 Result<std::string> read_history(const std::string& path, const nlohmann::json& value);
 Result<std::string> read_python(const std::string& path, const nlohmann::json& value);

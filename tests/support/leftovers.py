@@ -54,6 +54,11 @@ def descendants(root):
     return found
 
 
+def children(root):
+    """Its own, not theirs."""
+    return [pid for pid, (_, state, parent, _) in all_processes().items() if parent == root and state not in "ZX"]
+
+
 def living(known):
     """Those of {pid: start time} that are still alive."""
     return [pid for pid, start in known.items()

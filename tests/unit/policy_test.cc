@@ -122,10 +122,26 @@ TEST_CASE("policy: imports are names without dots, or any") {
 
 // One value for each key that differs from the default's.
 TEST_CASE("policy: what a language model is told follows every key that restricts a cell") {
-    const std::string untold[] = {
-        "description",    "engine",        "require",        "python",        "limits.start_time",
-        "show_usage",     "debugger",      "audit",          "history",       "packages.dependencies",
-        "packages.index", "packages.size", "packages.store", "packages.time", "warm", "pool.ready", "pool.most"};
+    const std::string untold[] = {"description",
+                                  "engine",
+                                  "best_effort",
+                                  "image",
+                                  "destination",
+                                  "require",
+                                  "python",
+                                  "limits.start_time",
+                                  "show_usage",
+                                  "debugger",
+                                  "audit",
+                                  "history",
+                                  "packages.dependencies",
+                                  "packages.index",
+                                  "packages.size",
+                                  "packages.store",
+                                  "packages.time",
+                                  "warm",
+                                  "pool.ready",
+                                  "pool.most"};
     const std::map<std::string, std::string> others{
         {"preload", R"({"preload": ["decimal"]})"},
         {"imports", R"({"imports": ["math"]})"},

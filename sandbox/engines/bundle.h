@@ -1,0 +1,32 @@
+// An OCI bundle: a folder with config.json and a root filesystem.
+//
+// Purpose: for any OCI runtime (runc, crun, runsc, youki, Kata): the jail's view
+// of the host's files, or a folder that is an image, with the walls that the
+// specification knows. Ownership: of nothing; the folder is the caller's.
+// Threads: none. Failure: an Error that names what couldn't be written.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sandbox/base/result.h"
+#include "sandbox/engines/host_root.h"
+#include "sandbox/jail/identity.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox {
+
+struct BundleFacts {
+    std::string folder;
+    std::string image;  // a folder that is the root; empty: one is made of `root`
+    HostRoot root;
+    jail::Identity identity;
+    std::vector<std::string> arguments;
+};
+
+Status write_bundle(const BundleFacts& facts, const Policy& policy);
+
+// The native engine's list of system calls in the runtimes' format, as JSON text.
+std::string seccomp_profile();
+
+}  // namespace cellblock::sandbox

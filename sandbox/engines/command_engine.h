@@ -1,0 +1,28 @@
+// An engine made of a template.
+//
+// Purpose: fills the template from the policy, starts the command under a relay.
+// Ownership, threads, failure: as engine.h says.
+#pragma once
+
+#include <string>
+
+#include "sandbox/engine.h"
+#include "sandbox/engines/template.h"
+
+namespace cellblock::sandbox {
+
+class CommandEngine : public Engine {
+public:
+    explicit CommandEngine(EngineTemplate made) : template_(std::move(made)) {}
+
+    [[nodiscard]] std::string name() const override { return template_.name; }
+    [[nodiscard]] Status check(const Policy& policy) override;
+    [[nodiscard]] EngineFacts facts() const override;
+    int clean() override;
+    Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) override;
+
+private:
+    EngineTemplate template_;
+};
+
+}  // namespace cellblock::sandbox

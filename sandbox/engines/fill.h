@@ -1,0 +1,37 @@
+// A template's argv, filled with a policy's values.
+//
+// Purpose: `{memory}` in a word is replaced. A list of words within the argv is
+// left out where a value that it names is empty, and repeated where it names
+// lists: `["--ro-bind", "{bind.host}", "{bind.sandbox}"]` once for each bind.
+// `{{` stands for a brace. Nothing passes a shell.
+// Ownership: plain values. Threads: pure. Failure: an unknown name is an Error
+// when the template is read.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sandbox/base/result.h"
+#include "sandbox/engines/template.h"
+
+namespace cellblock::sandbox {
+
+struct Values {
+    std::map<std::string, std::string> texts;  // by name
+    std::map<std::string, std::vector<std::string>>
+        lists;  // "bind.host"; those of one group are of one length
+};
+
+// Is every placeholder one that there is?
+Status check_placeholders(std::string_view word);
+
+std::string fill_word(std::string_view word, const Values& values, std::size_t index = 0);
+std::vector<std::string> fill(const std::vector<std::string>& words, const Values& values);
+std::vector<std::string> fill(const std::vector<Words>& argv, const Values& values);
+
+// 'as one word for a shell'.
+std::string shell_word(std::string_view word);
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,42 @@
+// The host's files as another engine's root: what a jail shows of them.
+//
+// Purpose: the same list as the native engine's, for commands and bundles.
+// Ownership: plain values; the folder for small files of its own is the caller's.
+// Threads: none. Failure: an Error that names the policy's key.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sandbox/base/result.h"
+#include "sandbox/engine.h"
+#include "sandbox/jail/python_home.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox {
+
+struct HostRoot {
+    struct Bind {
+        std::string host;
+        std::string sandbox;
+    };
+    struct Link {
+        std::string text;
+        std::string path;
+    };
+    std::vector<Bind> binds;  // read-only, outer folders first
+    std::vector<Link> links;
+};
+
+// `folder` takes the files that the host doesn't have: /etc/passwd and such.
+Result<HostRoot> host_root(const Policy& policy, const StartOptions& options, const jail::PythonHome& python,
+                           const std::string& folder);
+
+// The policy's `files` alone: those that are shown, or those of which there is a copy (`overlay`).
+Result<std::vector<HostRoot::Bind>> shown_files(const Policy& policy, const StartOptions& options);
+Result<std::vector<HostRoot::Bind>> copied_files(const Policy& policy, const StartOptions& options);
+
+// A new folder of that name in the temporary directory, for all to look into.
+Result<std::string> make_folder(const std::string& name);
+
+}  // namespace cellblock::sandbox

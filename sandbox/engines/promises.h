@@ -1,0 +1,35 @@
+// What an engine that isn't the native one can keep of a policy.
+//
+// Purpose: a key that is set and can't be kept is refused by name, unless the
+// policy says `best_effort`; so is a layer that the policy names in `require`.
+// Ownership: plain values. Threads: pure. Failure: an Error that names key and remedy.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sandbox/base/result.h"
+#include "sandbox/jail/cgroup.h"
+#include "sandbox/layers.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox {
+
+struct Promises {
+    std::string engine;
+    std::string isolation;              // by what a layer stands, in words
+    std::vector<std::string> enforces;  // keys of the policy
+    std::vector<Layer> layers;
+    bool children = false;  // cellblock's own control groups hold its processes
+    bool private_processes = true;
+    bool own_user = false;  // no other process is its user's
+};
+
+// What the far end has to do itself for want of control groups.
+bool watches_memory(const Promises& promises, const jail::Cgroup& cgroup);
+bool counts_processes(const Promises& promises, const jail::Cgroup& cgroup);
+
+std::vector<LayerState> layers_of(const Promises& promises, const jail::Cgroup& cgroup);
+Status check_promises(const Policy& policy, const Promises& promises, const jail::Cgroup& cgroup);
+
+}  // namespace cellblock::sandbox

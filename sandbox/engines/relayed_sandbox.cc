@@ -1,0 +1,69 @@
+// A relay's sandbox.
+#include "sandbox/engines/relayed_sandbox.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cerrno>
+
+#include "sandbox/jail/process_usage.h"
+#include "sandbox/jail/words.h"
+#include "sandbox/relay/command.h"
+#include "sandbox/relay/relay.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+constexpr int kTimeToAnswer = 1000;  // milliseconds
+constexpr int kTimeToLeave = 5000;
+
+bool ready(int fd, int milliseconds) {
+    pollfd wanted{fd, POLLIN, 0};
+    int count = 0;
+    do {
+        count = ::poll(&wanted, 1, milliseconds);
+    } while (count < 0 && errno == EINTR);
+    return count > 0;
+}
+
+}  // namespace
+
+// A relay that still removes a container goes on to do so by itself.
+RelayedSandbox::~RelayedSandbox() {
+    relay_.control.reset();
+    if (ready(relay_.handle.get(), kTimeToLeave)) {
+        int status = 0;
+        while (::waitpid(relay_.pid, &status, 0) < 0 && errno == EINTR) {
+        }
+        if (WIFSIGNALED(status)) {
+            relay::clear_away(spec_);
+        }
+    }
+}
+
+void RelayedSandbox::kill() {
+    (void)::send(relay_.control.get(), &relay::kKillRequest, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+SandboxUsage RelayedSandbox::usage() const {
+    const SandboxUsage usage = cgroup_.usage();
+    return usage.measured || !facts_.children ? usage : jail::usage_below(relay_.pid);
+}
+
+std::string RelayedSandbox::death_reason() const {
+    std::array<char, relay::kMostReason> text{};
+    if (!ready(relay_.control.get(), kTimeToAnswer)) {
+        return {};
+    }
+    const ssize_t size = ::recv(relay_.control.get(), text.data(), text.size(), MSG_DONTWAIT | MSG_PEEK);
+    if (size <= 0) {
+        return "the sandbox's relay was killed";
+    }
+    const std::string reason = jail::harmless({text.data(), static_cast<std::size_t>(size)});
+    return facts_.remedy.empty() ? reason : reason + ". " + facts_.remedy;
+}
+
+}  // namespace cellblock::sandbox

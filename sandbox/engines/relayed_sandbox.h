@@ -1,0 +1,46 @@
+// One running sandbox that is reached by a relay.
+//
+// Ownership: of the relay's process and of the control groups that were made for
+// it. Threads, failure: as engine.h says.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sandbox/engine.h"
+#include "sandbox/jail/cgroup.h"
+#include "sandbox/relay/launch.h"
+
+namespace cellblock::sandbox {
+
+struct RelayedFacts {
+    std::vector<LayerState> layers;
+    bool children = false;  // its processes are the relay's descendants, so their use can be told
+    std::string remedy;     // what to try where it ends before it is ready
+};
+
+class RelayedSandbox : public Sandbox {
+public:
+    RelayedSandbox(relay::RelayProcess relay, relay::Spec spec, jail::Cgroup cgroup, RelayedFacts facts)
+        : relay_(std::move(relay)),
+          spec_(std::move(spec)),
+          cgroup_(std::move(cgroup)),
+          facts_(std::move(facts)) {}
+    ~RelayedSandbox() override;
+    RelayedSandbox(const RelayedSandbox&) = delete;
+    RelayedSandbox& operator=(const RelayedSandbox&) = delete;
+
+    [[nodiscard]] int warden_fd() const override { return relay_.warden.get(); }
+    void kill() override;
+    [[nodiscard]] SandboxUsage usage() const override;
+    [[nodiscard]] std::vector<LayerState> layers() const override { return facts_.layers; }
+    [[nodiscard]] std::string death_reason() const override;
+
+private:
+    relay::RelayProcess relay_;
+    relay::Spec spec_;  // what is to be cleared away, should the relay be killed
+    jail::Cgroup cgroup_;
+    RelayedFacts facts_;
+};
+
+}  // namespace cellblock::sandbox

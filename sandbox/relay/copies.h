@@ -1,0 +1,25 @@
+// A folder of the host as a copy inside: what `overlay` is to engines that have none.
+//
+// Purpose: it may be written, the host's stays as it is, and what is written
+// vanishes with the sandbox. Links stay links; what is neither file, folder nor
+// link is left out. Ownership: plain values. Threads: none.
+// Failure: an Error where there is more than may be copied, or it can't be read.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "sandbox/base/result.h"
+
+namespace cellblock::sandbox::relay {
+
+inline constexpr std::uint64_t kMostCopied = 64ULL << 20;
+inline constexpr std::size_t kMostCopiedFiles = 10000;
+
+// Adds entries for the far end: "copy/…", "run/…" (may be executed), "link/…", with paths below /work.
+// `inside`: the path below /work, empty for that itself.
+Status add_copies(const std::string& host, const std::string& inside, std::uint64_t most,
+                  std::map<std::string, std::string>& entries);
+
+}  // namespace cellblock::sandbox::relay

@@ -1,0 +1,25 @@
+// Starting a relay, from the host's side.
+//
+// Purpose: `cellblock relay`, a process of its own, and our ends of its sockets.
+// Ownership: of the descriptors; the process is the caller's to wait for.
+// Threads: may be called while others run. Failure: an Error; nothing is then left.
+#pragma once
+
+#include <sys/types.h>
+
+#include "sandbox/base/result.h"
+#include "sandbox/base/unique_fd.h"
+#include "sandbox/relay/spec.h"
+
+namespace cellblock::sandbox::relay {
+
+struct RelayProcess {
+    pid_t pid = -1;
+    UniqueFd handle;   // a pidfd
+    UniqueFd control;  // messages as relay.h says; closing it ends everything
+    UniqueFd warden;   // non-blocking
+};
+
+Result<RelayProcess> launch(const Spec& spec);
+
+}  // namespace cellblock::sandbox::relay

@@ -1,0 +1,92 @@
+// Several streams over one: what the host's side of a relay keeps of it.
+//
+// Purpose: the format that README.md here describes, without any descriptor.
+// Channel 0 is the warden's control; the others are opened by the host, one for
+// each of a worker's sockets. Each direction of a channel may have kWindow bytes
+// under way and no more, so that a flood on one never holds up another.
+// Ownership: of the bytes that wait to be sent. Threads: one.
+// Failure: whatever breaks the format or a bound is an Error; nothing more
+// may be fed then. The bytes come from inside of a sandbox and are hostile.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sandbox/base/result.h"
+
+namespace cellblock::sandbox::relay {
+
+inline constexpr std::uint32_t kWarden = 0;
+inline constexpr std::uint32_t kWindow = 256U << 10;
+inline constexpr std::uint32_t kMostData = 64U << 10;  // in one frame
+inline constexpr std::size_t kMostChannels = 16;
+inline constexpr std::size_t kMostNoise = 64U << 10;  // before the greeting
+inline constexpr std::string_view kGreeting{"\0cellblock relay 1\n", 19};
+
+enum class Kind : std::uint8_t { open = 1, data = 2, credit = 3, close = 4 };
+
+// What came from inside, in its order.
+struct Arrival {
+    std::uint32_t channel = 0;
+    std::string bytes;
+    bool closed = false;
+};
+
+class Mux {
+public:
+    Mux();
+
+    // --- towards the inside
+    Result<std::uint32_t> open();
+    // How many bytes the inside can take now.
+    [[nodiscard]] std::uint32_t room(std::uint32_t channel) const;
+    // At most room() and kMostData bytes.
+    void send(std::uint32_t channel, std::string_view bytes);
+    // Nothing more is sent, and what still comes is thrown away.
+    void close(std::uint32_t channel);
+    // So many bytes of what came have been handed on.
+    void taken(std::uint32_t channel, std::uint32_t bytes);
+
+    // Bytes for the inside's stdin; the control's go first.
+    [[nodiscard]] bool wants_to_write() const { return !urgent_.empty() || !bulk_.empty(); }
+    [[nodiscard]] std::string_view next() const;
+    void written(std::size_t bytes);
+
+    // --- from the inside
+    Status feed(std::string_view bytes);
+    [[nodiscard]] std::vector<Arrival> take_arrivals() { return std::exchange(arrivals_, {}); }
+    [[nodiscard]] bool greeted() const { return greeted_; }
+    // What was printed instead of a greeting, or before it.
+    [[nodiscard]] const std::string& noise() const { return noise_; }
+
+private:
+    struct Channel {
+        std::uint32_t room = kWindow;     // that we may send
+        std::uint32_t allowed = kWindow;  // that they may send
+        bool closed_here = false;
+        bool closed_there = false;
+    };
+
+    void put(Kind kind, std::uint32_t channel, std::uint32_t length, std::string_view bytes = {});
+    Status listen_for_greeting(std::string_view bytes);
+    Status read_frames();
+    Status take_data(std::uint32_t number, Channel& channel, std::string_view bytes);
+    void forget_if_done(std::uint32_t number);
+
+    std::map<std::uint32_t, Channel> channels_;
+    std::uint32_t last_ = 0;
+    std::deque<std::string> urgent_;
+    std::deque<std::string> bulk_;
+    bool in_bulk_ = false;  // a frame of it has been sent in part
+    std::size_t sent_ = 0;  // of the frame that is being sent
+    bool greeted_ = false;
+    std::string noise_;
+    std::string input_;
+    std::vector<Arrival> arrivals_;
+};
+
+}  // namespace cellblock::sandbox::relay

@@ -1,0 +1,29 @@
+// The relay: one process for each sandbox that is reached by a command's stdin
+// and stdout.
+//
+// Purpose: to the host it looks as a warden's socket does, and takes workers'
+// sockets as SCM_RIGHTS; to the far end it speaks the format of README.md. It ends
+// with its host, and takes the command and what that made along.
+// Ownership: of both sockets and the command. Threads: one; the process is its own.
+// Failure: told on the control socket in words, before the warden's socket ends.
+#pragma once
+
+#include "sandbox/base/unique_fd.h"
+#include "sandbox/relay/spec.h"
+
+namespace cellblock::sandbox::relay {
+
+// Descriptors of `cellblock relay`.
+inline constexpr int kSpecFd = 3;
+inline constexpr int kWardenFd = 4;
+inline constexpr int kControlFd = 5;
+
+// On the control socket, which keeps messages apart: a byte asks to kill. What comes back are
+// words: why it ended; at most this long.
+inline constexpr char kKillRequest = 'k';
+inline constexpr std::size_t kMostReason = 4096;
+
+// Until the control socket ends, and everything is cleared away.
+void serve(const Spec& spec, UniqueFd warden, UniqueFd control);
+
+}  // namespace cellblock::sandbox::relay

@@ -1,0 +1,125 @@
+// posix_spawn, two pipes, a deadline.
+#include "sandbox/relay/run_command.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <sstream>
+
+#include "sandbox/base/pointers.h"
+#include "sandbox/base/unique_fd.h"
+#include "sandbox/jail/words.h"
+
+namespace cellblock::sandbox::relay {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kMostOutput = 256U << 10;
+
+struct Pipe {
+    UniqueFd read;
+    UniqueFd write;
+};
+
+Pipe make_pipe() {
+    std::array<int, 2> ends{-1, -1};
+    (void)::pipe2(ends.data(), O_CLOEXEC);
+    return {UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+// False at the end of file.
+bool take(int fd, std::string& text) {
+    std::array<char, 4096> part{};
+    const ssize_t got = ::read(fd, part.data(), part.size());
+    if (got > 0 && text.size() < kMostOutput) {
+        text.append(part.data(), static_cast<std::size_t>(got));
+    }
+    return got > 0 || (got < 0 && errno == EINTR);
+}
+
+// Until both ends are closed. False: time is up.
+bool read_all(std::array<pollfd, 2> ends, std::array<std::string*, 2> texts, Clock::time_point until) {
+    while (ends[0].fd >= 0 || ends[1].fd >= 0) {
+        const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
+        if (left <= 0 || (::poll(ends.data(), ends.size(), static_cast<int>(left)) == 0)) {
+            return false;
+        }
+        for (std::size_t i = 0; i < ends.size(); ++i) {
+            if (ends[i].revents != 0 && !take(ends[i].fd, *texts[i])) {
+                ends[i].fd = -1;
+            }
+        }
+    }
+    return true;
+}
+
+int spawn(const std::vector<std::string>& argv, int output, int errors, pid_t& child) {
+    posix_spawn_file_actions_t actions{};
+    posix_spawnattr_t attributes{};
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawnattr_init(&attributes);
+    ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    ::posix_spawn_file_actions_adddup2(&actions, errors, STDERR_FILENO);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK);
+    const int failed =
+        ::posix_spawnp(&child, argv[0].c_str(), &actions, &attributes, pointers(argv).data(), ::environ);
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::posix_spawnattr_destroy(&attributes);
+    return failed;
+}
+
+}  // namespace
+
+CommandResult run_command(const std::vector<std::string>& argv, std::chrono::milliseconds patience) {
+    Pipe output = make_pipe();
+    Pipe errors = make_pipe();
+    pid_t child = -1;
+    if (const int failed = spawn(argv, output.write.get(), errors.write.get(), child); failed != 0) {
+        return {false, {}, "can't run " + argv[0] + ": " + std::strerror(failed)};
+    }
+    output.write.reset();
+    errors.write.reset();
+    CommandResult result;
+    std::string said;
+    const bool ended = read_all({pollfd{output.read.get(), POLLIN, 0}, pollfd{errors.read.get(), POLLIN, 0}},
+                                {&result.output, &said}, Clock::now() + patience);
+    if (!ended) {
+        ::kill(-child, SIGKILL);
+    }
+    int status = 0;
+    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    result.ok = ended && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    if (!result.ok) {
+        result.why = !ended ? argv[0] + " gave no answer in time"
+                            : argv[0] + ": " + jail::harmless(said.empty() ? result.output : said);
+    }
+    return result;
+}
+
+bool is_program(const std::string& name) {
+    if (name.find('/') != std::string::npos) {
+        return ::access(name.c_str(), X_OK) == 0;
+    }
+    const char* path = std::getenv("PATH");
+    std::istringstream folders(path == nullptr ? "/usr/bin:/bin" : path);
+    for (std::string folder; std::getline(folders, folder, ':');) {
+        if (!folder.empty() && ::access((folder + "/" + name).c_str(), X_OK) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+}  // namespace cellblock::sandbox::relay

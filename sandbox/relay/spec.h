@@ -1,0 +1,32 @@
+// What a relay is told at its start.
+//
+// Purpose: all of it was decided by the engine; the relay only carries it out.
+// Ownership: plain values. Threads: pure. Failure: none, but that bytes which
+// aren't a spec give nothing.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cellblock::sandbox::relay {
+
+struct Spec {
+    std::vector<std::string> command;  // its stdin and stdout are the way inside
+    std::vector<std::string> kill;     // ends and removes what the command has made; empty: it needs nothing
+    std::string program;               // what the far end reads before any frame
+    std::vector<std::string> cgroup_procs;    // joined by the command alone
+    std::vector<std::string> cgroup_folders;  // removed at the end
+    std::vector<std::string> folders;         // the same
+    std::vector<std::string>
+        mounts;              // pairs: a host's path, and where the command finds it, mounted for it alone
+    std::uint32_t user = 0;  // whom the command runs as; 0: as the caller
+    std::uint32_t group = 0;
+};
+
+std::string to_bytes(const Spec& spec);
+std::optional<Spec> spec_from(std::string_view bytes);
+
+}  // namespace cellblock::sandbox::relay

@@ -1,0 +1,94 @@
+"""One engine on the bench: a kernel on it, and what stands between the two."""
+
+import base64
+import hashlib
+import io
+import os
+import signal
+import time
+
+import pytest
+
+from support import kernels, leftovers
+
+DEADLINE, GRACE, PATIENCE = 1.5, 0.7, 12.0
+LIMITS = {"cell_time": "1500ms", "cell_time_max": "60s", "grace_time": "700ms", "memory": "640MiB", "processes": 64,
+          "disk": "16MiB", "start_time": "60s"}
+
+
+def pixels(png):
+    """Size and digest of a picture's pixels, which its file's compression doesn't change."""
+    from PIL import Image
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    return picture.size, hashlib.sha256(picture.tobytes()).hexdigest()[:16]
+
+
+class Bench:
+    seen = {}  # what the first engine showed, by name of what was shown
+
+    def __init__(self, name, place, prepared):
+        self.name, self.place, self.prepared = name, place, prepared
+        self.kernel = None
+
+    @property
+    def client(self):
+        if self.kernel is None or not self.kernel.alive():
+            self.start()
+        return self.kernel.client
+
+    def start(self, **more):
+        keys = {"engine": self.name, "limits": LIMITS, **self.prepared.policy, **more}
+        policy = self.place.policy("conformance-" + self.name, **keys)
+        environment = {"CONFORMANCE_SECRET": "hidden", **self.prepared.environment}
+        self.kernel = kernels.Kernel(self.place, policy=policy, environment=environment)
+        self.kernel.client.run("%%timeout 60\n1").ok()
+
+    def restart(self, **more):
+        self.stop()
+        self.start(**more)
+
+    def stop(self):
+        kernel, self.kernel = self.kernel, None
+        return kernel.stop() if kernel else {}
+
+    def forget(self):
+        self.kernel.kill()
+        self.kernel = None
+
+    def fresh(self):
+        """A kernel whose last check left nothing behind that could hinder the next."""
+        if self.kernel is not None:
+            self.kernel.client.on_input = None
+            self.kernel.client.log.clear()
+
+    def timed(self, code):
+        begun = time.monotonic()
+        run = self.client.run(code)
+        took = time.monotonic() - begun
+        assert took < DEADLINE + GRACE + PATIENCE, "%.1f s" % took
+        return run
+
+    # --- what carries the bytes between the kernel and the sandbox, seen from here
+
+    def relays(self):
+        return [pid for pid in self.kernel.tree() if "cellblock relay" in leftovers.command_line(pid)]
+
+    def need_a_way(self):
+        if not self.relays():
+            pytest.skip("nothing stands in between")
+
+    def stop_the_way(self):
+        """SIGSTOP for all behind the relay; gives whom it met."""
+        met = [pid for relay in self.relays() for pid in leftovers.descendants(relay)]
+        for pid in met:
+            os.kill(pid, signal.SIGSTOP)
+        return met
+
+    def kill_the_way(self):
+        for relay in self.relays():
+            for pid in leftovers.children(relay):
+                os.kill(pid, signal.SIGKILL)
+
+    def remember(self, what, value):
+        first = self.seen.setdefault(what, (self.name, value))
+        assert first[1] == value, "another %s than %s's" % (what, first[0])

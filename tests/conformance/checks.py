@@ -1,0 +1,239 @@
+"""The checks: one function each, given a Bench. Each is small, and asks what every engine must give."""
+
+import os
+import signal
+import socket
+import time
+
+from support import leftovers
+
+from . import bench
+
+PLOT = ("import matplotlib\nmatplotlib.rcParams['svg.hashsalt'] = 'x'\nimport matplotlib.pyplot as plt\n"
+        "plt.plot([1, 4, 9]); plt.title('same everywhere'); plt.show()")
+
+
+def outputs(it):
+    run = it.client.run("import sys\nprint('out'); print('err', file=sys.stderr)\n6 * 7").ok()
+    assert (run.stdout, run.stderr, run.result) == ("out\n", "err\n", "42")
+    many = it.client.run("for i in range(20000): print(i)").ok()
+    assert many.stdout.split() == [str(i) for i in range(20000)]
+    assert it.client.run("1 / 0").content["ename"] == "ZeroDivisionError"
+
+
+def last_words(it):
+    """What a worker wrote before its end arrives, and before the word of its end."""
+    run = it.client.run("import os\nprint('x' * 300000, flush=True)\nos._exit(3)")
+    assert run.content["ename"] == "WorkerDied" and "3" in run.content["evalue"]
+    assert len(run.stdout) >= 300000
+
+
+def figures(it):
+    run = it.client.run(PLOT).ok()
+    shown = run.of("display_data")
+    assert len(shown) == 1 and "image/png" in shown[0].content["data"]
+    it.remember("figure", bench.pixels(shown[0].content["data"]["image/png"]))
+
+
+def stdin(it):
+    it.client.on_input = lambda request: "Ada" if request.content["prompt"] == "name? " else None
+    assert it.client.run("input('name? ') + '!'").ok().result == "'Ada!'"
+    it.client.on_input = None
+
+
+def completion(it):
+    it.client.run("import collections").ok()
+    request = it.client.send("shell", "complete_request", {"code": "collections.Ord", "cursor_pos": 15})
+    content = it.client.first(request, "complete_reply").content
+    it.client.finish(request)
+    assert any("OrderedDict" in match for match in content["matches"])
+
+
+def interrupt(it):
+    it.client.run("kept = 1").ok()
+    request = it.client.execute("print('going', flush=True)\nwhile True: pass")
+    it.client.wait(lambda: [one for one in it.client.log if one.type == "stream" and one.parent_id == request],
+                   "the cell's output")
+    it.client.send("control", "interrupt_request")
+    reply = it.client.first(request, "execute_reply")
+    it.client.finish(request)
+    assert reply.content["ename"] == "KeyboardInterrupt", reply.content
+    assert it.client.run("kept").result == "1"
+
+
+def rung_interrupt(it):
+    it.client.run("kept = 1").ok()
+    run = it.timed("while True: pass")
+    assert run.content["ename"] == "CellTimeout" and "variables are intact" in run.content["evalue"], run.content
+    assert it.client.run("kept").result == "1"
+
+
+def rung_worker(it):
+    run = it.timed("import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass")
+    assert run.content["ename"] == "CellTimeout" and "variables are lost" in run.content["evalue"], run.content
+    assert it.client.run("1").result == "1"
+
+
+def rung_sandbox(it):
+    """The way inside hangs: nothing that is sent arrives any more."""
+    it.client.run("1").ok()
+    it.need_a_way()
+    request = it.client.execute("while True: pass")
+    time.sleep(0.5)
+    stopped = it.stop_the_way()
+    try:
+        reply = it.client.first(request, "execute_reply")
+    finally:
+        for pid in stopped:
+            try:
+                os.kill(pid, signal.SIGCONT)
+            except ProcessLookupError:
+                pass
+    it.client.finish(request)
+    assert reply.content["ename"] == "CellTimeout" and "variables are lost" in reply.content["evalue"], reply.content
+    assert it.client.run("1").result == "1"
+
+
+def memory(it):
+    run = it.client.run("%%timeout 30\ndata = []\nwhile True: data.append(bytearray(16 << 20))")
+    assert run.content["ename"] in ("MemoryError", "MemoryLimit"), run.content
+    it.client.run("data = None").ok()
+
+
+MANY = """%%timeout 60
+import os, signal, time
+children = []
+for _ in range(8):
+    pid = os.fork()
+    if pid == 0:
+        data = bytearray(100 << 20)
+        for i in range(0, len(data), 4096): data[i] = 1
+        time.sleep(30); os._exit(0)
+    children.append(pid)
+ended = []
+while not ended:
+    time.sleep(0.05)
+    ended = [(pid, status) for pid, status in (os.waitpid(one, os.WNOHANG) for one in children) if pid]
+for one in children:
+    if one not in dict(ended): os.kill(one, signal.SIGKILL); os.waitpid(one, 0)
+os.waitstatus_to_exitcode(ended[0][1])
+"""
+
+
+def memory_of_many(it):
+    """800 MiB in eight processes: one at least is killed."""
+    run = it.client.run(MANY)
+    died = run.status == "error" and run.content["ename"] in ("MemoryLimit", "MemoryError", "WorkerDied")
+    assert died or run.result in ("-9", "1"), (run.content, run.result)
+
+
+def processes(it):
+    """A limit on them ends the making of more, or (where the engine itself is short of some then) the sandbox."""
+    run = it.client.run("%%timeout 60\nimport subprocess\nmade = []\ntry:\n    while len(made) < 300:\n"
+                        "        made.append(subprocess.Popen(['sleep', '30']))\nexcept OSError:\n"
+                        "    print('stopped')\nfor one in made: one.kill(); one.wait()")
+    assert run.stdout == "stopped\n" or (run.status == "error" and run.content["ename"] == "WorkerDied"), \
+        (run.content, run.stdout)
+    assert it.client.run("1").result == "1"
+
+
+def disk(it):
+    run = it.client.run("import os\ntotal = 0\ntry:\n    for n in range(40):\n        with open('/tmp/fill-%d' % n, 'wb') as f:\n"
+                        "            total += f.write(bytes(1 << 20))\nexcept OSError as error:\n"
+                        "    print(error.errno, total <= 16 << 20)\n"
+                        "for n in range(40):\n    if os.path.exists('/tmp/fill-%d' % n): os.remove('/tmp/fill-%d' % n)")
+    assert run.stdout == "28 True\n", (run.content, run.stdout)
+
+
+def root_is_read_only(it):
+    run = it.client.run("for path in ('/planted', '/usr/planted', '/etc/planted'):\n    try:\n"
+                        "        open(path, 'w'); print('wrote', path)\n    except OSError: pass").ok()
+    assert run.stdout == ""
+
+
+def network(it):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.settimeout(0.2)
+        run = it.client.run("import socket\ntry:\n    print(socket.create_connection(('127.0.0.1', %d), 3))\n"
+                            "except OSError: print('none')\n"
+                            "try:\n    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.connect(('198.51.100.1', 53))\n"
+                            "    print(s.getsockname())\nexcept OSError: print('none')" % listener.getsockname()[1]).ok()
+        assert run.stdout == "none\nnone\n", run.stdout
+
+
+def privileges(it):
+    run = it.client.run("status = dict(l.split(':', 1) for l in open('/proc/self/status') if ':' in l)\nimport os\n"
+                        "print(int(status['CapEff'], 16), int(status['CapPrm'], 16), status.get('NoNewPrivs', '1').strip(),"
+                        " status['Seccomp'].strip())").ok()
+    assert run.stdout == "0 0 1 2\n", run.stdout
+
+
+def secrets(it):
+    secret = it.place.file("secret.txt", "hidden treasure")
+    run = it.client.run("import os\ntry:\n    print(open(%r).read())\nexcept OSError: print('no file')\n"
+                        "print([n for n in os.environ if 'CONFORMANCE' in n])\n"
+                        "found = []\nfor pid in os.listdir('/proc'):\n    try:\n"
+                        "        if pid.isdigit() and b'CONFORMANCE' in open('/proc/%%s/environ' %% pid, 'rb').read(): found.append(pid)\n"
+                        "    except OSError: pass\nprint(found)" % str(secret)).ok()
+    assert run.stdout == "no file\n[]\n[]\n", run.stdout
+
+
+def death(it):
+    run = it.client.run("import os; os.kill(os.getpid(), 11)")
+    assert run.content["ename"] == "WorkerDied", run.content
+    assert it.client.run("1").result == "1"
+
+
+def children_die(it):
+    """What a killed worker started is gone with it."""
+    it.client.run("import os, subprocess\nsubprocess.Popen(['sleep', '4321'], start_new_session=True)\nos._exit(1)")
+    it.client.run("1").ok()
+    count = it.client.run("import glob\nfound = 0\nfor p in glob.glob('/proc/[0-9]*/cmdline'):\n    try: "
+                          "found += b'sleep\\x004321' in open(p, 'rb').read()\n    except OSError: pass\nfound")
+    assert count.result == "0"
+
+
+def lost_connection(it):
+    """Whatever stands between is killed: an error that says so, and the next cell has a new sandbox."""
+    it.client.run("1").ok()
+    it.need_a_way()
+    it.kill_the_way()
+    run = it.client.run("1")
+    if run.status == "error":  # the end came in the cell's midst
+        assert "sandbox" in (run.content["ename"] + run.content["evalue"]).lower(), run.content
+    assert it.client.run("2").result == "2"
+
+
+def restart_forgets(it):
+    it.client.run("kept = 1; open('kept.txt', 'w').close()").ok()
+    it.restart()
+    assert it.client.run("import os\n'kept' in globals(), os.path.exists('kept.txt')").result == "(False, False)"
+
+
+def overlay(it):
+    """The notebook's folder: read, written, and unchanged on the host."""
+    it.place.file("shown/data.txt", "from the host")
+    it.place.file("shown/deep/er.py", "VALUE = 42")
+    it.restart(files=[{"host": str(it.place.root / "work" / "shown"), "sandbox": "/work", "mode": "overlay"}])
+    run = it.client.run("import sys\nsys.path.insert(0, 'deep')\nimport er\nprint(open('data.txt').read(), er.VALUE)\n"
+                        "open('data.txt', 'w').write('changed')\nprint(open('data.txt').read())").ok()
+    assert run.stdout == "from the host 42\nchanged\n", run.stdout
+    assert (it.place.root / "work" / "shown" / "data.txt").read_text() == "from the host"
+    it.stop()
+
+
+def killed_owner(it):
+    """kill -9 of the kernel: its processes, folders, groups and containers go."""
+    it.client.run("import subprocess; subprocess.Popen(['sleep', '1234'])").ok()
+    tree = it.kernel.tree()
+    os.kill(it.kernel.pid, signal.SIGKILL)
+    assert leftovers.wait_until(lambda: not leftovers.living(tree), 20), \
+        [leftovers.command_line(pid) for pid in leftovers.living(tree)]
+    it.forget()
+
+
+CHECKS = [outputs, last_words, figures, stdin, completion, interrupt, rung_interrupt, rung_worker, rung_sandbox, memory,
+          memory_of_many, processes, disk, root_is_read_only, network, privileges, secrets, death, children_die,
+          lost_connection, restart_forgets, overlay, killed_owner]

@@ -1,0 +1,51 @@
+"""One bench an engine, and the table at the end."""
+
+import pytest
+
+
+
+from . import engines
+from .bench import Bench
+
+results = {}  # {engine: {check: word}}
+absent = {}   # {engine: why}
+
+
+@pytest.fixture(scope="module")
+def engine(request, module_place):
+    name = request.param
+    try:
+        prepared = engines.prepare(name, module_place)
+    except engines.NotHere as why:
+        absent[name] = str(why)
+        pytest.skip("%s: %s" % (name, why))
+    bench = Bench(name, module_place, prepared)
+    yield bench
+    left = bench.stop()
+    prepared.close()
+    assert not left, "outlived the kernel: %s" % left
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    outcome = yield
+    report = outcome.get_result()
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    if "check" not in parameters or (report.when != "call" and report.passed):
+        return
+    word = {"passed": "yes", "failed": "NO", "skipped": "-"}[report.outcome]
+    results.setdefault(parameters["engine"], {})[parameters["check"].__name__] = word
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not results:
+        return
+    names = list(results)
+    rows = dict.fromkeys(check for done in results.values() for check in done)
+    width = max(map(len, rows)) + 2
+    terminalreporter.section("engines: yes, NO, or - where it isn't tried")
+    terminalreporter.line("".ljust(width) + "".join(name.ljust(12) for name in names))
+    for row in rows:
+        terminalreporter.line(row.ljust(width) + "".join(results[name].get(row, "").ljust(12) for name in names))
+    for name, why in absent.items():
+        terminalreporter.line("%s isn't here: %s" % (name, why))

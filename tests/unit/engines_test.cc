@@ -1,0 +1,148 @@
+// Engines as templates: reading, filling, and what a policy is refused for.
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "sandbox/base/process_identity.h"
+#include "sandbox/engine.h"
+#include "sandbox/engines/bundle.h"
+#include "sandbox/engines/fill.h"
+#include "sandbox/engines/owner.h"
+#include "sandbox/engines/promises.h"
+#include "sandbox/engines/template.h"
+
+using namespace cellblock::sandbox;
+using Catch::Matchers::Contains;
+
+namespace {
+
+nlohmann::json good() {
+    return {{"description", "d"},
+            {"isolation", "i"},
+            {"needs", "n"},
+            {"probe", {"true"}},
+            {"argv", {"run", {"--image", "{image}"}, {"{start.word}"}}},
+            {"enforces", {"network"}},
+            {"layers", {"root"}}};
+}
+
+std::string refusal(const nlohmann::json& document) {
+    const auto read = parse_template(document.dump(), "mine", "/etc/mine.json");
+    REQUIRE_FALSE(read.ok());
+    return read.error().text();
+}
+
+Promises weak() {
+    Promises promises;
+    promises.engine = "weak";
+    promises.enforces = {"network"};
+    return promises;
+}
+
+}  // namespace
+
+TEST_CASE("engines: every template that ships can be read") {
+    const auto names = template_names();
+    CHECK(names.size() >= 9);
+    for (const auto& name : names) {
+        INFO(name);
+        const auto read = load_template(name);
+        if (!read) {
+            FAIL(read.error().text());
+        }
+        CHECK(make_engine(name).ok());
+    }
+    const auto unknown = make_engine(std::string("dockr"));
+    REQUIRE_FALSE(unknown.ok());
+    CHECK_THAT(unknown.error().text(), Contains("dockr") && Contains("native") && Contains("docker"));
+}
+
+TEST_CASE("engines: a mistake in a template is told with file, key and what was likely meant") {
+    auto document = good();
+    document["enforce"] = document["enforces"];
+    CHECK_THAT(refusal(document),
+               Contains("/etc/mine.json") && Contains("enforce") && Contains("did you mean enforces"));
+    document = good();
+    document["enforces"] = {"limits.memroy"};
+    CHECK_THAT(refusal(document), Contains("enforces") && Contains("did you mean limits.memory"));
+    document = good();
+    document["argv"] = {"run", "{memry}"};
+    CHECK_THAT(refusal(document), Contains("argv") && Contains("{memry}") && Contains("{memory}"));
+    document = good();
+    document["argv"] = {"run", "{memory"};
+    CHECK_THAT(refusal(document), Contains("argv") && Contains("{{"));
+    document = good();
+    document.erase("probe");
+    CHECK_THAT(refusal(document), Contains("probe") && Contains("missing"));
+    document = good();
+    document["layers"] = {"walls"};
+    CHECK_THAT(refusal(document), Contains("layers"));
+    document = good();
+    document["children"] = "yes";
+    CHECK_THAT(refusal(document), Contains("children"));
+}
+
+TEST_CASE("engines: words are filled, groups repeated or left out") {
+    const auto read = parse_template(good().dump(), "mine", "f").value();
+    Values values;
+    values.texts["image"] = "";
+    values.lists["start.word"] = {"python3", "-c", "pass"};
+    CHECK(fill(read.argv, values) == std::vector<std::string>{"run", "python3", "-c", "pass"});
+    values.texts["image"] = "debian";
+    CHECK(fill(read.argv, values) ==
+          std::vector<std::string>{"run", "--image", "debian", "python3", "-c", "pass"});
+    CHECK(fill_word("{{.Id}} is {image}", values) == "{.Id}} is debian");
+    CHECK(shell_word("it's") == "'it'\\''s'");
+}
+
+TEST_CASE("engines: a name tells whether its owner lives") {
+    const std::string mine = new_sandbox_name();
+    CHECK(mine.size() <= 63);
+    CHECK(mine.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos);
+    CHECK_FALSE(is_orphan(mine));
+    const std::string start = process_start_time(std::to_string(::getpid()));
+    std::string gone = mine;
+    gone.replace(gone.find(start), start.size(), "1");
+    CHECK(is_orphan(gone));
+    CHECK_FALSE(is_orphan("cellblock"));
+    CHECK_FALSE(is_orphan("cellblock-00000000-1-2-3-abcdef"));
+    CHECK_FALSE(is_orphan("another-container"));
+}
+
+TEST_CASE("engines: what can't be kept is refused by name, unless the policy does without") {
+    auto policy = parse_policy(R"({"engine": "weak"})", "mine").value();
+    const auto refused = check_promises(policy, weak(), {});
+    REQUIRE_FALSE(refused.ok());
+    CHECK_THAT(refused.error().text(),
+               Contains("limits.memory") && Contains("limits.disk") && Contains("best_effort"));
+    CHECK_THAT(refused.error().text(), !Contains("network,") && !Contains("files"));
+    policy.best_effort = true;
+    CHECK(check_promises(policy, weak(), {}).ok());
+    policy = parse_policy(R"({"best_effort": true, "require": ["landlock"]})", "mine").value();
+    CHECK_THAT(check_promises(policy, weak(), {}).error().text(), Contains("landlock"));
+}
+
+TEST_CASE("engines: a policy may name several") {
+    const auto policy = parse_policy(R"({"engine": ["runsc", "native"]})", "mine").value();
+    CHECK(policy.engine == "runsc");
+    CHECK(policy.further_engines == std::vector<std::string>{"native"});
+    CHECK(make_engine(policy).ok());
+    CHECK(parse_policy(policy_to_json(policy), "again").value().further_engines == policy.further_engines);
+    CHECK_FALSE(parse_policy(R"({"engine": []})", "mine").ok());
+    CHECK_FALSE(parse_policy(R"({"engine": ["native", 1]})", "mine").ok());
+    CHECK_FALSE(parse_policy(R"({"destination": "-oProxyCommand=x"})", "mine").ok());
+}
+
+TEST_CASE("engines: the profile of system calls has no call that makes namespaces or mounts") {
+    const auto profile = nlohmann::json::parse(seccomp_profile());
+    CHECK(profile["defaultAction"] == "SCMP_ACT_ERRNO");
+    for (const auto& rule : profile["syscalls"]) {
+        for (const auto& name : rule["names"]) {
+            const bool allowed = rule["action"] == "SCMP_ACT_ALLOW";
+            CHECK_FALSE(
+                (allowed && (name == "mount" || name == "unshare" || name == "bpf" || name == "ptrace")));
+        }
+    }
+}

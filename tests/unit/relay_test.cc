@@ -1,0 +1,169 @@
+// The relay's format: what the host believes of the far end.
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "sandbox/relay/mux.h"
+#include "sandbox/relay/spec.h"
+
+using namespace cellblock::sandbox;
+using namespace cellblock::sandbox::relay;
+using Catch::Matchers::Contains;
+
+namespace {
+
+std::string number(std::uint32_t value) {
+    std::string out;
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        out += static_cast<char>(value >> shift & 0xff);
+    }
+    return out;
+}
+
+std::string frame(Kind kind, std::uint32_t channel, std::uint32_t length, const std::string& bytes = {}) {
+    return static_cast<char>(kind) + number(channel) + number(length) + bytes;
+}
+
+std::string data(std::uint32_t channel, const std::string& bytes) {
+    return frame(Kind::data, channel, static_cast<std::uint32_t>(bytes.size()), bytes);
+}
+
+Mux greeted() {
+    Mux mux;
+    REQUIRE(mux.feed(kGreeting).ok());
+    return mux;
+}
+
+// All that waits to be sent.
+std::string sent(Mux& mux) {
+    std::string all;
+    while (mux.wants_to_write()) {
+        const std::string part(mux.next());
+        all += part;
+        mux.written(part.size());
+    }
+    return all;
+}
+
+}  // namespace
+
+TEST_CASE("relay: what is printed before the greeting is kept apart") {
+    Mux mux;
+    CHECK(mux.feed("Welcome to this machine\n").ok());
+    CHECK_FALSE(mux.greeted());
+    CHECK(mux.feed(std::string(kGreeting) + data(0, "hello")).ok());
+    CHECK(mux.greeted());
+    CHECK(mux.noise() == "Welcome to this machine\n");
+    const auto arrivals = mux.take_arrivals();
+    REQUIRE(arrivals.size() == 1);
+    CHECK((arrivals[0].channel == 0 && arrivals[0].bytes == "hello"));
+    Mux endless;
+    CHECK_FALSE(endless.feed(std::string(kMostNoise + 1, 'x')).ok());
+}
+
+TEST_CASE("relay: frames may come byte by byte") {
+    Mux mux = greeted();
+    std::string all;
+    for (const char byte : data(0, "ab") + data(0, "") + data(0, "c")) {
+        REQUIRE(mux.feed(std::string(1, byte)).ok());
+        for (const auto& arrival : mux.take_arrivals()) {
+            all += arrival.bytes;
+        }
+    }
+    CHECK(all == "abc");
+}
+
+TEST_CASE("relay: a frame out of bounds is a violation") {
+    const std::string bad[] = {
+        data(1, "x"),                         // a channel that isn't open
+        frame(Kind::data, 0, kMostData + 1),  // longer than a frame may be
+        frame(Kind::open, 1, 0),              // only the host opens
+        frame(Kind::close, 0, 0),             // the control has no end but the sandbox's
+        frame(Kind::credit, 0, 1),            // more than the whole window
+        frame(static_cast<Kind>(9), 0, 0),
+        std::string(9, '\xff'),
+    };
+    for (const auto& bytes : bad) {
+        Mux mux = greeted();
+        const auto fed = mux.feed(bytes);
+        REQUIRE_FALSE(fed.ok());
+        CHECK_THAT(fed.error().text(), Contains("protocol"));
+    }
+}
+
+TEST_CASE("relay: nobody sends more than the window, and credit opens it again") {
+    Mux mux = greeted();
+    const std::string part(kMostData, 'x');
+    for (std::uint32_t i = 0; i < kWindow / kMostData; ++i) {
+        REQUIRE(mux.feed(data(0, part)).ok());
+    }
+    Mux flooded = mux;
+    CHECK_FALSE(flooded.feed(data(0, "x")).ok());
+    mux.taken(0, kMostData);
+    CHECK(sent(mux) == frame(Kind::credit, 0, kMostData));
+    CHECK(mux.feed(data(0, part)).ok());
+
+    const auto channel = mux.open().value();
+    CHECK(mux.room(channel) == kWindow);
+    mux.send(channel, part);
+    CHECK(mux.room(channel) == kWindow - kMostData);
+    CHECK(mux.feed(frame(Kind::credit, channel, kMostData)).ok());
+    CHECK(mux.room(channel) == kWindow);
+}
+
+TEST_CASE("relay: the control's bytes go before the workers'") {
+    Mux mux = greeted();
+    const auto channel = mux.open().value();
+    CHECK(sent(mux) == frame(Kind::open, channel, 0));
+    mux.send(channel, "first");
+    mux.send(channel, "second");
+    const std::string begun(mux.next().substr(0, 3));
+    mux.written(3);
+    mux.send(0, "interrupt");
+    CHECK(begun + sent(mux) == data(channel, "first") + data(0, "interrupt") + data(channel, "second"));
+}
+
+TEST_CASE("relay: a channel ends when both have said so, and its number isn't used again") {
+    Mux mux = greeted();
+    const auto channel = mux.open().value();
+    CHECK(mux.feed(data(channel, "last words") + frame(Kind::close, channel, 0)).ok());
+    const auto arrivals = mux.take_arrivals();
+    REQUIRE(arrivals.size() == 2);
+    CHECK((arrivals[0].bytes == "last words" && arrivals[1].closed));
+    mux.close(channel);
+    CHECK(mux.open().value() != channel);
+    Mux again = mux;
+    CHECK_FALSE(again.feed(data(channel, "x")).ok());
+
+    const auto dropped = mux.open().value();
+    mux.close(dropped);
+    CHECK(mux.feed(data(dropped, "too late")).ok());
+    CHECK(mux.take_arrivals().empty());
+}
+
+TEST_CASE("relay: a far end that closes nothing is given no more channels") {
+    Mux mux = greeted();
+    bool refused = false;
+    for (std::size_t i = 0; i <= kMostChannels + 1; ++i) {
+        const auto channel = mux.open();
+        refused = refused || !channel.ok();
+        if (channel) {
+            mux.close(*channel);
+        }
+    }
+    CHECK(refused);
+}
+
+TEST_CASE("relay: a spec survives as bytes, and nothing else is one") {
+    Spec spec;
+    spec.command = {"run", "this"};
+    spec.kill = {"end", "it"};
+    spec.program = std::string("a\0b", 3);
+    spec.user = 77;
+    const auto read = spec_from(to_bytes(spec));
+    REQUIRE(read);
+    CHECK((read->command == spec.command && read->kill == spec.kill && read->program == spec.program));
+    CHECK(read->user == 77);
+    CHECK_FALSE(spec_from(""));
+    CHECK_FALSE(spec_from("nonsense that is long enough"));
+    CHECK_FALSE(spec_from(to_bytes(Spec{})));
+}
