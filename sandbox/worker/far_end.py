@@ -322,7 +322,7 @@ def make_warden(base):
         def kill_all(self):
             if self.owns_namespace:
                 return super().kill_all()
-            for pid in descendants(os.getpid()):
+            for pid in descendants():
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except OSError:
@@ -336,20 +336,25 @@ def become_subreaper():
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
 
 
-def descendants(root):
-    parents = {}
+def descendants():
+    """All that came from us, also what has lost its parent since. /proc may be that of an outer namespace, with other
+    numbers; NSpid's last is the one that holds here."""
+    parents, here = {}, {}
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                with open("/proc/%s/stat" % name) as file:
-                    parents[int(name)] = int(file.read().rpartition(")")[2].split()[1])
-            except (OSError, ValueError, IndexError):
+                with open("/proc/%s/status" % name) as file:
+                    facts = dict(line.split(":", 1) for line in file if line.startswith(("PPid:", "NSpid:")))
+                parents[int(name)] = int(facts["PPid"])
+                here[int(name)] = int(facts["NSpid"].split()[-1])
+            except (OSError, ValueError, KeyError):
                 pass
+    root = int(os.readlink("/proc/self"))
     found, added = {root}, True
     while added:
         added = {pid for pid, parent in parents.items() if parent in found} - found
         found |= added
-    return found - {root}
+    return [here[pid] for pid in found - {root}]
 
 
 # --- the place that cells see

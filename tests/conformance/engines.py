@@ -12,8 +12,9 @@ from support import kernels
 QUICK = ("native", "bubblewrap", "runc")
 LONG = ("crun", "runsc", "podman", "docker", "srt", "ssh", "slurm", "kubernetes")
 # What an engine can't keep by its nature; its checks are left out and say so.
-ELSEWHERE = ("memory", "memory_of_many", "processes", "disk", "secrets", "root_is_read_only")
-WITHOUT = {"ssh": ELSEWHERE, "slurm": ELSEWHERE, "srt": ("disk",)}
+ELSEWHERE = ("memory", "memory_of_many", "processes", "disk", "secret_file", "environment",
+             "root_is_read_only")
+WITHOUT = {"ssh": ELSEWHERE, "slurm": ELSEWHERE, "srt": ("disk", "secret_file")}
 
 
 class NotHere(Exception):
@@ -196,7 +197,7 @@ def slurm(place):
         "SlurmdSpoolDir=%s/spool\nSlurmctldPidFile=%s/ctld.pid\nSlurmdPidFile=%s/d.pid\nProctrackType=proctrack/linuxproc\n"
         "TaskPlugin=task/none\nMpiDefault=none\nReturnToService=2\nSelectType=select/cons_tres\nSelectTypeParameters=CR_Core\n"
         "SlurmctldLogFile=%s/ctld.log\nSlurmdLogFile=%s/d.log\nJobAcctGatherType=jobacct_gather/none\n"
-        "NodeName=%s NodeAddr=127.0.0.1 CPUs=2 State=UNKNOWN\nPartitionName=test Nodes=ALL Default=YES State=UP\n"
+        "NodeName=%s NodeAddr=127.0.0.1 CPUs=2 RealMemory=4000 State=UNKNOWN\nPartitionName=test Nodes=ALL Default=YES State=UP\n"
         % (host, *ports, *[folder] * 7, host))
     environment = {"SLURM_CONF": str(folder / "slurm.conf")}
     running = []

@@ -124,6 +124,8 @@ class FakeEngine : public Engine {
 public:
     explicit FakeEngine(std::shared_ptr<Stage> stage) : stage_(std::move(stage)) {}
     std::string name() const override { return "fake"; }
+    EngineFacts facts() const override { return {}; }
+    Status check(const Policy&) override { return Ok{}; }
     Result<std::unique_ptr<Sandbox>> start(const Policy&, const StartOptions&) override {
         ++stage_->starts;
         if (stage_->refuse) {
