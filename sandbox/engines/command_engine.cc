@@ -158,10 +158,10 @@ public:
         if (!copies) {
             return copies.error();
         }
-        auto far_end =
-            relay::pack_far_end(policy_, {template_.private_processes, watches_memory(promises, cgroup_),
-                                          counts_processes(promises, cgroup_),
-                                          !cgroup_.limits_memory().empty(), shows_host, std::move(*copies)});
+        auto far_end = relay::pack_far_end(
+            policy_, {values_.texts["name"], template_.private_processes, watches_memory(promises, cgroup_),
+                      counts_processes(promises, cgroup_), !cgroup_.limits_memory().empty(), shows_host,
+                      std::move(*copies)});
         if (!far_end) {
             return far_end.error();
         }
@@ -175,6 +175,11 @@ public:
             if (auto written = make_bundle(); !written) {
                 return written.error();
             }
+        }
+        if (template_.children && !template_.private_processes && folder_.empty()) {
+            std::error_code failed;  // the far end's, which may be killed before it can remove it
+            spec_.folders.push_back(
+                (std::filesystem::temp_directory_path(failed) / values_.texts["name"]).string());
         }
         spec_.program = std::move(far_end->program);
         spec_.command = fill(template_.argv, values_);

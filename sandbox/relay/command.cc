@@ -28,6 +28,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kPause = 10ms;
+constexpr auto kTimeToLeave = 1s;
 constexpr auto kTimeToKill = 15s;   // for the spec's own way
 constexpr auto kTimeToVanish = 5s;  // for what is below us
 
@@ -195,8 +196,11 @@ std::string how_it_ended(Command& command, std::chrono::milliseconds patience) {
     return WEXITSTATUS(status) == 0 ? "" : "left with status " + std::to_string(WEXITSTATUS(status));
 }
 
-void end_command(Command& command, const Spec& spec) {
+void end_command(Command& command, const Spec& spec, bool politely) {
     command.input.reset();
+    if (politely && command.process > 0) {
+        (void)how_it_ended(command, kTimeToLeave);
+    }
     command.output.reset();
     if (command.process > 0) {
         ::kill(-command.process, SIGKILL);

@@ -357,7 +357,7 @@ private:
         (void)::send(control_.get(), reason.data(), reason.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         warden_.reset();
         lanes_.clear();
-        end_command(command_, spec_);
+        end_command(command_, spec_, host_is_gone_);
         char ignored = 0;
         while (!host_is_gone_ && (::recv(control_.get(), &ignored, 1, 0) > 0 || errno == EINTR)) {
         }
