@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "sandbox/base/file_text.h"
+#include "sandbox/base/resources.h"
 #include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/host_root.h"
@@ -62,6 +63,7 @@ void add_limits(const Limits& limits, Values& values) {
     texts["disk"] = std::to_string(limits.disk_bytes);
     texts["scratch"] = std::to_string(scratch);
     texts["scratch_mib"] = std::to_string(std::max<std::uint64_t>(1, scratch / kMiB));
+    texts["inodes"] = std::to_string(most_inodes(limits.disk_bytes));
     texts["shm"] = std::to_string(shm);
 }
 
@@ -184,6 +186,9 @@ public:
         spec_.program = std::move(far_end->program);
         spec_.command = fill(template_.argv, values_);
         spec_.kill = fill(template_.kill, values_);
+        if (const auto program = cellblock_program(); program && !template_.list.empty()) {
+            spec_.sweep = {*program, "clean", "--quiet", template_.name};
+        }
         spec_.cgroup_procs = cgroup_.procs_files();
         spec_.cgroup_folders = cgroup_.folders();
         auto relay = relay::launch(spec_);

@@ -196,6 +196,18 @@ std::string how_it_ended(Command& command, std::chrono::milliseconds patience) {
     return WEXITSTATUS(status) == 0 ? "" : "left with status " + std::to_string(WEXITSTATUS(status));
 }
 
+void start_beside(const std::vector<std::string>& argv) {
+    if (!argv.empty() && ::fork() == 0) {
+        const UniqueFd null(::open("/dev/null", O_RDWR));
+        for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+            ::dup2(null.get(), fd);
+        }
+        default_signals();
+        ::execvp(argv[0].c_str(), pointers(argv).data());
+        ::_exit(127);
+    }
+}
+
 void end_command(Command& command, const Spec& spec, bool politely) {
     command.input.reset();
     if (politely && command.process > 0) {

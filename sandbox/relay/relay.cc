@@ -151,6 +151,10 @@ private:
             end_ = fed.error().text() + said();
             return;
         }
+        if (mux_.greeted() && !swept_) {
+            swept_ = true;
+            start_beside(spec_.sweep);
+        }
         for (auto& arrival : mux_.take_arrivals()) {
             take(std::move(arrival));
         }
@@ -375,6 +379,7 @@ private:
     std::string tail_;                // of its stderr
     std::optional<std::string> end_;  // why, in words; empty: the host wants it so
     bool host_is_gone_ = false;
+    bool swept_ = false;
 };
 
 }  // namespace
