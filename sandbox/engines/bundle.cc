@@ -9,6 +9,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "sandbox/engines/fill.h"
 #include "sandbox/jail/path_chain.h"
 #include "sandbox/jail/root_files.h"
 
@@ -38,9 +39,12 @@ ordered_json mounts_of(const BundleFacts& facts, const Policy& policy) {
     list.push_back(mount("tmpfs", "/dev", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}));
     list.push_back(mount("devpts", "/dev/pts", "devpts",
                          {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}));
-    list.push_back(mount("tmpfs", "/dev/shm", "shm", {"nosuid", "noexec", "nodev", "mode=1777", sized(shm)}));
+    list.push_back(mount("tmpfs", "/dev/shm", "shm",
+                         {"nosuid", "noexec", "nodev", "mode=1777", sized(shm), "nr_inodes=4096"}));
+    const std::string inodes = "nr_inodes=" + std::to_string(most_inodes(policy.limits.disk_bytes));
     list.push_back(mount("tmpfs", "/tmp", "tmpfs",
-                         {"nosuid", "nodev", "mode=1777", sized(policy.limits.disk_bytes - shm)}));
+                         {"nosuid", "nodev", "mode=1777", sized(policy.limits.disk_bytes - shm), inodes}));
+    list.push_back(mount("tmpfs", "/sys", "tmpfs", {"nosuid", "noexec", "nodev", "ro", "size=4k"}));
     return list;
 }
 
@@ -106,7 +110,7 @@ bool is_below_another(const HostRoot& root, const std::string& path) {
 Status make_root(const BundleFacts& facts) {
     const fs::path root = fs::path(facts.folder) / "rootfs";
     std::error_code failed;
-    for (const char* folder : {"proc", "dev", "tmp"}) {
+    for (const char* folder : {"proc", "dev", "sys", "tmp"}) {
         fs::create_directories(root / folder, failed);
     }
     fs::permissions(root / "tmp", fs::perms::all | fs::perms::sticky_bit,

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "sandbox/base/file_text.h"
+#include "sandbox/base/resources.h"
 #include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/host_root.h"
@@ -62,6 +63,7 @@ void add_limits(const Limits& limits, Values& values) {
     texts["disk"] = std::to_string(limits.disk_bytes);
     texts["scratch"] = std::to_string(scratch);
     texts["scratch_mib"] = std::to_string(std::max<std::uint64_t>(1, scratch / kMiB));
+    texts["inodes"] = std::to_string(most_inodes(limits.disk_bytes));
     texts["shm"] = std::to_string(shm);
 }
 
@@ -158,10 +160,10 @@ public:
         if (!copies) {
             return copies.error();
         }
-        auto far_end =
-            relay::pack_far_end(policy_, {template_.private_processes, watches_memory(promises, cgroup_),
-                                          counts_processes(promises, cgroup_),
-                                          !cgroup_.limits_memory().empty(), shows_host, std::move(*copies)});
+        auto far_end = relay::pack_far_end(
+            policy_, {values_.texts["name"], template_.private_processes, watches_memory(promises, cgroup_),
+                      counts_processes(promises, cgroup_), !cgroup_.limits_memory().empty(), shows_host,
+                      std::move(*copies)});
         if (!far_end) {
             return far_end.error();
         }
@@ -176,9 +178,17 @@ public:
                 return written.error();
             }
         }
+        if (template_.children && !template_.private_processes && folder_.empty()) {
+            std::error_code failed;  // the far end's, which may be killed before it can remove it
+            spec_.folders.push_back(
+                (std::filesystem::temp_directory_path(failed) / values_.texts["name"]).string());
+        }
         spec_.program = std::move(far_end->program);
         spec_.command = fill(template_.argv, values_);
         spec_.kill = fill(template_.kill, values_);
+        if (const auto program = cellblock_program(); program && !template_.list.empty()) {
+            spec_.sweep = {*program, "clean", "--quiet", template_.name};
+        }
         spec_.cgroup_procs = cgroup_.procs_files();
         spec_.cgroup_folders = cgroup_.folders();
         auto relay = relay::launch(spec_);

@@ -12,9 +12,10 @@ namespace {
 
 const std::vector<std::string>& text_names() {
     static const std::vector<std::string> names{
-        "name",      "owner",          "memory",      "memory_mib", "processes", "cpus",        "cpu_millis",
-        "disk",      "scratch",        "scratch_mib", "shm",        "image",     "destination", "python",
-        "bootstrap", "start_in_shell", "uid",         "bundle",     "state", "path", "file", "folder",     "seconds"};
+        "name",        "owner",  "memory",    "memory_mib",     "processes", "cpus",
+        "cpu_millis",  "disk",   "scratch",   "scratch_mib",    "shm",       "image",
+        "destination", "python", "bootstrap", "start_in_shell", "uid",       "bundle",
+        "state",       "inodes", "path",      "file",           "folder",    "seconds"};
     return names;
 }
 
@@ -135,6 +136,11 @@ std::vector<std::string> fill(const std::vector<Words>& argv, const Values& valu
         }
     }
     return out;
+}
+
+std::uint64_t most_inodes(std::uint64_t disk_bytes) {
+    constexpr std::uint64_t kBytesPerInode = 4096;
+    return std::clamp<std::uint64_t>(disk_bytes / kBytesPerInode, 4096, 262144);
 }
 
 std::string shell_word(std::string_view word) {

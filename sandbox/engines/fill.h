@@ -8,6 +8,7 @@
 // when the template is read.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -30,6 +31,9 @@ Status check_placeholders(std::string_view word);
 std::string fill_word(std::string_view word, const Values& values, std::size_t index = 0);
 std::vector<std::string> fill(const std::vector<std::string>& words, const Values& values);
 std::vector<std::string> fill(const std::vector<Words>& argv, const Values& values);
+
+// How many files may be made where so many bytes may be written.
+std::uint64_t most_inodes(std::uint64_t disk_bytes);
 
 // 'as one word for a shell'.
 std::string shell_word(std::string_view word);

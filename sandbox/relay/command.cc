@@ -28,6 +28,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kPause = 10ms;
+constexpr auto kTimeToLeave = 1s;
 constexpr auto kTimeToKill = 15s;   // for the spec's own way
 constexpr auto kTimeToVanish = 5s;  // for what is below us
 
@@ -195,8 +196,23 @@ std::string how_it_ended(Command& command, std::chrono::milliseconds patience) {
     return WEXITSTATUS(status) == 0 ? "" : "left with status " + std::to_string(WEXITSTATUS(status));
 }
 
-void end_command(Command& command, const Spec& spec) {
+void start_beside(const std::vector<std::string>& argv) {
+    if (!argv.empty() && ::fork() == 0) {
+        const UniqueFd null(::open("/dev/null", O_RDWR));
+        for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+            ::dup2(null.get(), fd);
+        }
+        default_signals();
+        ::execvp(argv[0].c_str(), pointers(argv).data());
+        ::_exit(127);
+    }
+}
+
+void end_command(Command& command, const Spec& spec, bool politely) {
     command.input.reset();
+    if (politely && command.process > 0) {
+        (void)how_it_ended(command, kTimeToLeave);
+    }
     command.output.reset();
     if (command.process > 0) {
         ::kill(-command.process, SIGKILL);

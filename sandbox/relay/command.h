@@ -30,8 +30,12 @@ Result<Command> start_command(const Spec& spec);
 // Its exit in words, as far as it is known within that time; empty: it runs on, or left with 0.
 std::string how_it_ended(Command& command, std::chrono::milliseconds patience);
 
-// SIGKILL for the command, and all that clear_away() does and that still is below this process.
-void end_command(Command& command, const Spec& spec);
+// Runs a program beside it, which nobody waits for.
+void start_beside(const std::vector<std::string>& argv);
+
+// The end of its stdin and a moment to leave by itself, if that is wanted; then SIGKILL, and all that
+// clear_away() does and that still is below this process.
+void end_command(Command& command, const Spec& spec, bool politely);
 
 // What a spec's sandbox may leave on the host: ends it in its own way, removes control groups and
 // folders. Takes some seconds at most.

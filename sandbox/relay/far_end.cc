@@ -83,7 +83,8 @@ json facts_of(const Policy& policy, const FarEndOptions& options, json filter) {
     }
     return {{"environment", environment},           {"arguments", arguments},
             {"limits", limits_of(policy, options)}, {"filter", std::move(filter)},
-            {"best_effort", policy.best_effort},    {"private", options.private_processes}};
+            {"best_effort", policy.best_effort},    {"name", options.name},
+            {"private", options.private_processes}};
 }
 
 Result<std::string> text_of(const fs::path& path) {

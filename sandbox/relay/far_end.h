@@ -20,6 +20,7 @@ struct Copy {
 };
 
 struct FarEndOptions {
+    std::string name;                // the sandbox's
     bool private_processes = true;   // all that it sees are the sandbox's
     bool watches_memory = false;     // nothing else bounds their sum
     bool counts_processes = false;   // nothing else bounds their number

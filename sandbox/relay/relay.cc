@@ -151,6 +151,10 @@ private:
             end_ = fed.error().text() + said();
             return;
         }
+        if (mux_.greeted() && !swept_) {
+            swept_ = true;
+            start_beside(spec_.sweep);
+        }
         for (auto& arrival : mux_.take_arrivals()) {
             take(std::move(arrival));
         }
@@ -357,7 +361,7 @@ private:
         (void)::send(control_.get(), reason.data(), reason.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         warden_.reset();
         lanes_.clear();
-        end_command(command_, spec_);
+        end_command(command_, spec_, host_is_gone_);
         char ignored = 0;
         while (!host_is_gone_ && (::recv(control_.get(), &ignored, 1, 0) > 0 || errno == EINTR)) {
         }
@@ -375,6 +379,7 @@ private:
     std::string tail_;                // of its stderr
     std::optional<std::string> end_;  // why, in words; empty: the host wants it so
     bool host_is_gone_ = false;
+    bool swept_ = false;
 };
 
 }  // namespace

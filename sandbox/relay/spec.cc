@@ -9,7 +9,7 @@ namespace {
 
 template <class Self, class Field>
 void fields(Self& self, Field field) {
-    field(self.command), field(self.kill), field(self.program), field(self.cgroup_procs);
+    field(self.command), field(self.kill), field(self.sweep), field(self.program), field(self.cgroup_procs);
     field(self.cgroup_folders), field(self.folders), field(self.mounts), field(self.user), field(self.group);
 }
 

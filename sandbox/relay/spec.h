@@ -16,7 +16,9 @@ namespace cellblock::sandbox::relay {
 struct Spec {
     std::vector<std::string> command;  // its stdin and stdout are the way inside
     std::vector<std::string> kill;     // ends and removes what the command has made; empty: it needs nothing
-    std::string program;               // what the far end reads before any frame
+    std::vector<std::string>
+        sweep;            // run once beside the sandbox, for what crashed owners left; may be empty
+    std::string program;  // what the far end reads before any frame
     std::vector<std::string> cgroup_procs;    // joined by the command alone
     std::vector<std::string> cgroup_folders;  // removed at the end
     std::vector<std::string> folders;         // the same

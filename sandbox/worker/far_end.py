@@ -297,7 +297,7 @@ def make_warden(base):
     class FarWarden(base):
         def __init__(self, mux, facts):
             super().__init__(mux)
-            self.owns_namespace = self.alone or facts["private"]
+            self.owns_namespace = is_alone(facts)
             self.alone = True  # kill_all() reaches everyone
             if not self.owns_namespace:
                 become_subreaper()
@@ -329,6 +329,12 @@ def make_warden(base):
                     pass
 
     return FarWarden
+
+
+def is_alone(facts):
+    """Does kill(-1) meet nobody but the sandbox's? The engine's word is not enough: we must be the first process of a
+    namespace, or have come into one from outside (`kubectl exec`)."""
+    return facts["private"] and (os.getpid() == 1 or os.getppid() == 0)
 
 
 def become_subreaper():
@@ -366,11 +372,12 @@ def is_writable(folder):
 def settle(facts):
     """Environment, folders and resource limits. The folder to be removed at the end, or None."""
     base = None
-    if facts["private"] and is_writable("/tmp"):
+    if is_alone(facts) and is_writable("/tmp"):
         home, work = "/tmp/home", "/work" if is_writable("/work") else "/tmp/work"
     else:
         import tempfile
-        base = tempfile.mkdtemp(prefix="cellblock-")
+        base = os.path.join(tempfile.gettempdir(), facts["name"])
+        os.mkdir(base, 0o700)
         home, work = base + "/home", base + "/work"
     for folder in (home, work):
         os.makedirs(folder, mode=0o700, exist_ok=True)

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 
-from support import kernels
+from support import kernels, leftovers
 
 QUICK = ("native", "bubblewrap", "runc")
 LONG = ("crun", "runsc", "podman", "docker", "srt", "ssh", "slurm", "kubernetes")
@@ -203,6 +203,9 @@ def slurm(place):
     running = []
 
     def close():
+        silent = {"env": {**os.environ, **environment}, "capture_output": True, "text": True}
+        subprocess.run(["scancel", "--user=" + getpass.getuser()], **silent)
+        leftovers.wait_until(lambda: not subprocess.run(["squeue", "--noheader"], **silent).stdout.strip(), 30)
         for one in reversed(running):
             stop(one)
 

@@ -158,6 +158,7 @@ TEST_CASE("relay: a spec survives as bytes, and nothing else is one") {
     spec.command = {"run", "this"};
     spec.kill = {"end", "it"};
     spec.program = std::string("a\0b", 3);
+    spec.sweep = {"sweep"};
     spec.user = 77;
     const auto read = spec_from(to_bytes(spec));
     REQUIRE(read);

@@ -1,0 +1,161 @@
+"""Engines as templates: the table of them, mistakes, one's own, and what is left of killed ones."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from support import kernels, leftovers
+
+SHIPPED = {"native", "bubblewrap", "crun", "docker", "kubernetes", "podman", "runc", "runsc", "slurm", "srt", "ssh"}
+# Python itself as the engine: nothing but the way through stdin and stdout.
+PLAIN = {"description": "plain Python", "isolation": "none", "needs": "python3", "probe": ["true"],
+         "argv": ["env", "-i", "PATH=/usr/bin:/bin", "TMPDIR={path}", ["{start.word}"]], "enforces": [], "layers": [],
+         "private_processes": False, "children": True}
+
+
+def call(place, *argv, code=None, environment=None):
+    return subprocess.run([kernels.PROGRAM, *argv], input=code, env={**place.environment(), **(environment or {})},
+                          capture_output=True, text=True, timeout=120, cwd=place.root / "work")
+
+
+def template(place, name="mine", **changes):
+    folder = place.root / "config" / "cellblock" / "engines"
+    folder.mkdir(parents=True, exist_ok=True)
+    made = {**PLAIN, **changes}
+    made["argv"] = [word.replace("{path}", str(place.root / "tmp")) if isinstance(word, str) else word for word in made["argv"]]
+    (folder / (name + ".json")).write_text(json.dumps(made))
+    return name
+
+
+def test_the_table_tells_of_every_engine(place):
+    listed = [json.loads(line) for line in call(place, "engines", "--json").stdout.splitlines()]
+    assert {one["engine"] for one in listed} == SHIPPED
+    for one in listed:
+        assert one["description"] and one["isolation"] and one["usable"] == (not one["why_not"]), one
+
+
+def test_a_template_of_ones_own_runs_a_notebook_cell(place):
+    policy = place.policy(engine=template(place), best_effort=True)
+    run = call(place, "run", "--policy", policy, "--json", "-", code="import os\nprint(os.getcwd())\n6 * 7")
+    answer = json.loads(run.stdout)
+    assert answer["status"] == "ok" and answer["results"][0]["text/plain"] == "42", answer
+    assert answer["stdout"].startswith(str(place.root / "tmp" / "cellblock-"))
+    assert not list((place.root / "tmp").iterdir())
+
+
+def test_what_it_cannot_keep_is_refused_by_name(place):
+    run = call(place, "run", "--policy", place.policy(engine=template(place, private_processes=False, children=False)), "-", code="1")
+    assert run.returncode == 125
+    for word in ("limits.memory", "limits.disk", "network", "best_effort"):
+        assert word in run.stderr, run.stderr
+
+
+@pytest.mark.parametrize("changes, words", [
+    ({"enforces": ["limits.memroy"]}, ("mine.json", "enforces", "did you mean limits.memory")),
+    ({"chidren": True}, ("mine.json", "chidren", "did you mean children")),
+    ({"argv": ["run", "{memry}"]}, ("mine.json", "argv", "{memory}")),
+])
+def test_a_mistake_is_told_with_file_and_key(place, changes, words):
+    run = call(place, "run", "--policy", place.policy(engine=template(place, **changes)), "-", code="1")
+    assert run.returncode in (2, 125) and all(word in run.stderr for word in words), run.stderr
+
+
+def test_a_python_without_ipython_says_what_to_install(place):
+    bare = place.root / "bare"
+    subprocess.run([kernels.PYTHON, "-m", "venv", "--without-pip", str(bare)], check=True)
+    policy = place.policy(engine=template(place), best_effort=True, python=str(bare / "bin" / "python3"))
+    run = call(place, "run", "--policy", policy, "-", code="1")
+    assert run.returncode == 125 and "pip install ipython" in run.stderr, run.stderr
+
+
+def test_what_a_login_shell_says_is_no_part_of_it(place):
+    words = "echo Welcome to this machine; echo again >&2; exec env TMPDIR=%s {start_in_shell}" % (place.root / "tmp")
+    policy = place.policy(engine=template(place, argv=["sh", "-c", words]), best_effort=True)
+    run = call(place, "run", "--policy", policy, "-", code="print(1)")
+    assert run.stdout == "1\n", (run.stdout, run.stderr)
+
+
+@pytest.mark.parametrize("noise", ["head -c 1000000 /dev/zero", "echo something else; exit 3",
+                                   "printf '\\000cellblock relay 1\\n\\002\\377\\377\\377\\377\\377\\377\\377\\377'; sleep 30"])
+def test_a_far_end_that_is_none_of_ours_ends_with_a_reason(place, noise):
+    policy = place.policy(engine=template(place, argv=["sh", "-c", noise]), best_effort=True)
+    run = call(place, "run", "--policy", policy, "-", code="print(1)")
+    assert run.returncode == 125 and "SandboxUnavailable" in run.stderr and len(run.stderr) < 6000, run.stderr[:3000]
+
+
+def test_without_docker_one_sentence_says_what_to_do(place):
+    environment = {"DOCKER_HOST": "unix:///nonexistent/socket"}
+    run = call(place, "run", "--policy", place.policy(engine="docker"), "-", code="1", environment=environment)
+    assert run.returncode == 125 and "systemctl start docker" in run.stderr or "no program docker" in run.stderr, run.stderr
+
+
+def test_of_several_engines_the_first_usable_is_taken(place):
+    environment = {"DOCKER_HOST": "unix:///nonexistent/socket"}
+    policy = place.policy(engine=["docker", template(place), "native"])
+    run = call(place, "run", "--policy", policy, "-", code="import os; print(os.getcwd())", environment=environment)
+    assert run.stdout == "/work\n", run.stderr  # neither one that isn't here nor one that is weaker
+    none = call(place, "run", "--policy", place.policy(engine=["docker", "mine"]), "-", code="1", environment=environment)
+    assert none.returncode == 125 and "docker" in none.stderr and "limits.disk" in none.stderr, none.stderr
+
+
+def test_owner_and_relay_killed_at_one_blow_leave_nothing_for_long(place):
+    if not shutil.which("runc", path="/usr/sbin:/usr/bin:/sbin:/bin"):
+        pytest.skip("there is no program runc")
+    policy = place.policy(engine="runc")
+    kernel = kernels.Kernel(place, policy=policy)
+    kernel.client.run("1").ok()
+    tree = kernel.tree()
+    relay = [pid for pid in tree if "cellblock relay" in leftovers.command_line(pid)]
+    for pid in (kernel.pid, *relay):
+        os.kill(pid, signal.SIGKILL)
+    assert leftovers.wait_until(lambda: not leftovers.living(tree), 20), leftovers.living(tree)
+    kernel.kill()
+    assert [one for one in (place.root / "tmp").iterdir() if one.name.startswith("cellblock-")]
+    assert call(place, "clean", "runc").stdout == "runc: removed 1\n"
+    assert not [one for one in (place.root / "tmp").iterdir() if one.name.startswith("cellblock-")]
+    call(place, "run", "--policy", policy, "-", code="1")  # a start sweeps the control groups
+
+
+RECORDER = """#!/usr/bin/python3
+import os, sys
+with open(os.path.dirname(__file__) + "/calls", "a") as file:
+    file.write(" ".join(sys.argv[1:]).split("\\n")[0] + "\\n")
+if "create" in sys.argv:
+    open(os.path.dirname(__file__) + "/manifest", "w").write(sys.stdin.read())
+if "exec" in sys.argv:
+    at = sys.argv.index("--") + 1
+    os.environ["TMPDIR"] = os.path.dirname(__file__)
+    os.execvp(sys.argv[at], sys.argv[at:])
+"""
+
+
+def test_kubernetes_gets_a_restricted_pod_and_a_network_policy(place):
+    """Against a recorder: what kubectl is told, not what a cluster does."""
+    folder = place.root / "bin"
+    folder.mkdir()
+    (folder / "kubectl").write_text(RECORDER)
+    (folder / "kubectl").chmod(0o755)
+    policy = place.policy(engine="kubernetes", destination="lab", image="team/data", limits={"memory": "512MiB", "processes": 500})
+    run = call(place, "run", "--policy", policy, "-", code="6 * 7", environment={"PATH": "%s:/usr/bin:/bin" % folder})
+    assert run.stdout.strip() == "42", run.stderr
+    rules, pod = json.loads((folder / "manifest").read_text())["items"]
+    assert rules["spec"] == {"podSelector": {"matchLabels": {"cellblock": pod["metadata"]["name"]}},
+                             "policyTypes": ["Ingress", "Egress"], "ingress": [], "egress": []}
+    assert pod["metadata"]["labels"]["cellblock"] == pod["metadata"]["name"] and len(pod["metadata"]["name"]) <= 63
+    spec, [container] = pod["spec"], pod["spec"]["containers"]
+    assert spec["runtimeClassName"] == "gvisor" and spec["automountServiceAccountToken"] is False
+    assert spec["activeDeadlineSeconds"] == 86400 and spec["restartPolicy"] == "Never"
+    assert spec["securityContext"]["runAsNonRoot"] and spec["securityContext"]["runAsUser"] >= 1000
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & set(spec)
+    assert all(set(volume) == {"name", "emptyDir"} for volume in spec["volumes"])
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
+                                            "capabilities": {"drop": ["ALL"]}}
+    assert container["resources"]["limits"]["memory"] == str(512 << 20) and container["image"] == "team/data"
+    calls = (folder / "calls").read_text().splitlines()
+    kinds = [next(word for word in line.split() if word in ("create", "wait", "exec", "delete")) for line in calls]
+    assert kinds == ["create", "wait", "exec", "delete"] and all("--namespace=lab" in line for line in calls)
