@@ -12,10 +12,10 @@ namespace {
 
 const std::vector<std::string>& text_names() {
     static const std::vector<std::string> names{
-        "name",        "owner",  "memory",    "memory_mib",     "processes", "cpus",
-        "cpu_millis",  "disk",   "scratch",   "scratch_mib",    "shm",       "image",
-        "destination", "python", "bootstrap", "start_in_shell", "uid",       "bundle",
-        "state",       "inodes", "path",      "file",           "folder",    "seconds"};
+        "name",   "memory",    "memory_mib",     "processes", "cpus",   "cpu_millis",
+        "disk",   "scratch",   "scratch_mib",    "shm",       "image",  "destination",
+        "python", "bootstrap", "start_in_shell", "uid",       "bundle", "state",
+        "inodes", "path",      "file",           "folder",    "seconds"};
     return names;
 }
 
