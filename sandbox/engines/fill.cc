@@ -107,6 +107,7 @@ std::string fill_word(std::string_view word, const Values& values, std::size_t i
 
 std::vector<std::string> fill(const std::vector<std::string>& words, const Values& values) {
     std::vector<std::string> out;
+    out.reserve(words.size());
     for (const auto& word : words) {
         out.push_back(fill_word(word, values));
     }

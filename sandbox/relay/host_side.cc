@@ -147,7 +147,7 @@ void HostSide::drop(std::uint32_t number) {
 
 // --- onwards
 
-void HostSide::take(Arrival arrival) {
+void HostSide::take(const Arrival& arrival) {
     if (arrival.channel == kWarden) {
         to_warden_ += arrival.bytes;
         return;

@@ -30,7 +30,7 @@ public:
     // Milliseconds after which hand_on() is to be called anyway; -1: never.
     [[nodiscard]] int patience() const { return lingering() ? 20 : -1; }
 
-    void take(Arrival arrival);
+    void take(const Arrival& arrival);
     void hand_on();
     void close();
 

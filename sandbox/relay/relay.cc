@@ -113,8 +113,8 @@ private:
             swept_ = true;
             start_beside(spec_.sweep);
         }
-        for (auto& arrival : mux_.take_arrivals()) {
-            host_.take(std::move(arrival));
+        for (const auto& arrival : mux_.take_arrivals()) {
+            host_.take(arrival);
         }
     }
 

@@ -10,6 +10,7 @@ def make_warden(base):
             super().__init__(mux)
             self.owns_namespace = facts["alone"]
             self.alone = True  # kill_all() reaches everyone
+            self.known_kills = oom_kills()
             if not self.owns_namespace:
                 become_subreaper()
                 self.watch = None  # it would see others' processes
@@ -28,7 +29,15 @@ def make_warden(base):
         def send(self, header):
             if '"worker_exited"' in header:
                 self.control.empty_lanes()
+                self.tell_of_memory()
             super().send(header)
+
+        def tell_of_memory(self):
+            """The engine's own limit kills without a word; the host is told, as of a kill of the warden's own."""
+            count = oom_kills()
+            if count > self.known_kills:
+                super().send('{"type": "memory_kill"}')
+            self.known_kills = count
 
         def kill_all(self):
             if self.owns_namespace:
@@ -40,6 +49,19 @@ def make_warden(base):
                     pass
 
     return FarWarden
+
+
+def oom_kills():
+    """As the sandbox's own control group tells, version 2 or 1, where the engine shows it."""
+    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+        try:
+            with open(path) as file:
+                for line in file:
+                    if line.startswith("oom_kill "):
+                        return int(line.split()[1])
+        except (OSError, ValueError):
+            pass
+    return 0
 
 
 def is_alone():
