@@ -7,6 +7,7 @@ install(DIRECTORY sandbox/worker/ DESTINATION ${data}/cellblock/worker
         PATTERN __pycache__ EXCLUDE PATTERN "*.pyc" EXCLUDE)
 install(DIRECTORY share/cellblock/policies share/cellblock/engines DESTINATION ${data}/cellblock OPTIONAL
         PATTERN .gitkeep EXCLUDE)
+install(DIRECTORY share/cellblock/images DESTINATION ${data}/cellblock USE_SOURCE_PERMISSIONS)
 set(kernelspec ${data}/jupyter/kernels/cellblock)
 install(FILES share/jupyter/kernels/cellblock/logo-32x32.png share/jupyter/kernels/cellblock/logo-64x64.png
               share/jupyter/kernels/cellblock/logo-svg.svg DESTINATION ${kernelspec})

@@ -70,6 +70,8 @@ public:
     void watch_also(int fd) const;
 
     [[nodiscard]] const Policy& policy() const { return policy_; }
+    // Of several engines the one that was taken.
+    [[nodiscard]] std::string engine_name() const { return engine_ ? (*engine_)->name() : policy_.engine; }
     [[nodiscard]] const std::string& python_version() const { return python_; }
     [[nodiscard]] SandboxUsage usage() const;
     [[nodiscard]] std::vector<LayerState> layers() const;

@@ -63,7 +63,7 @@ std::optional<TimePoint> Session::Impl::notice_time() const {
 void Session::Impl::notice_wait() {
     if (const auto time = notice_time(); time && now_() >= *time) {
         current_->noticed = true;
-        events_.emplace_back(StartNotice{current_->id, "starting sandbox (" + policy().engine + ")…\n"});
+        events_.emplace_back(StartNotice{current_->id, "starting sandbox (" + host_.engine_name() + ")…\n"});
     }
 }
 

@@ -12,10 +12,10 @@ namespace {
 
 const std::vector<std::string>& text_names() {
     static const std::vector<std::string> names{
-        "name",        "owner",  "memory",    "memory_mib",     "processes", "cpus",
-        "cpu_millis",  "disk",   "scratch",   "scratch_mib",    "shm",       "image",
-        "destination", "python", "bootstrap", "start_in_shell", "uid",       "bundle",
-        "state",       "inodes", "path",      "file",           "folder",    "seconds"};
+        "name",   "memory",    "memory_mib",     "processes", "cpus",   "cpu_millis",
+        "disk",   "scratch",   "scratch_mib",    "shm",       "image",  "destination",
+        "python", "bootstrap", "start_in_shell", "uid",       "bundle", "state",
+        "inodes", "path",      "file",           "folder",    "seconds"};
     return names;
 }
 
@@ -107,6 +107,7 @@ std::string fill_word(std::string_view word, const Values& values, std::size_t i
 
 std::vector<std::string> fill(const std::vector<std::string>& words, const Values& values) {
     std::vector<std::string> out;
+    out.reserve(words.size());
     for (const auto& word : words) {
         out.push_back(fill_word(word, values));
     }

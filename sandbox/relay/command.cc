@@ -28,7 +28,7 @@ using namespace std::chrono_literals;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kPause = 10ms;
-constexpr auto kTimeToLeave = 1s;
+constexpr auto kTimeToLeave = 2s;
 constexpr auto kTimeToKill = 15s;   // for the spec's own way
 constexpr auto kTimeToVanish = 5s;  // for what is below us
 

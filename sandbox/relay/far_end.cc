@@ -106,7 +106,7 @@ void add_number(std::string& out, std::size_t value) {
 Result<std::map<std::string, std::string>> files_of(const fs::path& folder) {
     std::map<std::string, std::string> files;
     std::error_code failed;
-    std::vector<fs::path> paths{folder / "warden.py"};
+    std::vector<fs::path> paths{folder / "warden.py", folder / "far_mux.py", folder / "far_warden.py"};
     for (fs::directory_iterator one(folder / "cellblock_worker", failed), end; !failed && one != end;
          one.increment(failed)) {
         if (one->path().extension() == ".py") {

@@ -9,6 +9,9 @@ namespace cellblock::sandbox::relay {
 namespace {
 
 constexpr std::size_t kHeader = 9;  // kind, channel, length
+// Credit for single bytes would let a far end that reads nothing fill our memory with it.
+constexpr std::uint32_t kCreditAtOnce = kWindow / 4;
+constexpr std::size_t kMostUrgent = 1024;  // frames
 
 std::uint32_t number_at(std::string_view bytes, std::size_t at) {
     std::uint32_t value = 0;
@@ -74,11 +77,17 @@ void Mux::close(std::uint32_t channel) {
     }
 }
 
-void Mux::taken(std::uint32_t channel, std::uint32_t bytes) {
-    const auto found = channels_.find(channel);
-    if (found != channels_.end() && !found->second.closed_there && bytes > 0) {
-        found->second.allowed += bytes;
-        put(Kind::credit, channel, bytes);
+void Mux::taken(std::uint32_t number, std::uint32_t bytes) {
+    const auto found = channels_.find(number);
+    if (found == channels_.end() || found->second.closed_there) {
+        return;
+    }
+    auto& channel = found->second;
+    channel.owed += bytes;
+    if (channel.owed >= kCreditAtOnce) {
+        channel.allowed += channel.owed;
+        put(Kind::credit, number, channel.owed);
+        channel.owed = 0;
     }
 }
 
@@ -157,6 +166,9 @@ Status Mux::read_frames() {
         at += kHeader;
     }
     input_.erase(0, at);
+    if (state && urgent_.size() > kMostUrgent) {
+        return violation("it sends, and reads nothing");
+    }
     return state;
 }
 

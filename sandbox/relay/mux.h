@@ -48,8 +48,8 @@ public:
     void send(std::uint32_t channel, std::string_view bytes);
     // Nothing more is sent, and what still comes is thrown away.
     void close(std::uint32_t channel);
-    // So many bytes of what came have been handed on.
-    void taken(std::uint32_t channel, std::uint32_t bytes);
+    // So many bytes of what came have been handed on. Credit for them goes out in portions.
+    void taken(std::uint32_t number, std::uint32_t bytes);
 
     // Bytes for the inside's stdin; the control's go first.
     [[nodiscard]] bool wants_to_write() const { return !urgent_.empty() || !bulk_.empty(); }
@@ -67,6 +67,7 @@ private:
     struct Channel {
         std::uint32_t room = kWindow;     // that we may send
         std::uint32_t allowed = kWindow;  // that they may send
+        std::uint32_t owed = 0;           // of what they may send again
         bool closed_here = false;
         bool closed_there = false;
     };

@@ -6,19 +6,8 @@ be killed by mistake, and nobody else holds the way out.
 """
 
 import os
-import select
-import signal
-import socket
 import sys
-from time import monotonic
 
-GREETING = b"\0cellblock relay 1\n"
-OPEN, DATA, CREDIT, CLOSE = 1, 2, 3, 4
-HEADER = 9
-WINDOW = 256 * 1024
-MOST_DATA = 64 * 1024
-MOST_QUEUED = 128 * 1024  # of workers' bytes that wait for stdout
-LINGER = 2.0              # seconds for a dead worker's last words
 FOLDER = "/opt/cellblock/worker/"  # where the files seem to lie
 
 
@@ -42,7 +31,9 @@ def take_archive():
 
 
 class Memory:
-    """Imports the package cellblock_worker from memory."""
+    """Imports from memory what came: the package cellblock_worker, and this file's own parts."""
+
+    OURS = ("cellblock_worker", "far_mux", "far_warden")
 
     def __init__(self, files):
         self.files = files
@@ -50,7 +41,7 @@ class Memory:
     def find_spec(self, name, path=None, target=None):
         base = name.replace(".", "/")
         for file, is_package in ((base + "/__init__.py", True), (base + ".py", False)):
-            if base.split("/")[0] == "cellblock_worker" and file in self.files:
+            if base.split("/")[0] in self.OURS and file in self.files:
                 spec = type(sys.__spec__)(name, self, origin=FOLDER + file, is_package=is_package)
                 spec.has_location = True
                 return spec
@@ -67,302 +58,6 @@ class Memory:
         return self.files[self.find_spec(name).origin[len(FOLDER):]].decode()
 
 
-class Lane:
-    """Our end of one of a worker's sockets."""
-
-    def __init__(self, number, end):
-        self.number = number
-        self.socket = end
-        self.room = WINDOW       # that the host takes
-        self.pending = bytearray()  # for the worker
-        self.watched = 0
-
-
-class Mux:
-    """What the warden believes to be its control socket."""
-
-    def __init__(self):
-        self.source, self.sink = os.dup(0), os.dup(1)
-        os.dup2(2, 1)
-        null = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(null, 0)
-        os.close(null)
-        os.set_blocking(self.source, False)
-        os.set_blocking(self.sink, False)
-        self.poller = select.epoll()
-        self.poller.register(self.source, select.EPOLLIN)
-        self.sink_is_watched = False
-        self.lanes = {}       # by number
-        self.by_fd = {}
-        self.half_closed = set()  # closed here, not yet by the host
-        self.room = WINDOW    # of channel 0
-        self.urgent, self.bulk = [GREETING], []
-        self.queued = 0       # bytes in bulk
-        self.writing = b""
-        self.input = bytearray()
-        self.control = bytearray()
-        self.descriptors = []
-        self.ended = False
-
-    # --- as a socket
-
-    def fileno(self):
-        return self.poller.fileno()
-
-    def sendall(self, data):
-        self.put(DATA, 0, len(data), data)
-        self.room -= len(data)
-        self.flush()
-
-    def close(self):
-        for lane in self.lanes.values():
-            lane.socket.close()
-        self.poller.close()
-        os.close(self.source)
-        os.close(self.sink)
-
-    # --- towards the host
-
-    def put(self, kind, number, length, data=b""):
-        frame = bytes((kind,)) + number.to_bytes(4, "big") + length.to_bytes(4, "big") + bytes(data)
-        if number == 0 or kind == CREDIT:
-            self.urgent.append(frame)
-        else:
-            self.bulk.append(frame)
-            self.queued += len(frame)
-
-    def flush(self):
-        while True:
-            if not self.writing:
-                if self.urgent:
-                    self.writing = self.urgent.pop(0)
-                elif self.bulk:
-                    self.writing = self.bulk.pop(0)
-                    self.queued -= len(self.writing)
-                else:
-                    break
-            try:
-                self.writing = self.writing[os.write(self.sink, self.writing):]
-            except BlockingIOError:
-                break
-            except OSError:
-                self.ended = True
-                return
-        self.watch_sink(bool(self.writing))
-
-    def watch_sink(self, wanted):
-        if wanted != self.sink_is_watched:
-            self.sink_is_watched = wanted
-            if wanted:
-                self.poller.register(self.sink, select.EPOLLOUT)
-            else:
-                self.poller.unregister(self.sink)
-
-    def watch(self, lane):
-        wanted = (select.EPOLLIN if lane.room > 0 and self.queued < MOST_QUEUED else 0) \
-            | (select.EPOLLOUT if lane.pending else 0)
-        if wanted == lane.watched:
-            return
-        if not lane.watched:
-            self.poller.register(lane.socket.fileno(), wanted)
-        elif wanted:
-            self.poller.modify(lane.socket.fileno(), wanted)
-        else:
-            self.poller.unregister(lane.socket.fileno())  # an end would wake us again and again
-        lane.watched = wanted
-
-    # --- one round
-
-    def pump(self, wait=0):
-        for fd, events in self.poller.poll(wait):
-            if fd == self.source:
-                self.read_source()
-            elif fd in self.by_fd:
-                self.serve(self.by_fd[fd], events)
-        self.flush()
-        for lane in self.lanes.values():
-            self.watch(lane)
-
-    def serve(self, lane, events):
-        if events & select.EPOLLOUT or lane.pending:
-            self.write_lane(lane)
-        if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) and lane.number in self.lanes \
-                and lane.room > 0 and self.queued < MOST_QUEUED:
-            self.read_lane(lane)
-
-    def read_lane(self, lane):
-        try:
-            data = lane.socket.recv(min(MOST_DATA, lane.room))
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if data:
-            lane.room -= len(data)
-            self.put(DATA, lane.number, len(data), data)
-        else:
-            self.end_lane(lane)
-
-    def write_lane(self, lane):
-        """What the worker takes; the host is given the same room again."""
-        size = len(lane.pending)
-        try:
-            while lane.pending:
-                del lane.pending[:lane.socket.send(lane.pending)]
-        except BlockingIOError:
-            pass
-        except OSError:
-            lane.pending.clear()  # it doesn't read any more; what it wrote still counts
-        if size > len(lane.pending):
-            self.put(CREDIT, lane.number, size - len(lane.pending))
-
-    def end_lane(self, lane):
-        self.forget(lane)
-        self.half_closed.add(lane.number)
-        self.put(CLOSE, lane.number, 0)
-
-    def forget(self, lane):
-        del self.lanes[lane.number], self.by_fd[lane.socket.fileno()]
-        if lane.watched:
-            self.poller.unregister(lane.socket.fileno())
-        lane.socket.close()
-
-    # --- from the host
-
-    def read_source(self):
-        try:
-            data = os.read(self.source, 4 * MOST_DATA)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if not data:
-            self.ended = True
-            return
-        self.input += data
-        at = 0
-        while len(self.input) - at >= HEADER:
-            kind = self.input[at]
-            number = int.from_bytes(self.input[at + 1:at + 5], "big")
-            length = int.from_bytes(self.input[at + 5:at + 9], "big")
-            size = length if kind == DATA else 0
-            if len(self.input) - at < HEADER + size:
-                break
-            self.obey(kind, number, length, self.input[at + HEADER:at + HEADER + size])
-            at += HEADER + size
-        del self.input[:at]
-
-    def obey(self, kind, number, length, data):
-        lane = self.lanes.get(number)
-        if kind == DATA and number == 0:
-            self.control += data
-            self.put(CREDIT, 0, length)
-        elif kind == CREDIT and number == 0:
-            self.room += length
-        elif kind == OPEN:
-            self.open_lane(number)
-        elif kind == DATA and lane:
-            lane.pending += data
-            self.write_lane(lane)
-        elif kind == CREDIT and lane:
-            lane.room += length
-        elif kind == CLOSE and lane:
-            self.forget(lane)
-            self.put(CLOSE, number, 0)
-        elif kind == CLOSE:
-            self.half_closed.discard(number)
-
-    def open_lane(self, number):
-        ours, theirs = socket.socketpair()
-        ours.setblocking(False)
-        lane = self.lanes[number] = self.by_fd[ours.fileno()] = Lane(number, ours)
-        lane.watched = select.EPOLLIN
-        self.poller.register(ours.fileno(), select.EPOLLIN)
-        self.descriptors.append(theirs.detach())
-
-    def empty_lanes(self):
-        """A dead worker's last words go before the word of its death."""
-        until = monotonic() + LINGER
-        while self.lanes and not self.ended and monotonic() < until:
-            self.pump(0.02)
-            for lane in list(self.lanes.values()):
-                self.serve(lane, select.EPOLLIN)
-        for lane in list(self.lanes.values()):
-            self.end_lane(lane)
-        while self.bulk and not self.ended and monotonic() < until:
-            self.pump(0.02)
-
-
-def make_warden(base):
-    class FarWarden(base):
-        def __init__(self, mux, facts):
-            super().__init__(mux)
-            self.owns_namespace = is_alone(facts)
-            self.alone = True  # kill_all() reaches everyone
-            if not self.owns_namespace:
-                become_subreaper()
-                self.watch = None  # it would see others' processes
-
-        def receive(self):
-            self.control.pump()
-            descriptors, self.control.descriptors = self.control.descriptors, []
-            self.descriptors += descriptors
-            data, self.control.control = self.control.control, bytearray()
-            if data:
-                self.received += bytes(data)
-                for command in self.whole_frames():
-                    self.obey(command)
-            return not self.control.ended
-
-        def send(self, header):
-            if '"worker_exited"' in header:
-                self.control.empty_lanes()
-            super().send(header)
-
-        def kill_all(self):
-            if self.owns_namespace:
-                return super().kill_all()
-            for pid in descendants():
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except OSError:
-                    pass
-
-    return FarWarden
-
-
-def is_alone(facts):
-    """Does kill(-1) meet nobody but the sandbox's? The engine's word is not enough: we must be the first process of a
-    namespace, or have come into one from outside (`kubectl exec`)."""
-    return facts["private"] and (os.getpid() == 1 or os.getppid() == 0)
-
-
-def become_subreaper():
-    import ctypes
-    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
-
-
-def descendants():
-    """All that came from us, also what has lost its parent since. /proc may be that of an outer namespace, with other
-    numbers; NSpid's last is the one that holds here."""
-    parents, here = {}, {}
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                with open("/proc/%s/status" % name) as file:
-                    facts = dict(line.split(":", 1) for line in file if line.startswith(("PPid:", "NSpid:")))
-                parents[int(name)] = int(facts["PPid"])
-                here[int(name)] = int(facts["NSpid"].split()[-1])
-            except (OSError, ValueError, KeyError):
-                pass
-    root = int(os.readlink("/proc/self"))
-    found, added = {root}, True
-    while added:
-        added = {pid for pid, parent in parents.items() if parent in found} - found
-        found |= added
-    return [here[pid] for pid in found - {root}]
-
-
 # --- the place that cells see
 
 def is_writable(folder):
@@ -372,12 +67,10 @@ def is_writable(folder):
 def settle(facts):
     """Environment, folders and resource limits. The folder to be removed at the end, or None."""
     base = None
-    if is_alone(facts) and is_writable("/tmp"):
+    if facts["alone"] and is_writable("/tmp"):
         home, work = "/tmp/home", "/work" if is_writable("/work") else "/tmp/work"
     else:
-        import tempfile
-        base = os.path.join(tempfile.gettempdir(), facts["name"])
-        os.mkdir(base, 0o700)
+        base = make_base(facts["name"])
         home, work = base + "/home", base + "/work"
     for folder in (home, work):
         os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -389,6 +82,33 @@ def settle(facts):
     os.environ.update({"HOME": home, "MPLCONFIGDIR": home + "/.config/matplotlib", "IPYTHONDIR": home + "/.ipython",
                        "XDG_CACHE_HOME": home + "/.cache"})
     limit_resources(facts["limits"])
+    return base
+
+
+def make_base(name):
+    """A folder in the temporary directory, locked for as long as it is in use. One that isn't is what a killed sandbox
+    left, and goes."""
+    import fcntl
+    import shutil
+    import tempfile
+    place = tempfile.gettempdir()
+    base = os.path.join(place, "cellblock-far-" + name)
+    os.mkdir(base, 0o700)
+    fcntl.flock(os.open(base, os.O_RDONLY), fcntl.LOCK_EX)
+    for other in os.listdir(place):
+        path = os.path.join(place, other)
+        if other.startswith("cellblock-far-") and path != base and os.lstat(path).st_uid == os.geteuid():
+            try:
+                fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+            except OSError:
+                continue
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(path, ignore_errors=True)
+            except OSError:
+                pass
+            finally:
+                os.close(fd)
     return base
 
 
@@ -461,9 +181,12 @@ def main():
     module = types.ModuleType("warden")
     module.__file__ = FOLDER + "warden.py"
     exec(compile(files["warden.py"], module.__file__, "exec", dont_inherit=True), module.__dict__)
+    import far_mux
+    import far_warden
+    facts["alone"] = facts["private"] and far_warden.is_alone()
     base = settle(facts)
     place_copies(files)
-    warden = make_warden(module.Warden)(Mux(), facts)
+    warden = far_warden.make_warden(module.Warden)(far_mux.Mux(), facts)
     drop_capabilities()
     filter_calls(facts)
     try:

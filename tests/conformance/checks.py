@@ -127,6 +127,14 @@ def memory_of_many(it):
     assert died or run.result in ("-9", "1"), (run.content, run.result)
 
 
+def memory_limit(it):
+    """Shared memory, which no limit of a process counts: the worker is killed, and the error names the limit."""
+    run = it.client.run("%%timeout 60\nimport mmap\nwhole = mmap.mmap(-1, 2 << 30)\n"
+                        "for i in range(0, 2 << 30, 4096): whole[i] = 1")
+    assert run.status == "error" and run.content["ename"] == "MemoryLimit", run.content
+    assert it.client.run("1").result == "1"
+
+
 def processes(it):
     """A limit on them ends the making of more, or (where the engine itself is short of some then) the sandbox."""
     run = it.client.run("%%timeout 60\nimport subprocess\nmade = []\ntry:\n    while len(made) < 300:\n"
@@ -240,5 +248,5 @@ def killed_owner(it):
 
 
 CHECKS = [outputs, last_words, figures, stdin, completion, interrupt, rung_interrupt, rung_worker, rung_sandbox, memory,
-          memory_of_many, processes, disk, root_is_read_only, network, privileges, secret_file, environment, death, children_die,
+          memory_of_many, memory_limit, processes, disk, root_is_read_only, network, privileges, secret_file, environment, death, children_die,
           lost_connection, restart_forgets, overlay, killed_owner]

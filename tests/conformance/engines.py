@@ -12,7 +12,7 @@ from support import kernels, leftovers
 QUICK = ("native", "bubblewrap", "runc")
 LONG = ("crun", "runsc", "podman", "docker", "srt", "ssh", "slurm", "kubernetes")
 # What an engine can't keep by its nature; its checks are left out and say so.
-ELSEWHERE = ("memory", "memory_of_many", "processes", "disk", "secret_file", "environment",
+ELSEWHERE = ("memory", "memory_of_many", "memory_limit", "processes", "disk", "secret_file", "environment",
              "root_is_read_only")
 WITHOUT = {"ssh": ELSEWHERE, "slurm": ELSEWHERE, "srt": ("disk", "secret_file")}
 

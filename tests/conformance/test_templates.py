@@ -156,6 +156,6 @@ def test_kubernetes_gets_a_restricted_pod_and_a_network_policy(place):
     assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
                                             "capabilities": {"drop": ["ALL"]}}
     assert container["resources"]["limits"]["memory"] == str(512 << 20) and container["image"] == "team/data"
-    calls = (folder / "calls").read_text().splitlines()
+    calls = [line for line in (folder / "calls").read_text().splitlines() if " get " not in line]  # a sweep
     kinds = [next(word for word in line.split() if word in ("create", "wait", "exec", "delete")) for line in calls]
     assert kinds == ["create", "wait", "exec", "delete"] and all("--namespace=lab" in line for line in calls)

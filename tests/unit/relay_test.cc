@@ -110,6 +110,23 @@ TEST_CASE("relay: nobody sends more than the window, and credit opens it again")
     CHECK(mux.room(channel) == kWindow);
 }
 
+TEST_CASE("relay: a far end that sends and never reads costs no memory") {
+    Mux mux = greeted();
+    const std::string flood = data(0, "x");
+    for (std::uint32_t i = 0; i < kWindow / 8; ++i) {
+        REQUIRE(mux.feed(flood).ok());
+        mux.taken(0, 1);
+    }
+    CHECK(sent(mux).size() < 100);
+    const std::string part(kMostData, 'x');
+    bool refused = false;
+    for (int i = 0; i < 2000 && !refused; ++i) {
+        refused = !mux.feed(data(0, part)).ok();
+        mux.taken(0, kMostData);
+    }
+    CHECK(refused);
+}
+
 TEST_CASE("relay: the control's bytes go before the workers'") {
     Mux mux = greeted();
     const auto channel = mux.open().value();

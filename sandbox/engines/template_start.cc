@@ -1,0 +1,252 @@
+// The steps of a start.
+#include "sandbox/engines/template_start.h"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+
+#include "sandbox/base/resources.h"
+#include "sandbox/engines/bundle.h"
+#include "sandbox/engines/owner.h"
+#include "sandbox/engines/relayed_sandbox.h"
+#include "sandbox/relay/far_end.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+// Cells may write below /work alone, so that is where a copy can lie.
+Result<std::vector<relay::Copy>> copies_of(const Policy& policy, const StartOptions& options) {
+    auto files = copied_files(policy, options);
+    if (!files) {
+        return files.error();
+    }
+    std::vector<relay::Copy> copies;
+    for (const auto& one : *files) {
+        if (one.sandbox != "/work" && !one.sandbox.starts_with("/work/")) {
+            return Error{
+                "files: \"" + one.sandbox + "\"", 0, "this engine can have a copy of a folder only at /work",
+                "Choose /work or a path below it, set its mode to \"read\", or use the native engine"};
+        }
+        copies.push_back({one.host, one.sandbox == "/work" ? "" : one.sandbox.substr(6)});
+    }
+    return copies;
+}
+
+bool can_be_entered_by_all(const std::string& path) {
+    for (auto above = fs::path(path).parent_path(); above.has_relative_path(); above = above.parent_path()) {
+        struct stat info {};
+        if (::stat(above.c_str(), &info) != 0 || (info.st_mode & S_IXOTH) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+}  // namespace
+
+Promises promises_of(const EngineTemplate& from) {
+    return {from.name,     from.isolation,         from.enforces, from.layers,
+            from.children, from.private_processes, from.own_user};
+}
+
+TemplateStart::TemplateStart(const EngineTemplate& from, const Policy& policy, const StartOptions& options)
+    : template_(from),
+      policy_(policy),
+      options_(options),
+      promises_(promises_of(from)),
+      identity_(jail::choose_identity()),
+      values_(values_of(policy, from)) {
+    values_.texts["name"] = new_sandbox_name();
+    if (from.children) {
+        Limits limits = policy.limits;
+        limits.processes += from.extra_processes;
+        cgroup_ = jail::Cgroup::make(limits);
+    }
+}
+
+TemplateStart::~TemplateStart() {
+    if (!done_) {
+        cgroup_.remove();
+        std::error_code ignored;
+        for (const auto& folder : spec_.folders) {
+            fs::remove_all(folder, ignored);
+        }
+    }
+}
+
+Result<std::unique_ptr<Sandbox>> TemplateStart::run() {
+    if (auto kept = check_promises(policy_, promises_, cgroup_); !kept) {
+        return kept.error();
+    }
+    if (auto given = check_given(); !given) {
+        return given.error();
+    }
+    const bool shows_host = template_.host_files && values_.texts["image"].empty();
+    auto python = shows_host ? show_host() : show_files();
+    if (!python) {
+        return python.error();
+    }
+    if (auto packed = pack(*python, shows_host); !packed) {
+        return packed.error();
+    }
+    if (auto written = template_.file_text.empty() ? Status(Ok{}) : write_own_file(); !written) {
+        return written.error();
+    }
+    if (auto written = template_.bundle ? make_bundle() : Status(Ok{}); !written) {
+        return written.error();
+    }
+    fill_spec();
+    auto relay = relay::launch(spec_);
+    if (!relay) {
+        return relay.error();
+    }
+    done_ = true;
+    spec_.program.clear();  // it is on its way; the rest is kept for the clearing
+    return std::unique_ptr<Sandbox>(std::make_unique<RelayedSandbox>(
+        std::move(*relay), spec_, cgroup_,
+        RelayedFacts{layers_of(promises_, cgroup_), template_.children, template_.needs}));
+}
+
+void TemplateStart::fill_spec() {
+    spec_.command = fill(template_.argv, values_);
+    spec_.kill = fill(template_.kill, values_);
+    if (const auto program = cellblock_program(); program && !template_.list.empty()) {
+        spec_.sweep = {*program, "clean", "--quiet", template_.name};
+    }
+    spec_.cgroup_procs = cgroup_.procs_files();
+    spec_.cgroup_folders = cgroup_.folders();
+    if (template_.children && !template_.private_processes && folder_.empty()) {
+        std::error_code failed;  // the far end's, which may be killed before it can remove it
+        spec_.folders.push_back(
+            (fs::temp_directory_path(failed) / ("cellblock-far-" + values_.texts["name"])).string());
+    }
+}
+
+Status TemplateStart::pack(const std::string& python, bool shows_host) {
+    auto copies = copies_of(policy_, options_);
+    if (!copies) {
+        return copies.error();
+    }
+    auto far_end = relay::pack_far_end(
+        policy_, {values_.texts["name"], template_.private_processes, watches_memory(promises_, cgroup_),
+                  counts_processes(promises_, cgroup_), !cgroup_.limits_memory().empty(), shows_host,
+                  std::move(*copies)});
+    if (!far_end) {
+        return far_end.error();
+    }
+    add_start(python, far_end->bootstrap, values_);
+    spec_.program = std::move(far_end->program);
+    return Ok{};
+}
+
+// Some engines go nowhere without what only the policy can say.
+Status TemplateStart::check_given() {
+    for (const char* key : {"image", "destination"}) {
+        const std::string placeholder = std::string("{") + key + "}";
+        const bool needed = std::any_of(template_.argv.begin(), template_.argv.end(), [&](const Words& part) {
+            return !part.grouped && part.words.front().find(placeholder) != std::string::npos;
+        });
+        if (needed && values_.texts[key].empty()) {
+            return Error{"engine \"" + template_.name + "\"", 0,
+                         std::string("it needs the policy's key \"") + key + "\"", template_.needs};
+        }
+    }
+    return Ok{};
+}
+
+// Its root is made of the host's files.
+Result<std::string> TemplateStart::show_host() {
+    auto python = jail::find_python(policy_.python);
+    if (!python) {
+        return python.error();
+    }
+    if (auto made = need_folder(); !made) {
+        return made.error();
+    }
+    auto root = host_root(policy_, options_, *python, folder_);
+    if (!root) {
+        return root.error();
+    }
+    root_ = std::move(*root);
+    if (identity_.privileged && (template_.spare_user || template_.bundle)) {
+        bring_within_reach();
+    }
+    if (identity_.privileged && template_.spare_user) {
+        spec_.user = identity_.user;
+        spec_.group = identity_.group;
+    }
+    add_root(root_, values_);
+    return python->program;
+}
+
+Result<std::string> TemplateStart::show_files() {
+    auto binds = shown_files(policy_, options_);
+    if (!binds) {
+        return binds.error();
+    }
+    root_ = {std::move(*binds), {}};
+    add_root(root_, values_);
+    return policy_.python.empty() ? std::string("python3") : policy_.python;
+}
+
+// The sandbox's user may not enter another's home; what is to be shown of it is mounted elsewhere first.
+void TemplateStart::bring_within_reach() {
+    for (auto& bind : root_.binds) {
+        if (can_be_entered_by_all(bind.host)) {
+            continue;
+        }
+        const std::string place = folder_ + "/shown-" + std::to_string(spec_.mounts.size());
+        std::error_code failed;
+        if (fs::is_directory(bind.host, failed)) {
+            fs::create_directory(place, failed);
+        } else {
+            const std::ofstream touched(place);
+        }
+        spec_.mounts.insert(spec_.mounts.end(), {bind.host, place});
+        bind.host = place;
+    }
+}
+
+Status TemplateStart::need_folder() {
+    if (folder_.empty()) {
+        auto made = make_folder(values_.texts["name"]);
+        if (!made) {
+            return made.error();
+        }
+        folder_ = *made;
+        spec_.folders.push_back(folder_);
+    }
+    return Ok{};
+}
+
+Status TemplateStart::write_own_file() {
+    if (auto made = need_folder(); !made) {
+        return made;
+    }
+    values_.texts["folder"] = folder_;
+    values_.texts["file"] = folder_ + "/file";
+    std::error_code failed;
+    fs::create_directory(folder_ + "/scratch", failed);
+    std::ofstream file(folder_ + "/file");
+    file << fill_word(template_.file_text, values_);
+    file.close();
+    return file ? Status(Ok{}) : errno_error("write " + folder_ + "/file");
+}
+
+Status TemplateStart::make_bundle() {
+    if (auto made = need_folder(); !made) {
+        return made;
+    }
+    values_.texts["bundle"] = folder_;
+    values_.texts["state"] = folder_ + "/state";
+    std::ofstream(folder_ + "/engine") << template_.name;
+    return write_bundle({folder_, values_.texts["image"], root_, identity_, values_.lists["start.word"]},
+                        policy_);
+}
+
+}  // namespace cellblock::sandbox

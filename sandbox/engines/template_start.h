@@ -1,0 +1,59 @@
+// One start of a template's sandbox.
+//
+// Purpose: holds the policy against the template, makes what the command needs
+// (control groups, a folder, a bundle), and starts it under a relay.
+// Ownership: the template, the policy and the options are the caller's; whatever
+// was made goes to the sandbox, or away if the start fails. Threads: one.
+// Failure: an Error; nothing is then left behind.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sandbox/engine.h"
+#include "sandbox/engines/host_root.h"
+#include "sandbox/engines/promises.h"
+#include "sandbox/engines/template.h"
+#include "sandbox/engines/values.h"
+#include "sandbox/jail/identity.h"
+#include "sandbox/relay/spec.h"
+
+namespace cellblock::sandbox {
+
+Promises promises_of(const EngineTemplate& from);
+
+class TemplateStart {
+public:
+    TemplateStart(const EngineTemplate& from, const Policy& policy, const StartOptions& options);
+    ~TemplateStart();
+    TemplateStart(const TemplateStart&) = delete;
+    TemplateStart& operator=(const TemplateStart&) = delete;
+
+    Result<std::unique_ptr<Sandbox>> run();
+
+private:
+    Status check_given();
+    // These give the Python's path inside.
+    Result<std::string> show_host();
+    Result<std::string> show_files();
+    Status pack(const std::string& python, bool shows_host);
+    void bring_within_reach();
+    Status need_folder();
+    Status write_own_file();
+    Status make_bundle();
+    void fill_spec();
+
+    const EngineTemplate& template_;
+    const Policy& policy_;
+    const StartOptions& options_;
+    Promises promises_;
+    jail::Cgroup cgroup_;
+    jail::Identity identity_;
+    Values values_;
+    HostRoot root_;
+    std::string folder_;
+    relay::Spec spec_;
+    bool done_ = false;
+};
+
+}  // namespace cellblock::sandbox

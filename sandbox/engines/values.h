@@ -1,0 +1,20 @@
+// What a policy puts in the place of a template's placeholders.
+//
+// Ownership: plain values. Threads: pure. Failure: none.
+#pragma once
+
+#include <string>
+
+#include "sandbox/engines/fill.h"
+#include "sandbox/engines/host_root.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox {
+
+// All but what only one start knows: the root, and what is run inside.
+Values values_of(const Policy& policy, const EngineTemplate& from);
+
+void add_start(const std::string& python, const std::string& bootstrap, Values& values);
+void add_root(const HostRoot& root, Values& values);
+
+}  // namespace cellblock::sandbox
