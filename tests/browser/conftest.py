@@ -16,8 +16,8 @@ SCREENSHOTS = HERE.parents[1] / "build" / "screenshots"
 
 # Of what a browser's console holds, what doesn't stem from a kernel: pages' icons, the servers' own optional parts,
 # and that a question which JupyterLab had put to a kernel was never answered, as a test had killed it.
-NOT_OURS = re.compile("favicon|Canceled future for kernel_info_request|service.?worker|manifest|404 \\(Not Found\\)|403 \\(Forbidden\\)|WebSocket|Autofill|"
-                      "Failed to load resource|nbextensions/widgets|filebrowser:open-path")
+NOT_OURS = re.compile("favicon|service.?worker|manifest|404 \\(Not Found\\)|403 \\(Forbidden\\)|WebSocket|Autofill|"
+                      "Canceled future for kernel_info_request|Failed to load resource|nbextensions/widgets|filebrowser:open-path")
 
 
 # Of a module each, so that they end before the session's last look for leftovers.
