@@ -78,9 +78,9 @@ struct Policy {
     std::string description;
     std::string engine;                        // the first that is named
     std::vector<std::string> further_engines;  // taken where those before aren't usable
-    bool best_effort = false;  // limits that the engine can't keep are left out, not refused
-    std::string image;         // for engines that have images; empty: the engine's own
-    std::string destination;   // for engines that reach elsewhere: a host, a partition, a namespace
+    bool best_effort = false;                  // limits that the engine can't keep are left out, not refused
+    std::string image;                         // for engines that have images; empty: the engine's own
+    std::string destination;  // for engines that reach elsewhere: a host, a partition, a namespace
     Requirement require;
     std::string python;  // empty: the first python3 on PATH
     std::vector<std::string> preload;
