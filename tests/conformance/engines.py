@@ -138,7 +138,14 @@ def podman(place):
                    "CONTAINERS_CONF": str(place.root / "containers.conf")}
     if not run(["podman", "images", "--quiet", "cellblock"], environment=environment).strip():
         run(["podman", "import", image(), "cellblock"], 600, environment)
-    return Prepared({"python": "python3"}, environment)
+
+    def close():
+        """Containers' own clean-up runs beside, and would make the folder anew."""
+        subprocess.run(["podman", "rm", "--all", "--force"], env={**os.environ, **environment}, capture_output=True)
+        leftovers.wait_until(lambda: not any(str(place.root) in leftovers.command_line(pid)
+                                             for pid in leftovers.all_processes()), 15)
+
+    return Prepared({"python": "python3"}, environment, close)
 
 
 def ssh(place):
