@@ -131,8 +131,8 @@ def podman(place):
     need("podman")
     storage = CACHE / "podman"
     storage.mkdir(parents=True, exist_ok=True)
-    (place.root / "storage.conf").write_text('[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s/podman"\n'
-                                             % (storage, place.root))
+    (place.root / "storage.conf").write_text('[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s-run"\n'
+                                             % (storage, storage))  # podman remembers its first
     (place.root / "containers.conf").write_text('[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\nruntime = "runc"\n')
     environment = {"CONTAINERS_STORAGE_CONF": str(place.root / "storage.conf"),
                    "CONTAINERS_CONF": str(place.root / "containers.conf")}
