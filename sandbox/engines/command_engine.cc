@@ -1,6 +1,9 @@
 // Asking, starting and cleaning by a template.
 #include "sandbox/engines/command_engine.h"
 
+#include <poll.h>
+#include <sys/socket.h>
+
 #include <chrono>
 #include <filesystem>
 #include <sstream>
@@ -20,6 +23,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kTimeToProbe = 20s;
+constexpr int kTimeToTry = 20000;  // milliseconds
 constexpr auto kTimeToList = 20s;
 constexpr auto kTimeToRemove = 30s;
 
@@ -60,7 +64,26 @@ Status CommandEngine::check(const Policy& policy) {
     if (!probed.ok) {
         return Error{"engine \"" + template_.name + "\"", 0, probed.why, template_.needs};
     }
-    return Ok{};
+    return template_.children ? try_start(policy) : Status(Ok{});
+}
+
+Status CommandEngine::try_start(const Policy& policy) {
+    std::error_code failed;
+    const StartOptions options{std::filesystem::current_path(failed).string()};
+    auto started = start(policy, options);
+    if (!started) {
+        return started.error();
+    }
+    pollfd answer{(*started)->warden_fd(), POLLIN, 0};
+    char first = 0;
+    const bool told = ::poll(&answer, 1, kTimeToTry) > 0;
+    if (told && ::recv(answer.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
+        return Ok{};
+    }
+    return Error{"engine \"" + template_.name + "\"",
+                 0,
+                 told ? (*started)->death_reason() : "it gave no sign of life in time",
+                 {}};
 }
 
 int CommandEngine::clean() {

@@ -22,6 +22,9 @@ public:
     Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) override;
 
 private:
+    // A program that is here need not work: a sandbox's first sign of life tells.
+    Status try_start(const Policy& policy);
+
     EngineTemplate template_;
 };
 

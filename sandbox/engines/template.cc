@@ -171,6 +171,7 @@ Status read_key(const std::string& name, const json& value, EngineTemplate& into
         return key->read(value, into);
     }
     std::vector<std::string> known;
+    known.reserve(table.size());
     for (const auto& one : table) {
         known.emplace_back(one.name);
     }

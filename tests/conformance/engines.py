@@ -131,14 +131,21 @@ def podman(place):
     need("podman")
     storage = CACHE / "podman"
     storage.mkdir(parents=True, exist_ok=True)
-    (place.root / "storage.conf").write_text('[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s/podman"\n'
-                                             % (storage, place.root))
+    (place.root / "storage.conf").write_text('[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s-run"\n'
+                                             % (storage, storage))  # podman remembers its first
     (place.root / "containers.conf").write_text('[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\nruntime = "runc"\n')
     environment = {"CONTAINERS_STORAGE_CONF": str(place.root / "storage.conf"),
                    "CONTAINERS_CONF": str(place.root / "containers.conf")}
     if not run(["podman", "images", "--quiet", "cellblock"], environment=environment).strip():
         run(["podman", "import", image(), "cellblock"], 600, environment)
-    return Prepared({"python": "python3"}, environment)
+
+    def close():
+        """Containers' own clean-up runs beside, and would make the folder anew."""
+        subprocess.run(["podman", "rm", "--all", "--force"], env={**os.environ, **environment}, capture_output=True)
+        leftovers.wait_until(lambda: not any(str(place.root) in leftovers.command_line(pid)
+                                             for pid in leftovers.all_processes()), 15)
+
+    return Prepared({"python": "python3"}, environment, close)
 
 
 def ssh(place):

@@ -102,6 +102,14 @@ def test_of_several_engines_the_first_usable_is_taken(place):
     assert none.returncode == 125 and "docker" in none.stderr and "limits.disk" in none.stderr, none.stderr
 
 
+def test_one_that_is_there_but_does_not_work_is_passed_over(place):
+    broken = template(place, "broken", argv=["sh", "-c", "echo it is out of order >&2; exit 1"])
+    policy = place.policy(engine=[broken, "native"], best_effort=True)
+    assert call(place, "run", "--policy", policy, "-", code="import os; print(os.getcwd())").stdout == "/work\n"
+    listed = [json.loads(line) for line in call(place, "engines", "--json", "--policy", policy).stdout.splitlines()]
+    assert "out of order" in next(one["why_not"] for one in listed if one["engine"] == broken)
+
+
 def test_owner_and_relay_killed_at_one_blow_leave_nothing_for_long(place):
     if not shutil.which("runc", path="/usr/sbin:/usr/bin:/sbin:/bin"):
         pytest.skip("there is no program runc")

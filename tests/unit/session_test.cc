@@ -55,7 +55,7 @@ TEST_CASE("a cell that waits long for its sandbox says so until it has one") {
     REQUIRE(play.all<StartNotice>().empty());
     REQUIRE(play.session.next_deadline() == play.now + 1ms);
     play.pass(1ms);
-    REQUIRE(play.all<StartNotice>().at(0).text == "starting sandbox (native)…\n");
+    REQUIRE(play.all<StartNotice>().at(0).text == "starting sandbox (fake)…\n");
     play.pass(5s);
     REQUIRE(play.all<StartNotice>().size() == 1);
     play.open();
