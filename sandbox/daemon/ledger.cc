@@ -86,10 +86,10 @@ Ledger::~Ledger() {
     }
 }
 
-std::string Ledger::why_full(std::size_t spares) const {
+std::string Ledger::why_full(std::size_t others) const {
     const std::string where = " (" + settings_path() + "). `cellblock daemon status` tells what runs";
-    if (living_.size() + spares >= settings_.sandboxes) {
-        return std::to_string(living_.size()) + " sandboxes run, and no more than " +
+    if (living_.size() + others >= settings_.sandboxes) {
+        return std::to_string(living_.size() + others) + " sandboxes run, and no more than " +
                std::to_string(settings_.sandboxes) +
                " may. Close a notebook, or raise the daemon's \"sandboxes\"" + where;
     }

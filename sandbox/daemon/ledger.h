@@ -37,8 +37,8 @@ public:
     Ledger(const Ledger&) = delete;
     Ledger& operator=(const Ledger&) = delete;
 
-    // Why one more may not be made, beside `spares`. Empty: it may.
-    [[nodiscard]] std::string why_full(std::size_t spares) const;
+    // Why one more may not be made, beside the living and so many `others`. Empty: it may.
+    [[nodiscard]] std::string why_full(std::size_t others) const;
     // The host is short of memory, or the bound is near: nothing is to be made ahead.
     [[nodiscard]] bool under_pressure() const;
 

@@ -52,7 +52,7 @@ void Pool::claim(UniqueFd client, const Request& request, const std::string& pla
         return refuse(client.get(), kRefused,
                       shelf == nullptr ? "the request can't be read" : "too many wait already");
     }
-    if (std::string full = ledger_.why_full(0); !full.empty()) {
+    if (std::string full = ledger_.why_full(waiting()); !full.empty()) {
         ledger_.refused();
         return refuse(client.get(), kFull, full);
     }
@@ -112,6 +112,7 @@ void Pool::hand_over(Shelf& shelf) {
 // --- spares
 
 void Pool::order(Shelf& shelf) {
+    make_room();
     std::vector<UniqueFd> theirs;
     auto spare = Spare::make(++last_number_, *shelf.plan, shelf.recipe, theirs);
     if (!spare || !shelf.zygote->fork(last_number_, theirs)) {
@@ -215,7 +216,25 @@ void Pool::drop_zygote(const Zygote& zygote) {
     }
 }
 
+// Spares count too: one that somebody waits for takes the place of another kind's.
+void Pool::make_room() {
+    while (ledger_.living() + spares() >= ledger_.settings().sandboxes) {
+        const auto full = std::find_if(shelves_.begin(), shelves_.end(),
+                                       [](const Shelf& shelf) { return !shelf.ready.empty(); });
+        if (full == shelves_.end()) {
+            return;
+        }
+        forget(full->ready.front());
+        full->ready.pop_front();
+    }
+}
+
 // --- how many
+
+std::size_t Pool::waiting() const {
+    return std::accumulate(shelves_.begin(), shelves_.end(), std::size_t{0},
+                           [](std::size_t sum, const Shelf& shelf) { return sum + shelf.waiting.size(); });
+}
 
 std::size_t Pool::under_way() const {
     return std::accumulate(shelves_.begin(), shelves_.end(), std::size_t{0},

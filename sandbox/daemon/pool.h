@@ -56,6 +56,7 @@ public:
 private:
     Shelf* shelf_for(const Request& request, const std::string& plan, Zygote& zygote);
     void order(Shelf& shelf);
+    void make_room();
     void is_up(std::uint64_t number);
     void hand_over(Shelf& shelf);
     void drop_surplus(Shelf& shelf);
@@ -63,6 +64,7 @@ private:
     void forget_all(const Shelf& shelf);
     void died(std::uint64_t number);
     [[nodiscard]] std::size_t target_of(const Shelf& shelf) const;
+    [[nodiscard]] std::size_t waiting() const;
     [[nodiscard]] std::size_t under_way() const;
     [[nodiscard]] std::size_t spares() const;
 

@@ -13,6 +13,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kDemand = 10s;  // claims of as long are likely to come again
 constexpr int kMaxFailures = 3;
+constexpr std::size_t kMostSpares = 256;  // whatever a client asks for
 
 }  // namespace
 
@@ -39,7 +40,7 @@ std::size_t Shelf::target(Clock::time_point now) const {
     const auto recent =
         std::count_if(claims.begin(), claims.end(), [&](const auto& one) { return one > now - kDemand; });
     const auto wanted = std::max<std::size_t>(recipe.ready, static_cast<std::size_t>(recent));
-    return fails() ? 0 : std::min<std::size_t>(wanted, recipe.most);
+    return fails() ? 0 : std::min<std::size_t>({wanted, recipe.most, kMostSpares});
 }
 
 void Shelf::refuse_all(const std::string& reason) {
