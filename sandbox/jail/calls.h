@@ -1,4 +1,4 @@
-// System calls that libc has no function for, or not the plain one.
+// System calls that libc has no function for, or not the plain one, and what is made of a few.
 //
 // Safe after fork: nothing here allocates, locks or throws. Errors as errno.
 #pragma once
@@ -6,10 +6,13 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <iterator>
 
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
@@ -46,6 +49,24 @@ inline bool write_all(int fd, const char* data, std::size_t size) {
 inline bool become(uid_t user, gid_t group) {
     return ::syscall(SYS_setgroups, 0, nullptr) == 0 && ::syscall(SYS_setresgid, group, group, group) == 0 &&
            ::syscall(SYS_setresuid, user, user, user) == 0;
+}
+
+inline void pause_for(long milliseconds) {
+    const timespec time{milliseconds / 1000, milliseconds % 1000 * 1000000};
+    ::nanosleep(&time, nullptr);
+}
+
+// Sorts them.
+inline void close_all_but(int (&keep)[4]) {
+    std::sort(std::begin(keep), std::end(keep));
+    unsigned next = 0;
+    for (const int fd : keep) {
+        if (static_cast<unsigned>(fd) > next) {
+            ::close_range(next, static_cast<unsigned>(fd) - 1, 0);
+        }
+        next = static_cast<unsigned>(fd) + 1;
+    }
+    ::close_range(next, ~0U, 0);
 }
 
 // For files of proc and cgroup: one write.

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +15,7 @@
 #include <cstring>
 
 #include "sandbox/jail/calls.h"
+#include "sandbox/jail/contained_end.h"
 #include "sandbox/jail/enter.h"
 #include "sandbox/jail/report.h"
 
@@ -28,11 +28,6 @@ constexpr int kPauseMilliseconds = 50;  // between two readings of much output
 constexpr int kEndMilliseconds = 200;   // for an end that is under way to be told
 constexpr std::size_t kOutputAtOnce = 65536;
 
-void pause_for(long milliseconds) {
-    const timespec time{milliseconds / 1000, milliseconds % 1000 * 1000000};
-    ::nanosleep(&time, nullptr);
-}
-
 void default_signals() {
     struct sigaction plain {};
     plain.sa_handler = SIG_DFL;
@@ -42,18 +37,6 @@ void default_signals() {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
-void close_all_but(int (&keep)[4]) {
-    std::sort(std::begin(keep), std::end(keep));
-    unsigned next = 0;
-    for (const int fd : keep) {
-        if (static_cast<unsigned>(fd) > next) {
-            ::close_range(next, static_cast<unsigned>(fd) - 1, 0);
-        }
-        next = static_cast<unsigned>(fd) + 1;
-    }
-    ::close_range(next, ~0U, 0);
 }
 
 // So that nothing opened later lands on a number that has a meaning inside.
@@ -104,78 +87,6 @@ pid_t clone_into(unsigned long long namespaces, int& pidfd, int* thread_id) {
         arguments.child_tid = reinterpret_cast<std::uintptr_t>(thread_id);
     }
     return static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
-}
-
-// Without a PID namespace the end of PID 1 isn't that of all others. Orphans
-// come to the supervisor, and what it can signal is the jail and nothing else.
-Failure be_reaper(const JailPlan& plan) {
-    if (::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) {
-        return {Step::watch_parent, 0, errno};
-    }
-    if (plan.identity.privileged) {
-        return {};  // the jail's user has no other process
-    }
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-        return {Step::no_new_privileges, 0, errno};
-    }
-    if (const auto failure = lock_signals(); failure.happened()) {
-        return failure;
-    }
-    // Believed only when it was seen: kill_everybody() goes to all that can be signalled.
-    return ::kill(::getppid(), 0) != 0 && errno == EPERM ? Failure{} : Failure{Step::landlock, 0, ENOTSUP};
-}
-
-// Of a contained jail: all but the caller.
-void signal_everybody(const JailPlan& plan) {
-    if (!plan.identity.privileged) {
-        ::kill(-1, SIGKILL);
-        return;
-    }
-    const pid_t killer = ::_Fork();
-    if (killer == 0) {
-        if (become(plan.identity.user, plan.identity.group)) {
-            ::kill(-1, SIGKILL);
-        }
-        ::_exit(0);
-    }
-    while (killer > 0 && ::waitpid(killer, nullptr, 0) < 0 && errno == EINTR) {
-    }
-}
-
-// Outlives a supervisor that is killed, for as long as it takes to end its jail
-// too. What lives in there can't signal this one: its Landlock domain is the
-// supervisor's, or its user is root.
-pid_t start_guard(const JailPlan& plan) {
-    int life[2] = {-1, -1};
-    if (::pipe2(life, O_CLOEXEC) != 0) {
-        return -1;
-    }
-    const pid_t guard = ::_Fork();
-    if (guard != 0) {
-        ::close(life[0]);  // the other end stays open for as long as the supervisor lives
-        return guard;
-    }
-    int keep[4] = {life[0], life[0], life[0], life[0]};
-    close_all_but(keep);
-    pollfd end{life[0], POLLIN, 0};
-    while (::poll(&end, 1, -1) < 0 && errno == EINTR) {
-    }
-    constexpr int kTimes = 3;  // once would do: who has been signalled forks no more
-    for (int i = 0; i < kTimes; ++i) {
-        signal_everybody(plan);
-        pause_for(5);
-    }
-    ::_exit(0);
-}
-
-// As long as there is a child, there may be more of them by now.
-void kill_everybody(const JailPlan& plan) {
-    do {
-        signal_everybody(plan);
-        pause_for(1);
-        while (::waitpid(-1, nullptr, WNOHANG) > 0) {
-        }
-    } while (::waitpid(-1, nullptr, WNOHANG) == 0);
 }
 
 // Where clone3 itself may be refused.
