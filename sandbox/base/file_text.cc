@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <sstream>
 
 #include "sandbox/base/unique_fd.h"
 
@@ -26,6 +27,18 @@ std::string file_text(const std::string& path) {
         text.append(part.data(), static_cast<std::size_t>(size));
     }
     return text;
+}
+
+std::uint64_t value_in(const std::string& path, const std::string& key) {
+    std::istringstream lines(file_text(path));
+    std::string name;
+    std::uint64_t value = 0;
+    while (lines >> name >> value) {
+        if (name == key) {
+            return value;
+        }
+    }
+    return 0;
 }
 
 }  // namespace cellblock::sandbox

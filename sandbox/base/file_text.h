@@ -6,10 +6,14 @@
 // iterator does.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace cellblock::sandbox {
 
 std::string file_text(const std::string& path);
+
+// The number behind `key` in a file of "key value" lines; 0: it isn't there.
+std::uint64_t value_in(const std::string& path, const std::string& key);
 
 }  // namespace cellblock::sandbox

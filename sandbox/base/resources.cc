@@ -39,6 +39,15 @@ Result<std::string> data_directory(std::string_view name) {
 
 }  // namespace
 
+std::string config_directory() {
+    const char* config = std::getenv("XDG_CONFIG_HOME");
+    const char* home = std::getenv("HOME");
+    if (config != nullptr && *config == '/') {
+        return std::string(config) + "/cellblock";
+    }
+    return home != nullptr && *home == '/' ? std::string(home) + "/.config/cellblock" : std::string();
+}
+
 Result<std::string> worker_directory() {
     return data_directory("cellblock/worker");
 }

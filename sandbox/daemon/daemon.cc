@@ -43,13 +43,6 @@ struct Client {
     Clock::time_point since;
 };
 
-std::string read_plan(int fd) {
-    std::string bytes(jail::kMaxPlanBytes, '\0');
-    const ssize_t size = ::pread(fd, bytes.data(), bytes.size(), 0);
-    bytes.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
-    return bytes;
-}
-
 class Daemon {
 public:
     Daemon(Place place, std::string name, UniqueFd listener, Settings settings, UniqueFd first_client)
@@ -178,8 +171,8 @@ private:
         Zygote* zygote = descriptors.size() == 1 ? zygotes_.find_or_start(request.spec) : nullptr;
         if (zygote != nullptr && zygote->state() == Zygote::State::ready) {
             loop_.forget(client.socket.get());
-            return pool_.claim(std::move(client.socket), request, read_plan(descriptors.front().get()),
-                               *zygote);
+            return pool_.claim(std::move(client.socket), request,
+                               jail::plan_bytes_in(descriptors.front().get()), *zygote);
         }
         const std::string reason = descriptors.size() != 1 ? "the request can't be read"
                                    : zygote == nullptr     ? zygotes_.failure()

@@ -39,19 +39,6 @@ std::uint64_t bound_in(const std::string& path) {
                : std::strtoull(text.c_str(), nullptr, 10);
 }
 
-// The value behind `name` in a file of "name value" lines.
-std::uint64_t value_in(const std::string& path, const std::string& name) {
-    std::istringstream words(file_text(path));
-    std::string word;
-    std::uint64_t value = 0;
-    while (words >> word >> value) {
-        if (word == name) {
-            return value;
-        }
-    }
-    return 0;
-}
-
 // By a group and those above it. What it has in memory of files can be let go of.
 void bound_by(HostMemory& memory, const jail::CgroupPlace& place) {
     const bool second = place.version2;

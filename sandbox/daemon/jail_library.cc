@@ -36,17 +36,6 @@ int* thread_id() {
     return known && *place == static_cast<int>(::syscall(SYS_gettid)) ? place : nullptr;
 }
 
-std::unique_ptr<jail::JailPlan> read_plan(int fd) {
-    struct stat info {};
-    if (::fstat(fd, &info) != 0 || info.st_size <= 0 ||
-        info.st_size > static_cast<off_t>(jail::kMaxPlanBytes)) {
-        return nullptr;
-    }
-    std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
-    const ssize_t size = ::pread(fd, bytes.data(), bytes.size(), 0);
-    return size == static_cast<ssize_t>(bytes.size()) ? jail::plan_from_bytes(bytes) : nullptr;
-}
-
 int raised(int fd) {
     return ::fcntl(fd, F_DUPFD_CLOEXEC, kFirstFree);
 }
@@ -91,7 +80,7 @@ CELLBLOCK_EXPORT int cellblock_start(int plan, int control, int warden, int outp
     }
     const jail::SupervisorDescriptors descriptors{raised(control), raised(warden), raised(output_read),
                                                   raised(output_write)};
-    the_plan = read_plan(plan);
+    the_plan = jail::plan_from_bytes(jail::plan_bytes_in(plan));
     int* const number = thread_id();
     if (!the_plan || the_plan->contained || number == nullptr || descriptors.output_write < 0) {
         ::_exit(kFailed);

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
-#include "sandbox/base/file_text.h"
+#include "sandbox/base/resources.h"
 #include "sandbox/daemon/host_memory.h"
 #include "sandbox/policy/document.h"
 #include "sandbox/policy/policy_values.h"
@@ -63,12 +63,8 @@ Status read_key(const std::string& key, const json& value, Settings& settings) {
 }  // namespace
 
 std::string settings_path() {
-    const char* config = std::getenv("XDG_CONFIG_HOME");
-    const char* home = std::getenv("HOME");
-    if (config != nullptr && config[0] == '/') {
-        return std::string(config) + "/cellblock/daemon.json";
-    }
-    return home != nullptr && home[0] == '/' ? std::string(home) + "/.config/cellblock/daemon.json" : "";
+    const std::string folder = config_directory();
+    return folder.empty() ? folder : folder + "/daemon.json";
 }
 
 Result<Settings> load_settings() {
@@ -79,7 +75,11 @@ Result<Settings> load_settings() {
     if (path.empty() || ::access(path.c_str(), F_OK) != 0) {
         return settings;
     }
-    const auto read = parse_policy_document(file_text(path));
+    const auto text = read_document(path, "read " + path);
+    if (!text) {
+        return text.error();
+    }
+    const auto read = parse_policy_document(*text);
     if (!read) {
         Error error = read.error();
         error.step = "read " + path;

@@ -1,7 +1,5 @@
 // Where templates lie.
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <set>
 
 #include "sandbox/base/resources.h"
@@ -17,12 +15,8 @@ namespace fs = std::filesystem;
 // The user's own folder first, then the installed one.
 std::vector<fs::path> template_folders() {
     std::vector<fs::path> out;
-    const char* config = std::getenv("XDG_CONFIG_HOME");
-    const char* home = std::getenv("HOME");
-    if (config != nullptr && *config == '/') {
-        out.push_back(fs::path(config) / "cellblock" / "engines");
-    } else if (home != nullptr && *home == '/') {
-        out.push_back(fs::path(home) / ".config" / "cellblock" / "engines");
+    if (const std::string own = config_directory(); !own.empty()) {
+        out.push_back(fs::path(own) / "engines");
     }
     if (auto installed = engines_directory()) {
         out.emplace_back(*installed);
@@ -49,17 +43,11 @@ Result<EngineTemplate> load_template(const std::string& name) {
     for (const auto& folder : template_folders()) {
         const fs::path path = folder / (name + ".json");
         std::error_code failed;
-        if (!fs::is_regular_file(path, failed)) {
+        if (!fs::exists(path, failed)) {
             continue;
         }
-        std::ifstream file(path, std::ios::binary);
-        std::string text(kMaxPolicyBytes + 1, '\0');
-        file.read(text.data(), static_cast<std::streamsize>(text.size()));
-        if (file.bad() || !file.is_open()) {
-            return Error{"engine template " + path.string(), 0, "it can't be read", {}};
-        }
-        text.resize(static_cast<std::size_t>(file.gcount()));
-        return parse_template(text, name, path.string());
+        auto text = read_document(path.string(), "read the engine template " + path.string());
+        return text ? parse_template(*text, name, path.string()) : Result<EngineTemplate>(text.error());
     }
     return Error{"engine \"" + name + "\"", 0, "there is no such engine", {}};
 }

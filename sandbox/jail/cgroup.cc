@@ -35,19 +35,6 @@ std::uint64_t number_in(const std::string& path) {
     return std::strtoull(file_text(path).c_str(), nullptr, 10);
 }
 
-// The value behind `key` in a file of "key value" lines.
-std::uint64_t value_in(const std::string& path, const std::string& key) {
-    std::istringstream lines(file_text(path));
-    std::string name;
-    std::uint64_t value = 0;
-    while (lines >> name >> value) {
-        if (name == key) {
-            return value;
-        }
-    }
-    return 0;
-}
-
 // Version 1 counts a kill where the killed process was: that may be a group that an engine made.
 std::uint64_t kills_below(const std::string& folder) {
     std::uint64_t kills = 0;

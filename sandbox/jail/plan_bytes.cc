@@ -1,6 +1,9 @@
 // A plan as bytes. One list of members serves both ways.
 #include "sandbox/jail/plan_bytes.h"
 
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "sandbox/base/bytes.h"
 #include "sandbox/base/pointers.h"
 
@@ -117,6 +120,16 @@ std::unique_ptr<JailPlan> plan_from_bytes(std::string_view bytes) {
     plan->argv = pointers(plan->arguments);
     plan->envp = pointers(plan->environment);
     return plan;
+}
+
+std::string plan_bytes_in(int fd) {
+    struct stat info {};
+    if (::fstat(fd, &info) != 0 || info.st_size <= 0 || info.st_size > static_cast<off_t>(kMaxPlanBytes)) {
+        return {};
+    }
+    std::string bytes(static_cast<std::size_t>(info.st_size), '\0');
+    const ssize_t size = ::pread(fd, bytes.data(), bytes.size(), 0);
+    return size == static_cast<ssize_t>(bytes.size()) ? bytes : std::string();
 }
 
 }  // namespace cellblock::sandbox::jail

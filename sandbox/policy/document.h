@@ -7,6 +7,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
 
 #include "sandbox/base/result.h"
@@ -15,6 +16,10 @@ namespace cellblock::sandbox {
 
 inline constexpr std::size_t kMaxPolicyBytes = 64U << 10;
 inline constexpr std::size_t kMaxPolicyDepth = 16;
+
+// Its text: of a regular file, since a pipe or a device might never end; what is too long the parser refuses.
+// `step`: for the Error.
+Result<std::string> read_document(const std::string& path, const std::string& step);
 
 Result<nlohmann::json> parse_policy_document(std::string_view text);
 

@@ -1,16 +1,10 @@
 // Finds a policy by name or path and reads it.
-#include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <set>
 
 #include "sandbox/base/resources.h"
-#include "sandbox/base/unique_fd.h"
 #include "sandbox/policy/document.h"
 #include "sandbox/policy/policy.h"
 
@@ -36,12 +30,8 @@ bool is_policy_name(const std::string& text) {
 // The user's own folder first, then the installed one.
 std::vector<fs::path> policy_folders() {
     std::vector<fs::path> out;
-    const char* config = std::getenv("XDG_CONFIG_HOME");
-    const char* home = std::getenv("HOME");
-    if (config != nullptr && *config == '/') {
-        out.push_back(fs::path(config) / "cellblock" / "policies");
-    } else if (home != nullptr && *home == '/') {
-        out.push_back(fs::path(home) / ".config" / "cellblock" / "policies");
+    if (const std::string own = config_directory(); !own.empty()) {
+        out.push_back(fs::path(own) / "policies");
     }
     if (auto installed = policies_directory()) {
         out.emplace_back(*installed);
@@ -49,38 +39,8 @@ std::vector<fs::path> policy_folders() {
     return out;
 }
 
-// A regular file of bounded size; a pipe or a device never blocks us.
-Result<std::string> read_policy_file(const std::string& path) {
-    const std::string step = "read policy " + path;
-    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    if (!file.valid()) {
-        return errno_error(step);
-    }
-    struct stat facts {};
-    if (::fstat(file.get(), &facts) != 0) {
-        return errno_error(step);
-    }
-    if (!S_ISREG(facts.st_mode)) {
-        return Error{step, 0, "it is not a regular file", {}};
-    }
-    std::string text;
-    std::array<char, 4096> part{};
-    for (;;) {
-        const ssize_t got = ::read(file.get(), part.data(), part.size());
-        if (got < 0 && errno != EINTR) {
-            return errno_error(step);
-        }
-        if (got == 0 || text.size() > kMaxPolicyBytes) {
-            return text;  // the parser refuses what is too long
-        }
-        if (got > 0) {
-            text.append(part.data(), static_cast<std::size_t>(got));
-        }
-    }
-}
-
 Result<Policy> load_file(const std::string& path, const std::string& name) {
-    auto text = read_policy_file(path);
+    auto text = read_document(path, "read policy " + path);
     if (!text) {
         return text.error();
     }
