@@ -17,6 +17,7 @@ WORKER_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, 
                   signal.SIGUSR2, signal.SIGALRM, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 MAX_HEADER = 64 * 1024
 PR_SET_DUMPABLE = 4
+FAILED = 70  # exit status of a process that met what it didn't expect
 REAP_SECONDS = 2.0  # how long killed processes are waited for before the host is told
 site_is_done = False  # a warm Python has done it
 
@@ -230,38 +231,28 @@ class Warden:
         set_dumpable(0)  # before there is anybody who could look
         pid = os.fork()
         if pid == 0:
-            self.become_worker(fd, *debugger)
+            run_and_leave(lambda: self.become_worker(fd, *debugger))
         for one in (fd, *debugger):
             os.close(one)
         self.worker = pid
 
     def become_worker(self, fd, debugger=None):
-        status = 70
-        try:
-            set_dumpable(1)  # its /proc/self is its own
-            signal.set_wakeup_fd(-1)
-            for number in WORKER_SIGNALS + (signal.SIGCHLD,):
-                signal.signal(number, signal.SIG_DFL)
-            # Ignored until the worker has a handler of its own, so that an early interrupt isn't its end.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            os.setsid()
-            self.control.close()
-            os.close(self.wake_read)
-            os.close(self.wake_write)
-            prefer_as_oom_victim()
-            null = os.open(os.devnull, os.O_RDONLY)
-            if null != 0:
-                os.dup2(null, 0)
-                os.close(null)
-            run_worker(fd, debugger)
-            status = 0
-        except SystemExit as leaving:
-            status = leaving.code if isinstance(leaving.code, int) else 1
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-        finally:
-            os._exit(status)
+        set_dumpable(1)  # its /proc/self is its own
+        signal.set_wakeup_fd(-1)
+        for number in WORKER_SIGNALS + (signal.SIGCHLD,):
+            signal.signal(number, signal.SIG_DFL)
+        # Ignored until the worker has a handler of its own, so that an early interrupt isn't its end.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.setsid()
+        self.control.close()
+        os.close(self.wake_read)
+        os.close(self.wake_write)
+        prefer_as_oom_victim()
+        null = os.open(os.devnull, os.O_RDONLY)
+        if null != 0:
+            os.dup2(null, 0)
+            os.close(null)
+        run_worker(fd, debugger)
 
     def signal_group(self, number):
         if self.worker is not None:
@@ -307,6 +298,21 @@ class Warden:
             self.send('{"type": "worker_exited", "exit_status": %s, "signal": %s}' % (status, number))
         elif self.alone:
             self.kill_all()
+
+
+def run_and_leave(work):
+    """Runs work(), and ends this process as a program would end."""
+    status = FAILED
+    try:
+        work()
+        status = 0
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+    finally:
+        os._exit(status)
 
 
 def prefer_as_oom_victim():

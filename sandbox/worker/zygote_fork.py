@@ -19,7 +19,7 @@ def start_first(connection, library, warden, descriptors):
     pid = library.cellblock_start(*descriptors)
     if pid == 0:
         connection.detach()  # its number is another's by now
-        be_first(library, warden)
+        warden.run_and_leave(lambda: be_first(library, warden))
     ctypes.pythonapi.PyOS_AfterFork_Parent()
     if pid < 0:
         raise OSError("no fork could be made")
@@ -27,19 +27,9 @@ def start_first(connection, library, warden, descriptors):
 
 
 def be_first(library, warden):
-    status = 1
-    try:
-        ctypes.pythonapi.PyOS_AfterFork_Child()
-        wake(library)
-        warden.main()
-        status = 0
-    except SystemExit as leaving:
-        status = leaving.code if isinstance(leaving.code, int) else 1
-    except BaseException:
-        import traceback
-        traceback.print_exc()
-    finally:
-        os._exit(status)
+    ctypes.pythonapi.PyOS_AfterFork_Child()
+    wake(library)
+    warden.main()
 
 
 def texts(function):
