@@ -1,24 +1,14 @@
 // What the daemon is asked and what it answers: requests, plans, sandboxes that are given.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "sandbox/daemon/request.h"
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/jail/plan_bytes.h"
+#include "tests/fuzz/must.h"
 
 using namespace cellblock::sandbox;
-
-namespace {
-
-void must(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view bytes(reinterpret_cast<const char*>(data), size);

@@ -1,23 +1,13 @@
 // Words that become lines and paths: requirements, wheels' names, paths that a builder sends.
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 
 #include "sandbox/packages/requirement.h"
 #include "sandbox/packages/tree_writer.h"
 #include "sandbox/packages/wheel.h"
+#include "tests/fuzz/must.h"
 
 using namespace cellblock::sandbox;
-
-namespace {
-
-void must(bool holds) {
-    if (!holds) {
-        std::abort();
-    }
-}
-
-}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string text(reinterpret_cast<const char*>(data), size);
