@@ -48,9 +48,12 @@ def as_json(done):
 
 
 def test_a_file_runs_and_its_output_is_printed(run):
-    done = run("import sys\nprint('out')\nprint('err', file=sys.stderr)\n6 * 7")
+    for _ in range(5):
+        done = run("import sys\nprint('out')\nprint('err', file=sys.stderr)\n6 * 7")
+        if not NOTICE.search(done.stderr.decode()):  # of a start that took more than a second
+            break
     assert (done.returncode, done.stdout.decode()) == (0, "out\n42\n"), done
-    assert NOTICE.sub("", done.stderr.decode(), 1) == "err\n"
+    assert done.stderr == b"err\n"
 
 
 def test_standard_input(run):

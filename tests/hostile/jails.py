@@ -11,6 +11,7 @@ import tempfile
 import textwrap
 import time
 
+from support.daemons import sandbox_of
 from support.leftovers import descendants
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -196,8 +197,8 @@ def leftovers(host):
     """Of this test's own sandboxes: others may run at the same time."""
     if host.warm and sandboxes_left(host) > 0:
         return ["supervisors %s, of which %d are spares" % supervisors(host)]
-    found = [str(path) for path in pathlib.Path("/sys/fs/cgroup").rglob("cellblock-*")
-             if path.is_dir() and int(path.name.split("-")[1]) in host.pids]
+    found = [os.path.join(at, name) for at, folders, _ in os.walk("/sys/fs/cgroup")  # others' go while it looks
+             for name in folders if name.startswith("cellblock-") and int(name.split("-")[1]) in host.pids]
     jails = [entry for entry in processes()
              if entry[2] != "Z" and (b"/opt/cellblock/worker" in entry[3] or b"cellblock-jail" in entry[3])]
     ours = {pid for pid, _, _, _ in jails if belongs(pid, host.folder)}
@@ -230,26 +231,11 @@ def children_of(pid):
     return found
 
 
-def sandbox_of(process):
-    """The supervisor of its sandbox, once there is one: it holds a pidfd."""
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        for file in pathlib.Path("/proc/%d/fdinfo" % process.pid).iterdir():
-            try:
-                pids = [int(line.split()[1]) for line in file.read_text().splitlines() if line.startswith("Pid:")]
-                if any(pid > 0 and pathlib.Path("/proc/%d/comm" % pid).read_text() == "cellblock-jail\n" for pid in pids):
-                    return pids[0]
-            except OSError:
-                continue
-        time.sleep(0.02)
-    raise AssertionError("it did not start")
-
-
 def family(process, warm=WARM):
     """The pids of host, supervisor, PID 1 and worker, once they are there."""
     end = time.monotonic() + 20
     while time.monotonic() < end:
-        line = [process.pid] + ([sandbox_of(process)] if warm else [])
+        line = [process.pid] + ([sandbox_of(process.pid)] if warm else [])
         while (below := children_of(line[-1])):
             line.append(below[0])
         if len(line) >= 4:

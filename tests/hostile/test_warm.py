@@ -10,7 +10,8 @@ import tempfile
 import time
 
 import pytest
-from jails import DAEMONS, PROGRAM, PYTHON, USERS, Host, as_user, nothing_left, sandbox_of, zygotes
+from jails import DAEMONS, PROGRAM, PYTHON, USERS, Host, as_user, nothing_left, zygotes
+from support.daemons import sandbox_of
 
 
 @pytest.fixture(params=USERS)
@@ -199,7 +200,7 @@ def test_kill_9_of_daemon_or_zygote_harms_no_cell(alone, victim):
     process = alone.start(policy=None, python=PYTHON)  # as is_warm() does, so that no other is started first
     process.stdin.write(CELL)
     process.stdin.close()
-    supervisor = sandbox_of(process)
+    supervisor = sandbox_of(process.pid)
     zygote = parent_of(supervisor)
     os.kill(zygote if victim == "zygote" else parent_of(zygote), signal.SIGKILL)
     out = process.stdout.read()

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from support import kernels, leftovers
-from support.daemons import Daemon, ask, sandboxes, status, wait_for
+from support.daemons import Daemon, ask, sandbox_of, sandboxes, status, wait_for
 
 WARM = {"warm": True, "limits": {"memory": "400MiB"}}
 
@@ -246,18 +246,9 @@ def test_ends_are_counted_by_reason(daemon, place, start_as):
     kernel = start_as(place=place, policy=WARM)
     kernel.client.run("1").ok()
     ready(place)
-    (own,) = [pid for pid in held_by(kernel) if leftovers.stat_of(pid)[0] == "cellblock-jail"]
-    os.kill(own, signal.SIGKILL)
+    os.kill(sandbox_of(kernel.pid), signal.SIGKILL)
     ends = wait_for(place, lambda told: told["sandboxes"]["ends"]["supervisor_killed"])["sandboxes"]["ends"]
     assert ends == {**dict.fromkeys(ends, 0), "session_ended": 1, "supervisor_killed": 1}
-
-
-def held_by(kernel):
-    """The processes that it holds a pidfd of."""
-    found = set()
-    for file in pathlib.Path("/proc/%d/fdinfo" % kernel.pid).iterdir():
-        found |= {int(number) for number in re.findall(r"^Pid:\s+(\d+)", file.read_text(), re.MULTILINE)}
-    return found - {0, os.getpid()}
 
 
 def test_what_nobody_asks_for_goes(daemon, place):

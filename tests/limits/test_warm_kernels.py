@@ -1,12 +1,11 @@
 """Kernels whose sandbox is a fork of a warm Python: all that a kernel is asked for, as root and as an ordinary user."""
 
 import os
-import pathlib
 import signal
 
 import pytest
 from support import daemons, kernels, leftovers
-from support.daemons import Daemon
+from support.daemons import Daemon, sandbox_of
 
 POLICY = {"warm": True, "preload": ["matplotlib.pyplot"],
           "limits": {"cell_time": "3s", "grace_time": "1s", "memory": "400MiB"}}
@@ -40,16 +39,6 @@ def sandboxes(kernel):
     """Warm ones of the kernel's place, if a session has any."""
     found, spare = daemons.sandboxes(kernel.place)
     return found if len(found) > spare else set()
-
-
-def sandbox_of(kernel):
-    """The supervisor of its sandbox: it holds a pidfd."""
-    for file in pathlib.Path("/proc/%d/fdinfo" % kernel.pid).iterdir():
-        for line in file.read_text().splitlines():
-            pid = int(line.split()[1]) if line.startswith("Pid:") else 0
-            if pid > 0 and leftovers.stat_of(pid)[0] == "cellblock-jail":  # it holds its parent's too
-                return pid
-    raise AssertionError("it has no sandbox")
 
 
 def test_cells_results_and_plots(warm):
@@ -100,7 +89,7 @@ def test_a_worker_that_starts_again_finds_a_new_shell(warm):
 
 
 def test_the_supervisors_end(warm):
-    supervisor = sandbox_of(warm)
+    supervisor = sandbox_of(warm.pid)
     cell = warm.client.execute("print('begun', flush=True)\nwhile True: pass")
     warm.client.first(cell, "stream")
     os.kill(supervisor, signal.SIGKILL)
@@ -109,7 +98,7 @@ def test_the_supervisors_end(warm):
 
 
 def test_the_kernels_end_is_that_of_its_sandbox(warm):
-    assert sandbox_of(warm) in sandboxes(warm)
+    assert sandbox_of(warm.pid) in sandboxes(warm)
     os.kill(warm.pid, signal.SIGKILL)
     assert leftovers.wait_until(lambda: not sandboxes(warm), 2)
 

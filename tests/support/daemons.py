@@ -1,6 +1,7 @@
 """A daemon of a test's own: started, asked, stopped."""
 
 import json
+import pathlib
 import subprocess
 
 from . import kernels, leftovers
@@ -33,6 +34,24 @@ def sandboxes(place):
     parents = {zygote["process"] for zygote in told["zygotes"]}
     found = {pid for pid, stat in leftovers.all_processes().items() if stat[2] in parents and stat[1] not in "ZX"}
     return found, told["pool"]["ready"] + told["pool"]["under_way"]
+
+
+def sandbox_of(pid, seconds=20):
+    """The supervisor of that process's sandbox, once there is one: it holds a pidfd of it, as of its own parent."""
+    def look():
+        for file in pathlib.Path("/proc/%d/fdinfo" % pid).iterdir():
+            try:
+                held = [int(line.split()[1]) for line in file.read_text().splitlines() if line.startswith("Pid:")]
+            except OSError:
+                continue
+            for one in held:
+                if one > 0 and (leftovers.stat_of(one) or "?")[0] == "cellblock-jail":
+                    return one
+        return None
+
+    found = leftovers.wait_until(look, seconds)
+    assert found, "there is no sandbox"
+    return found
 
 
 class Daemon:
