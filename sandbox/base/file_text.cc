@@ -14,10 +14,14 @@ namespace cellblock::sandbox {
 
 std::string file_text(const std::string& path) {
     const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    return file_text(file.get());
+}
+
+std::string file_text(int fd) {
     std::string text;
     std::array<char, 4096> part{};
-    while (file.valid()) {
-        const ssize_t size = ::read(file.get(), part.data(), part.size());
+    while (fd >= 0) {
+        const ssize_t size = ::pread(fd, part.data(), part.size(), static_cast<off_t>(text.size()));
         if (size < 0 && errno == EINTR) {
             continue;
         }
@@ -29,8 +33,8 @@ std::string file_text(const std::string& path) {
     return text;
 }
 
-std::uint64_t value_in(const std::string& path, const std::string& key) {
-    std::istringstream lines(file_text(path));
+std::uint64_t value_in(const std::string& text, const std::string& key) {
+    std::istringstream lines(text);
     std::string name;
     std::uint64_t value = 0;
     while (lines >> name >> value) {

@@ -12,8 +12,10 @@
 namespace cellblock::sandbox {
 
 std::string file_text(const std::string& path);
+// From the begin, wherever it was read before. -1: empty.
+std::string file_text(int fd);
 
-// The number behind `key` in a file of "key value" lines; 0: it isn't there.
-std::uint64_t value_in(const std::string& path, const std::string& key);
+// The number behind `key` in lines of "key value"; 0: it isn't there.
+std::uint64_t value_in(const std::string& text, const std::string& key);
 
 }  // namespace cellblock::sandbox

@@ -114,7 +114,7 @@ Result<ReadState> FrameReader::read(int fd, Frame& frame) {
     while (true) {
         while (input_at_ < input_end_ || part_.size() == wanted_) {
             const std::size_t take = std::min(wanted_ - part_.size(), input_end_ - input_at_);
-            part_.append(input_.data() + input_at_, take);
+            part_.append(input_.get() + input_at_, take);
             input_at_ += take;
             if (part_.size() < wanted_) {
                 break;
@@ -127,9 +127,11 @@ Result<ReadState> FrameReader::read(int fd, Frame& frame) {
                 return ReadState::frame;
             }
         }
-        input_.resize(kReadBytes);
+        if (!input_) {
+            input_ = std::make_unique_for_overwrite<char[]>(kReadBytes);
+        }
         input_at_ = 0;
-        const ssize_t got = ::recv(fd, input_.data(), input_.size(), MSG_DONTWAIT);
+        const ssize_t got = ::recv(fd, input_.get(), kReadBytes, MSG_DONTWAIT);
         const int error = errno;
         input_end_ = got > 0 ? static_cast<std::size_t>(got) : 0;
         if (got > 0) {

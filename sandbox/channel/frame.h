@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
@@ -62,7 +63,7 @@ private:
     Stage stage_ = Stage::prefix;
     std::size_t wanted_ = 8;                    // bytes of the current stage
     std::string part_;                          // those that have come
-    std::vector<char> input_;                   // what was read last …
+    std::unique_ptr<char[]> input_;             // what was read last …
     std::size_t input_at_ = 0, input_end_ = 0;  // … and not yet looked at
     std::uint32_t header_bytes_ = 0;
     std::vector<std::uint32_t> lengths_;

@@ -50,7 +50,7 @@ void bound_by(HostMemory& memory, const jail::CgroupPlace& place) {
         }
         const std::uint64_t used = bound_in(folder + (second ? "/memory.current" : "/memory.usage_in_bytes"));
         const std::uint64_t files =
-            value_in(folder + "/memory.stat", second ? "inactive_file" : "total_inactive_file");
+            value_in(file_text(folder + "/memory.stat"), second ? "inactive_file" : "total_inactive_file");
         memory.total = most;
         memory.available = std::min(memory.available, most - std::min(most, used - std::min(used, files)));
     }

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <memory>
 
 namespace cellblock::sandbox::daemon {
 
@@ -65,8 +66,8 @@ Result<Message> receive_message(int socket, std::chrono::milliseconds patience) 
         return Error{"ask the daemon", 0, "it takes too long to answer", {}};
     }
     Message message;
-    message.bytes.resize(kMaxMessage);
-    iovec part{message.bytes.data(), message.bytes.size()};
+    const auto room = std::make_unique_for_overwrite<char[]>(kMaxMessage);
+    iovec part{room.get(), kMaxMessage};
     alignas(cmsghdr) char control[kControlBytes] = {};
     msghdr header{};
     header.msg_iov = &part;
@@ -81,7 +82,7 @@ Result<Message> receive_message(int socket, std::chrono::milliseconds patience) 
     if (size == 0 || (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
         return Error{"ask the daemon", 0, size == 0 ? "it is gone" : "a message is too large", {}};
     }
-    message.bytes.resize(static_cast<std::size_t>(size));
+    message.bytes.assign(room.get(), static_cast<std::size_t>(size));
     return message;
 }
 

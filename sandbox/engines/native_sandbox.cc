@@ -127,12 +127,13 @@ NativeSandbox::NativeSandbox(std::unique_ptr<jail::JailPlan> plan, jail::Cgroup 
                              jail::SpawnedJail spawned, WorkerSockets worker, std::vector<LayerState> layers)
     : plan_(std::move(plan)),
       cgroup_(std::move(cgroup)),
+      usage_(cgroup_, jail::CgroupUsage::Inner::none),
       spawned_(std::move(spawned)),
       worker_(std::move(worker)),
       layers_(std::move(layers)) {}
 
 SandboxUsage NativeSandbox::usage() const {
-    const SandboxUsage usage = cgroup_.usage();
+    const SandboxUsage usage = usage_.now();
     return usage.measured ? usage : jail::usage_below(spawned_.supervisor);
 }
 

@@ -11,6 +11,7 @@
 
 #include "sandbox/engine.h"
 #include "sandbox/jail/cgroup.h"
+#include "sandbox/jail/cgroup_usage.h"
 #include "sandbox/jail/plan.h"
 #include "sandbox/jail/python_home.h"
 #include "sandbox/jail/report.h"
@@ -40,6 +41,7 @@ private:
 
     std::unique_ptr<jail::JailPlan> plan_;
     jail::Cgroup cgroup_;
+    jail::CgroupUsage usage_;
     jail::SpawnedJail spawned_;
     WorkerSockets worker_;  // until it is taken
     std::vector<LayerState> layers_;

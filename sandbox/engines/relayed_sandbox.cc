@@ -49,7 +49,7 @@ void RelayedSandbox::kill() {
 }
 
 SandboxUsage RelayedSandbox::usage() const {
-    const SandboxUsage usage = cgroup_.usage();
+    const SandboxUsage usage = usage_.now();
     return usage.measured || !facts_.children ? usage : jail::usage_below(relay_.pid);
 }
 

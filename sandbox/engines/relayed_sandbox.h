@@ -9,6 +9,7 @@
 
 #include "sandbox/engine.h"
 #include "sandbox/jail/cgroup.h"
+#include "sandbox/jail/cgroup_usage.h"
 #include "sandbox/relay/launch.h"
 
 namespace cellblock::sandbox {
@@ -25,6 +26,7 @@ public:
         : relay_(std::move(relay)),
           spec_(std::move(spec)),
           cgroup_(std::move(cgroup)),
+          usage_(cgroup_, jail::CgroupUsage::Inner::some),
           facts_(std::move(facts)) {}
     ~RelayedSandbox() override;
     RelayedSandbox(const RelayedSandbox&) = delete;
@@ -40,6 +42,7 @@ private:
     relay::RelayProcess relay_;
     relay::Spec spec_;  // what is to be cleared away, should the relay be killed
     jail::Cgroup cgroup_;
+    jail::CgroupUsage usage_;
     RelayedFacts facts_;
 };
 

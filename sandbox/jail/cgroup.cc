@@ -10,7 +10,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <filesystem>
 #include <sstream>
 #include <thread>
 
@@ -29,23 +28,6 @@ constexpr int kAttempts = 100;
 
 bool write_text(const std::string& path, const std::string& text) {
     return write_file(path.c_str(), text.data(), text.size());
-}
-
-std::uint64_t number_in(const std::string& path) {
-    return std::strtoull(file_text(path).c_str(), nullptr, 10);
-}
-
-// Version 1 counts a kill where the killed process was: that may be a group that an engine made.
-std::uint64_t kills_below(const std::string& folder) {
-    std::uint64_t kills = 0;
-    std::error_code failed;
-    for (std::filesystem::directory_iterator one(folder, failed), end; !failed && one != end;
-         one.increment(failed)) {
-        if (std::filesystem::is_directory(one->symlink_status(failed))) {
-            kills += value_in(one->path().string() + "/memory.oom_control", "oom_kill");
-        }
-    }
-    return kills;
 }
 
 std::string quota(const Limits& limits) {
@@ -191,37 +173,6 @@ std::vector<std::string> Cgroup::procs_files() const {
         files.push_back(folder + "/cgroup.procs");
     }
     return files;
-}
-
-SandboxUsage Cgroup::usage_v1() const {
-    SandboxUsage usage;
-    if (!memory_.empty()) {
-        usage.memory_bytes = number_in(memory_ + "/memory.usage_in_bytes");
-        usage.peak_memory_bytes = number_in(memory_ + "/memory.max_usage_in_bytes");
-        usage.oom_kills = value_in(memory_ + "/memory.oom_control", "oom_kill") + kills_below(memory_);
-    }
-    if (!cpuacct_.empty()) {
-        usage.cpu_seconds = static_cast<double>(number_in(cpuacct_ + "/cpuacct.usage")) / 1e9;
-    }
-    return usage;
-}
-
-SandboxUsage Cgroup::usage_v2() const {
-    SandboxUsage usage;
-    usage.memory_bytes = number_in(memory_ + "/memory.current");
-    usage.peak_memory_bytes = number_in(memory_ + "/memory.peak");  // since Linux 5.19
-    usage.oom_kills = value_in(memory_ + "/memory.events", "oom_kill");
-    usage.cpu_seconds = static_cast<double>(value_in(memory_ + "/cpu.stat", "usage_usec")) / 1e6;
-    return usage;
-}
-
-SandboxUsage Cgroup::usage() const {
-    if (folders_.empty()) {
-        return {};
-    }
-    SandboxUsage usage = version2_ ? usage_v2() : usage_v1();
-    usage.measured = !memory_.empty();
-    return usage;
 }
 
 std::string Cgroup::by(const std::string& folder) const {

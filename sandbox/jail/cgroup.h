@@ -1,6 +1,6 @@
 // The control groups of one sandbox, version 1, version 2 or a mixture.
 //
-// Purpose: the limits on the sum of a sandbox's processes, and its figures.
+// Purpose: the limits on the sum of a sandbox's processes.
 // Groups are made below the host process's own (version 2: below the nearest
 // folder that may be written to and hands on its controllers). A folder's name
 // carries its owner's process id and start time, so that what a killed owner
@@ -15,7 +15,6 @@
 #include <string_view>
 #include <vector>
 
-#include "sandbox/engine.h"
 #include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox::jail {
@@ -34,7 +33,10 @@ public:
     [[nodiscard]] std::string limits_memory() const { return by(memory_); }
     [[nodiscard]] std::string limits_processes() const { return by(pids_); }
     [[nodiscard]] std::string limits_cpus() const { return by(cpu_); }
-    [[nodiscard]] SandboxUsage usage() const;
+    // Where usage is counted; empty: nowhere.
+    [[nodiscard]] const std::string& memory_folder() const { return memory_; }
+    [[nodiscard]] const std::string& cpu_folder() const { return cpuacct_; }
+    [[nodiscard]] bool is_version2() const { return version2_; }
     // Once every process in it is gone. Tries for a moment.
     void remove() const;
 
@@ -50,8 +52,6 @@ private:
     }
     void make_v1(const Limits& limits);
     void make_v2(const Limits& limits);
-    [[nodiscard]] SandboxUsage usage_v1() const;
-    [[nodiscard]] SandboxUsage usage_v2() const;
     void limit_memory_v1(const std::string& folder, const Limits& limits);
     [[nodiscard]] std::string by(const std::string& folder) const;
 
