@@ -21,7 +21,7 @@ import sys
 SOCKET = 3
 TASK_BYTES = 128 * 1024
 DESCRIPTORS = 5    # plan, control, warden, output to read and to write
-OURS = ("warden", "zygote_fork", "zygote_imports", "zygote_memory", "zygote_rehearsal")
+OURS = ("warden", "zygote_fork", "zygote_imports", "zygote_memory", "zygote_rehearsal", "zygote_scout")
 
 
 class WorkerLoader(importlib.machinery.SourceFileLoader):

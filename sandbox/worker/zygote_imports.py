@@ -14,7 +14,7 @@ import zygote_memory
 from zygote_fork import forget_chance, forget_places, found_on_host, reopened
 
 ZYGOTE_FILES = ("warden.py", "zygote.py", "zygote_fork.py", "zygote_imports.py", "zygote_memory.py",
-                "zygote_rehearsal.py")
+                "zygote_rehearsal.py", "zygote_scout.py")
 OURS = (0, 1, 2, 3)  # descriptors
 PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
@@ -200,4 +200,6 @@ def prepare(task):
     gc.collect()
     gc.freeze()
     zygote_memory.settle()
+    import zygote_scout
+    zygote_scout.scout()
     return library, warden, found

@@ -6,7 +6,7 @@ import sys
 import traceback
 import warnings
 
-from . import cells, imports, jsontext, startup
+from . import cells, first_pages, imports, jsontext, startup
 from .channel import Channel
 from .debug_channel import DebugChannel, Debugging
 from .frames import FrameTooLarge
@@ -147,6 +147,7 @@ class Worker:
     async def _serve(self):
         self._interrupts.early = False
         self._channel.send(self._ready)
+        first_pages.copy(self._channel.has_unread)
         inbox = self._channel.inbox
         while True:
             while not inbox:
