@@ -140,26 +140,26 @@ void pause(int milliseconds) {
     std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
 }
 
-void finish_all(const Claims& claims) {
+// Of those that aren't done; true: there is one. Waits for `most` milliseconds at most, where nothing has
+// come.
+bool advance_all(const Claims& claims, int most) {
     std::vector<pollfd> waiting;
-    while (true) {
-        waiting.clear();
-        int timeout = 60'000;
-        for (const auto& one : claims) {
-            if (!one->done()) {
-                one->advance();
-            }
-            if (!one->done()) {
-                waiting.push_back({one->poll_fd(), POLLIN, 0});
-                const int left = one->time_left();
-                timeout = left < 0 ? timeout : std::min(timeout, left);
-            }
+    std::vector<Claim*> theirs;
+    for (const auto& one : claims) {
+        if (!one->done()) {
+            const int left = one->time_left();
+            most = left < 0 ? most : std::min(most, left);
+            waiting.push_back({one->poll_fd(), POLLIN, 0});
+            theirs.push_back(one.get());
         }
-        if (waiting.empty()) {
-            return;
-        }
-        ::poll(waiting.data(), waiting.size(), timeout);
     }
+    ::poll(waiting.data(), waiting.size(), most);
+    for (std::size_t i = 0; i < waiting.size(); ++i) {
+        if (waiting[i].revents != 0 || theirs[i]->time_left() == 0) {
+            theirs[i]->advance();
+        }
+    }
+    return !waiting.empty();
 }
 
 Claims start_all(const Policy& policy, int count, TimePoint begun) {
@@ -167,13 +167,11 @@ Claims start_all(const Policy& policy, int count, TimePoint begun) {
     for (int i = 0; i < count; ++i) {
         claims.push_back(std::make_unique<Claim>(policy));
         claims.back()->count_from(begun);
-        for (const auto& one : claims) {  // results come while others are still asked for
-            if (!one->done()) {
-                one->advance();
-            }
-        }
+        claims.back()->advance();
+        advance_all(claims, 0);  // results come while others are still asked for
     }
-    finish_all(claims);
+    while (advance_all(claims, 60'000)) {
+    }
     return claims;
 }
 
