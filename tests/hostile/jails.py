@@ -197,8 +197,9 @@ def leftovers(host):
     """Of this test's own sandboxes: others may run at the same time."""
     if host.warm and sandboxes_left(host) > 0:
         return ["supervisors %s, of which %d are spares" % supervisors(host)]
+    begins = tuple("cellblock-%d-" % pid for pid in host.pids)
     found = [os.path.join(at, name) for at, folders, _ in os.walk("/sys/fs/cgroup")  # others' go while it looks
-             for name in folders if name.startswith("cellblock-") and int(name.split("-")[1]) in host.pids]
+             for name in folders if name.startswith(begins)]
     jails = [entry for entry in processes()
              if entry[2] != "Z" and (b"/opt/cellblock/worker" in entry[3] or b"cellblock-jail" in entry[3])]
     ours = {pid for pid, _, _, _ in jails if belongs(pid, host.folder)}
