@@ -5,6 +5,7 @@ first cell then has those copied (cellblock_worker/first_pages.py).
 """
 
 import array
+import ctypes
 import os
 import signal
 import traceback
@@ -19,6 +20,8 @@ PRESENT_AND_MINE = 1 << 63 | 1 << 56  # of an entry of /proc/PID/pagemap: nobody
 
 
 def scout():
+    first_pages.madvise = ctypes.CDLL(None).madvise
+    first_pages.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     reader, writer = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -36,8 +39,10 @@ def play(writer):
         signal.alarm(zygote_rehearsal.SECONDS)
         places = writable()
         with zygote_rehearsal.process_restored():
-            zygote_rehearsal.Stage().run(CELL)
-            found = own_pages(places).tobytes()
+            stage = zygote_rehearsal.Stage()
+            before = set(own_pages(places))  # a worker's start has those too
+            stage.run(CELL)
+            found = ranges(page for page in own_pages(places) if page not in before).tobytes()
         if len(found) <= MAX_BYTES:
             with open(writer, "wb") as pipe:
                 pipe.write(found)
@@ -61,19 +66,23 @@ def writable():
 
 
 def own_pages(places):
-    """begin, length, begin, length, … in bytes."""
-    found = array.array("Q")
+    """Their addresses."""
     with open("/proc/self/pagemap", "rb", buffering=0) as pagemap:
         for begin, end in places:
             pagemap.seek(begin // PAGE * 8)
             entries = array.array("Q")
             entries.frombytes(pagemap.read((end - begin) // PAGE * 8))
             for number, entry in enumerate(entries):
-                if entry & PRESENT_AND_MINE != PRESENT_AND_MINE:
-                    continue
-                page = begin + number * PAGE
-                if found and found[-2] + found[-1] == page:
-                    found[-1] += PAGE
-                else:
-                    found.extend((page, PAGE))
+                if entry & PRESENT_AND_MINE == PRESENT_AND_MINE:
+                    yield begin + number * PAGE
+
+
+def ranges(pages):
+    """begin, length, begin, length, … in bytes."""
+    found = array.array("Q")
+    for page in pages:
+        if found and found[-2] + found[-1] == page:
+            found[-1] += PAGE
+        else:
+            found.extend((page, PAGE))
     return found

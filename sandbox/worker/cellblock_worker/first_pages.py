@@ -10,16 +10,12 @@ MADV_POPULATE_WRITE = 23  # Linux 5.14; before that it is refused, and the cell 
 AT_ONCE = 16
 
 ranges = array.array("Q")  # begin, length, begin, length, … in bytes; empty in a cold start
+madvise = None             # libc's, made where these are found out
 
 
 def copy(has_work):
     """Ends early when there is something to do."""
-    if not ranges:
-        return
-    import ctypes
-    advise = ctypes.CDLL(None).madvise
-    advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     for number in range(0, len(ranges), 2):
         if number % (2 * AT_ONCE) == 0 and has_work():
             return
-        advise(ranges[number], ranges[number + 1], MADV_POPULATE_WRITE)
+        madvise(ranges[number], ranges[number + 1], MADV_POPULATE_WRITE)
