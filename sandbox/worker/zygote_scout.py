@@ -1,7 +1,8 @@
 """Which pages of a zygote's memory a session's first cell writes to.
 
-A fork of the zygote plays such a session and looks which pages became its own meanwhile. Each worker that waits for its
-first cell then has those copied (cellblock_worker/first_pages.py).
+A fork of the zygote plays such a session. Another one watches from outside, so as to write to nothing itself, and tells
+which pages the first became the only owner of. Each worker that waits for its first cell then has those copied
+(cellblock_worker/first_pages.py).
 """
 
 import array
@@ -17,46 +18,70 @@ CELL = "6 * 7"
 MAX_BYTES = 1 << 20
 PAGE = os.sysconf("SC_PAGE_SIZE")
 PRESENT_AND_MINE = 1 << 63 | 1 << 56  # of an entry of /proc/PID/pagemap: nobody else maps it
+PR_SET_PDEATHSIG = 1
 
 
 def scout():
-    first_pages.madvise = ctypes.CDLL(None).madvise
-    first_pages.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    libc = ctypes.CDLL(None)
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        play(writer)
+    watcher = forked(lambda: watch(libc, writer))
     os.close(writer)
     with open(reader, "rb") as pipe:
         told = pipe.read(MAX_BYTES)
-    if os.waitpid(pid, 0)[1] == 0:
+    if os.waitpid(watcher, 0)[1] == 0:
+        first_pages.madvise = libc.madvise
         first_pages.ranges.frombytes(told)
 
 
-def play(writer):
+def forked(work):
+    pid = os.fork()
+    if pid != 0:
+        return pid
     status = 1
     try:
-        signal.alarm(zygote_rehearsal.SECONDS)
-        places = writable()
-        with zygote_rehearsal.process_restored():
-            stage = zygote_rehearsal.Stage()
-            before = set(own_pages(places))  # a worker's start has those too
-            stage.run(CELL)
-            found = ranges(page for page in own_pages(places) if page not in before).tobytes()
-        if len(found) <= MAX_BYTES:
-            with open(writer, "wb") as pipe:
-                pipe.write(found)
-            status = 0
+        work()
+        status = 0
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(status)
 
 
-def writable():
+def watch(libc, writer):
+    signal.alarm(zygote_rehearsal.SECONDS)
+    player = forked(lambda: play(libc))
+    wait_for_stop(player)
+    places = writable(player)
+    before = set(own_pages(player, places))  # a worker's start has those too
+    os.kill(player, signal.SIGCONT)
+    wait_for_stop(player)
+    found = ranges(page for page in own_pages(player, places) if page not in before).tobytes()
+    os.kill(player, signal.SIGKILL)
+    if len(found) <= MAX_BYTES:
+        with open(writer, "wb") as pipe:
+            pipe.write(found)
+
+
+def play(libc):
+    """Stops before the cell and after it."""
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    with zygote_rehearsal.process_restored():
+        stage = zygote_rehearsal.Stage()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        stage.run(CELL)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+def wait_for_stop(pid):
+    if not os.WIFSTOPPED(os.waitpid(pid, os.WUNTRACED)[1]):
+        raise RuntimeError("the session for practice has ended")
+
+
+def writable(pid):
     """[(begin, end)] of what a write would copy."""
     found = []
-    with open("/proc/self/maps") as maps:
+    with open("/proc/%d/maps" % pid) as maps:
         for line in maps:
             place, rights = line.split(None, 2)[:2]
             if rights == "rw-p":
@@ -65,9 +90,9 @@ def writable():
     return found
 
 
-def own_pages(places):
+def own_pages(pid, places):
     """Their addresses."""
-    with open("/proc/self/pagemap", "rb", buffering=0) as pagemap:
+    with open("/proc/%d/pagemap" % pid, "rb", buffering=0) as pagemap:
         for begin, end in places:
             pagemap.seek(begin // PAGE * 8)
             entries = array.array("Q")
