@@ -11,6 +11,13 @@ results = {}  # {engine: {check: word}}
 absent = {}   # {engine: why}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def clusters_end():
+    yield
+    while engines.clusters:
+        engines.clusters.pop().stop()
+
+
 @pytest.fixture(scope="module")
 def engine(request, module_place):
     name = request.param

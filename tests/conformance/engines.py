@@ -7,7 +7,9 @@ import socket
 import subprocess
 import time
 
-from support import kernels, leftovers
+from support import beside, kernels, leftovers
+
+from .kubernetes import cluster
 
 QUICK = ("native", "bubblewrap", "runc")
 LONG = ("crun", "runsc", "podman", "docker", "srt", "ssh", "slurm", "kubernetes")
@@ -235,4 +237,28 @@ def slurm(place):
     return Prepared({"best_effort": True}, environment, close)
 
 
-MAKERS = {"srt": srt, "slurm": slurm, "docker": docker, "podman": podman, "ssh": ssh}
+clusters = []  # the one, for all tests that this process runs; conftest.py stops it
+
+
+def the_cluster():
+    ended = beside.outcome("kubernetes")
+    if ended and not ended[0]:
+        raise NotHere(ended[1].strip().splitlines()[-1])
+    if not (cluster.MADE / "stamp").exists():
+        raise NotHere("build/kubernetes isn't made: tests/conformance/kubernetes/build does it, in some ten minutes")
+    need("containerd", "ctr", "runc", "nsenter", "unshare", "ip", "openssl")
+    if os.getuid() != 0:
+        raise NotHere("its node needs root")
+    if not clusters:
+        try:
+            clusters.append(cluster.Cluster(image(), CACHE / "containerd"))
+        except cluster.NoCluster as why:
+            raise NotHere(str(why)) from None
+    return clusters[0]
+
+
+def kubernetes(place):
+    return Prepared({"python": "python3", "destination": cluster.NAMESPACE}, the_cluster().environment())
+
+
+MAKERS = {"kubernetes": kubernetes, "srt": srt, "slurm": slurm, "docker": docker, "podman": podman, "ssh": ssh}

@@ -14,17 +14,23 @@ BUILDS = {"release": ROOT / "build", "sanitize": ROOT / "build-sanitize"}
 PATIENCE = 1200.0  # with what the other tests leave of the processors
 
 
-def wait(name):
-    """Until it is there. A test that calls this needs the mark seconds(1500), as it may be the first one."""
+def outcome(name):
+    """When it is done: whether it went well, and what it printed. A test that calls this needs the mark seconds(1500), as
+    it may be the first one. None: nothing is under way."""
     folder = os.environ.get("CELLBLOCK_BESIDE")
     if not folder:
-        return
+        return None
     status, end = pathlib.Path(folder, name + ".status"), time.monotonic() + PATIENCE
     while not status.exists():
         assert time.monotonic() < end, "%s isn't done after %d s" % (name, PATIENCE)
         time.sleep(0.3)
-    log = pathlib.Path(folder, name + ".log")
-    assert status.read_text().strip() == "0", "%s failed:\n%s" % (name, log.read_text(errors="replace")[-3000:])
+    return status.read_text().strip() == "0", pathlib.Path(folder, name + ".log").read_text(errors="replace")
+
+
+def wait(name):
+    """Until it is there; as outcome() says."""
+    ended = outcome(name)
+    assert ended is None or ended[0], "%s failed:\n%s" % (name, ended[1][-3000:])
 
 
 def builds():

@@ -77,7 +77,8 @@ class Cluster:
             (self.folder / "cni" / "bin" / name).chmod(0o755)
         self._write("kubectl", "#!/bin/sh\nexec nsenter --net=\"$(cat %s/netns)\" %s/kubectl \"$@\"\n" % (self.folder, MADE))
         (self.folder / "kubectl").chmod(0o755)
-        self._write("plan.json", {"address": ADDRESS, "daemons": self._daemons(key, certificate)})
+        self._write("plan.json", {"address": ADDRESS, "daemons": self._daemons(key, certificate),
+                                 "needs": {"kubelet": str(self.folder / "containerd.sock")}})
 
     def _kubeconfig(self, user):
         server = {"server": "https://localhost:6443", "certificate-authority": str(self.folder / "certificate")}
@@ -102,7 +103,8 @@ class Cluster:
         return [
             [program("etcd"), "--data-dir=%s/etcd" % folder, "--log-level=warn", "--unsafe-no-fsync"],
             [program("kube-apiserver"), "--etcd-servers=http://127.0.0.1:2379", "--tls-cert-file=" + certificate,
-             "--tls-private-key-file=" + key, "--secure-port=6443", "--advertise-address=" + ADDRESS, "--service-cluster-ip-range=10.0.1.0/24",
+             "--tls-private-key-file=" + key, "--secure-port=6443", "--advertise-address=" + ADDRESS, "--kubelet-preferred-address-types=InternalIP",
+             "--service-cluster-ip-range=10.0.1.0/24",
              "--endpoint-reconciler-type=none", "--authorization-mode=Node,RBAC", "--token-auth-file=%s/tokens" % folder,
              "--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + key,
              "--service-account-signing-key-file=" + key, "--kubelet-client-key=" + key,
@@ -124,7 +126,7 @@ class Cluster:
     def _cgroup_folders(self):
         roots = [pathlib.Path("/sys/fs/cgroup")]
         if not (roots[0] / "cgroup.controllers").exists():
-            roots = [one for one in roots[0].iterdir() if one.is_dir() and not one.is_symlink() and one.name != "unified"]
+            roots = [one for one in roots[0].iterdir() if one.is_dir() and not one.is_symlink()]
         return [root / self.cgroup for root in roots]
 
     def _start(self):

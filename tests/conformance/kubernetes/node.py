@@ -10,6 +10,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 # The kubelet would set these for the whole machine. It leaves them alone where they are as it wants them.
 WANTED = {"vm/overcommit_memory": "1", "vm/panic_on_oom": "0", "kernel/panic": "10", "kernel/panic_on_oops": "1",
@@ -42,6 +43,9 @@ def main():
     running = {}
     for argv in plan["daemons"]:
         name = os.path.basename(argv[0])
+        end = time.monotonic() + 30
+        while name in plan["needs"] and not os.path.exists(plan["needs"][name]) and time.monotonic() < end:
+            time.sleep(0.05)
         with open(folder / (name + ".log"), "wb") as log:
             running[subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=folder).pid] = name
     while True:
