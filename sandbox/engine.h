@@ -60,6 +60,15 @@ public:
     // Once the sandbox is gone: why, in words where it is known ("the jail could
     // not be set up: mount /proc (Operation not permitted). Try ..."). Empty: no more is known.
     [[nodiscard]] virtual std::string death_reason() const = 0;
+
+    // What to try where it ended before it was ready, beside what death_reason() says.
+    [[nodiscard]] virtual std::string remedy() const { return {}; }
+
+    // Ends one that doesn't become ready; what it said meanwhile, as death_reason() gives it.
+    virtual std::string last_words() {
+        kill();
+        return {};
+    }
 };
 
 struct StartOptions {
@@ -89,8 +98,9 @@ public:
     // Is it here, does it work, and can it keep this policy? May take seconds.
     [[nodiscard]] virtual Status check(const Policy& policy) = 0;
 
-    // Removes what owners that are gone left behind. Tells how many sandboxes.
-    virtual int clean() { return 0; }
+    // Removes what owners that are gone left behind. Tells how many sandboxes. `destination`: look there
+    // alone; empty: wherever they can be.
+    virtual Result<int> clean(const std::string& /*destination*/) { return 0; }
 
     // Refuses where a layer that the policy requires can't be had. Returns once
     // the jail's first process is started; what fails later ends

@@ -20,6 +20,11 @@ void watch(int epoll, int fd) {
     ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
+std::string with_remedy(const std::string& reason, const Sandbox& sandbox) {
+    const std::string remedy = sandbox.remedy();
+    return remedy.empty() ? reason : reason + ". " + remedy;
+}
+
 }  // namespace
 
 SandboxHost::SandboxHost(Policy policy, Result<std::unique_ptr<Engine>> engine, StartOptions options, Now now)
@@ -189,13 +194,18 @@ void SandboxHost::deadline_passed() {
         case State::ready:
             return;
         case State::starting:
-            return fail("the sandbox was not ready within " + format_duration(policy_.limits.start_time) +
-                        " (policy \"" + policy_.name + "\", key limits.start_time)");
+            return too_late();
         case State::closing:
             return kill_worker();
         case State::dying:
             return sandbox_ended();
     }
+}
+
+void SandboxHost::too_late() {
+    const std::string said = sandbox_->last_words();
+    fail("the sandbox was not ready within " + format_duration(policy_.limits.start_time) + " (policy \"" +
+         policy_.name + "\", key limits.start_time)" + (said.empty() ? "" : "; it wrote: " + said));
 }
 
 void SandboxHost::take(WorkerMessage message) {
@@ -241,7 +251,8 @@ void SandboxHost::take(const WorkerExited& report) {
     oom_kills_seen_ = usage().oom_kills;
     if (!was_ready_) {
         const std::string more = sandbox_->death_reason();
-        return fail("Python ended before it was ready" + (more.empty() ? "" : ": " + more));
+        return fail("Python ended before it was ready" +
+                    (more.empty() ? "" : ": " + with_remedy(more, *sandbox_)));
     }
     events_.emplace_back(WorkerGone{death});
     next_worker();
@@ -265,7 +276,7 @@ void SandboxHost::sandbox_ended() {
         const std::string python = policy_.python.empty() ? "python3" : policy_.python;
         return fail(why.empty() ? "the sandbox ended before it was ready. Is \"" + python +
                                       "\" a Python? (policy \"" + policy_.name + "\", key python)"
-                                : why);
+                                : with_remedy(why, *sandbox_));
     }
     discard();
     events_.emplace_back(WorkerGone{death});

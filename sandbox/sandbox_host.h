@@ -97,6 +97,7 @@ private:
     void sandbox_ended();
     void expect_report();
     void deadline_passed();
+    void too_late();
     void discard();
     [[nodiscard]] Death death_of(const WorkerExited& report) const;
 

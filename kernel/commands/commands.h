@@ -43,6 +43,7 @@ int engines_command(const EnginesOptions& options);
 // cellblock clean
 struct CleanOptions {
     std::vector<std::string> engines;  // none: all
+    std::string destination;           // where an engine looks that reaches elsewhere; empty: wherever it may
     bool quiet = false;
 };
 int clean_command(const CleanOptions& options);

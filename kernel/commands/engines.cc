@@ -131,9 +131,13 @@ int clean_command(const CleanOptions& options) {
             status = kUsageError;
             continue;
         }
-        const int count = (*engine)->clean();
-        if (count > 0 && !options.quiet) {
-            std::cout << name << ": removed " << count << "\n";
+        const auto count = (*engine)->clean(options.destination);
+        if (!count && !options.engines.empty() &&
+            !options.quiet) {  // of all engines, some are always missing
+            std::cerr << "cellblock clean: " << count.error().text() << "\n";
+            status = 1;
+        } else if (count && *count > 0 && !options.quiet) {
+            std::cout << name << ": removed " << *count << "\n";
         }
     }
     return status;

@@ -46,6 +46,25 @@ int clean_bundles(const EngineTemplate& from) {
     return count;
 }
 
+struct Listed {
+    std::string name;
+    std::string destination;
+    bool ended = false;  // of itself, whoever's it was
+};
+
+// NAME, DESTINATION/NAME, either with a second word: ended.
+Listed read_listed(const std::string& line, const std::string& destination) {
+    std::istringstream words(line);
+    std::string where;
+    std::string state;
+    words >> where >> state;
+    const auto slash = where.rfind('/');
+    if (slash == std::string::npos) {
+        return {where, destination, state == "ended"};
+    }
+    return {where.substr(slash + 1), where.substr(0, slash), state == "ended"};
+}
+
 }  // namespace
 
 EngineFacts CommandEngine::facts() const {
@@ -80,13 +99,11 @@ Status CommandEngine::try_start(const Policy& policy) {
     if (told && ::recv(answer.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
         return Ok{};
     }
-    return Error{"engine \"" + template_.name + "\"",
-                 0,
-                 told ? (*started)->death_reason() : "it gave no sign of life in time",
-                 {}};
+    return Error{"engine \"" + template_.name + "\"", 0,
+                 told ? (*started)->death_reason() : "it gave no sign of life in time", template_.needs};
 }
 
-int CommandEngine::clean() {
+Result<int> CommandEngine::clean(const std::string& destination) {
     if (template_.bundle) {
         return clean_bundles(template_);
     }
@@ -94,13 +111,18 @@ int CommandEngine::clean() {
         return 0;
     }
     Values values;
+    values.texts["destination"] = destination;
     const auto listed = relay::run_command(fill(template_.list, values), kTimeToList);
-    std::istringstream lines(listed.ok ? listed.output : "");
+    if (!listed.ok) {
+        return Error{"engine \"" + template_.name + "\"", 0, listed.why, template_.needs};
+    }
+    std::istringstream lines(listed.output);
     int count = 0;
-    for (std::string name; lines >> name;) {
-        name = name.substr(name.rfind('/') + 1);  // `kubectl … -o name` says pod/NAME
-        if (is_orphan(name)) {
-            values.texts["name"] = name;
+    for (std::string line; std::getline(lines, line);) {
+        const Listed one = read_listed(line, destination);
+        if (is_orphan(one.name) || (one.ended && is_sandbox_name(one.name))) {
+            values.texts["name"] = one.name;
+            values.texts["destination"] = one.destination;
             count += relay::run_command(fill(template_.kill, values), kTimeToRemove).ok ? 1 : 0;
         }
     }

@@ -18,7 +18,7 @@ public:
     [[nodiscard]] std::string name() const override { return template_.name; }
     [[nodiscard]] Status check(const Policy& policy) override;
     [[nodiscard]] EngineFacts facts() const override;
-    int clean() override;
+    Result<int> clean(const std::string& destination) override;
     Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) override;
 
 private:

@@ -15,7 +15,14 @@ const std::vector<std::string>& text_names() {
         "name",   "memory",    "memory_mib",     "processes", "cpus",   "cpu_millis",
         "disk",   "scratch",   "scratch_mib",    "shm",       "image",  "destination",
         "python", "bootstrap", "start_in_shell", "uid",       "bundle", "state",
-        "inodes", "path",      "file",           "folder",    "seconds"};
+        "inodes", "path",      "folder",         "seconds"};
+    return names;
+}
+
+const std::vector<std::string>& number_names() {
+    static const std::vector<std::string> names{"memory",     "memory_mib", "processes", "cpus",
+                                                "cpu_millis", "disk",       "scratch",   "scratch_mib",
+                                                "shm",        "inodes",     "uid",       "seconds"};
     return names;
 }
 
@@ -87,6 +94,11 @@ Status check_placeholders(std::string_view word) {
                      "A brace that is meant as one is written {{"};
     }
     return Ok{};
+}
+
+bool is_number(std::string_view word) {
+    return word.size() > 2 && word.front() == '{' && word.back() == '}' &&
+           has(number_names(), word.substr(1, word.size() - 2));
 }
 
 std::string fill_word(std::string_view word, const Values& values, std::size_t index) {

@@ -28,6 +28,9 @@ struct Values {
 // Is every placeholder one that there is?
 Status check_placeholders(std::string_view word);
 
+// Is it one placeholder and no more, and what it stands for a number?
+bool is_number(std::string_view word);
+
 std::string fill_word(std::string_view word, const Values& values, std::size_t index = 0);
 std::vector<std::string> fill(const std::vector<std::string>& words, const Values& values);
 std::vector<std::string> fill(const std::vector<Words>& argv, const Values& values);

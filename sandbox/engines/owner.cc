@@ -34,6 +34,18 @@ std::string random_part() {
     return text.data();
 }
 
+// Empty where the name isn't one of ours.
+std::vector<std::string> parts_of(std::string_view name) {
+    std::vector<std::string> parts;
+    std::istringstream stream{std::string(name)};
+    for (std::string part; std::getline(stream, part, '-');) {
+        parts.push_back(part);
+    }
+    const bool ours = parts.size() == kParts && parts[0] == kStart && !parts[3].empty() &&
+                      parts[3].find_first_not_of("0123456789") == std::string::npos;
+    return ours ? parts : std::vector<std::string>{};
+}
+
 }  // namespace
 
 std::string new_sandbox_name() {
@@ -42,14 +54,13 @@ std::string new_sandbox_name() {
            process_start_time(pid) + "-" + random_part();
 }
 
+bool is_sandbox_name(std::string_view name) {
+    return !parts_of(name).empty();
+}
+
 bool is_orphan(std::string_view name) {
-    std::vector<std::string> parts;
-    std::istringstream stream{std::string(name)};
-    for (std::string part; std::getline(stream, part, '-');) {
-        parts.push_back(part);
-    }
-    if (parts.size() != kParts || parts[0] != kStart || parts[1] != boot() || parts[2] != pid_namespace() ||
-        parts[3].empty() || parts[3].find_first_not_of("0123456789") != std::string::npos ||
+    const auto parts = parts_of(name);
+    if (parts.empty() || parts[1] != boot() || parts[2] != pid_namespace() ||
         process_start_time(std::to_string(::getpid())).empty()) {
         return false;
     }

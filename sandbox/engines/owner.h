@@ -15,6 +15,9 @@ namespace cellblock::sandbox {
 
 std::string new_sandbox_name();
 
+// Is it one that a new_sandbox_name() made, here or elsewhere?
+bool is_sandbox_name(std::string_view name);
+
 // Is it a name of ours, on this host, whose owner is gone?
 bool is_orphan(std::string_view name);
 

@@ -62,8 +62,12 @@ std::string RelayedSandbox::death_reason() const {
     if (size <= 0) {
         return "the sandbox's relay was killed";
     }
-    const std::string reason = jail::harmless({text.data(), static_cast<std::size_t>(size)});
-    return facts_.remedy.empty() ? reason : reason + ". " + facts_.remedy;
+    return jail::harmless({text.data(), static_cast<std::size_t>(size)});
+}
+
+std::string RelayedSandbox::last_words() {
+    kill();
+    return death_reason();
 }
 
 }  // namespace cellblock::sandbox

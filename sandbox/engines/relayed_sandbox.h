@@ -17,7 +17,7 @@ namespace cellblock::sandbox {
 struct RelayedFacts {
     std::vector<LayerState> layers;
     bool children = false;  // its processes are the relay's descendants, so their use can be told
-    std::string remedy;     // what to try where it ends before it is ready
+    std::string remedy;
 };
 
 class RelayedSandbox : public Sandbox {
@@ -37,6 +37,8 @@ public:
     [[nodiscard]] SandboxUsage usage() const override;
     [[nodiscard]] std::vector<LayerState> layers() const override { return facts_.layers; }
     [[nodiscard]] std::string death_reason() const override;
+    [[nodiscard]] std::string remedy() const override { return facts_.remedy; }
+    std::string last_words() override;
 
 private:
     relay::RelayProcess relay_;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sandbox/engines/fill.h"
+#include "sandbox/engines/fill_document.h"
 #include "sandbox/policy/document.h"
 #include "sandbox/policy/policy_values.h"
 
@@ -18,6 +19,8 @@ using nlohmann::json;
 constexpr std::size_t kMostText = 2000;
 constexpr std::size_t kMostWord = 8000;
 constexpr std::size_t kMostWords = 200;
+constexpr std::size_t kMostFiles = 8;
+constexpr std::size_t kMostFileName = 80;
 
 struct TemplateKey {
     const char* name;
@@ -129,6 +132,50 @@ Status read_layers(const json& value, EngineTemplate& into) {
     return Ok{};
 }
 
+// Beside them lies the folder `scratch`.
+bool is_file_name(const std::string& name) {
+    return !name.empty() && name.size() <= kMostFileName && name.front() != '.' && name != "scratch" &&
+           name.find('/') == std::string::npos;
+}
+
+Result<TemplateFile> read_file(const std::string& name, const json& content) {
+    const std::string key = "files." + name;
+    if (content.is_object()) {
+        auto checked = check_document(content);
+        return checked ? Result<TemplateFile>(TemplateFile{name, content.dump(), true})
+                       : Error{key, 0, checked.error().message, checked.error().remedy};
+    }
+    if (!content.is_array()) {
+        return wrong_value(key, content, "an object, or a list of lines");
+    }
+    auto lines = read_words(key.c_str(), content);
+    if (!lines) {
+        return lines.error();
+    }
+    TemplateFile file{name, {}, false};
+    for (const auto& line : *lines) {
+        file.text += line + "\n";
+    }
+    return file;
+}
+
+Status read_files(const json& value, EngineTemplate& into) {
+    if (!value.is_object() || value.size() > kMostFiles) {
+        return wrong_value("files", value, "an object: names of files, each with its lines or its JSON");
+    }
+    for (const auto& [name, content] : value.items()) {
+        if (!is_file_name(name)) {
+            return no("files", "\"" + name.substr(0, 80) + "\" is no name for a file there");
+        }
+        auto file = read_file(name, content);
+        if (!file) {
+            return file.error();
+        }
+        into.files.push_back(std::move(*file));
+    }
+    return Ok{};
+}
+
 const std::vector<TemplateKey>& template_table() {
     static const std::vector<TemplateKey> table{
         text_key("description", true, &EngineTemplate::description),
@@ -140,12 +187,7 @@ const std::vector<TemplateKey>& template_table() {
         words_key("list", false, &EngineTemplate::list),
         {"enforces", true, &read_enforces},
         {"layers", true, &read_layers},
-        {"file", false,
-         [](const json& value, EngineTemplate& into) -> Status {
-             auto words = read_words("file", json::array({value}));
-             into.file_text = words ? words->front() : "";
-             return words ? Status(Ok{}) : words.error();
-         }},
+        {"files", false, &read_files},
         flag_key("private_processes", &EngineTemplate::private_processes),
         flag_key("children", &EngineTemplate::children),
         flag_key("host_files", &EngineTemplate::host_files),

@@ -9,6 +9,7 @@
 
 #include "sandbox/base/resources.h"
 #include "sandbox/engines/bundle.h"
+#include "sandbox/engines/fill_document.h"
 #include "sandbox/engines/owner.h"
 #include "sandbox/engines/relayed_sandbox.h"
 #include "sandbox/relay/far_end.h"
@@ -94,7 +95,7 @@ Result<std::unique_ptr<Sandbox>> TemplateStart::run() {
     if (auto packed = pack(*python, shows_host); !packed) {
         return packed.error();
     }
-    if (auto written = template_.file_text.empty() ? Status(Ok{}) : write_own_file(); !written) {
+    if (auto written = template_.files.empty() ? Status(Ok{}) : write_own_files(); !written) {
         return written.error();
     }
     if (auto written = template_.bundle ? make_bundle() : Status(Ok{}); !written) {
@@ -116,7 +117,7 @@ void TemplateStart::fill_spec() {
     spec_.command = fill(template_.argv, values_);
     spec_.kill = fill(template_.kill, values_);
     if (const auto program = cellblock_program(); program && !template_.list.empty()) {
-        spec_.sweep = {*program, "clean", "--quiet", template_.name};
+        spec_.sweep = {*program, "clean", "--quiet", "--destination=" + policy_.destination, template_.name};
     }
     spec_.cgroup_procs = cgroup_.procs_files();
     spec_.cgroup_folders = cgroup_.folders();
@@ -224,18 +225,23 @@ Status TemplateStart::need_folder() {
     return Ok{};
 }
 
-Status TemplateStart::write_own_file() {
+Status TemplateStart::write_own_files() {
     if (auto made = need_folder(); !made) {
         return made;
     }
     values_.texts["folder"] = folder_;
-    values_.texts["file"] = folder_ + "/file";
     std::error_code failed;
     fs::create_directory(folder_ + "/scratch", failed);
-    std::ofstream file(folder_ + "/file");
-    file << fill_word(template_.file_text, values_);
-    file.close();
-    return file ? Status(Ok{}) : errno_error("write " + folder_ + "/file");
+    for (const auto& one : template_.files) {
+        const std::string path = folder_ + "/" + one.name;
+        std::ofstream file(path);
+        file << (one.is_document ? fill_document(one.text, values_) : fill_word(one.text, values_));
+        file.close();
+        if (!file) {
+            return errno_error("write " + path);
+        }
+    }
+    return Ok{};
 }
 
 Status TemplateStart::make_bundle() {

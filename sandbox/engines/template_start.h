@@ -39,7 +39,7 @@ private:
     Status pack(const std::string& python, bool shows_host);
     void bring_within_reach();
     Status need_folder();
-    Status write_own_file();
+    Status write_own_files();
     Status make_bundle();
     void fill_spec();
 

@@ -90,7 +90,7 @@ private:
     void take_control() {
         char what = 0;
         host_is_gone_ = ::recv(control_.get(), &what, 1, MSG_DONTWAIT) <= 0;
-        end_ = "";
+        end_ = mux_.greeted() ? "" : heard();
     }
 
     // --- the command's pipes
@@ -158,9 +158,12 @@ private:
                said();
     }
 
+    [[nodiscard]] std::string heard() const {
+        return (mux_.greeted() ? "" : mux_.noise().substr(0, kTail)) + tail_;
+    }
+
     [[nodiscard]] std::string said() const {
-        std::string text = mux_.greeted() ? "" : mux_.noise().substr(0, kTail);
-        text += tail_;
+        const std::string text = heard();
         return text.empty() ? "" : "; it wrote: " + text;
     }
 
@@ -182,7 +185,7 @@ private:
     std::string head_;  // goes before the frames
     Command command_;
     std::string tail_;                // of its stderr
-    std::optional<std::string> end_;  // why, in words; empty: the host wants it so
+    std::optional<std::string> end_;  // why, in words; empty or what it said so far: the host wants it so
     bool host_is_gone_ = false;
     bool swept_ = false;
 };

@@ -1,8 +1,8 @@
-"""A Kubernetes cluster of one machine: etcd, kube-apiserver, kube-scheduler, and a kubelet on containerd and runc.
+"""A Kubernetes cluster of one machine: etcd, kube-apiserver, its controller manager and scheduler, and a kubelet on
+Debian's containerd and runc.
 
-All real, as `build` made them, but for two things: there is no controller manager (what it would make is made by hand
-here), and pods have no network but a loopback of their own, so the network policies bind nobody. Every daemon runs in
-namespaces of the cluster's own, which end with it. The images stay in build/engines/containerd.
+All real but for the network: a pod has a loopback of its own and nothing else, so network policies bind nobody. Every
+daemon runs in namespaces of the cluster's own, which end with it. The images stay in build/engines/containerd.
 """
 
 import hashlib
@@ -62,8 +62,9 @@ class Cluster:
         self._write("tokens", "admin-token,admin,admin,system:masters\n"
                               "node-token,system:node:node,node,system:nodes\n"
                               "scheduler-token,system:kube-scheduler,scheduler\n"
+                              "manager-token,system:kube-controller-manager,manager\n"
                               "student-token,student,student\n")
-        for user in ("admin", "node", "scheduler", "student"):
+        for user in ("admin", "node", "scheduler", "manager", "student"):
             self._write("kubeconfig-" + user, self._kubeconfig(user))
         self._write("kubelet.json", self._kubelet(certificate))
         self._write("scheduler.json", {"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration",
@@ -108,12 +109,14 @@ class Cluster:
              "--endpoint-reconciler-type=none", "--authorization-mode=Node,RBAC", "--token-auth-file=%s/tokens" % folder,
              "--service-account-issuer=https://kubernetes.default.svc", "--service-account-key-file=" + key,
              "--service-account-signing-key-file=" + key, "--kubelet-client-key=" + key,
-             "--kubelet-client-certificate=" + certificate,
-             "--disable-admission-plugins=TaintNodesByCondition"],  # the controller manager takes the taint off again
+             "--kubelet-client-certificate=" + certificate],
             [self._containerd(), "--config=%s/containerd.toml" % folder],
             [program("kubelet"), "--config=%s/kubelet.json" % folder, "--kubeconfig=%s/kubeconfig-node" % folder,
              "--root-dir=%s/kubelet" % folder, "--cert-dir=%s/kubelet-pki" % folder, "--hostname-override=node",
              "--node-ip=" + ADDRESS],
+            [program("kube-controller-manager"), "--kubeconfig=%s/kubeconfig-manager" % folder, "--leader-elect=false",
+             "--use-service-account-credentials", "--service-account-private-key-file=" + key,
+             "--root-ca-file=" + certificate, "--secure-port=0"],
             [program("kube-scheduler"), "--config=%s/scheduler.json" % folder, "--secure-port=0"],
         ]
 
@@ -169,21 +172,23 @@ class Cluster:
     def add_namespace(self, name):
         labels = {"pod-security.kubernetes.io/%s" % mode: "restricted" for mode in ("enforce", "warn")}
         self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-        self.create({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": name}})
+        self._wait("kube-controller-manager", lambda: self.names("serviceaccounts", name))
 
     def stop(self):
         if self.machine:
-            self._end_pods()
+            self._forget_pods()
             self.machine.kill()
             self.machine.wait()
         for folder in self._cgroup_folders():
             leftovers.wait_until(lambda: remove_cgroup(folder), 10)
         os.environ.get("KEEP") or shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _end_pods(self):
-        """So that containerd, whose folder stays, keeps no containers in mind."""
-        self.try_kubectl("delete", "pods", "--all", "--all-namespaces", "--grace-period=0", "--force", "--wait=false")
-        leftovers.wait_until(lambda: not self._ctr("containers", "list", "--quiet").stdout.strip(), 20)
+    def _forget_pods(self):
+        """So that containerd, whose folder stays, keeps none of them in mind."""
+        containers = self._ctr("containers", "list", "--quiet").stdout.split()
+        if containers:
+            self._ctr("tasks", "delete", "--force", *containers)
+            self._ctr("containers", "delete", *containers)
 
     # --- talking to it
 
