@@ -258,7 +258,7 @@ def the_cluster():
 
 
 def kubernetes(place):
-    return Prepared({"python": "python3", "destination": cluster.NAMESPACE}, the_cluster().environment())
+    return Prepared({"python": "python3", "destination": cluster.NAMESPACES[0]}, the_cluster().environment())
 
 
 MAKERS = {"kubernetes": kubernetes, "srt": srt, "slurm": slurm, "docker": docker, "podman": podman, "ssh": ssh}

@@ -25,7 +25,8 @@ ADDRESS = "10.0.0.1"  # in the network namespace, on its lo: a node's may not be
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PAUSE = "docker.io/library/pause:latest"
 IMAGE = "docker.io/library/cellblock:latest"
-NAMESPACE = "lab"
+NAMESPACES = ("lab", "elsewhere")
+USERS = ("admin", "node", "scheduler", "manager", "student", "nobody")
 
 
 class NoCluster(Exception):
@@ -63,8 +64,9 @@ class Cluster:
                               "node-token,system:node:node,node,system:nodes\n"
                               "scheduler-token,system:kube-scheduler,scheduler\n"
                               "manager-token,system:kube-controller-manager,manager\n"
-                              "student-token,student,student\n")
-        for user in ("admin", "node", "scheduler", "manager", "student"):
+                              "student-token,student,student\n"
+                              "nobody-token,nobody,nobody\n")
+        for user in USERS:
             self._write("kubeconfig-" + user, self._kubeconfig(user))
         self._write("kubelet.json", self._kubelet(certificate))
         self._write("scheduler.json", {"apiVersion": "kubescheduler.config.k8s.io/v1", "kind": "KubeSchedulerConfiguration",
@@ -164,7 +166,7 @@ class Cluster:
             self._import_images()
         self._wait("kubelet", lambda: "True" in self.try_kubectl(
             "get", "nodes", "--output=jsonpath={.items[*].status.conditions[?(@.type==\"Ready\")].status}").stdout)
-        for name in (NAMESPACE, "elsewhere"):
+        for name in NAMESPACES:
             self.add_namespace(name)
         # The template asks for gVisor. Its class is runc's here.
         self.create({"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": "gvisor"}, "handler": "runc"})
