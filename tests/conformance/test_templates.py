@@ -128,12 +128,31 @@ def test_owner_and_relay_killed_at_one_blow_leave_nothing_for_long(place):
     call(place, "run", "--policy", policy, "-", code="1")  # a start sweeps the control groups
 
 
+def test_clean_looks_where_the_template_says_and_removes_what_is_nobodys(place):
+    """Orphans of this machine, and what has ended of itself, by place and name."""
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        boot = file.read()[:8]
+    names = {word: "cellblock-%s-%d-1-7-%s" % (which, os.stat("/proc/self/ns/pid").st_ino, word)
+             for word, which in (("orphan", boot), ("foreign", "00000000"), ("ended", "00000000"))}
+    listed = "a/%(orphan)s\nb/%(foreign)s\nb/%(ended)s ended\nc/cellblock-x ended\n" % names
+    template(place, list=["sh", "-c", "printf %%s \"$1\"; echo \"$2\" >>%s/asked" % place.root, "x", listed, "{destination}"],
+             kill=["sh", "-c", "echo \"$1\" >>%s/removed" % place.root, "x", "{destination}/{name}"])
+    assert call(place, "clean", "mine").stdout == "mine: removed 2\n"
+    assert (place.root / "removed").read_text().split() == ["a/" + names["orphan"], "b/" + names["ended"]]
+    call(place, "clean", "--destination", "there", "mine")
+    assert (place.root / "asked").read_text() == "\nthere\n"
+    template(place, list=["sh", "-c", "echo nobody may look >&2; exit 1"], kill=["true"])
+    refused = call(place, "clean", "mine")
+    assert refused.returncode == 1 and "nobody may look" in refused.stderr, refused.stderr
+
+
 RECORDER = """#!/usr/bin/python3
 import os, sys
 with open(os.path.dirname(__file__) + "/calls", "a") as file:
     file.write(" ".join(sys.argv[1:]).split("\\n")[0] + "\\n")
 if "create" in sys.argv:
-    open(os.path.dirname(__file__) + "/manifest", "w").write(sys.stdin.read())
+    open(os.path.dirname(__file__) + "/manifests", "a").write(sys.stdin.read() + "\\n")
+    print("uid-of-the-pod", end="")
 if "exec" in sys.argv:
     at = sys.argv.index("--") + 1
     os.environ["TMPDIR"] = os.path.dirname(__file__)
@@ -142,7 +161,7 @@ if "exec" in sys.argv:
 
 
 def test_kubernetes_gets_a_restricted_pod_and_a_network_policy(place):
-    """Against a recorder: what kubectl is told, not what a cluster does."""
+    """Against a recorder: what kubectl is told. What a cluster does with it, test_kubernetes tries (--long)."""
     folder = place.root / "bin"
     folder.mkdir()
     (folder / "kubectl").write_text(RECORDER)
@@ -150,7 +169,9 @@ def test_kubernetes_gets_a_restricted_pod_and_a_network_policy(place):
     policy = place.policy(engine="kubernetes", destination="lab", image="team/data", limits={"memory": "512MiB", "processes": 500})
     run = call(place, "run", "--policy", policy, "-", code="6 * 7", environment={"PATH": "%s:/usr/bin:/bin" % folder})
     assert run.stdout.strip() == "42", run.stderr
-    rules, pod = json.loads((folder / "manifest").read_text())["items"]
+    pod, rules = map(json.loads, (folder / "manifests").read_text().splitlines())
+    assert rules["metadata"]["ownerReferences"] == [{"apiVersion": "v1", "kind": "Pod", "name": pod["metadata"]["name"],
+                                                     "uid": "uid-of-the-pod"}]
     assert rules["spec"] == {"podSelector": {"matchLabels": {"cellblock": pod["metadata"]["name"]}},
                              "policyTypes": ["Ingress", "Egress"], "ingress": [], "egress": []}
     assert pod["metadata"]["labels"]["cellblock"] == pod["metadata"]["name"] and len(pod["metadata"]["name"]) <= 63
@@ -163,7 +184,7 @@ def test_kubernetes_gets_a_restricted_pod_and_a_network_policy(place):
     assert all(set(volume) == {"name", "emptyDir"} for volume in spec["volumes"])
     assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
                                             "capabilities": {"drop": ["ALL"]}}
-    assert container["resources"]["limits"]["memory"] == str(512 << 20) and container["image"] == "team/data"
-    calls = [line for line in (folder / "calls").read_text().splitlines() if " get " not in line]  # a sweep
+    assert container["resources"]["limits"]["memory"] == 512 << 20 and container["image"] == "team/data"
+    calls = [line for line in (folder / "calls").read_text().splitlines() if "get" not in line.split()]  # a sweep
     kinds = [next(word for word in line.split() if word in ("create", "wait", "exec", "delete")) for line in calls]
-    assert kinds == ["create", "wait", "exec", "delete"] and all("--namespace=lab" in line for line in calls)
+    assert kinds == ["create", "create", "wait", "exec", "delete"] and all("--namespace=lab" in line for line in calls)

@@ -9,6 +9,7 @@
 #include "sandbox/engine.h"
 #include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill.h"
+#include "sandbox/engines/fill_document.h"
 #include "sandbox/engines/owner.h"
 #include "sandbox/engines/promises.h"
 #include "sandbox/engines/template.h"
@@ -87,6 +88,40 @@ TEST_CASE("engines: words are filled, groups repeated or left out") {
     CHECK(shell_word("it's") == "'it'\\''s'");
 }
 
+TEST_CASE("engines: a template's files are filled: texts, and numbers where one stands alone") {
+    auto document = good();
+    document["files"] = {
+        {"pod.json", {{"user", "{uid}"}, {"image", "{image}"}, {"deep", {{{"memory", "{memory}Mi"}}}}}},
+        {"start", {"echo {name}", "", "exit {{ 1"}}};
+    const auto read = parse_template(document.dump(), "mine", "f").value();
+    REQUIRE(read.files.size() == 2);
+    Values values;
+    values.texts = {
+        {"uid", "20001"}, {"image", "a\", \"privileged\": \"{uid}"}, {"memory", "5"}, {"name", "n"}};
+    const auto pod = nlohmann::json::parse(fill_document(read.files[0].text, values));
+    CHECK(pod["user"] == 20001);
+    CHECK(pod["image"] == "a\", \"privileged\": \"{uid}");
+    CHECK(pod["deep"][0]["memory"] == "5Mi");
+    CHECK(pod.size() == 3);
+    CHECK_FALSE(read.files[1].is_document);
+    CHECK(fill_word(read.files[1].text, values) == "echo n\n\nexit { 1\n");
+}
+
+TEST_CASE("engines: a mistake in a template's files is told with the file's name") {
+    const auto with = [](const nlohmann::json& files) {
+        auto document = good();
+        document["files"] = files;
+        return refusal(document);
+    };
+    CHECK_THAT(with({{"pod.json", {{"deep", {{"user", "{udi}"}}}}}}),
+               Contains("files.pod.json") && Contains("did you mean {uid}"));
+    CHECK_THAT(with({{"start", {"exit {"}}}), Contains("files.start") && Contains("{{"));
+    CHECK_THAT(with({{"start", 1}}), Contains("files.start"));
+    CHECK_THAT(with({{"../start", {"exit"}}}), Contains("../start"));
+    CHECK_THAT(with({{"scratch", {"exit"}}}), Contains("scratch"));
+    CHECK_THAT(with("exit"), Contains("files"));
+}
+
 TEST_CASE("engines: a name tells whether its owner lives") {
     const std::string mine = new_sandbox_name();
     CHECK(mine.size() <= 63);
@@ -99,6 +134,9 @@ TEST_CASE("engines: a name tells whether its owner lives") {
     CHECK_FALSE(is_orphan("cellblock"));
     CHECK_FALSE(is_orphan("cellblock-00000000-1-2-3-abcdef"));
     CHECK_FALSE(is_orphan("another-container"));
+    CHECK(is_sandbox_name("cellblock-00000000-1-2-3-abcdef"));
+    CHECK_FALSE(is_sandbox_name("cellblock-00000000-1-x-3-abcdef"));
+    CHECK_FALSE(is_sandbox_name("another-container"));
 }
 
 TEST_CASE("engines: what can't be kept is refused by name, unless the policy does without") {
