@@ -1,5 +1,6 @@
 """The engines under test: what each needs to run here, made ready once and taken away at the end."""
 
+import fcntl
 import getpass
 import os
 import shutil
@@ -7,9 +8,11 @@ import socket
 import subprocess
 import time
 
+import pytest
+
 from support import beside, kernels, leftovers
 
-from .kubernetes import cluster
+from .kubernetes import build, cluster
 
 QUICK = ("native", "bubblewrap", "runc")
 LONG = ("crun", "runsc", "podman", "docker", "srt", "ssh", "slurm", "kubernetes")
@@ -36,6 +39,11 @@ def chosen():
     if os.environ.get("CELLBLOCK_ENGINES"):
         return tuple(os.environ["CELLBLOCK_ENGINES"].split(","))
     return QUICK + (LONG if os.environ.get("CELLBLOCK_LONG_TESTS") else ())
+
+
+def parameter(name):
+    """Of Kubernetes the first check may wait for the build."""
+    return pytest.param(name, marks=[pytest.mark.seconds(1500)] if name == "kubernetes" else [])
 
 
 def prepare(name, place):
@@ -70,13 +78,15 @@ IMAGE = CACHE / "image.tar"
 
 
 def image():
-    """Made once, in a minute or two."""
+    """Made once, in a minute or two, by the first that asks."""
     need("mmdebstrap")
-    if not IMAGE.exists():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        made = IMAGE.with_suffix(".new.tar")
-        run([str(kernels.REPO / "share/cellblock/images/make-image"), str(made)], seconds=900)
-        made.rename(IMAGE)
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not IMAGE.exists():
+            made = IMAGE.with_suffix(".new.tar")
+            run([str(kernels.REPO / "share/cellblock/images/make-image"), str(made)], seconds=900)
+            made.rename(IMAGE)
     return str(IMAGE)
 
 
@@ -244,9 +254,9 @@ def the_cluster():
     ended = beside.outcome("kubernetes")
     if ended and not ended[0]:
         raise NotHere(ended[1].strip().splitlines()[-1])
-    if not (cluster.MADE / "stamp").exists():
-        raise NotHere("build/kubernetes isn't made: tests/conformance/kubernetes/build does it, in some ten minutes")
-    need("containerd", "ctr", "runc", "nsenter", "unshare", "ip", "openssl")
+    if not build.is_made():
+        raise NotHere("build/kubernetes isn't made: tests/conformance/kubernetes/build.py does it, in some ten minutes")
+    need("containerd", "ctr", "runc", "nsenter", "setpriv", "unshare", "ip", "openssl")
     if os.getuid() != 0:
         raise NotHere("its node needs root")
     if not clusters:

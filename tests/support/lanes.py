@@ -22,9 +22,10 @@ ALONE = ("limits/test_deadlines.py::test_a_cell_that_heeds_sigint", "limits/test
          "hostile/test_exhaustion.py::test_a_fork_bomb_that_never_stops", "hour/test_hour")
 
 # What tests/run makes beside the tests, and who needs it: not before the rest, unless it is there.
-BESIDE = (("pypi", "browser/|newest/|hour/"), ("sanitize", r"unit/.*\[sanitize|fuzz/.*-sanitize\]"), ("tidy", "clang_tidy"))
+BESIDE = (("pypi", "browser/|newest/|hour/"), ("sanitize", r"unit/.*\[sanitize|fuzz/.*-sanitize\]"), ("tidy", "clang_tidy"),
+          ("kubernetes", r"test_engine\[kubernetes|test_kubernetes\.py"))
 
-TOGETHER = ("browser/",)  # one browser and one JupyterLab at a time
+TOGETHER = ("browser/", "kubernetes")  # one browser and one JupyterLab at a time, one cluster
 
 
 def _needs(nodeid):

@@ -118,7 +118,8 @@ def cgroups():
     found = set()
     for folder, names, _ in os.walk("/sys/fs/cgroup"):
         for name in names:
-            maker = name.split("-")[1] if name.startswith("cellblock-") else ""
+            parts = name.split("-")
+            maker = parts[3] if len(parts) == 6 else (parts + [""])[1]  # a sandbox's own name, or that of a group for one
             if name.startswith("cellblock") and not (maker.isdigit() and stat_of(int(maker))):
                 found.add(os.path.join(folder, name))
     return found

@@ -19,8 +19,8 @@ import time
 
 from support import leftovers
 
-HERE = pathlib.Path(__file__).resolve().parent
-MADE = HERE.parents[2] / "build" / "kubernetes"
+from .build import HERE, MADE
+
 ADDRESS = "10.0.0.1"  # in the network namespace, on its lo: a node's may not be a loopback's
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PAUSE = "docker.io/library/pause:latest"
@@ -129,18 +129,16 @@ class Cluster:
     # --- start and end
 
     def _cgroup_folders(self):
-        roots = [pathlib.Path("/sys/fs/cgroup")]
-        if not (roots[0] / "cgroup.controllers").exists():
-            roots = [one for one in roots[0].iterdir() if one.is_dir() and not one.is_symlink()]
-        return [root / self.cgroup for root in roots]
+        return [root / self.cgroup for root in cgroup_roots()]
 
     def _start(self):
+        remove_orphaned_cgroups()
         for folder in self._cgroup_folders():
             folder.mkdir()
         with open(self.folder / "machine.log", "wb") as log:
             self.machine = subprocess.Popen(
-                ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "private",
-                 sys.executable, str(HERE / "node.py"), str(self.folder)],
+                ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
+                 "--propagation", "private", sys.executable, str(HERE / "node.py"), str(self.folder)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env={"PATH": "%s:%s" % (MADE, SYSTEM_PATH), "HOME": str(self.folder)})
         self._write("netns", "/proc/%d/ns/net" % self.machine.pid)
@@ -183,7 +181,7 @@ class Cluster:
             self.machine.wait()
         for folder in self._cgroup_folders():
             leftovers.wait_until(lambda: remove_cgroup(folder), 10)
-        os.environ.get("KEEP") or shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _forget_pods(self):
         """So that containerd, whose folder stays, keeps none of them in mind."""
@@ -278,6 +276,21 @@ def pack_images(layer, archive, commands):
             manifest.append({"Config": "%d.json" % number, "RepoTags": [name], "Layers": ["layer.tar"]})
         whole.add(layer, "layer.tar")
         add("manifest.json", manifest)
+
+
+def cgroup_roots():
+    """Of version 2 there is one, of version 1 one for each controller."""
+    root = pathlib.Path("/sys/fs/cgroup")
+    if (root / "cgroup.controllers").exists():
+        return [root]
+    return [one for one in root.iterdir() if one.is_dir() and not one.is_symlink()]
+
+
+def remove_orphaned_cgroups():
+    for root in cgroup_roots():
+        for folder in root.glob("cellblock-*-kubernetes"):
+            if not leftovers.stat_of(int(folder.name.split("-")[1])):
+                remove_cgroup(folder)
 
 
 def remove_cgroup(folder):
