@@ -109,10 +109,9 @@ void add_clean(CLI::App& app, CleanOptions& options, Action& action) {
     auto* command = app.add_subcommand("clean", "Remove what crashed programs left behind on engines");
     command->add_option("engine", options.engines, "These alone (default: all)")->type_name("ENGINE");
     command
-        ->add_option(
-            "--destination", options.destination,
-            "Look only there, as the policy's key `destination` names it: a namespace of Kubernetes. "
-            "(default: in all that you may list, or else in kubectl's own)")
+        ->add_option("--destination", options.destination,
+                     "Look only there, as the policy's key `destination` names it, a namespace of Kubernetes "
+                     "(default: in all that you may list, or else in kubectl's own)")
         ->type_name("PLACE");
     command->add_flag("--quiet", options.quiet, "Print nothing");
     command->callback([&] { action = [&] { return clean_command(options); }; });

@@ -117,7 +117,10 @@ void TemplateStart::fill_spec() {
     spec_.command = fill(template_.argv, values_);
     spec_.kill = fill(template_.kill, values_);
     if (const auto program = cellblock_program(); program && !template_.list.empty()) {
-        spec_.sweep = {*program, "clean", "--quiet", "--destination=" + policy_.destination, template_.name};
+        spec_.sweep = {*program, "clean", "--quiet", template_.name};
+        if (!policy_.destination.empty()) {
+            spec_.sweep.push_back("--destination=" + policy_.destination);
+        }
     }
     spec_.cgroup_procs = cgroup_.procs_files();
     spec_.cgroup_folders = cgroup_.folders();

@@ -111,6 +111,14 @@ def test_cells_cannot_reach_the_pods_first_process_and_leave_it_no_zombies(kerne
     assert kernel.client.run("1").result == "1"
 
 
+def test_what_the_doctor_finds_is_what_is_documented(call, policy):
+    """SECURITY.md: with runc, a pod's /sys is the machine's. The image has setuid programs, which give nobody a right."""
+    done = call("doctor", "--policy", policy(), "--json")
+    endings = {one["id"]: one["ending"] for one in json.loads(done.stdout)["attempts"]}
+    assert {one for one in endings if endings[one] == "reached"} <= {"hardware", "setuid_program", "many_files"}, endings
+    assert list(endings.values()).count("stopped") > 55, endings
+
+
 def test_the_network_policy_outlives_the_pod(cluster, place, policy):
     kernel = kernels.Kernel(place, policy=policy(), environment=cluster.environment())
     kernel.client.run("1").ok()
