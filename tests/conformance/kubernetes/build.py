@@ -34,7 +34,7 @@ def is_made():
 
 def why_go_cannot():
     if not shutil.which("go"):
-        return "there is no program go (Debian: apt-get install golang; 1.24 or later)"
+        return "there is no program go; Kubernetes needs 1.24 or later, and Debian 12's is older"
     said = subprocess.run(["go", "version"], capture_output=True, text=True).stdout
     version = re.search(r"go(\d+)\.(\d+)", said)
     if not version or tuple(map(int, version.groups())) < NEW_ENOUGH:
