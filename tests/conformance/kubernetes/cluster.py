@@ -5,24 +5,21 @@ All real but for the network: a pod has a loopback of its own and nothing else, 
 daemon runs in namespaces of the cluster's own, which end with it. The images stay in build/engines/containerd.
 """
 
-import hashlib
-import io
 import json
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 
 from support import leftovers
 
 from .build import HERE, MADE
+from .images import SYSTEM_PATH, pack_images
 
 ADDRESS = "10.0.0.1"  # in the network namespace, on its lo: a node's may not be a loopback's
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PAUSE = "docker.io/library/pause:latest"
 IMAGE = "docker.io/library/cellblock:latest"
 NAMESPACES = ("lab", "elsewhere")
@@ -256,26 +253,6 @@ ADD)
            "ips": [{"version": "4", "interface": 0, "address": "10.0.2.2/32"}]}' ;;
 esac
 """
-
-
-def pack_images(layer, archive, commands):
-    """A Docker archive with an image for each of {name: command}, all of the one layer."""
-    with open(layer, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    manifest = []
-    with tarfile.open(archive, "w") as whole:
-        def add(name, content):
-            data = json.dumps(content).encode()
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            whole.addfile(info, io.BytesIO(data))
-        for number, (name, command) in enumerate(commands.items()):
-            add("%d.json" % number, {"architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine),
-                                     "os": "linux", "config": {"Cmd": command, "Env": ["PATH=" + SYSTEM_PATH]},
-                                     "rootfs": {"type": "layers", "diff_ids": ["sha256:" + digest]}})
-            manifest.append({"Config": "%d.json" % number, "RepoTags": [name], "Layers": ["layer.tar"]})
-        whole.add(layer, "layer.tar")
-        add("manifest.json", manifest)
 
 
 def cgroup_roots():
