@@ -19,7 +19,8 @@ inline constexpr int kWardenFd = 4;
 inline constexpr int kControlFd = 5;
 
 // On the control socket, which keeps messages apart: a byte asks to kill. What comes back are
-// words: why it ended; at most this long.
+// words: why it ended, or, of one that was killed before its far end spoke, what the command wrote;
+// at most this long.
 inline constexpr char kKillRequest = 'k';
 inline constexpr std::size_t kMostReason = 4096;
 

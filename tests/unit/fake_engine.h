@@ -32,6 +32,8 @@ struct Stage {
     int kills = 0;
     std::optional<Error> refuse;  // start() fails with this
     std::string death_reason;
+    std::string remedy;
+    std::string last_words;
     SandboxUsage usage;
     UniqueFd warden;  // the warden's end
     UniqueFd worker;  // the worker's end, once handed over
@@ -114,6 +116,11 @@ public:
     SandboxUsage usage() const override { return stage_->usage; }
     std::vector<LayerState> layers() const override { return {}; }
     std::string death_reason() const override { return stage_->death_reason; }
+    std::string remedy() const override { return stage_->remedy; }
+    std::string last_words() override {
+        kill();
+        return stage_->last_words;
+    }
 
 private:
     std::shared_ptr<Stage> stage_;

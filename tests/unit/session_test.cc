@@ -298,6 +298,36 @@ TEST_CASE("a sandbox that is not ready in time is given up") {
     REQUIRE(play.outcome().error->evalue.find("limits.start_time") != std::string::npos);
 }
 
+TEST_CASE("what its program wrote tells why it was not ready in time") {
+    Play play;
+    play.stage->last_words = "no such image";
+    play.run("1");
+    play.pass(61s);
+    const std::string told = play.outcome().error->evalue;
+    REQUIRE(told.find("limits.start_time") != std::string::npos);
+    REQUIRE(told.find("it wrote: no such image") != std::string::npos);
+}
+
+TEST_CASE("advice for a start is given where it failed, not when a sandbox that worked ends") {
+    Play play;
+    play.stage->death_reason = "the connection was lost";
+    play.stage->remedy = "Start the daemon";
+    SECTION("a start") {
+        play.run("1");
+        play.stage->sandbox_dies();
+        play.advance();
+        REQUIRE(play.outcome().error->evalue.find("Start the daemon") != std::string::npos);
+    }
+    SECTION("later") {
+        play.open();
+        play.run("1");
+        play.stage->sandbox_dies();
+        play.advance();
+        REQUIRE(play.outcome().error->evalue.find("connection was lost") != std::string::npos);
+        REQUIRE(play.outcome().error->evalue.find("Start the daemon") == std::string::npos);
+    }
+}
+
 TEST_CASE("what breaks the channel's rules ends the sandbox, not the session") {
     Play play;
     play.open();
