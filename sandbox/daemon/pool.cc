@@ -1,12 +1,18 @@
 // The pool's rules.
 #include "sandbox/daemon/pool.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <numeric>
 #include <thread>
+#include <utility>
 
+#include "sandbox/daemon/host_memory.h"
 #include "sandbox/daemon/message.h"
 #include "sandbox/jail/plan_bytes.h"
+#include "sandbox/jail/words.h"
+#include "sandbox/relay/relay.h"
 
 namespace cellblock::sandbox::daemon {
 
@@ -34,8 +40,11 @@ auto with_number(Items& items, std::uint64_t number) {
 
 }  // namespace
 
-Pool::Pool(Loop& loop, Ledger& ledger)
-    : loop_(loop), ledger_(ledger), at_once_(std::max(2U, std::thread::hardware_concurrency())) {}
+Pool::Pool(Loop& loop, Ledger& ledger, Makers& makers)
+    : loop_(loop),
+      ledger_(ledger),
+      makers_(makers),
+      at_once_(std::max(2U, std::thread::hardware_concurrency())) {}
 
 Pool::~Pool() {
     for (auto& shelf : shelves_) {
@@ -46,8 +55,9 @@ Pool::~Pool() {
 
 // --- claims
 
-void Pool::claim(UniqueFd client, const Request& request, const std::string& plan, Zygote& zygote) {
-    Shelf* shelf = shelf_for(request, plan, zygote);
+void Pool::claim(UniqueFd client, const Request& request, const std::string& plan, UniqueFd file,
+                 Zygote* zygote) {
+    Shelf* shelf = shelf_for(request, plan, std::move(file), zygote);
     if (shelf == nullptr || shelf->waiting.size() >= kMaxWaiting) {
         return refuse(client.get(), kRefused,
                       shelf == nullptr ? "the request can't be read" : "too many wait already");
@@ -65,47 +75,82 @@ void Pool::claim(UniqueFd client, const Request& request, const std::string& pla
     tend();
 }
 
-Shelf* Pool::shelf_for(const Request& request, const std::string& plan, Zygote& zygote) {
+void Pool::prepare(const Request& request, const std::string& order, UniqueFd file) {
+    if (Shelf* shelf = shelf_for(request, order, std::move(file), nullptr); shelf != nullptr) {
+        shelf->used = last_claim_ = Clock::now();  // whoever asks starts one of its own now
+    }
+}
+
+Shelf* Pool::shelf_for(const Request& request, const std::string& plan, UniqueFd file, Zygote* zygote) {
     const std::string key = key_of(request, plan);
     for (auto& shelf : shelves_) {
         if (shelf.key == key) {
             return &shelf;
         }
     }
-    auto parsed = jail::plan_from_bytes(plan);
-    if (!parsed) {
-        return nullptr;
-    }
-    if (shelves_.size() >= kMaxShelves) {
-        const auto oldest =
-            std::min_element(shelves_.begin(), shelves_.end(), [](const auto& a, const auto& b) {
-                return std::pair(a.waiting.empty() ? 0 : 1, a.used) <
-                       std::pair(b.waiting.empty() ? 0 : 1, b.used);
-            });
-        oldest->refuse_all("too many kinds of sandboxes are asked for");
-        forget_all(*oldest);
-        shelves_.erase(oldest);
-    }
     Shelf shelf;
+    if (zygote == nullptr) {
+        auto order = order_from(plan);
+        if (!order) {
+            return nullptr;
+        }
+        shelf.order = OrderFile{std::move(*order), std::move(file)};
+    } else {
+        shelf.plan = jail::plan_from_bytes(plan);
+        if (!shelf.plan) {
+            return nullptr;
+        }
+    }
     shelf.key = key;
-    shelf.zygote = &zygote;
-    shelf.plan = std::move(parsed);
+    shelf.family = family_of(request, plan);
+    shelf.zygote = zygote;
     shelf.recipe = request.recipe;
+    if (shelves_.size() >= kMaxShelves) {
+        remove_oldest_shelf();
+    }
+    drop_outdated(shelf);
     return &shelves_.emplace_back(std::move(shelf));
 }
 
+void Pool::remove_oldest_shelf() {
+    const auto oldest = std::min_element(shelves_.begin(), shelves_.end(), [](const auto& a, const auto& b) {
+        return std::pair(a.waiting.empty() ? 0 : 1, a.used) < std::pair(b.waiting.empty() ? 0 : 1, b.used);
+    });
+    oldest->refuse_all("too many kinds of sandboxes are asked for");
+    forget_all(*oldest);
+    shelves_.erase(oldest);
+}
+
+void Pool::drop_outdated(const Shelf& newest) {
+    for (auto shelf = shelves_.begin(); shelf != shelves_.end();) {
+        const auto next = std::next(shelf);
+        if (shelf->family == newest.family && shelf->waiting.empty()) {
+            forget_all(*shelf);
+            shelves_.erase(shelf);
+        }
+        shelf = next;
+    }
+}
+
 void Pool::hand_over(Shelf& shelf) {
-    while (!shelf.waiting.empty() && !shelf.ready.empty()) {
+    while (!shelf.waiting.empty()) {
+        auto& list = shelf.ready.empty() ? shelf.under_way : shelf.ready;
+        const auto spare = std::find_if(list.begin(), list.end(), [](const Spare& one) {
+            return one.can_be_given() || one.can_be_given_early();
+        });
+        if (spare == list.end()) {
+            return;
+        }
         const Shelf::Waiting waiting = std::move(shelf.waiting.front());
         shelf.waiting.pop_front();
-        Spare& spare = shelf.ready.front();
-        if (!spare.give_to(waiting.client.get())) {
+        if (!spare->give_to(waiting.client.get())) {
             continue;  // the client is gone
         }
-        forget(spare);
-        ledger_.given(spare.supervisor(), spare.process(), spare.up() < waiting.since,
-                      Clock::now() - waiting.since);
-        shelf.ready.pop_front();
+        forget(*spare);
+        makers_.was_given(spare->supervisor());
+        ledger_.given(spare->supervisor(), spare->process(), shelf.engine(),
+                      spare->can_be_given() && spare->up() < waiting.since, Clock::now() - waiting.since);
+        list.erase(spare);
     }
 }
 
@@ -113,19 +158,43 @@ void Pool::hand_over(Shelf& shelf) {
 
 void Pool::order(Shelf& shelf) {
     make_room();
-    std::vector<UniqueFd> theirs;
-    auto spare = Spare::make(++last_number_, *shelf.plan, shelf.recipe, theirs);
-    if (!spare || !shelf.zygote->fork(last_number_, theirs)) {
+    const std::uint64_t number = ++last_number_;
+    auto spare = shelf.order ? order_made(shelf, number) : order_fork(shelf, number);
+    if (!spare) {
         ++shelf.failures;
-        return shelf.refuse_all(spare ? "the warm Python has too much to do" : spare.error().text());
+        return shelf.refuse_all(spare.error().text());
     }
-    const std::uint64_t number = last_number_;
     loop_.watch(spare->worker(), [this, number] { is_up(number); });
     shelf.under_way.push_back(std::move(*spare));
 }
 
+Result<Spare> Pool::order_fork(Shelf& shelf, std::uint64_t number) {
+    std::vector<UniqueFd> theirs;
+    auto spare = Spare::make(number, *shelf.plan, shelf.recipe, theirs);
+    if (spare && !shelf.zygote->fork(number, theirs)) {
+        return Error{"fork", 0, "the warm Python has too much to do", {}};
+    }
+    return spare;
+}
+
+Result<Spare> Pool::order_made(Shelf& shelf, std::uint64_t number) {
+    std::vector<UniqueFd> theirs;
+    auto spare = Spare::make_sockets(number, shelf.recipe, theirs);
+    if (!spare) {
+        return spare;
+    }
+    auto maker = makers_.start(number, *shelf.order, theirs.front().get(), theirs.back().get());
+    if (!maker) {
+        return maker.error();
+    }
+    spare->was_forked(maker->process, std::move(maker->handle));
+    loop_.watch(spare->control(), [this, number] { ended(number); });
+    return spare;
+}
+
 void Pool::forget(const Spare& spare) {
     loop_.forget(spare.worker());
+    loop_.forget(spare.control());
     if (spare.process() >= 0) {
         loop_.forget(spare.process());
     }
@@ -154,15 +223,38 @@ void Pool::was_forked(std::uint64_t number, pid_t supervisor, UniqueFd process) 
 }
 
 void Pool::was_not_forked(std::uint64_t number, const std::string& reason) {
+    lose(number, "no fork: " + reason);
+}
+
+void Pool::was_made(std::uint64_t number, const MadeParts& parts) {
     for (auto& shelf : shelves_) {
         const auto one = with_number(shelf.under_way, number);
         if (one == shelf.under_way.end()) {
             continue;
         }
-        forget(*one);
-        shelf.under_way.erase(one);
-        shelf.failed("no fork: " + reason);
+        if (const auto read = one->was_made(parts); !read) {
+            return lose(number, read.error().text());
+        }
+        hand_over(shelf);
         return tend();
+    }
+}
+
+void Pool::was_not_made(std::uint64_t number, const std::string& reason) {
+    lose(number, reason);
+}
+
+// A relay tells why, and then waits for us to let go.
+void Pool::ended(std::uint64_t number) {
+    for (const auto& shelf : shelves_) {
+        for (const auto* list : {&shelf.under_way, &shelf.ready}) {
+            if (const auto one = with_number(*list, number); one != list->end()) {
+                std::string reason(relay::kMostReason, '\0');
+                const ssize_t size = ::recv(one->control(), reason.data(), reason.size(), MSG_DONTWAIT);
+                reason.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+                return lose(number, "its sandboxes end as they start: " + jail::harmless(reason));
+            }
+        }
     }
 }
 
@@ -174,9 +266,12 @@ void Pool::is_up(std::uint64_t number) {
             continue;
         }
         loop_.forget(one->worker());
+        if (one->is_mute()) {
+            return;  // its supervisor's end follows, or its relay's word
+        }
         if (one->up() == Clock::time_point()) {
             one->was_seen_up();
-            ledger_.started(one->up() - one->since());
+            ledger_.started(shelf.engine(), one->up() - one->since());
         }
         if (one->can_be_given()) {
             shelf.failures = 0;
@@ -189,6 +284,10 @@ void Pool::is_up(std::uint64_t number) {
 }
 
 void Pool::died(std::uint64_t number) {
+    lose(number, "its sandboxes are killed as they start");
+}
+
+void Pool::lose(std::uint64_t number, const std::string& reason) {
     for (auto& shelf : shelves_) {
         for (auto* list : {&shelf.under_way, &shelf.ready}) {
             const auto one = with_number(*list, number);
@@ -198,7 +297,7 @@ void Pool::died(std::uint64_t number) {
             forget(*one);
             one->ended();
             list->erase(one);
-            shelf.failed("its sandboxes are killed as they start");
+            shelf.failed(reason);
             return tend();
         }
     }
@@ -236,9 +335,11 @@ std::size_t Pool::waiting() const {
                            [](std::size_t sum, const Shelf& shelf) { return sum + shelf.waiting.size(); });
 }
 
-std::size_t Pool::under_way() const {
-    return std::accumulate(shelves_.begin(), shelves_.end(), std::size_t{0},
-                           [](std::size_t sum, const Shelf& shelf) { return sum + shelf.under_way.size(); });
+std::size_t Pool::under_way_beside(const Shelf& shelf) const {
+    return std::accumulate(
+        shelves_.begin(), shelves_.end(), std::size_t{0}, [&](std::size_t sum, const Shelf& other) {
+            return sum + (other.order.has_value() == shelf.order.has_value() ? other.under_way.size() : 0);
+        });
 }
 
 std::size_t Pool::spares() const {
@@ -263,7 +364,7 @@ void Pool::tend() {
         pressure_ = ledger_.under_pressure();
     }
     for (auto& shelf : shelves_) {
-        while (under_way() < at_once_ && shelf.waiting.size() > shelf.under_way.size()) {
+        while (under_way_beside(shelf) < at_once_ && shelf.waiting.size() > shelf.under_way.size()) {
             order(shelf);
         }
         drop_surplus(shelf);
@@ -271,8 +372,10 @@ void Pool::tend() {
     if (!idle() || now - last_claim_ < kQuiet) {
         return;
     }
+    look_at_memory();
     for (auto& shelf : shelves_) {
-        while (now >= not_before_ && under_way() * 2 < at_once_ && shelf.spares() < target_of(shelf)) {
+        while (now >= not_before_ && under_way_beside(shelf) * 2 < at_once_ &&
+               shelf.spares() < target_of(shelf)) {
             if (ledger_.why_full(spares()).empty()) {
                 order(shelf);
             } else {
@@ -290,7 +393,7 @@ void Pool::drop_surplus(Shelf& shelf) {
     const auto now = Clock::now();
     for (auto one = shelf.under_way.begin(); one != shelf.under_way.end();) {
         const auto next = std::next(one);
-        if (now - one->since() > kTimeToStart) {
+        if (now - one->since() > std::max<Clock::duration>(kTimeToStart, shelf.patience())) {
             forget(*one);
             shelf.under_way.erase(one);
             shelf.failed("its sandboxes don't start");
@@ -321,13 +424,31 @@ Pool::Clock::time_point Pool::next() const {
     return next;
 }
 
+// A jail shares most of what it has; of others' spares each has a whole Python, which stays as it is.
+void Pool::look_at_memory() {
+    std::uint64_t sum = 0;
+    for (auto& shelf : shelves_) {
+        for (auto& spare : shelf.ready) {
+            if (shelf.order && spare.memory_bytes() == 0) {
+                spare.has_memory(own_memory(spare.supervisor()));
+            }
+            sum += spare.memory_bytes();
+        }
+    }
+    ledger_.spares_have(sum);
+}
+
 Pool::Figures Pool::figures() const {
     Figures figures;
+    const auto add = [&](Count& to, const Shelf& shelf) {
+        to.ready += shelf.ready.size();
+        to.under_way += shelf.under_way.size();
+        to.waiting += shelf.waiting.size();
+        to.target += target_of(shelf);
+    };
     for (const auto& shelf : shelves_) {
-        figures.ready += shelf.ready.size();
-        figures.under_way += shelf.under_way.size();
-        figures.waiting += shelf.waiting.size();
-        figures.target += target_of(shelf);
+        add(figures, shelf);
+        add(figures.engines[shelf.engine()], shelf);
     }
     return figures;
 }

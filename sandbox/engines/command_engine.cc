@@ -6,13 +6,15 @@
 
 #include <chrono>
 #include <filesystem>
+#include <iostream>
 #include <sstream>
+#include <variant>
 
 #include "sandbox/base/file_text.h"
+#include "sandbox/daemon/made_client.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/owner.h"
 #include "sandbox/engines/promises.h"
-#include "sandbox/engines/template_start.h"
 #include "sandbox/relay/command.h"
 #include "sandbox/relay/run_command.h"
 
@@ -70,7 +72,7 @@ Status CommandEngine::check(const Policy& policy) {
 Status CommandEngine::try_start(const Policy& policy) {
     std::error_code failed;
     const StartOptions options{std::filesystem::current_path(failed).string()};
-    auto started = start(policy, options);
+    auto started = start_cold(policy, options);
     if (!started) {
         return started.error();
     }
@@ -107,15 +109,50 @@ int CommandEngine::clean() {
     return count;
 }
 
-Result<std::unique_ptr<Sandbox>> CommandEngine::start(const Policy& policy, const StartOptions& options) {
-    if (!relay::is_program(template_.argv.front().words.front())) {
-        return Error{"engine \"" + template_.name + "\"", 0,
-                     "there is no program " + template_.argv.front().words.front() + " on PATH",
-                     template_.needs};
-    }
+void CommandEngine::sweep() const {
     sweep_folders();
     (void)(template_.bundle ? clean_bundles(template_) : 0);
+}
+
+Result<std::unique_ptr<Sandbox>> CommandEngine::start_cold(const Policy& policy,
+                                                           const StartOptions& options) {
+    sweep();
     return TemplateStart(template_, policy, options).run();
+}
+
+Result<TemplateStart::Made> CommandEngine::make(const Policy& policy, const StartOptions& options) {
+    sweep();
+    return TemplateStart(template_, policy, options).make();
+}
+
+Result<std::unique_ptr<Sandbox>> CommandEngine::start_warm(const Policy& policy,
+                                                           const StartOptions& options) {
+    auto claimed = daemon::claim_made(policy, options, template_);
+    if (const auto* none = std::get_if<daemon::NoneMore>(&claimed)) {
+        return none->error;
+    }
+    if (const auto* cold = std::get_if<daemon::ColdStart>(&claimed)) {
+        std::cerr << "cellblock: a cold start: " << cold->reason << "\n";
+        return std::unique_ptr<Sandbox>();
+    }
+    auto& warm = std::get<daemon::MadeSandbox>(claimed);
+    const auto kept = check_promises(policy, promises_of(template_), warm.cgroup);
+    auto facts = facts_of(template_, warm.cgroup);
+    std::unique_ptr<Sandbox> sandbox =
+        std::make_unique<RelayedSandbox>(std::move(warm.relay), std::move(warm.spec), std::move(warm.cgroup),
+                                         std::move(facts), std::move(warm.worker));
+    return kept ? Result<std::unique_ptr<Sandbox>>(std::move(sandbox))
+                : Result<std::unique_ptr<Sandbox>>(kept.error());
+}
+
+Result<std::unique_ptr<Sandbox>> CommandEngine::start(const Policy& policy, const StartOptions& options) {
+    if (daemon::is_wanted(policy)) {
+        auto sandbox = start_warm(policy, options);
+        if (!sandbox || *sandbox != nullptr) {
+            return sandbox;
+        }
+    }
+    return start_cold(policy, options);
 }
 
 }  // namespace cellblock::sandbox
