@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "sandbox/base/resources.h"
 #include "sandbox/engines/start_stamp.h"
 #include "sandbox/jail/python_home.h"
 
@@ -64,7 +65,8 @@ Result<Order> order_for(const Policy& policy, const StartOptions& options, const
         settled.python = python->program;
     }
     const StartOptions known{depends_on_directory(policy) ? options.directory : "/", options.packages};
-    auto stamp = stamp_of_start(from, settled, known);
+    const auto worker = worker_directory();
+    auto stamp = worker ? stamp_of_start(from, settled, known, *worker) : worker;
     if (!stamp) {
         return stamp.error();
     }

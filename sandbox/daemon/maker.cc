@@ -1,6 +1,7 @@
 // Making, telling, serving.
 #include "sandbox/daemon/maker.h"
 
+#include "sandbox/base/resources.h"
 #include "sandbox/daemon/message.h"
 #include "sandbox/daemon/order.h"
 #include "sandbox/daemon/request.h"
@@ -32,7 +33,8 @@ Result<TemplateStart::Made> make(const std::string& bytes) {
         return made.error();
     }
     // What it shows was looked for by name; it has to be what was ordered.
-    const auto stamp = stamp_of_start(*from, *policy, options);
+    const auto worker = worker_directory();
+    const auto stamp = worker ? stamp_of_start(*from, *policy, options, *worker) : worker;
     if (!stamp || *stamp != order->stamp) {
         relay::clear_away(made->spec);
         return stamp ? Error{"make a sandbox", 0, "what it is made of has changed meanwhile", {}}

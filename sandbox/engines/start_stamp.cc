@@ -5,7 +5,6 @@
 #include <filesystem>
 
 #include "sandbox/base/file_stamp.h"
-#include "sandbox/base/resources.h"
 #include "sandbox/base/sha256.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/host_root.h"
@@ -69,13 +68,12 @@ Result<std::string> stamps_of_files(const EngineTemplate& from, const std::strin
 }  // namespace
 
 Result<std::string> stamp_of_start(const EngineTemplate& from, const Policy& policy,
-                                   const StartOptions& options) {
+                                   const StartOptions& options, const std::string& worker_folder) {
     const Values values = values_of(policy, from);
     const std::string& image = values.texts.at("image");
     auto files = stamps_of_files(from, image, policy, options);
-    auto worker = worker_directory();
-    if (!files || !worker) {
-        return files ? worker.error() : files.error();
+    if (!files) {
+        return files;
     }
     std::string text = *files;
     text += file_stamp(relay::program_path(from.argv.front().words.front())) + "\n";
@@ -87,7 +85,7 @@ Result<std::string> stamp_of_start(const EngineTemplate& from, const Policy& pol
         }
         text += told.output;
     }
-    add_folder(*worker, kMostWorkerFiles, ".py", text);
+    add_folder(worker_folder, kMostWorkerFiles, ".py", text);
     return sha256(text);
 }
 

@@ -16,6 +16,6 @@
 namespace cellblock::sandbox {
 
 Result<std::string> stamp_of_start(const EngineTemplate& from, const Policy& policy,
-                                   const StartOptions& options);
+                                   const StartOptions& options, const std::string& worker_folder);
 
 }  // namespace cellblock::sandbox
