@@ -107,10 +107,14 @@ std::string Ledger::why_full(std::size_t others) const {
     return {};
 }
 
+bool Ledger::is_room_for_spares(std::uint64_t bytes) const {
+    return memory_bytes_ + bytes < settings_.memory_bytes - settings_.memory_bytes / kSpareShare;
+}
+
 bool Ledger::under_pressure() const {
     const HostMemory host = host_memory();
     return (host.total > 0 && host.available < host.total / kSpareShare) ||
-           memory_bytes_ + spare_bytes_ >= settings_.memory_bytes - settings_.memory_bytes / kSpareShare;
+           !is_room_for_spares(0);
 }
 
 void Ledger::given(pid_t supervisor, int process, std::string engine, bool from_pool,

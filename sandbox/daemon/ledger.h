@@ -46,8 +46,9 @@ public:
     void refused() { ++refused_; }
     // A spare's worker was up after as long.
     void started(const std::string& engine, Clock::duration time);
-    // What is known of the memory of those that nobody has yet.
+    // What is known of the memory of those that nobody has yet, and whether there may be as much of it.
     void spares_have(std::uint64_t bytes) { spare_bytes_ = bytes; }
+    [[nodiscard]] bool is_room_for_spares(std::uint64_t bytes) const;
     // What a zygote tells of a child of its own, or of ours is known.
     void ended(pid_t supervisor, int wait_status);
     // Looks at the memory of a few.

@@ -376,7 +376,7 @@ void Pool::tend() {
     for (auto& shelf : shelves_) {
         while (now >= not_before_ && under_way_beside(shelf) * 2 < at_once_ &&
                shelf.spares() < target_of(shelf)) {
-            if (ledger_.why_full(spares()).empty()) {
+            if (ledger_.why_full(spares()).empty() && is_room_for_one_more(shelf)) {
                 order(shelf);
             } else {
                 not_before_ = now + kPause;
@@ -428,14 +428,27 @@ Pool::Clock::time_point Pool::next() const {
 void Pool::look_at_memory() {
     std::uint64_t sum = 0;
     for (auto& shelf : shelves_) {
-        for (auto& spare : shelf.ready) {
-            if (shelf.order && spare.memory_bytes() == 0) {
-                spare.has_memory(own_memory(spare.supervisor()));
+        for (auto spare = shelf.ready.begin(); shelf.order && spare != shelf.ready.end();) {
+            const auto next = std::next(spare);
+            if (spare->memory_bytes() == 0) {
+                spare->has_memory(own_memory(spare->supervisor()));
+                shelf.each_has = spare->memory_bytes();
             }
-            sum += spare.memory_bytes();
+            if (ledger_.is_room_for_spares(sum + spare->memory_bytes())) {
+                sum += spare->memory_bytes();
+            } else {
+                forget(*spare);
+                shelf.ready.erase(spare);
+            }
+            spare = next;
         }
     }
     ledger_.spares_have(sum);
+    spare_bytes_ = sum;
+}
+
+bool Pool::is_room_for_one_more(const Shelf& shelf) const {
+    return ledger_.is_room_for_spares(spare_bytes_ + shelf.each_has * (shelf.under_way.size() + 1));
 }
 
 Pool::Figures Pool::figures() const {

@@ -74,7 +74,9 @@ private:
     Result<Spare> order_fork(Shelf& shelf, std::uint64_t number);
     Result<Spare> order_made(Shelf& shelf, std::uint64_t number);
     void ended(std::uint64_t number);
+    // Looks at those that are new; lets go of what is beyond the bound.
     void look_at_memory();
+    [[nodiscard]] bool is_room_for_one_more(const Shelf& shelf) const;
     void make_room();
     void is_up(std::uint64_t number);
     void hand_over(Shelf& shelf);
@@ -100,6 +102,7 @@ private:
     Clock::time_point not_before_;  // another spare
     Clock::time_point looked_at_memory_;
     bool pressure_ = false;
+    std::uint64_t spare_bytes_ = 0;
 };
 
 }  // namespace cellblock::sandbox::daemon

@@ -60,7 +60,7 @@ Result<pid_t> start_own(const OwnProgram& wanted) {
             return errno_error(kStep, "Too many files are open in this program");
         }
     }
-    const auto own = pointers(wanted.environment.value_or(std::vector<std::string>()));
+    const auto own = wanted.environment ? pointers(*wanted.environment) : std::vector<char*>();
     char* const* environment = wanted.environment ? own.data() : ::environ;
     const pid_t pid = ::_Fork();
     if (pid == 0) {

@@ -26,6 +26,19 @@ def wait_for(place, true, seconds=30):
     return status(place)
 
 
+def ready(place, count=1):
+    return wait_for(place, lambda told: told["pool"]["ready"] >= count and not told["pool"]["under_way"])
+
+
+def run(place, code, policy):
+    """`cellblock run` of one cell: (result, what it said on stderr)."""
+    done = subprocess.run(place.as_user([kernels.PROGRAM, "run", "--json", "--policy", policy, "-"]), input=code,
+                          env=place.environment(), cwd=place.root / "work", capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
 def sandboxes(place):
     """(all supervisors of warm sandboxes, how many of them are nobody's yet)."""
     told = status(place)
