@@ -49,18 +49,21 @@ def sandboxes(place):
     return found, told["pool"]["ready"] + told["pool"]["under_way"]
 
 
+def held_by(pid):
+    """Processes that this one has a pidfd of."""
+    found = []
+    for file in pathlib.Path("/proc/%d/fdinfo" % pid).iterdir():
+        try:
+            found += [int(line.split()[1]) for line in file.read_text().splitlines() if line.startswith("Pid:")]
+        except OSError:
+            continue
+    return [one for one in found if one > 0]
+
+
 def sandbox_of(pid, seconds=20):
     """The supervisor of that process's sandbox, once there is one: it holds a pidfd of it, as of its own parent."""
     def look():
-        for file in pathlib.Path("/proc/%d/fdinfo" % pid).iterdir():
-            try:
-                held = [int(line.split()[1]) for line in file.read_text().splitlines() if line.startswith("Pid:")]
-            except OSError:
-                continue
-            for one in held:
-                if one > 0 and (leftovers.stat_of(one) or "?")[0] == "cellblock-jail":
-                    return one
-        return None
+        return next((one for one in held_by(pid) if (leftovers.stat_of(one) or "?")[0] == "cellblock-jail"), None)
 
     found = leftovers.wait_until(look, seconds)
     assert found, "there is no sandbox"
