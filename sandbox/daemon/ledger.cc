@@ -113,8 +113,7 @@ bool Ledger::is_room_for_spares(std::uint64_t bytes) const {
 
 bool Ledger::under_pressure() const {
     const HostMemory host = host_memory();
-    return (host.total > 0 && host.available < host.total / kSpareShare) ||
-           !is_room_for_spares(0);
+    return (host.total > 0 && host.available < host.total / kSpareShare) || !is_room_for_spares(0);
 }
 
 void Ledger::given(pid_t supervisor, int process, std::string engine, bool from_pool,

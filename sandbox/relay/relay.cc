@@ -172,7 +172,7 @@ private:
         reason += '\n';  // an empty message would be taken for the end
         (void)::send(control_.get(), reason.data(), reason.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         host_.close();
-        end_command(command_, spec_, host_is_gone_);
+        end_command(command_, spec_, how_ == Left::with_its_host);
         while (!host_is_gone_) {
             char ignored = 0;
             const ssize_t got = ::recv(control_.get(), &ignored, 1, 0);

@@ -2,6 +2,7 @@
 
 import pytest
 
+from support import kernels
 from support.daemons import Daemon
 
 from . import engines
@@ -14,18 +15,23 @@ absent = {}   # {engine: why}
 @pytest.fixture(scope="module")
 def engine(request, module_place):
     name, _, warm = request.param.partition(" ")
+    place = kernels.Place(module_place.user) if warm else module_place  # the engine's own servers may run in both
     try:
-        prepared = engines.prepare(name, module_place)
+        prepared = engines.prepare(name, place)
     except engines.NotHere as why:
+        if warm:
+            place.remove()
         absent[request.param] = str(why)
         pytest.skip("%s: %s" % (name, why))
-    daemon = Daemon(module_place) if warm else None
-    bench = Bench(name, module_place, prepared, daemon)
+    daemon = Daemon(place) if warm else None
+    bench = Bench(name, place, prepared, daemon)
     yield bench
     left = bench.stop()
     if daemon:
         daemon.stop()
     prepared.close()
+    if warm:
+        place.remove()
     assert not left, "outlived the kernel: %s" % left
 
 
