@@ -157,22 +157,21 @@ private:
             log("a client sent no request");
             return;
         }
-        UniqueFd beside =
-            message->descriptors.size() == 1 ? std::move(message->descriptors.front()) : UniqueFd();
+        const std::string beside = message->descriptors.size() == 1
+                                       ? jail::plan_bytes_in(message->descriptors.front().get())
+                                       : std::string();
         switch (request->verb) {
             case Verb::claim:
             case Verb::claim_made:
                 last_request_ = Clock::now();
-                return claim(client, *request, std::move(beside));
+                return claim(client, *request, beside);
             case Verb::prepare:
                 last_request_ = Clock::now();
                 (void)zygotes_.find_or_start(request->spec);
                 return;
-            case Verb::prepare_made: {
+            case Verb::prepare_made:
                 last_request_ = Clock::now();
-                const std::string order = jail::plan_bytes_in(beside.get());
-                return pool_.prepare(*request, order, std::move(beside));
-            }
+                return pool_.prepare(*request, beside);
             case Verb::status:
                 (void)send_message(client.socket.get(), status_json(status()).dump());
                 return;
@@ -184,13 +183,12 @@ private:
         }
     }
 
-    void claim(Client& client, const Request& request, UniqueFd beside) {
-        const std::string plan = jail::plan_bytes_in(beside.get());
+    void claim(Client& client, const Request& request, const std::string& plan) {
         const bool forks = request.verb == Verb::claim;
         Zygote* zygote = forks && !plan.empty() ? zygotes_.find_or_start(request.spec) : nullptr;
         if (!plan.empty() && (!forks || (zygote != nullptr && zygote->state() == Zygote::State::ready))) {
             loop_.forget(client.socket.get());
-            return pool_.claim(std::move(client.socket), request, plan, std::move(beside), zygote);
+            return pool_.claim(std::move(client.socket), request, plan, zygote);
         }
         const std::string reason = plan.empty()        ? "the request can't be read"
                                    : zygote == nullptr ? zygotes_.failure()

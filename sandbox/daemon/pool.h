@@ -34,11 +34,10 @@ public:
     Pool& operator=(const Pool&) = delete;
 
     // The client is answered by kGiven, sooner or later, or refused. `zygote` is ready; null: `plan` is an
-    // order, which a descriptor stands for.
-    void claim(UniqueFd client, const Request& request, const std::string& plan, UniqueFd file,
-               Zygote* zygote);
+    // order.
+    void claim(UniqueFd client, const Request& request, const std::string& plan, Zygote* zygote);
     // For claims to come.
-    void prepare(const Request& request, const std::string& order, UniqueFd file);
+    void prepare(const Request& request, const std::string& order);
     // What zygotes tell.
     void was_forked(std::uint64_t number, pid_t supervisor, UniqueFd process);
     void was_not_forked(std::uint64_t number, const std::string& reason);
@@ -67,7 +66,7 @@ public:
     [[nodiscard]] Figures figures() const;
 
 private:
-    Shelf* shelf_for(const Request& request, const std::string& plan, UniqueFd file, Zygote* zygote);
+    Shelf* shelf_for(const Request& request, const std::string& plan, Zygote* zygote);
     void remove_oldest_shelf();
     void drop_outdated(const Shelf& newest);
     void order(Shelf& shelf);
