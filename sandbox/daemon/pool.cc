@@ -138,6 +138,7 @@ void Pool::hand_over(Shelf& shelf) {
             continue;  // the client is gone
         }
         forget(*spare);
+        shelf.failures = spare->can_be_given() ? 0 : shelf.failures;
         makers_.was_given(spare->supervisor());
         ledger_.given(spare->supervisor(), spare->process(), shelf.engine(),
                       spare->can_be_given() && spare->up() < waiting.since, Clock::now() - waiting.since);

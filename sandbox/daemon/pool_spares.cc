@@ -139,7 +139,6 @@ void Pool::is_up(std::uint64_t number) {
             ledger_.started(shelf.engine(), one->up() - one->since());
         }
         if (one->can_be_given()) {
-            shelf.failures = 0;
             shelf.ready.splice(shelf.ready.end(), shelf.under_way, one);
             hand_over(shelf);
             tend();

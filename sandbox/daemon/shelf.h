@@ -38,7 +38,7 @@ struct Shelf {
     Clock::time_point used;
     std::list<Spare> under_way;
     std::list<Spare> ready;
-    int failures = 0;            // one after another
+    int failures = 0;            // since one that was up was given
     std::uint64_t each_has = 0;  // bytes of memory, as was seen of one
 
     [[nodiscard]] std::string engine() const { return order ? order->order.engine : "native"; }

@@ -12,6 +12,7 @@
 
 #include "sandbox/base/file_text.h"
 #include "sandbox/daemon/made_client.h"
+#include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/owner.h"
 #include "sandbox/engines/promises.h"
@@ -40,6 +41,7 @@ int clean_bundles(const EngineTemplate& from) {
                             {"state", folder + "/state"}};
             relay::Spec spec;
             spec.kill = fill(from.kill, values);
+            spec.cgroup_folders = groups_of_runtime(values.texts["name"]);
             spec.folders = {folder};
             relay::clear_away(spec);
             ++count;

@@ -142,6 +142,10 @@ void TemplateStart::fill_spec() {
     }
     spec_.cgroup_procs = cgroup_.procs_files();
     spec_.cgroup_folders = cgroup_.folders();
+    if (template_.bundle) {
+        const auto more = groups_of_runtime(values_.texts["name"]);
+        spec_.cgroup_folders.insert(spec_.cgroup_folders.end(), more.begin(), more.end());
+    }
     if (template_.children && !template_.private_processes && folder_.empty()) {
         std::error_code failed;  // the far end's, which may be killed before it can remove it
         spec_.folders.push_back(
