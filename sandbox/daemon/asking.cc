@@ -66,7 +66,7 @@ UniqueFd open_log(const Place& place) {
 // What is claimed is made ready for the next time.
 Request to_prepare(const Request& claim) {
     Request first = claim;
-    first.verb = claim.verb == Verb::claim_made ? Verb::prepare_made : Verb::prepare;
+    first.verb = claim.verb == Verb::claim ? Verb::prepare : Verb::prepare_made;
     return first;
 }
 

@@ -163,6 +163,7 @@ private:
         switch (request->verb) {
             case Verb::claim:
             case Verb::claim_made:
+            case Verb::claim_ready:
                 last_request_ = Clock::now();
                 return claim(client, *request, beside);
             case Verb::prepare:

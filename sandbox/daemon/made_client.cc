@@ -107,13 +107,16 @@ std::vector<std::string> environment_for(const Policy& policy, char* const* all)
     return kept;
 }
 
-ClaimedMade claim_made(const Policy& policy, const StartOptions& options, const EngineTemplate& from) {
+ClaimedMade claim_made(const Policy& policy, const StartOptions& options, const EngineTemplate& from,
+                       Wanted wanted) {
     auto order = order_for(policy, options, from);
     if (!order) {
         return ColdStart{order.error().text()};
     }
     // With packages it shows a folder that no other session has.
-    const Request request{Verb::claim_made, {}, recipe_for(policy, options.packages.empty())};
+    const Request request{wanted == Wanted::ready ? Verb::claim_ready : Verb::claim_made,
+                          {},
+                          recipe_for(policy, options.packages.empty())};
     auto answer = ask(policy, request, to_bytes(*order));
     if (auto* given = std::get_if<GivenSandbox>(&answer)) {
         auto made = read_made(std::move(*given));

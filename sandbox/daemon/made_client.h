@@ -24,7 +24,11 @@ struct MadeSandbox {
 };
 using ClaimedMade = std::variant<MadeSandbox, ColdStart, NoneMore>;
 
-ClaimedMade claim_made(const Policy& policy, const StartOptions& options, const EngineTemplate& from);
+// Whether one will do that is still to be made.
+enum class Wanted { any, ready };
+
+ClaimedMade claim_made(const Policy& policy, const StartOptions& options, const EngineTemplate& from,
+                       Wanted wanted);
 
 // Without what only tells one session of a user from another (JPY_…, SSH_TTY), unless the policy passes it
 // on.

@@ -47,6 +47,12 @@ Pool::~Pool() {
 // --- claims
 
 void Pool::claim(UniqueFd client, const Request& request, const std::string& plan, Zygote* zygote) {
+    if (request.verb == Verb::claim_ready) {
+        const Shelf* known = find_shelf(key_of(request, plan));
+        if (known == nullptr || known->ready.empty()) {
+            return refuse(client.get(), kRefused, "none is ready");
+        }
+    }
     Shelf* shelf = shelf_for(request, plan, zygote);
     if (shelf == nullptr || shelf->waiting.size() >= kMaxWaiting) {
         return refuse(client.get(), kRefused,
@@ -71,12 +77,16 @@ void Pool::prepare(const Request& request, const std::string& order) {
     }
 }
 
+Shelf* Pool::find_shelf(const std::string& key) {
+    const auto found =
+        std::find_if(shelves_.begin(), shelves_.end(), [&](const Shelf& shelf) { return shelf.key == key; });
+    return found != shelves_.end() ? &*found : nullptr;
+}
+
 Shelf* Pool::shelf_for(const Request& request, const std::string& plan, Zygote* zygote) {
     const std::string key = key_of(request, plan);
-    for (auto& shelf : shelves_) {
-        if (shelf.key == key) {
-            return &shelf;
-        }
+    if (Shelf* known = find_shelf(key); known != nullptr) {
+        return known;
     }
     Shelf shelf;
     if (zygote == nullptr) {

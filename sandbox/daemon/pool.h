@@ -66,6 +66,7 @@ public:
     [[nodiscard]] Figures figures() const;
 
 private:
+    Shelf* find_shelf(const std::string& key);
     Shelf* shelf_for(const Request& request, const std::string& plan, Zygote* zygote);
     void remove_oldest_shelf();
     void drop_outdated(const Shelf& newest);

@@ -40,8 +40,12 @@ std::string recipe_bytes(const Recipe& recipe) {
     return out.take();
 }
 
+bool is_of_made(Verb verb) {
+    return verb == Verb::claim_made || verb == Verb::claim_ready || verb == Verb::prepare_made;
+}
+
 bool is_verb(char letter) {
-    return std::string_view("cpmqsx").find(letter) != std::string_view::npos;
+    return std::string_view("cpmrqsx").find(letter) != std::string_view::npos;
 }
 
 }  // namespace
@@ -77,9 +81,7 @@ std::string key_of(const Request& request, std::string_view plan) {
 std::string family_of(const Request& request, std::string_view plan) {
     Recipe recipe = request.recipe;
     recipe.sources.clear();
-    const auto order = request.verb == Verb::claim_made || request.verb == Verb::prepare_made
-                           ? order_from(plan)
-                           : std::nullopt;
+    const auto order = is_of_made(request.verb) ? order_from(plan) : std::nullopt;
     return sha256(sha256(spec_bytes(request.spec)) + sha256(recipe_bytes(recipe)) +
                   (order ? family_of(*order) : sha256(std::string(plan))));
 }

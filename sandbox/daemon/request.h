@@ -41,6 +41,7 @@ enum class Verb : char {
     claim = 'c',         // beside it the plan, without cgroups. A sandbox, now or from the pool
     prepare = 'p',       // a zygote, for claims to come; no answer
     claim_made = 'm',    // the same with another engine's order (order.h) beside it
+    claim_ready = 'r',   // one of those, but only if it is up
     prepare_made = 'q',  // one of those, for claims to come; no answer
     status = 's',        // answered by JSON
     stop = 'x',          // answered when the socket is gone

@@ -11,7 +11,6 @@
 #include <variant>
 
 #include "sandbox/base/file_text.h"
-#include "sandbox/daemon/made_client.h"
 #include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/owner.h"
@@ -127,9 +126,20 @@ Result<TemplateStart::Made> CommandEngine::make(const Policy& policy, const Star
     return TemplateStart(template_, policy, options).make();
 }
 
+Result<std::unique_ptr<Sandbox>> CommandEngine::sandbox_of(daemon::MadeSandbox made,
+                                                           const Policy& policy) const {
+    const auto kept = check_promises(policy, promises_of(template_), made.cgroup);
+    auto facts = facts_of(template_, made.cgroup);
+    std::unique_ptr<Sandbox> sandbox =
+        std::make_unique<RelayedSandbox>(std::move(made.relay), std::move(made.spec), std::move(made.cgroup),
+                                         std::move(facts), std::move(made.worker));
+    return kept ? Result<std::unique_ptr<Sandbox>>(std::move(sandbox))
+                : Result<std::unique_ptr<Sandbox>>(kept.error());
+}
+
 Result<std::unique_ptr<Sandbox>> CommandEngine::start_warm(const Policy& policy,
                                                            const StartOptions& options) {
-    auto claimed = daemon::claim_made(policy, options, template_);
+    auto claimed = daemon::claim_made(policy, options, template_, daemon::Wanted::any);
     if (const auto* none = std::get_if<daemon::NoneMore>(&claimed)) {
         return none->error;
     }
@@ -137,14 +147,17 @@ Result<std::unique_ptr<Sandbox>> CommandEngine::start_warm(const Policy& policy,
         std::cerr << "cellblock: a cold start: " << cold->reason << "\n";
         return std::unique_ptr<Sandbox>();
     }
-    auto& warm = std::get<daemon::MadeSandbox>(claimed);
-    const auto kept = check_promises(policy, promises_of(template_), warm.cgroup);
-    auto facts = facts_of(template_, warm.cgroup);
-    std::unique_ptr<Sandbox> sandbox =
-        std::make_unique<RelayedSandbox>(std::move(warm.relay), std::move(warm.spec), std::move(warm.cgroup),
-                                         std::move(facts), std::move(warm.worker));
-    return kept ? Result<std::unique_ptr<Sandbox>>(std::move(sandbox))
-                : Result<std::unique_ptr<Sandbox>>(kept.error());
+    return sandbox_of(std::get<daemon::MadeSandbox>(std::move(claimed)), policy);
+}
+
+std::unique_ptr<Sandbox> CommandEngine::take_ready(const Policy& policy, const StartOptions& options) {
+    if (!daemon::is_wanted(policy)) {
+        return nullptr;
+    }
+    auto claimed = daemon::claim_made(policy, options, template_, daemon::Wanted::ready);
+    auto* made = std::get_if<daemon::MadeSandbox>(&claimed);
+    auto sandbox = made != nullptr ? sandbox_of(std::move(*made), policy) : std::unique_ptr<Sandbox>();
+    return sandbox ? std::move(*sandbox) : nullptr;
 }
 
 Result<std::unique_ptr<Sandbox>> CommandEngine::start(const Policy& policy, const StartOptions& options) {

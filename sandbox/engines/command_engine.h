@@ -6,6 +6,7 @@
 
 #include <string>
 
+#include "sandbox/daemon/made_client.h"
 #include "sandbox/engine.h"
 #include "sandbox/engines/template.h"
 #include "sandbox/engines/template_start.h"
@@ -19,6 +20,7 @@ public:
     [[nodiscard]] std::string name() const override { return template_.name; }
     [[nodiscard]] Status check(const Policy& policy) override;
     [[nodiscard]] EngineFacts facts() const override;
+    std::unique_ptr<Sandbox> take_ready(const Policy& policy, const StartOptions& options) override;
     int clean() override;
     // Where the policy wants it warm, one of the daemon's; what can't be had there is a cold start, and a
     // line on stderr.
@@ -34,6 +36,7 @@ private:
     Result<std::unique_ptr<Sandbox>> start_cold(const Policy& policy, const StartOptions& options);
     // Null: it has to be a cold start.
     Result<std::unique_ptr<Sandbox>> start_warm(const Policy& policy, const StartOptions& options);
+    Result<std::unique_ptr<Sandbox>> sandbox_of(daemon::MadeSandbox made, const Policy& policy) const;
 
     EngineTemplate template_;
 };

@@ -282,6 +282,20 @@ def test_a_changed_image_makes_new_ones_and_drops_the_old(daemon, place, needs_b
     assert ready(place)["claims"]["from_pool"] == 1
 
 
+def test_of_several_engines_the_first_isnt_tried_where_one_of_its_sandboxes_is_ready(daemon, place, needs_bubblewrap):
+    daemon()
+    tried = place.root / "work" / "tried"
+    tried.touch()
+    tried.chmod(0o666)
+    engine = changed_template(place, "several", probe=["sh", "-c", "echo x >> %s" % tried])
+    policy = policy_of(place, [engine, "native"])
+    primed(place, policy)
+    assert len(tried.read_text().split()) == 1
+    assert warm(place, "import socket; print(socket.gethostname())", policy) == "several\n"
+    assert len(tried.read_text().split()) == 1
+    assert ready(place)["claims"]["from_pool"] == 1
+
+
 def test_another_policy_or_environment_never_gets_it(daemon, place, needs_bubblewrap):
     daemon()
     primed(place, policy_of(place, "bubblewrap"))

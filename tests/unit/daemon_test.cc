@@ -144,10 +144,12 @@ TEST_CASE("a sandbox stands in for another of the same order alone; what changed
     check("environment", false, [](Order& one) { one.environment = {"A=2"}; });
     check("template", true, [](Order& one) { one.template_text = "{ }"; });
     check("stamp", true, [](Order& one) { one.stamp = "later"; });
-    Request prepared = request;
-    prepared.verb = Verb::prepare_made;
-    CHECK(key_of(prepared, to_bytes(an_order())) == key(an_order()));
-    CHECK(family_of(prepared, to_bytes(an_order())) == family(an_order()));
+    for (const Verb verb : {Verb::prepare_made, Verb::claim_ready}) {
+        Request same = request;
+        same.verb = verb;
+        CHECK(key_of(same, to_bytes(an_order())) == key(an_order()));
+        CHECK(family_of(same, to_bytes(an_order())) == family(an_order()));
+    }
 }
 
 TEST_CASE("an engine's command gets the session's environment, but for what only names the session") {
