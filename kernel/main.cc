@@ -137,6 +137,8 @@ void add_daemon(CLI::App& app, DaemonCommandOptions& options, DaemonStatusOption
 void add_relay(CLI::App& app, Action& action) {
     auto* command = app.add_subcommand("relay", "For engines alone")->group("");
     command->callback([&] { action = [] { return relay_command(); }; });
+    auto* make = app.add_subcommand("make", "For the daemon alone")->group("");
+    make->callback([&] { action = [] { return make_command(); }; });
 }
 
 void add_audit(CLI::App& app, AuditOptions& options, Action& action) {

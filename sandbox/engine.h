@@ -98,6 +98,12 @@ public:
     // Is it here, does it work, and can it keep this policy? May take seconds.
     [[nodiscard]] virtual Status check(const Policy& policy) = 0;
 
+    // One that was made ahead and is up, where the policy wants such: more than check() could tell. Null:
+    // there is none, or check() costs little.
+    virtual std::unique_ptr<Sandbox> take_ready(const Policy& /*policy*/, const StartOptions& /*options*/) {
+        return nullptr;
+    }
+
     // Removes what owners that are gone left behind. Tells how many sandboxes. `destination`: look there
     // alone; empty: wherever they can be.
     virtual Result<int> clean(const std::string& /*destination*/) { return 0; }

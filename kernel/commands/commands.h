@@ -72,6 +72,7 @@ int daemon_stop_command();
 
 // cellblock relay: for engines alone
 int relay_command();
+int make_command();
 
 // cellblock audit verify PATH
 struct AuditOptions {

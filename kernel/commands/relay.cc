@@ -1,4 +1,4 @@
-// `cellblock relay`: started by engines, never by people.
+// `cellblock relay` and `cellblock make`: started by engines and by the daemon, never by people.
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -7,11 +7,21 @@
 #include <string>
 
 #include "kernel/commands/commands.h"
+#include "sandbox/daemon/maker.h"
 #include "sandbox/relay/relay.h"
 
 namespace cellblock::kernel {
 
 namespace relay = sandbox::relay;
+
+namespace {
+
+int not_for_people(const char* word) {
+    std::cerr << "cellblock " << word << ": this is started by cellblock itself\n";
+    return 2;
+}
+
+}  // namespace
 
 int relay_command() {
     struct stat info {};
@@ -25,15 +35,29 @@ int relay_command() {
     }
     const auto spec = relay::spec_from(bytes);
     if (!spec || ::fstat(warden.get(), &info) != 0 || !S_ISSOCK(info.st_mode)) {
-        std::cerr << "cellblock relay: this is started by cellblock itself\n";
-        return 2;
+        return not_for_people("relay");
     }
     for (const auto* fd : {&warden, &control}) {
         ::fcntl(fd->get(), F_SETFD, FD_CLOEXEC);
     }
     file.reset();
-    relay::serve(*spec, std::move(warden), std::move(control));
-    return 0;
+    return static_cast<int>(relay::serve(*spec, std::move(warden), std::move(control)));
+}
+
+int make_command() {
+    sandbox::UniqueFd order(sandbox::daemon::kOrderFd);
+    sandbox::UniqueFd warden(relay::kWardenFd);
+    sandbox::UniqueFd control(relay::kControlFd);
+    sandbox::UniqueFd report(sandbox::daemon::kReportFd);
+    for (const auto* fd : {&order, &warden, &control, &report}) {
+        struct stat info {};
+        if (::fstat(fd->get(), &info) != 0) {
+            return not_for_people("make");
+        }
+        ::fcntl(fd->get(), F_SETFD, FD_CLOEXEC);
+    }
+    return sandbox::daemon::make_and_serve(std::move(order), std::move(warden), std::move(control),
+                                           std::move(report));
 }
 
 }  // namespace cellblock::kernel

@@ -17,11 +17,13 @@ std::string process_start_time(const std::string& pid) {
     }
     std::istringstream fields(text.substr(name_end + 1));
     constexpr int kStartTime = 20;  // the 22nd of all, and the name was the second
+    std::string state;
+    fields >> state;
     std::string field;
-    for (int i = 0; i < kStartTime; ++i) {
+    for (int i = 1; i < kStartTime; ++i) {
         fields >> field;
     }
-    return fields ? field : std::string();
+    return fields && state != "Z" && state != "X" ? field : std::string();
 }
 
 std::string pid_namespace() {

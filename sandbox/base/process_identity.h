@@ -9,7 +9,7 @@
 
 namespace cellblock::sandbox {
 
-// In ticks since boot; empty if there is no such process.
+// In ticks since boot; empty if there is no such process, or it has ended and only waits to be collected.
 std::string process_start_time(const std::string& pid);
 
 // The number in "pid:[4026531836]" of the caller; "0" where it isn't known.

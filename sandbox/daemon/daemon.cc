@@ -9,10 +9,11 @@
 #include <cerrno>
 #include <csignal>
 #include <list>
-#include <vector>
+#include <utility>
 
 #include "sandbox/daemon/ledger.h"
 #include "sandbox/daemon/loop.h"
+#include "sandbox/daemon/makers.h"
 #include "sandbox/daemon/message.h"
 #include "sandbox/daemon/place.h"
 #include "sandbox/daemon/pool.h"
@@ -45,7 +46,8 @@ struct Client {
 
 class Daemon {
 public:
-    Daemon(Place place, std::string name, UniqueFd listener, Settings settings, UniqueFd first_client)
+    Daemon(Place place, std::string name, UniqueFd listener, Settings settings, std::optional<rlim_t> files,
+           UniqueFd first_client)
         : place_(std::move(place)),
           name_(std::move(name)),
           listener_(std::move(listener)),
@@ -55,7 +57,14 @@ public:
           zygotes_(
               loop_, place_, settings.idle, [this](const Zygote& one) { pool_.drop_zygote(one); },
               [this](Zygote& one) { hear(one); }),
-          pool_(loop_, ledger_) {
+          makers_(loop_, files,
+                  {[this](std::uint64_t number, const MadeParts& parts) { pool_.was_made(number, parts); },
+                   [this](std::uint64_t number, const std::string& why) { not_made(number, why); },
+                   [this](std::uint64_t number, pid_t process, int wait_status) {
+                       pool_.died(number);
+                       ledger_.ended(process, wait_status);
+                   }}),
+          pool_(loop_, ledger_, makers_) {
         loop_.watch(listener_.get(), [this] { accept_one(); });
         if (first_client.valid()) {
             add_client(std::move(first_client));
@@ -148,14 +157,22 @@ private:
             log("a client sent no request");
             return;
         }
+        const std::string beside = message->descriptors.size() == 1
+                                       ? jail::plan_bytes_in(message->descriptors.front().get())
+                                       : std::string();
         switch (request->verb) {
             case Verb::claim:
+            case Verb::claim_made:
+            case Verb::claim_ready:
                 last_request_ = Clock::now();
-                return claim(client, *request, message->descriptors);
+                return claim(client, *request, beside);
             case Verb::prepare:
                 last_request_ = Clock::now();
                 (void)zygotes_.find_or_start(request->spec);
                 return;
+            case Verb::prepare_made:
+                last_request_ = Clock::now();
+                return pool_.prepare(*request, beside);
             case Verb::status:
                 (void)send_message(client.socket.get(), status_json(status()).dump());
                 return;
@@ -167,20 +184,25 @@ private:
         }
     }
 
-    void claim(Client& client, const Request& request, const std::vector<UniqueFd>& descriptors) {
-        Zygote* zygote = descriptors.size() == 1 ? zygotes_.find_or_start(request.spec) : nullptr;
-        if (zygote != nullptr && zygote->state() == Zygote::State::ready) {
+    void claim(Client& client, const Request& request, const std::string& plan) {
+        const bool forks = request.verb == Verb::claim;
+        Zygote* zygote = forks && !plan.empty() ? zygotes_.find_or_start(request.spec) : nullptr;
+        if (!plan.empty() && (!forks || (zygote != nullptr && zygote->state() == Zygote::State::ready))) {
             loop_.forget(client.socket.get());
-            return pool_.claim(std::move(client.socket), request,
-                               jail::plan_bytes_in(descriptors.front().get()), *zygote);
+            return pool_.claim(std::move(client.socket), request, plan, zygote);
         }
-        const std::string reason = descriptors.size() != 1 ? "the request can't be read"
-                                   : zygote == nullptr     ? zygotes_.failure()
-                                                           : why_not(*zygote);
+        const std::string reason = plan.empty()        ? "the request can't be read"
+                                   : zygote == nullptr ? zygotes_.failure()
+                                                       : why_not(*zygote);
         (void)send_message(client.socket.get(), kRefused + reason);
     }
 
-    // --- zygotes
+    // --- zygotes, makers
+
+    void not_made(std::uint64_t number, const std::string& why) {
+        log("a sandbox wasn't made: " + why);
+        pool_.was_not_made(number, why);
+    }
 
     void hear(Zygote& zygote) {
         ZygoteEvent event = zygote.receive();
@@ -217,18 +239,21 @@ private:
     Loop loop_;
     Ledger ledger_;
     Zygotes zygotes_;
+    Makers makers_;
     Pool pool_;  // its spares' zygotes outlive it
     std::list<Client> clients_;
     bool stopping_ = false;
 };
 
-// For the sockets of spares and the pidfds of sandboxes. A jail sets the limit anew.
-void raise_limit_on_files() {
+// For the sockets of spares and the pidfds of sandboxes. A jail sets the limit anew; makers get what was.
+std::optional<rlim_t> raise_limit_on_files() {
     rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, kFiles);
-        ::setrlimit(RLIMIT_NOFILE, &limit);
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+        return std::nullopt;
     }
+    const rlim_t before = std::exchange(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, kFiles));
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    return before;
 }
 
 }  // namespace
@@ -262,8 +287,9 @@ Status serve(DaemonOptions options) {
         return listener.error();
     }
     log("listens in " + place->path + "/" + name);
-    raise_limit_on_files();
-    Daemon(std::move(*place), name, std::move(*listener), *settings, std::move(options.first_client)).run();
+    const auto files = raise_limit_on_files();
+    Daemon(std::move(*place), name, std::move(*listener), *settings, files, std::move(options.first_client))
+        .run();
     return Ok{};
 }
 

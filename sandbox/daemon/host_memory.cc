@@ -10,6 +10,7 @@
 
 #include "sandbox/base/file_text.h"
 #include "sandbox/jail/cgroup_mounts.h"
+#include "sandbox/jail/process_usage.h"
 
 namespace cellblock::sandbox::daemon {
 
@@ -56,16 +57,6 @@ void bound_by(HostMemory& memory, const jail::CgroupPlace& place) {
     }
 }
 
-std::vector<pid_t> children_of(pid_t process) {
-    const std::string folder = "/proc/" + std::to_string(process) + "/task/" + std::to_string(process);
-    std::istringstream words(file_text(folder + "/children"));
-    std::vector<pid_t> found;
-    for (pid_t child = 0; words >> child;) {
-        found.push_back(child);
-    }
-    return found;
-}
-
 struct Pages {
     std::uint64_t resident = 0;
     std::uint64_t of_files = 0;
@@ -105,11 +96,11 @@ HostMemory host_memory() {
 
 std::uint64_t own_memory(pid_t supervisor) {
     std::uint64_t sum = own_memory_of(supervisor, true);
-    std::vector<pid_t> all = children_of(supervisor);
+    std::vector<pid_t> all = jail::children_of(supervisor);
     const std::size_t first = all.size();
     for (std::size_t at = 0; at < all.size() && at < kMostProcesses; ++at) {
         sum += own_memory_of(all[at], at < first);
-        const auto children = children_of(all[at]);
+        const auto children = jail::children_of(all[at]);
         all.insert(all.end(), children.begin(), children.end());
     }
     return sum;

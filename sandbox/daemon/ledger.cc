@@ -22,6 +22,7 @@ constexpr auto kBetweenLooks = 2s;
 constexpr int kLooksAtOnce = 8;
 constexpr auto kWordOfEnd = 1s;  // a zygote's, after its child is gone
 constexpr std::size_t kSamples = 1000;
+constexpr std::size_t kMostEngines = 100;  // of which figures are kept
 constexpr auto kMinute = 60s;
 constexpr std::uint64_t kSpareShare = 10;  // of memory, in parts: what stays free of things made ahead
 
@@ -106,13 +107,17 @@ std::string Ledger::why_full(std::size_t others) const {
     return {};
 }
 
-bool Ledger::under_pressure() const {
-    const HostMemory host = host_memory();
-    return (host.total > 0 && host.available < host.total / kSpareShare) ||
-           memory_bytes_ >= settings_.memory_bytes - settings_.memory_bytes / kSpareShare;
+bool Ledger::is_room_for_spares(std::uint64_t bytes) const {
+    return memory_bytes_ + bytes < settings_.memory_bytes - settings_.memory_bytes / kSpareShare;
 }
 
-void Ledger::given(pid_t supervisor, int process, bool from_pool, Clock::duration waited) {
+bool Ledger::under_pressure() const {
+    const HostMemory host = host_memory();
+    return (host.total > 0 && host.available < host.total / kSpareShare) || !is_room_for_spares(0);
+}
+
+void Ledger::given(pid_t supervisor, int process, std::string engine, bool from_pool,
+                   Clock::duration waited) {
     ++given_;
     from_pool_ += from_pool ? 1 : 0;
     keep(waits_, waited);
@@ -134,11 +139,14 @@ void Ledger::given(pid_t supervisor, int process, bool from_pool, Clock::duratio
             found->second.gone_since = Clock::now();
         }
     });
-    living_[supervisor] = {std::move(own), 0, false, {}};
+    living_[supervisor] = {std::move(own), std::move(engine), 0, false, {}};
 }
 
-void Ledger::started(Clock::duration time) {
+void Ledger::started(const std::string& engine, Clock::duration time) {
     keep(starts_, time);
+    if (starts_of_.contains(engine) || starts_of_.size() < kMostEngines) {
+        keep(starts_of_[engine], time);
+    }
 }
 
 void Ledger::ended(pid_t supervisor, int wait_status) {
@@ -193,6 +201,13 @@ Ledger::Figures Ledger::figures() const {
     figures.waits = sorted(waits_);
     figures.starts = sorted(starts_);
     figures.ends = ends_;
+    figures.spare_bytes = spare_bytes_;
+    for (const auto& [engine, samples] : starts_of_) {
+        figures.engines[engine].starts = sorted(samples);
+    }
+    for (const auto& [pid, one] : living_) {
+        ++figures.engines[one.engine].living;
+    }
     return figures;
 }
 

@@ -42,11 +42,14 @@ public:
     // The host is short of memory, or the bound is near: nothing is to be made ahead.
     [[nodiscard]] bool under_pressure() const;
 
-    void given(pid_t supervisor, int process, bool from_pool, Clock::duration waited);
+    void given(pid_t supervisor, int process, std::string engine, bool from_pool, Clock::duration waited);
     void refused() { ++refused_; }
     // A spare's worker was up after as long.
-    void started(Clock::duration time);
-    // What a zygote tells of a child of its own.
+    void started(const std::string& engine, Clock::duration time);
+    // What is known of the memory of those that nobody has yet, and whether there may be as much of it.
+    void spares_have(std::uint64_t bytes) { spare_bytes_ = bytes; }
+    [[nodiscard]] bool is_room_for_spares(std::uint64_t bytes) const;
+    // What a zygote tells of a child of its own, or of ours is known.
     void ended(pid_t supervisor, int wait_status);
     // Looks at the memory of a few.
     void look();
@@ -59,6 +62,7 @@ public:
     struct Figures {
         std::size_t living = 0;
         std::uint64_t memory_bytes = 0;  // of the living ones' own
+        std::uint64_t spare_bytes = 0;
         std::uint64_t given = 0;
         std::uint64_t from_pool = 0;
         std::uint64_t refused = 0;
@@ -66,12 +70,18 @@ public:
         std::vector<double> waits;   // seconds from a claim to its sandbox, of the last ones, sorted
         std::vector<double> starts;  // seconds from an order to a worker that is up, the same
         std::array<std::uint64_t, kEnds> ends{};
+        struct OfEngine {
+            std::size_t living = 0;
+            std::vector<double> starts;  // as above
+        };
+        std::map<std::string, OfEngine> engines;
     };
     [[nodiscard]] Figures figures() const;
 
 private:
     struct Living {
         UniqueFd process;
+        std::string engine;
         std::uint64_t memory_bytes = 0;
         bool gone = false;  // and how isn't known yet
         Clock::time_point gone_since;
@@ -83,6 +93,7 @@ private:
     Settings settings_;
     std::map<pid_t, Living> living_;
     std::uint64_t memory_bytes_ = 0;
+    std::uint64_t spare_bytes_ = 0;
     pid_t looked_at_ = 0;
     Clock::time_point looked_;
     std::uint64_t given_ = 0;
@@ -91,6 +102,7 @@ private:
     std::deque<Clock::time_point> claims_;
     std::deque<double> waits_;
     std::deque<double> starts_;
+    std::map<std::string, std::deque<double>> starts_of_;  // by engine
     std::array<std::uint64_t, kEnds> ends_{};
 };
 

@@ -21,6 +21,7 @@
 #include <filesystem>
 #include <string_view>
 
+#include "sandbox/base/file_stamp.h"
 #include "sandbox/base/file_text.h"
 #include "sandbox/base/sha256.h"
 
@@ -73,11 +74,6 @@ std::string link_text(int folder, const std::string& name) {
     char text[PATH_MAX];
     const ssize_t size = ::readlinkat(folder, name.c_str(), text, sizeof text);
     return size > 0 ? std::string(text, static_cast<std::size_t>(size)) : std::string();
-}
-
-std::string which_file(const char* path) {
-    struct stat info {};
-    return ::stat(path, &info) == 0 ? std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino) : "-";
 }
 
 // What a process's children have from it and a sandbox's processes therefore from the daemon.

@@ -1,10 +1,12 @@
-// The pool's rules.
+// The pool's rules: who gets one, and how many there are.
 #include "sandbox/daemon/pool.h"
 
 #include <algorithm>
 #include <numeric>
 #include <thread>
+#include <utility>
 
+#include "sandbox/base/memory_file.h"
 #include "sandbox/daemon/message.h"
 #include "sandbox/jail/plan_bytes.h"
 
@@ -27,15 +29,13 @@ void refuse(int client, char how, const std::string& reason) {
     (void)send_message(client, how + reason);
 }
 
-template <class Items>
-auto with_number(Items& items, std::uint64_t number) {
-    return std::find_if(items.begin(), items.end(), [&](const Spare& one) { return one.number() == number; });
-}
-
 }  // namespace
 
-Pool::Pool(Loop& loop, Ledger& ledger)
-    : loop_(loop), ledger_(ledger), at_once_(std::max(2U, std::thread::hardware_concurrency())) {}
+Pool::Pool(Loop& loop, Ledger& ledger, Makers& makers)
+    : loop_(loop),
+      ledger_(ledger),
+      makers_(makers),
+      at_once_(std::max(2U, std::thread::hardware_concurrency())) {}
 
 Pool::~Pool() {
     for (auto& shelf : shelves_) {
@@ -46,7 +46,13 @@ Pool::~Pool() {
 
 // --- claims
 
-void Pool::claim(UniqueFd client, const Request& request, const std::string& plan, Zygote& zygote) {
+void Pool::claim(UniqueFd client, const Request& request, const std::string& plan, Zygote* zygote) {
+    if (request.verb == Verb::claim_ready) {
+        const Shelf* known = find_shelf(key_of(request, plan));
+        if (known == nullptr || known->ready.empty()) {
+            return refuse(client.get(), kRefused, "none is ready");
+        }
+    }
     Shelf* shelf = shelf_for(request, plan, zygote);
     if (shelf == nullptr || shelf->waiting.size() >= kMaxWaiting) {
         return refuse(client.get(), kRefused,
@@ -65,150 +71,61 @@ void Pool::claim(UniqueFd client, const Request& request, const std::string& pla
     tend();
 }
 
-Shelf* Pool::shelf_for(const Request& request, const std::string& plan, Zygote& zygote) {
+void Pool::prepare(const Request& request, const std::string& order) {
+    if (Shelf* shelf = shelf_for(request, order, nullptr); shelf != nullptr) {
+        shelf->used = last_claim_ = Clock::now();  // whoever asks starts one of its own now
+    }
+}
+
+Shelf* Pool::find_shelf(const std::string& key) {
+    const auto found =
+        std::find_if(shelves_.begin(), shelves_.end(), [&](const Shelf& shelf) { return shelf.key == key; });
+    return found != shelves_.end() ? &*found : nullptr;
+}
+
+Shelf* Pool::shelf_for(const Request& request, const std::string& plan, Zygote* zygote) {
     const std::string key = key_of(request, plan);
-    for (auto& shelf : shelves_) {
-        if (shelf.key == key) {
-            return &shelf;
-        }
-    }
-    auto parsed = jail::plan_from_bytes(plan);
-    if (!parsed) {
-        return nullptr;
-    }
-    if (shelves_.size() >= kMaxShelves) {
-        const auto oldest =
-            std::min_element(shelves_.begin(), shelves_.end(), [](const auto& a, const auto& b) {
-                return std::pair(a.waiting.empty() ? 0 : 1, a.used) <
-                       std::pair(b.waiting.empty() ? 0 : 1, b.used);
-            });
-        oldest->refuse_all("too many kinds of sandboxes are asked for");
-        forget_all(*oldest);
-        shelves_.erase(oldest);
+    if (Shelf* known = find_shelf(key); known != nullptr) {
+        return known;
     }
     Shelf shelf;
+    if (zygote == nullptr) {
+        auto order = order_from(plan);
+        auto file = memory_file(plan);  // the client's could be written to
+        if (!order || !file) {
+            return nullptr;
+        }
+        shelf.order = OrderFile{std::move(*order), std::move(*file)};
+    } else {
+        shelf.plan = jail::plan_from_bytes(plan);
+        if (!shelf.plan) {
+            return nullptr;
+        }
+    }
     shelf.key = key;
-    shelf.zygote = &zygote;
-    shelf.plan = std::move(parsed);
+    shelf.family = family_of(request, plan);
+    shelf.zygote = zygote;
     shelf.recipe = request.recipe;
+    if (shelves_.size() >= kMaxShelves) {
+        remove_oldest_shelf();
+    }
+    drop_outdated(shelf);
     return &shelves_.emplace_back(std::move(shelf));
 }
 
-void Pool::hand_over(Shelf& shelf) {
-    while (!shelf.waiting.empty() && !shelf.ready.empty()) {
-        const Shelf::Waiting waiting = std::move(shelf.waiting.front());
-        shelf.waiting.pop_front();
-        Spare& spare = shelf.ready.front();
-        if (!spare.give_to(waiting.client.get())) {
-            continue;  // the client is gone
-        }
-        forget(spare);
-        ledger_.given(spare.supervisor(), spare.process(), spare.up() < waiting.since,
-                      Clock::now() - waiting.since);
-        shelf.ready.pop_front();
-    }
+void Pool::remove_oldest_shelf() {
+    const auto oldest = std::min_element(shelves_.begin(), shelves_.end(), [](const auto& a, const auto& b) {
+        return std::pair(a.waiting.empty() ? 0 : 1, a.used) < std::pair(b.waiting.empty() ? 0 : 1, b.used);
+    });
+    oldest->refuse_all("too many kinds of sandboxes are asked for");
+    forget_all(*oldest);
+    shelves_.erase(oldest);
 }
 
-// --- spares
-
-void Pool::order(Shelf& shelf) {
-    make_room();
-    std::vector<UniqueFd> theirs;
-    auto spare = Spare::make(++last_number_, *shelf.plan, shelf.recipe, theirs);
-    if (!spare || !shelf.zygote->fork(last_number_, theirs)) {
-        ++shelf.failures;
-        return shelf.refuse_all(spare ? "the warm Python has too much to do" : spare.error().text());
-    }
-    const std::uint64_t number = last_number_;
-    loop_.watch(spare->worker(), [this, number] { is_up(number); });
-    shelf.under_way.push_back(std::move(*spare));
-}
-
-void Pool::forget(const Spare& spare) {
-    loop_.forget(spare.worker());
-    if (spare.process() >= 0) {
-        loop_.forget(spare.process());
-    }
-}
-
-void Pool::forget_all(const Shelf& shelf) {
-    for (const auto* list : {&shelf.under_way, &shelf.ready}) {
-        std::for_each(list->begin(), list->end(), [&](const Spare& one) { forget(one); });
-    }
-}
-
-void Pool::was_forked(std::uint64_t number, pid_t supervisor, UniqueFd process) {
-    for (auto& shelf : shelves_) {
-        const auto one = with_number(shelf.under_way, number);
-        if (one == shelf.under_way.end()) {
-            continue;
-        }
-        const int fd = process.get();
-        one->was_forked(supervisor, std::move(process));
-        loop_.watch(fd, [this, number] { died(number); });
-        if (one->up() != Clock::time_point()) {
-            is_up(number);
-        }
-        return;
-    }
-}
-
-void Pool::was_not_forked(std::uint64_t number, const std::string& reason) {
-    for (auto& shelf : shelves_) {
-        const auto one = with_number(shelf.under_way, number);
-        if (one == shelf.under_way.end()) {
-            continue;
-        }
-        forget(*one);
-        shelf.under_way.erase(one);
-        shelf.failed("no fork: " + reason);
-        return tend();
-    }
-}
-
-// Whatever it says, that it works or why not: its session hears it.
-void Pool::is_up(std::uint64_t number) {
-    for (auto& shelf : shelves_) {
-        const auto one = with_number(shelf.under_way, number);
-        if (one == shelf.under_way.end()) {
-            continue;
-        }
-        loop_.forget(one->worker());
-        if (one->up() == Clock::time_point()) {
-            one->was_seen_up();
-            ledger_.started(one->up() - one->since());
-        }
-        if (one->can_be_given()) {
-            shelf.failures = 0;
-            shelf.ready.splice(shelf.ready.end(), shelf.under_way, one);
-            hand_over(shelf);
-            tend();
-        }
-        return;
-    }
-}
-
-void Pool::died(std::uint64_t number) {
-    for (auto& shelf : shelves_) {
-        for (auto* list : {&shelf.under_way, &shelf.ready}) {
-            const auto one = with_number(*list, number);
-            if (one == list->end()) {
-                continue;
-            }
-            forget(*one);
-            one->ended();
-            list->erase(one);
-            shelf.failed("its sandboxes are killed as they start");
-            return tend();
-        }
-    }
-}
-
-void Pool::drop_zygote(const Zygote& zygote) {
+void Pool::drop_outdated(const Shelf& newest) {
     for (auto shelf = shelves_.begin(); shelf != shelves_.end();) {
         const auto next = std::next(shelf);
-        if (shelf->zygote == &zygote) {
-            shelf->refuse_all("the warm Python is gone");
+        if (shelf->family == newest.family && shelf->waiting.empty()) {
             forget_all(*shelf);
             shelves_.erase(shelf);
         }
@@ -216,16 +133,26 @@ void Pool::drop_zygote(const Zygote& zygote) {
     }
 }
 
-// Spares count too: one that somebody waits for takes the place of another kind's.
-void Pool::make_room() {
-    while (ledger_.living() + spares() >= ledger_.settings().sandboxes) {
-        const auto full = std::find_if(shelves_.begin(), shelves_.end(),
-                                       [](const Shelf& shelf) { return !shelf.ready.empty(); });
-        if (full == shelves_.end()) {
+void Pool::hand_over(Shelf& shelf) {
+    while (!shelf.waiting.empty()) {
+        auto& list = shelf.ready.empty() ? shelf.under_way : shelf.ready;
+        const auto spare = std::find_if(list.begin(), list.end(), [](const Spare& one) {
+            return one.can_be_given() || one.can_be_given_early();
+        });
+        if (spare == list.end()) {
             return;
         }
-        forget(full->ready.front());
-        full->ready.pop_front();
+        const Shelf::Waiting waiting = std::move(shelf.waiting.front());
+        shelf.waiting.pop_front();
+        if (!spare->give_to(waiting.client.get())) {
+            continue;  // the client is gone
+        }
+        forget(*spare);
+        shelf.failures = spare->can_be_given() ? 0 : shelf.failures;
+        makers_.was_given(spare->supervisor());
+        ledger_.given(spare->supervisor(), spare->process(), shelf.engine(),
+                      spare->can_be_given() && spare->up() < waiting.since, Clock::now() - waiting.since);
+        list.erase(spare);
     }
 }
 
@@ -236,9 +163,11 @@ std::size_t Pool::waiting() const {
                            [](std::size_t sum, const Shelf& shelf) { return sum + shelf.waiting.size(); });
 }
 
-std::size_t Pool::under_way() const {
-    return std::accumulate(shelves_.begin(), shelves_.end(), std::size_t{0},
-                           [](std::size_t sum, const Shelf& shelf) { return sum + shelf.under_way.size(); });
+std::size_t Pool::under_way_beside(const Shelf& shelf) const {
+    return std::accumulate(
+        shelves_.begin(), shelves_.end(), std::size_t{0}, [&](std::size_t sum, const Shelf& other) {
+            return sum + (other.order.has_value() == shelf.order.has_value() ? other.under_way.size() : 0);
+        });
 }
 
 std::size_t Pool::spares() const {
@@ -263,7 +192,7 @@ void Pool::tend() {
         pressure_ = ledger_.under_pressure();
     }
     for (auto& shelf : shelves_) {
-        while (under_way() < at_once_ && shelf.waiting.size() > shelf.under_way.size()) {
+        while (under_way_beside(shelf) < at_once_ && shelf.waiting.size() > shelf.under_way.size()) {
             order(shelf);
         }
         drop_surplus(shelf);
@@ -271,9 +200,11 @@ void Pool::tend() {
     if (!idle() || now - last_claim_ < kQuiet) {
         return;
     }
+    look_at_memory();
     for (auto& shelf : shelves_) {
-        while (now >= not_before_ && under_way() * 2 < at_once_ && shelf.spares() < target_of(shelf)) {
-            if (ledger_.why_full(spares()).empty()) {
+        while (now >= not_before_ && under_way_beside(shelf) * 2 < at_once_ &&
+               shelf.spares() < target_of(shelf)) {
+            if (ledger_.why_full(spares()).empty() && is_room_for_one_more(shelf)) {
                 order(shelf);
             } else {
                 not_before_ = now + kPause;
@@ -290,7 +221,7 @@ void Pool::drop_surplus(Shelf& shelf) {
     const auto now = Clock::now();
     for (auto one = shelf.under_way.begin(); one != shelf.under_way.end();) {
         const auto next = std::next(one);
-        if (now - one->since() > kTimeToStart) {
+        if (now - one->since() > std::max<Clock::duration>(kTimeToStart, shelf.patience())) {
             forget(*one);
             shelf.under_way.erase(one);
             shelf.failed("its sandboxes don't start");
@@ -323,11 +254,15 @@ Pool::Clock::time_point Pool::next() const {
 
 Pool::Figures Pool::figures() const {
     Figures figures;
+    const auto add = [&](Count& to, const Shelf& shelf) {
+        to.ready += shelf.ready.size();
+        to.under_way += shelf.under_way.size();
+        to.waiting += shelf.waiting.size();
+        to.target += target_of(shelf);
+    };
     for (const auto& shelf : shelves_) {
-        figures.ready += shelf.ready.size();
-        figures.under_way += shelf.under_way.size();
-        figures.waiting += shelf.waiting.size();
-        figures.target += target_of(shelf);
+        add(figures, shelf);
+        add(figures.engines[shelf.engine()], shelf);
     }
     return figures;
 }

@@ -3,6 +3,7 @@
 
 #include "sandbox/base/bytes.h"
 #include "sandbox/base/sha256.h"
+#include "sandbox/daemon/order.h"
 
 namespace cellblock::sandbox::daemon {
 
@@ -18,12 +19,13 @@ void spec_fields(Spec& spec, Field field) {
 template <class Recipe, class Field>
 void recipe_fields(Recipe& recipe, Field field) {
     field(recipe.configure), field(recipe.debugger), field(recipe.memory_bytes), field(recipe.processes);
-    field(recipe.cpus), field(recipe.sources), field(recipe.ready), field(recipe.most);
+    field(recipe.cpus), field(recipe.sources), field(recipe.ready), field(recipe.most),
+        field(recipe.patience);
 }
 
 template <class Given, class Field>
 void given_fields(Given& given, Field field) {
-    field(given.supervisor), field(given.cgroup);
+    field(given.supervisor), field(given.cgroup), field(given.spec);
 }
 
 std::string spec_bytes(const ZygoteSpec& spec) {
@@ -38,8 +40,12 @@ std::string recipe_bytes(const Recipe& recipe) {
     return out.take();
 }
 
+bool is_of_made(Verb verb) {
+    return verb == Verb::claim_made || verb == Verb::claim_ready || verb == Verb::prepare_made;
+}
+
 bool is_verb(char letter) {
-    return std::string_view("cpsx").find(letter) != std::string_view::npos;
+    return std::string_view("cpmrqsx").find(letter) != std::string_view::npos;
 }
 
 }  // namespace
@@ -70,6 +76,14 @@ std::string key_of(const ZygoteSpec& spec) {
 std::string key_of(const Request& request, std::string_view plan) {
     return sha256(sha256(spec_bytes(request.spec)) + sha256(recipe_bytes(request.recipe)) +
                   sha256(std::string(plan)));
+}
+
+std::string family_of(const Request& request, std::string_view plan) {
+    Recipe recipe = request.recipe;
+    recipe.sources.clear();
+    const auto order = is_of_made(request.verb) ? order_from(plan) : std::nullopt;
+    return sha256(sha256(spec_bytes(request.spec)) + sha256(recipe_bytes(recipe)) +
+                  (order ? family_of(*order) : sha256(std::string(plan))));
 }
 
 std::string to_bytes(const Given& given) {

@@ -34,26 +34,32 @@ struct Recipe {
     std::string sources;      // which files of the host the plan shows, by device and inode
     std::uint32_t ready = 0;  // how many are kept ready, and as demand asks
     std::uint32_t most = 0;
+    std::uint32_t patience = 0;  // milliseconds until it must be up
 };
 
 enum class Verb : char {
-    claim = 'c',    // beside it the plan, without cgroups. A sandbox, now or from the pool
-    prepare = 'p',  // a zygote, for claims to come; no answer
-    status = 's',   // answered by JSON
-    stop = 'x',     // answered when the socket is gone
+    claim = 'c',         // beside it the plan, without cgroups. A sandbox, now or from the pool
+    prepare = 'p',       // a zygote, for claims to come; no answer
+    claim_made = 'm',    // the same with another engine's order (order.h) beside it
+    claim_ready = 'r',   // one of those, but only if it is up
+    prepare_made = 'q',  // one of those, for claims to come; no answer
+    status = 's',        // answered by JSON
+    stop = 'x',          // answered when the socket is gone
 };
 
 struct Request {
     Verb verb = Verb::status;
     ZygoteSpec spec;  // of claim and prepare
-    Recipe recipe;    // of claim
+    Recipe recipe;    // of claims, and of prepare_made
 };
 
 std::string to_bytes(const Request& request);
 std::optional<Request> request_from(std::string_view bytes);
 std::string key_of(const ZygoteSpec& spec);
-// Sandboxes that may stand in for each other have the same.
+// Sandboxes that may stand in for each other have the same. `plan`: what lies beside the request.
 std::string key_of(const Request& request, std::string_view plan);
+// The same where there is no other difference than in what lies on disk: the older ones are of no use.
+std::string family_of(const Request& request, std::string_view plan);
 
 // The first byte of an answer to a claim.
 inline constexpr char kWait = 'w';     // it is under way; another answer follows
@@ -61,12 +67,14 @@ inline constexpr char kGiven = 'y';    // then a Given; beside it the descriptor
 inline constexpr char kRefused = 'n';  // then the reason; a cold start is no harm
 inline constexpr char kFull = 'f';     // then the reason: no more sandboxes, and no cold one either
 
-// Descriptors of a sandbox that is given: its supervisor's pidfd, control, warden, worker, debugger (if any).
+// Descriptors of a sandbox that is given: its supervisor's (or relay's) pidfd, control, warden, worker,
+// debugger (if any).
 inline constexpr std::size_t kGivenDescriptors = 4;
 
 struct Given {
-    std::int32_t supervisor = -1;
-    std::string cgroup;  // Cgroup::to_bytes
+    std::int32_t supervisor = -1;  // or relay
+    std::string cgroup;            // Cgroup::to_bytes
+    std::string spec;              // of a relay: relay::to_bytes, for the clearing
 };
 
 std::string to_bytes(const Given& given);

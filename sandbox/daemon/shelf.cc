@@ -30,6 +30,7 @@ void Shelf::failed(const std::string& reason) {
 
 void Shelf::note_claim(Clock::time_point now) {
     used = now;
+    failures = std::min(failures, kMaxFailures - 1);
     claims.push_back(now);
     while (claims.front() < now - kDemand) {
         claims.pop_front();

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <cstdio>
+#include <map>
 #include <sstream>
 
 #include "sandbox/policy/policy.h"
@@ -90,6 +91,26 @@ std::string of(const ordered_json& one) {
     return label("process", std::to_string(one["process"].get<int>()));
 }
 
+// By engine, what is made ahead and what sessions have.
+ordered_json engines_json(const DaemonStatus& status) {
+    std::map<std::string, ordered_json> all;
+    const auto add = [&](const std::string& engine, const Pool::Count& count,
+                         const Ledger::Figures::OfEngine& of_engine) {
+        all[engine] = {{"ready", count.ready},       {"under_way", count.under_way},
+                       {"target", count.target},     {"waiting", count.waiting},
+                       {"living", of_engine.living}, {"start_seconds", times(of_engine.starts)}};
+    };
+    for (const auto& [engine, of_engine] : status.sandboxes.engines) {
+        add(engine, {}, of_engine);
+    }
+    for (const auto& [engine, count] : status.pool.engines) {
+        const auto found = status.sandboxes.engines.find(engine);
+        add(engine, count,
+            found == status.sandboxes.engines.end() ? Ledger::Figures::OfEngine{} : found->second);
+    }
+    return all;
+}
+
 }  // namespace
 
 ordered_json status_json(const DaemonStatus& status) {
@@ -117,7 +138,9 @@ ordered_json status_json(const DaemonStatus& status) {
               {"under_way", status.pool.under_way},
               {"target", status.pool.target},
               {"waiting", status.pool.waiting},
+              {"memory_bytes", sandboxes.spare_bytes},
               {"start_seconds", times(sandboxes.starts)}}},
+            {"engines", engines_json(status)},
             {"sandboxes",
              {{"living", sandboxes.living},
               {"most", status.settings.sandboxes},
@@ -152,6 +175,11 @@ std::string in_words(const ordered_json& status) {
         << milliseconds(claims["seconds"]["median"]) << " (median), "
         << milliseconds(claims["seconds"]["p99"]) << " (99th percentile); " << claims["refused"]
         << " refused\n";
+    for (const auto& [engine, count] : status["engines"].items()) {
+        out << "  engine " << engine << ": " << count["ready"] << " of " << count["target"] << " ready, "
+            << count["under_way"] << " under way, " << count["living"] << " with sessions; up in "
+            << milliseconds(count["start_seconds"]["median"]) << " (median)\n";
+    }
     std::string ends;
     for (const auto& [name, count] : sandboxes["ends"].items()) {
         if (count != 0) {
@@ -176,6 +204,8 @@ std::string open_metrics(const std::vector<ordered_json>& all) {
     plain("memory_bytes", "gauge", "What sandboxes have to themselves.", "sandboxes", "memory_bytes");
     plain("memory_limit_bytes", "gauge", "The most that they may have.", "sandboxes", "most_memory_bytes");
     plain("spares", "gauge", "Sandboxes that are ready for a session.", "pool", "ready");
+    plain("spares_memory_bytes", "gauge", "What these have, as far as it is known: of engines but native.",
+          "pool", "memory_bytes");
     plain("spares_target", "gauge", "How many are wanted.", "pool", "target");
     plain("claims", "counter", "Sandboxes that were given.", "claims", "given");
     plain("claims_from_pool", "counter", "Those that were ready when they were asked for.", "claims",
@@ -183,12 +213,23 @@ std::string open_metrics(const std::vector<ordered_json>& all) {
     plain("claims_refused", "counter", "Claims beyond the limits.", "claims", "refused");
     for (const auto& [name, group, key, help] :
          {std::tuple("claim_seconds", "claims", "seconds", "From a claim to its sandbox."),
-          std::tuple("start_seconds", "pool", "start_seconds", "From a fork to a worker that is up.")}) {
+          std::tuple("start_seconds", "pool", "start_seconds", "From an order to a worker that is up.")}) {
         Family family(out, std::string("cellblock_") + name, "summary", help);
         for (const auto& one : all) {
             for (const auto& [part, quantile] :
                  {std::pair("median", "0.5"), std::pair("p90", "0.9"), std::pair("p99", "0.99")}) {
                 family.add("", of(one) + "," + label("quantile", quantile), one[group][key][part]);
+            }
+        }
+    }
+    for (const auto& [name, key, help] :
+         {std::tuple("engine_sandboxes", "living", "Sandboxes that sessions have, by engine."),
+          std::tuple("engine_spares", "ready", "Sandboxes that are ready for a session, by engine."),
+          std::tuple("engine_spares_target", "target", "How many are wanted, by engine.")}) {
+        Family family(out, std::string("cellblock_") + name, "gauge", help);
+        for (const auto& one : all) {
+            for (const auto& [engine, count] : one["engines"].items()) {
+                family.add("", of(one) + "," + label("engine", engine), count[key]);
             }
         }
     }

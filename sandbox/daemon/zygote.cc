@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +16,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sandbox/base/bytes.h"
+#include "sandbox/base/file_stamp.h"
 #include "sandbox/base/pointers.h"
 #include "sandbox/daemon/host_memory.h"
 #include "sandbox/daemon/trust.h"
@@ -81,15 +81,6 @@ std::string task_text(const ZygoteSpec& spec, const std::string& scratch) {
                     {"library", spec.library},   {"prefixes", spec.prefixes}, {"preload", spec.preload},
                     {"shield", ::geteuid() == 0}};
     return task.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-std::string stamp_of(const std::string& path) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) != 0) {
-        return "-";
-    }
-    return std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino) + ":" +
-           std::to_string(info.st_mtim.tv_sec) + ":" + std::to_string(info.st_mtim.tv_nsec);
 }
 
 const char* name_of(Zygote::State state) {
@@ -233,7 +224,7 @@ void Zygote::hear(const std::string& text) {
 
 std::string Zygote::changed_file() const {
     const auto found = std::find_if(stamps_.begin(), stamps_.end(),
-                                    [](const Stamp& stamp) { return stamp_of(stamp.path) != stamp.value; });
+                                    [](const Stamp& stamp) { return file_stamp(stamp.path) != stamp.value; });
     return found == stamps_.end() ? std::string() : found->path;
 }
 

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sandbox/engines/fill.h"
+#include "sandbox/jail/cgroup_mounts.h"
 #include "sandbox/jail/path_chain.h"
 #include "sandbox/jail/root_files.h"
 
@@ -158,6 +159,14 @@ Status write_bundle(const BundleFacts& facts, const Policy& policy) {
     file << config.dump(2, ' ', false, ordered_json::error_handler_t::replace);
     file.close();
     return file ? Status(Ok{}) : errno_error("write " + path);
+}
+
+std::vector<std::string> groups_of_runtime(const std::string& name) {
+    std::vector<std::string> folders;
+    for (const auto& place : jail::cgroup_places()) {
+        folders.push_back(place.folder + "/" + name);
+    }
+    return folders;
 }
 
 }  // namespace cellblock::sandbox

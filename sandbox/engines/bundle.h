@@ -26,6 +26,10 @@ struct BundleFacts {
 
 Status write_bundle(const BundleFacts& facts, const Policy& policy);
 
+// Control groups that a runtime makes for a container of that name, besides those below ours. One that was
+// killed while it made them knows nothing of them.
+std::vector<std::string> groups_of_runtime(const std::string& name);
+
 // The native engine's list of system calls in the runtimes' format, as JSON text.
 std::string seccomp_profile();
 

@@ -6,13 +6,15 @@
 
 #include <chrono>
 #include <filesystem>
+#include <iostream>
 #include <sstream>
+#include <variant>
 
 #include "sandbox/base/file_text.h"
+#include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/owner.h"
 #include "sandbox/engines/promises.h"
-#include "sandbox/engines/template_start.h"
 #include "sandbox/relay/command.h"
 #include "sandbox/relay/run_command.h"
 
@@ -38,6 +40,7 @@ int clean_bundles(const EngineTemplate& from) {
                             {"state", folder + "/state"}};
             relay::Spec spec;
             spec.kill = fill(from.kill, values);
+            spec.cgroup_folders = groups_of_runtime(values.texts["name"]);
             spec.folders = {folder};
             relay::clear_away(spec);
             ++count;
@@ -89,7 +92,7 @@ Status CommandEngine::check(const Policy& policy) {
 Status CommandEngine::try_start(const Policy& policy) {
     std::error_code failed;
     const StartOptions options{std::filesystem::current_path(failed).string()};
-    auto started = start(policy, options);
+    auto started = start_cold(policy, options);
     if (!started) {
         return started.error();
     }
@@ -129,15 +132,64 @@ Result<int> CommandEngine::clean(const std::string& destination) {
     return count;
 }
 
-Result<std::unique_ptr<Sandbox>> CommandEngine::start(const Policy& policy, const StartOptions& options) {
-    if (!relay::is_program(template_.argv.front().words.front())) {
-        return Error{"engine \"" + template_.name + "\"", 0,
-                     "there is no program " + template_.argv.front().words.front() + " on PATH",
-                     template_.needs};
-    }
+void CommandEngine::sweep() const {
     sweep_folders();
     (void)(template_.bundle ? clean_bundles(template_) : 0);
+}
+
+Result<std::unique_ptr<Sandbox>> CommandEngine::start_cold(const Policy& policy,
+                                                           const StartOptions& options) {
+    sweep();
     return TemplateStart(template_, policy, options).run();
+}
+
+Result<TemplateStart::Made> CommandEngine::make(const Policy& policy, const StartOptions& options) {
+    sweep();
+    return TemplateStart(template_, policy, options).make();
+}
+
+Result<std::unique_ptr<Sandbox>> CommandEngine::sandbox_of(daemon::MadeSandbox made,
+                                                           const Policy& policy) const {
+    const auto kept = check_promises(policy, promises_of(template_), made.cgroup);
+    auto facts = facts_of(template_, made.cgroup);
+    std::unique_ptr<Sandbox> sandbox =
+        std::make_unique<RelayedSandbox>(std::move(made.relay), std::move(made.spec), std::move(made.cgroup),
+                                         std::move(facts), std::move(made.worker));
+    return kept ? Result<std::unique_ptr<Sandbox>>(std::move(sandbox))
+                : Result<std::unique_ptr<Sandbox>>(kept.error());
+}
+
+Result<std::unique_ptr<Sandbox>> CommandEngine::start_warm(const Policy& policy,
+                                                           const StartOptions& options) {
+    auto claimed = daemon::claim_made(policy, options, template_, daemon::Wanted::any);
+    if (const auto* none = std::get_if<daemon::NoneMore>(&claimed)) {
+        return none->error;
+    }
+    if (const auto* cold = std::get_if<daemon::ColdStart>(&claimed)) {
+        std::cerr << "cellblock: a cold start: " << cold->reason << "\n";
+        return std::unique_ptr<Sandbox>();
+    }
+    return sandbox_of(std::get<daemon::MadeSandbox>(std::move(claimed)), policy);
+}
+
+std::unique_ptr<Sandbox> CommandEngine::take_ready(const Policy& policy, const StartOptions& options) {
+    if (!daemon::is_wanted(policy)) {
+        return nullptr;
+    }
+    auto claimed = daemon::claim_made(policy, options, template_, daemon::Wanted::ready);
+    auto* made = std::get_if<daemon::MadeSandbox>(&claimed);
+    auto sandbox = made != nullptr ? sandbox_of(std::move(*made), policy) : std::unique_ptr<Sandbox>();
+    return sandbox ? std::move(*sandbox) : nullptr;
+}
+
+Result<std::unique_ptr<Sandbox>> CommandEngine::start(const Policy& policy, const StartOptions& options) {
+    if (daemon::is_wanted(policy)) {
+        auto sandbox = start_warm(policy, options);
+        if (!sandbox || *sandbox != nullptr) {
+            return sandbox;
+        }
+    }
+    return start_cold(policy, options);
 }
 
 }  // namespace cellblock::sandbox

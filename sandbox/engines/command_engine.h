@@ -6,8 +6,10 @@
 
 #include <string>
 
+#include "sandbox/daemon/made_client.h"
 #include "sandbox/engine.h"
 #include "sandbox/engines/template.h"
+#include "sandbox/engines/template_start.h"
 
 namespace cellblock::sandbox {
 
@@ -18,12 +20,23 @@ public:
     [[nodiscard]] std::string name() const override { return template_.name; }
     [[nodiscard]] Status check(const Policy& policy) override;
     [[nodiscard]] EngineFacts facts() const override;
+    std::unique_ptr<Sandbox> take_ready(const Policy& policy, const StartOptions& options) override;
     Result<int> clean(const std::string& destination) override;
+    // Where the policy wants it warm, one of the daemon's; what can't be had there is a cold start, and a
+    // line on stderr.
     Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) override;
+
+    // A start but for the relay, which the caller is to be.
+    Result<TemplateStart::Made> make(const Policy& policy, const StartOptions& options);
 
 private:
     // A program that is here need not work: a sandbox's first sign of life tells.
     Status try_start(const Policy& policy);
+    void sweep() const;
+    Result<std::unique_ptr<Sandbox>> start_cold(const Policy& policy, const StartOptions& options);
+    // Null: it has to be a cold start.
+    Result<std::unique_ptr<Sandbox>> start_warm(const Policy& policy, const StartOptions& options);
+    Result<std::unique_ptr<Sandbox>> sandbox_of(daemon::MadeSandbox made, const Policy& policy) const;
 
     EngineTemplate template_;
 };

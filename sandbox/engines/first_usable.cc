@@ -16,6 +16,12 @@ Status FirstUsable::check(const Policy& policy) {
 }
 
 Result<std::unique_ptr<Sandbox>> FirstUsable::start(const Policy& policy, const StartOptions& options) {
+    if (!found_) {
+        if (auto ready = engines_.front()->take_ready(policy, options); ready != nullptr) {
+            found_ = true;
+            return ready;
+        }
+    }
     if (auto usable = check(policy); !usable) {
         return usable.error();
     }

@@ -2,8 +2,8 @@
 //
 // Purpose: `"engine": ["runsc", "native"]`. Each is held against the policy, so
 // none is taken that is weaker than `require` and the limits allow. What was
-// found stays for the session. Ownership: of the engines. Threads, failure: as
-// engine.h says; an Error names why each isn't usable.
+// found stays for the session. Of the first one a sandbox that was made ahead is proof enough. Ownership: of
+// the engines. Threads, failure: as engine.h says; an Error names why each isn't usable.
 #pragma once
 
 #include <memory>

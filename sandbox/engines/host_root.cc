@@ -75,8 +75,8 @@ Result<std::vector<HostRoot::Bind>> copied_files(const Policy& policy, const Sta
     return rules_of(policy, options, FileStepKind::overlay);
 }
 
-Result<HostRoot> host_root(const Policy& policy, const StartOptions& options, const jail::PythonHome& python,
-                           const std::string& folder) {
+Result<std::vector<jail::FileStep>> host_steps(const Policy& policy, const StartOptions& options,
+                                               const jail::PythonHome& python) {
     auto rules = jail::file_rule_steps(policy.files, options.directory, python);
     if (!rules) {
         return rules.error();
@@ -89,8 +89,17 @@ Result<HostRoot> host_root(const Policy& policy, const StartOptions& options, co
     if (!options.packages.empty()) {
         steps.push_back(jail::packages_step(options.packages));
     }
+    return steps;
+}
+
+Result<HostRoot> host_root(const Policy& policy, const StartOptions& options, const jail::PythonHome& python,
+                           const std::string& folder) {
+    auto steps = host_steps(policy, options, python);
+    if (!steps) {
+        return steps.error();
+    }
     HostRoot root;
-    for (const auto& step : steps) {
+    for (const auto& step : *steps) {
         if (step.kind == FileStepKind::link) {
             root.links.push_back({step.text, "/" + step.target});
         } else if (step.kind == FileStepKind::text_file) {

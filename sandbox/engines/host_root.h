@@ -10,6 +10,7 @@
 
 #include "sandbox/base/result.h"
 #include "sandbox/engine.h"
+#include "sandbox/jail/plan.h"
 #include "sandbox/jail/python_home.h"
 #include "sandbox/policy/policy.h"
 
@@ -28,6 +29,9 @@ struct HostRoot {
     std::vector<Link> links;
 };
 
+// The steps of it, as a jail would take them.
+Result<std::vector<jail::FileStep>> host_steps(const Policy& policy, const StartOptions& options,
+                                               const jail::PythonHome& python);
 // `folder` takes the files that the host doesn't have: /etc/passwd and such.
 Result<HostRoot> host_root(const Policy& policy, const StartOptions& options, const jail::PythonHome& python,
                            const std::string& folder);

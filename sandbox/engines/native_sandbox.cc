@@ -86,7 +86,7 @@ Result<std::unique_ptr<Sandbox>> start_warm(const Policy& policy, const PlanMake
     if (const auto* none = std::get_if<daemon::NoneMore>(&claimed)) {
         return none->error;
     }
-    auto* warm = std::get_if<daemon::WarmSandbox>(&claimed);
+    auto* warm = std::get_if<daemon::GivenSandbox>(&claimed);
     if (warm == nullptr || warm->cgroup.limits_memory().empty() == memory_is_limited) {
         std::cerr << "cellblock: a cold start: "
                   << (warm != nullptr ? "the daemon has other control groups than were expected"
@@ -95,8 +95,10 @@ Result<std::unique_ptr<Sandbox>> start_warm(const Policy& policy, const PlanMake
         return std::unique_ptr<Sandbox>();
     }
     auto missing = missing_layer(policy.require, jail::layers_of(**plan, warm->cgroup), policy.name);
-    auto sandbox = sandbox_of(
-        {std::move(*plan), std::move(warm->cgroup), std::move(warm->jail), std::move(warm->worker)});
+    jail::SpawnedJail spawned{warm->supervisor, std::move(warm->process), std::move(warm->control),
+                              std::move(warm->warden)};
+    auto sandbox =
+        sandbox_of({std::move(*plan), std::move(warm->cgroup), std::move(spawned), std::move(warm->worker)});
     return missing ? Result<std::unique_ptr<Sandbox>>(std::move(*missing))
                    : Result<std::unique_ptr<Sandbox>>(std::move(sandbox));
 }

@@ -31,16 +31,19 @@ bool ready(int fd, int milliseconds) {
 
 }  // namespace
 
-// A relay that still removes a container goes on to do so by itself.
+// A relay that still removes a container goes on to do so by itself; one that was killed can't.
 RelayedSandbox::~RelayedSandbox() {
-    relay_.control.reset();
-    if (ready(relay_.handle.get(), kTimeToLeave)) {
-        int status = 0;
-        while (::waitpid(relay_.pid, &status, 0) < 0 && errno == EINTR) {
-        }
-        if (WIFSIGNALED(status)) {
-            relay::clear_away(spec_);
-        }
+    ::shutdown(relay_.control.get(), SHUT_WR);
+    if (!ready(relay_.handle.get(), kTimeToLeave)) {
+        return;
+    }
+    char last = 1;
+    while (::recv(relay_.control.get(), &last, 1, MSG_DONTWAIT) > 0) {
+    }
+    while (::waitpid(relay_.pid, nullptr, 0) < 0 && errno == EINTR) {  // the daemon's aren't our children
+    }
+    if (last != relay::kCleared) {
+        relay::clear_away(spec_);
     }
 }
 

@@ -1,10 +1,11 @@
 // One running sandbox that is reached by a relay.
 //
-// Ownership: of the relay's process and of the control groups that were made for
-// it. Threads, failure: as engine.h says.
+// Ownership: of the relay's process (which may be the daemon's child) and of the
+// control groups that were made for it. Threads, failure: as engine.h says.
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sandbox/engine.h"
@@ -22,17 +23,21 @@ struct RelayedFacts {
 
 class RelayedSandbox : public Sandbox {
 public:
-    RelayedSandbox(relay::RelayProcess relay, relay::Spec spec, jail::Cgroup cgroup, RelayedFacts facts)
+    // `worker`: of one that was started already, in a sandbox that the daemon gave.
+    RelayedSandbox(relay::RelayProcess relay, relay::Spec spec, jail::Cgroup cgroup, RelayedFacts facts,
+                   WorkerSockets worker = {})
         : relay_(std::move(relay)),
           spec_(std::move(spec)),
           cgroup_(std::move(cgroup)),
           usage_(cgroup_, jail::CgroupUsage::Inner::some),
-          facts_(std::move(facts)) {}
+          facts_(std::move(facts)),
+          worker_(std::move(worker)) {}
     ~RelayedSandbox() override;
     RelayedSandbox(const RelayedSandbox&) = delete;
     RelayedSandbox& operator=(const RelayedSandbox&) = delete;
 
     [[nodiscard]] int warden_fd() const override { return relay_.warden.get(); }
+    WorkerSockets take_worker() override { return std::exchange(worker_, {}); }
     void kill() override;
     [[nodiscard]] SandboxUsage usage() const override;
     [[nodiscard]] std::vector<LayerState> layers() const override { return facts_.layers; }
@@ -46,6 +51,7 @@ private:
     jail::Cgroup cgroup_;
     jail::CgroupUsage usage_;
     RelayedFacts facts_;
+    WorkerSockets worker_;  // until it is taken
 };
 
 }  // namespace cellblock::sandbox

@@ -201,6 +201,7 @@ const std::vector<TemplateKey>& template_table() {
              return count ? Status(Ok{}) : count.error();
          }},
         text_key("image", false, &EngineTemplate::image),
+        words_key("version", false, &EngineTemplate::version),
     };
     return table;
 }
@@ -258,6 +259,7 @@ Result<EngineTemplate> parse_template(std::string_view json_text, const std::str
     EngineTemplate read;
     read.name = name;
     read.file = file;
+    read.text = json_text;
     if (auto done = read_document(*document, read); !done) {
         return in_file(done.error());
     }

@@ -31,6 +31,7 @@ struct TemplateFile {
 struct EngineTemplate {
     std::string name;
     std::string file;  // where it was read
+    std::string text;  // as it was read
     std::string description;
     std::string isolation;              // how strong the wall is, in words
     std::string needs;                  // what must be there, and how to get it
@@ -49,6 +50,7 @@ struct EngineTemplate {
     bool spare_user = false;          // root runs the command as a user that nobody uses
     unsigned extra_processes = 0;     // of the engine's own, which the control group counts too
     std::string image;                // where the policy names none
+    std::vector<std::string> version;  // prints what the image's name stands for at present
 };
 
 // The keys that a template may say it enforces.

@@ -11,8 +11,8 @@
 #include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill_document.h"
 #include "sandbox/engines/owner.h"
-#include "sandbox/engines/relayed_sandbox.h"
 #include "sandbox/relay/far_end.h"
+#include "sandbox/relay/run_command.h"
 
 namespace cellblock::sandbox {
 
@@ -55,6 +55,10 @@ Promises promises_of(const EngineTemplate& from) {
             from.children, from.private_processes, from.own_user};
 }
 
+RelayedFacts facts_of(const EngineTemplate& from, const jail::Cgroup& cgroup) {
+    return {layers_of(promises_of(from), cgroup), from.children, from.needs};
+}
+
 TemplateStart::TemplateStart(const EngineTemplate& from, const Policy& policy, const StartOptions& options)
     : template_(from),
       policy_(policy),
@@ -81,6 +85,32 @@ TemplateStart::~TemplateStart() {
 }
 
 Result<std::unique_ptr<Sandbox>> TemplateStart::run() {
+    if (auto prepared = prepare(); !prepared) {
+        return prepared.error();
+    }
+    auto relay = relay::launch(spec_);
+    if (!relay) {
+        return relay.error();
+    }
+    done_ = true;
+    return std::unique_ptr<Sandbox>(std::make_unique<RelayedSandbox>(
+        std::move(*relay), relay::for_clearing(spec_), cgroup_, facts_of(template_, cgroup_)));
+}
+
+Result<TemplateStart::Made> TemplateStart::make() {
+    if (auto prepared = prepare(); !prepared) {
+        return prepared.error();
+    }
+    done_ = true;
+    return Made{std::move(spec_), std::move(cgroup_)};
+}
+
+Status TemplateStart::prepare() {
+    if (relay::program_path(template_.argv.front().words.front()).empty()) {
+        return Error{"engine \"" + template_.name + "\"", 0,
+                     "there is no program " + template_.argv.front().words.front() + " on PATH",
+                     template_.needs};
+    }
     if (auto kept = check_promises(policy_, promises_, cgroup_); !kept) {
         return kept.error();
     }
@@ -102,15 +132,7 @@ Result<std::unique_ptr<Sandbox>> TemplateStart::run() {
         return written.error();
     }
     fill_spec();
-    auto relay = relay::launch(spec_);
-    if (!relay) {
-        return relay.error();
-    }
-    done_ = true;
-    spec_.program.clear();  // it is on its way; the rest is kept for the clearing
-    return std::unique_ptr<Sandbox>(std::make_unique<RelayedSandbox>(
-        std::move(*relay), spec_, cgroup_,
-        RelayedFacts{layers_of(promises_, cgroup_), template_.children, template_.needs}));
+    return Ok{};
 }
 
 void TemplateStart::fill_spec() {
@@ -124,6 +146,10 @@ void TemplateStart::fill_spec() {
     }
     spec_.cgroup_procs = cgroup_.procs_files();
     spec_.cgroup_folders = cgroup_.folders();
+    if (template_.bundle) {
+        const auto more = groups_of_runtime(values_.texts["name"]);
+        spec_.cgroup_folders.insert(spec_.cgroup_folders.end(), more.begin(), more.end());
+    }
     if (template_.children && !template_.private_processes && folder_.empty()) {
         std::error_code failed;  // the far end's, which may be killed before it can remove it
         spec_.folders.push_back(

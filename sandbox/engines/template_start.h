@@ -13,6 +13,7 @@
 #include "sandbox/engine.h"
 #include "sandbox/engines/host_root.h"
 #include "sandbox/engines/promises.h"
+#include "sandbox/engines/relayed_sandbox.h"
 #include "sandbox/engines/template.h"
 #include "sandbox/engines/values.h"
 #include "sandbox/jail/identity.h"
@@ -21,6 +22,7 @@
 namespace cellblock::sandbox {
 
 Promises promises_of(const EngineTemplate& from);
+RelayedFacts facts_of(const EngineTemplate& from, const jail::Cgroup& cgroup);
 
 class TemplateStart {
 public:
@@ -31,7 +33,16 @@ public:
 
     Result<std::unique_ptr<Sandbox>> run();
 
+    // All but the relay: what it has to run, and the control groups that are named there. Both are then
+    // the caller's, to be cleared away by relay::serve().
+    struct Made {
+        relay::Spec spec;
+        jail::Cgroup cgroup;
+    };
+    Result<Made> make();
+
 private:
+    Status prepare();
     Status check_given();
     // These give the Python's path inside.
     Result<std::string> show_host();

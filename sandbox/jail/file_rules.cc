@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "sandbox/base/file_stamp.h"
+
 namespace cellblock::sandbox::jail {
 
 namespace {
@@ -104,6 +106,14 @@ Result<std::vector<FileStep>> file_rule_steps(const std::vector<FileRule>& rules
         steps.push_back(std::move(*step));
     }
     return steps;
+}
+
+std::string sources_of(const std::vector<FileStep>& steps) {
+    std::string text;
+    for (const auto& step : steps) {
+        text += (step.source.empty() ? "" : which_file(step.source)) + "\n";
+    }
+    return text;
 }
 
 }  // namespace cellblock::sandbox::jail

@@ -17,4 +17,7 @@ namespace cellblock::sandbox::jail {
 Result<std::vector<FileStep>> file_rule_steps(const std::vector<FileRule>& rules,
                                               const std::string& directory, const PythonHome& python);
 
+// Which files of the host these steps show, one a line: under the same names there may be others by now.
+std::string sources_of(const std::vector<FileStep>& steps);
+
 }  // namespace cellblock::sandbox::jail

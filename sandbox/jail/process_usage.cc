@@ -23,20 +23,6 @@ std::string folder_of(pid_t process) {
     return "/proc/" + std::to_string(process);
 }
 
-std::vector<pid_t> children_of(pid_t process) {
-    std::vector<pid_t> found;
-    std::error_code error;
-    for (std::filesystem::directory_iterator task(folder_of(process) + "/task", error), end;
-         !error && task != end; task.increment(error)) {
-        std::ifstream file(task->path() / "children");
-        pid_t child = 0;
-        while (file >> child) {
-            found.push_back(child);
-        }
-    }
-    return found;
-}
-
 // Its own time, and that of its children which it has waited for.
 double cpu_seconds_of(pid_t process) {
     const std::string text = file_text(folder_of(process) + "/stat");
@@ -80,6 +66,20 @@ std::uint64_t peak_memory_of(pid_t process) {
 }
 
 }  // namespace
+
+std::vector<pid_t> children_of(pid_t process) {
+    std::vector<pid_t> found;
+    std::error_code error;
+    for (std::filesystem::directory_iterator task(folder_of(process) + "/task", error), end;
+         !error && task != end; task.increment(error)) {
+        std::ifstream file(task->path() / "children");
+        pid_t child = 0;
+        while (file >> child) {
+            found.push_back(child);
+        }
+    }
+    return found;
+}
 
 SandboxUsage usage_below(pid_t root) {
     SandboxUsage usage;

@@ -8,9 +8,14 @@
 
 #include <sys/types.h>
 
+#include <vector>
+
 #include "sandbox/engine.h"
 
 namespace cellblock::sandbox::jail {
+
+// Those of all its threads.
+std::vector<pid_t> children_of(pid_t process);
 
 // Of what is below `root`, without itself. `measured` says whether anything was.
 SandboxUsage usage_below(pid_t root);

@@ -224,10 +224,10 @@ std::vector<PolicyKey> make_table() {
         member_key(
             "warm", "true or false", "false", "", &Policy::warm, &read_flag,
             [](bool value) { return ordered_json(value); },
-            "The native engine takes sandboxes from `cellblock daemon`, which keeps a Python with IPython "
-            "and "
-            "`preload` imported: they start sooner. That Python imports on the host, outside of any sandbox, "
-            "so its packages must be trusted. $CELLBLOCK_DAEMON (1 or 0) goes before this key."),
+            "Sandboxes come from `cellblock daemon`, which makes some ahead: they start sooner. Those of the "
+            "native engine are forks of a Python that has IPython and `preload` imported; it imports on the "
+            "host, outside of any sandbox, so its packages must be trusted. Other engines' are started as "
+            "ever, with `preload` imported inside. $CELLBLOCK_DAEMON (1 or 0) goes before this key."),
         PolicyKey{"pool.ready", "count", "1", "0 to 256",
                   "`warm`: how many sandboxes are made ahead, for the next sessions of this policy. Each is "
                   "one session's, and then gone.",

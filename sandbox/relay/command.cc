@@ -218,10 +218,11 @@ void end_command(Command& command, const Spec& spec, bool politely) {
         ::kill(-command.process, SIGKILL);
         ::kill(command.process, SIGKILL);
     }
+    end_all_below();  // before: a runtime waits for its processes' end, and they are ours to collect
     if (!spec.kill.empty()) {
         (void)run_command(spec.kill, kTimeToKill);
+        end_all_below();
     }
-    end_all_below();
     remove_places(spec);
 }
 

@@ -20,6 +20,16 @@ struct RelayProcess {
     UniqueFd warden;   // non-blocking
 };
 
+// Ours and a relay's.
+struct RelaySockets {
+    UniqueFd control;
+    UniqueFd warden;  // non-blocking
+    UniqueFd their_control;
+    UniqueFd their_warden;
+};
+
+Result<RelaySockets> make_sockets();
+
 Result<RelayProcess> launch(const Spec& spec);
 
 }  // namespace cellblock::sandbox::relay

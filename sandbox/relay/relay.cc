@@ -39,7 +39,7 @@ public:
     Relay(const Spec& spec, UniqueFd warden, UniqueFd control)
         : spec_(spec), control_(std::move(control)), host_(std::move(warden), mux_), head_(spec.program) {}
 
-    void run() {
+    Left run() {
         auto started = start_command(spec_);
         if (started) {
             command_ = std::move(*started);
@@ -50,6 +50,7 @@ public:
             end_ = started.error().text();
         }
         finish();
+        return how_;
     }
 
 private:
@@ -83,6 +84,7 @@ private:
         host_.hand_on();
         if (!end_ && (host_.gone() || !host_.violation().empty())) {
             end_ = host_.violation();
+            how_ = host_.gone() ? Left::with_its_host : how_;
         }
     }
 
@@ -90,6 +92,7 @@ private:
     void take_control() {
         char what = 0;
         host_is_gone_ = ::recv(control_.get(), &what, 1, MSG_DONTWAIT) <= 0;
+        how_ = host_is_gone_ ? Left::with_its_host : Left::by_request;
         end_ = mux_.greeted() ? "" : heard();
     }
 
@@ -172,10 +175,13 @@ private:
         reason += '\n';  // an empty message would be taken for the end
         (void)::send(control_.get(), reason.data(), reason.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
         host_.close();
-        end_command(command_, spec_, host_is_gone_);
-        char ignored = 0;
-        while (!host_is_gone_ && (::recv(control_.get(), &ignored, 1, 0) > 0 || errno == EINTR)) {
+        end_command(command_, spec_, how_ == Left::with_its_host);
+        while (!host_is_gone_) {
+            char ignored = 0;
+            const ssize_t got = ::recv(control_.get(), &ignored, 1, 0);
+            host_is_gone_ = got == 0 || (got < 0 && errno != EINTR);
         }
+        (void)::send(control_.get(), &kCleared, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
     }
 
     const Spec& spec_;
@@ -187,18 +193,19 @@ private:
     std::string tail_;                // of its stderr
     std::optional<std::string> end_;  // why, in words; empty or what it said so far: the host wants it so
     bool host_is_gone_ = false;
+    Left how_ = Left::by_itself;
     bool swept_ = false;
 };
 
 }  // namespace
 
-void serve(const Spec& spec, UniqueFd warden, UniqueFd control) {
+Left serve(const Spec& spec, UniqueFd warden, UniqueFd control) {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     for (const int number : {SIGPIPE, SIGINT, SIGTERM, SIGHUP}) {
         ::signal(number, SIG_IGN);
     }
     ::signal(SIGCHLD, SIG_DFL);
-    Relay(spec, std::move(warden), std::move(control)).run();
+    return Relay(spec, std::move(warden), std::move(control)).run();
 }
 
 }  // namespace cellblock::sandbox::relay

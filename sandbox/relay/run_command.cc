@@ -108,18 +108,19 @@ CommandResult run_command(const std::vector<std::string>& argv, std::chrono::mil
     return result;
 }
 
-bool is_program(const std::string& name) {
+std::string program_path(const std::string& name) {
     if (name.find('/') != std::string::npos) {
-        return ::access(name.c_str(), X_OK) == 0;
+        return ::access(name.c_str(), X_OK) == 0 ? name : "";
     }
     const char* path = std::getenv("PATH");
     std::istringstream folders(path == nullptr ? "/usr/bin:/bin" : path);
     for (std::string folder; std::getline(folders, folder, ':');) {
-        if (!folder.empty() && ::access((folder + "/" + name).c_str(), X_OK) == 0) {
-            return true;
+        std::string program = folder + "/" + name;
+        if (!folder.empty() && ::access(program.c_str(), X_OK) == 0) {
+            return program;
         }
     }
-    return false;
+    return {};
 }
 
 }  // namespace cellblock::sandbox::relay

@@ -19,7 +19,7 @@ struct CommandResult {
 
 CommandResult run_command(const std::vector<std::string>& argv, std::chrono::milliseconds patience);
 
-// A path, or a name on PATH, that can be executed.
-bool is_program(const std::string& name);
+// Where a program lies: a path, or a name on PATH, that can be executed. Empty: nowhere.
+std::string program_path(const std::string& name);
 
 }  // namespace cellblock::sandbox::relay

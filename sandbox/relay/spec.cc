@@ -15,6 +15,15 @@ void fields(Self& self, Field field) {
 
 }  // namespace
 
+Spec for_clearing(const Spec& spec) {
+    Spec part;
+    part.command = {spec.command.front()};
+    part.kill = spec.kill;
+    part.cgroup_folders = spec.cgroup_folders;
+    part.folders = spec.folders;
+    return part;
+}
+
 std::string to_bytes(const Spec& spec) {
     ByteWriter out;
     fields(spec, [&](const auto& value) { out.add(value); });

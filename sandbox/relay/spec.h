@@ -28,6 +28,9 @@ struct Spec {
     std::uint32_t group = 0;
 };
 
+// The part of it that clear_away() needs.
+Spec for_clearing(const Spec& spec);
+
 std::string to_bytes(const Spec& spec);
 std::optional<Spec> spec_from(std::string_view bytes);
 

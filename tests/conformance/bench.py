@@ -10,6 +10,7 @@ import time
 import pytest
 
 from support import kernels, leftovers
+from support.daemons import held_by
 
 DEADLINE, GRACE, PATIENCE = 1.5, 0.7, 12.0
 LIMITS = {"cell_time": "1500ms", "cell_time_max": "60s", "grace_time": "700ms", "memory": "640MiB", "processes": 64,
@@ -26,8 +27,9 @@ def pixels(png):
 class Bench:
     seen = {}  # what the first engine showed, by name of what was shown
 
-    def __init__(self, name, place, prepared):
+    def __init__(self, name, place, prepared, daemon=None):
         self.name, self.place, self.prepared = name, place, prepared
+        self.daemon = daemon  # whose sandboxes are used; None: each starts cold
         self.kernel = None
 
     @property
@@ -37,11 +39,12 @@ class Bench:
         return self.kernel.client
 
     def start(self, **more):
-        keys = {"engine": self.name, "limits": LIMITS, **self.prepared.policy, **more}
+        keys = {"engine": self.name, "warm": self.daemon is not None, "limits": LIMITS, **self.prepared.policy, **more}
         policy = self.place.policy("conformance-" + self.name, **keys)
         environment = {"CONFORMANCE_SECRET": "hidden", **self.prepared.environment}
         self.kernel = kernels.Kernel(self.place, policy=policy, environment=environment)
         self.kernel.client.run("%%timeout 60\n1").ok()
+        assert self.daemon is None or self.makers(), "it isn't one of the daemon's"
 
     def restart(self, **more):
         self.stop()
@@ -70,8 +73,18 @@ class Bench:
 
     # --- what carries the bytes between the kernel and the sandbox, seen from here
 
+    def makers(self):
+        """Of a sandbox of the daemon's: its relay, which no kernel is the parent of."""
+        return [pid for pid in held_by(self.kernel.pid) if "cellblock make" in leftovers.command_line(pid)]
+
     def relays(self):
-        return [pid for pid in self.kernel.tree() if "cellblock relay" in leftovers.command_line(pid)]
+        return [pid for pid in self.kernel.tree() if "cellblock relay" in leftovers.command_line(pid)] + self.makers()
+
+    def tree(self):
+        """{pid: start time} of all that goes with the kernel."""
+        return {**self.kernel.tree(), **{pid: start for maker in self.makers()
+                                         for pid, start in {maker: leftovers.stat_of(maker)[3],
+                                                            **leftovers.descendants(maker)}.items()}}
 
     def need_a_way(self):
         if not self.relays():

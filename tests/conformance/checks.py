@@ -240,7 +240,7 @@ def overlay(it):
 def killed_owner(it):
     """kill -9 of the kernel: its processes, folders, groups and containers go."""
     it.client.run("import subprocess; subprocess.Popen(['sleep', '1234'])").ok()
-    tree = it.kernel.tree()
+    tree = it.tree()
     os.kill(it.kernel.pid, signal.SIGKILL)
     assert leftovers.wait_until(lambda: not leftovers.living(tree), 20), \
         [leftovers.command_line(pid) for pid in leftovers.living(tree)]

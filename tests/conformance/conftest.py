@@ -2,7 +2,8 @@
 
 import pytest
 
-
+from support import kernels
+from support.daemons import Daemon
 
 from . import engines
 from .bench import Bench
@@ -20,16 +21,24 @@ def clusters_end():
 
 @pytest.fixture(scope="module")
 def engine(request, module_place):
-    name = request.param
+    name, _, warm = request.param.partition(" ")
+    place = kernels.Place(module_place.user) if warm else module_place  # the engine's own servers may run in both
     try:
-        prepared = engines.prepare(name, module_place)
+        prepared = engines.prepare(name, place)
     except engines.NotHere as why:
-        absent[name] = str(why)
+        if warm:
+            place.remove()
+        absent[request.param] = str(why)
         pytest.skip("%s: %s" % (name, why))
-    bench = Bench(name, module_place, prepared)
+    daemon = Daemon(place) if warm else None
+    bench = Bench(name, place, prepared, daemon)
     yield bench
     left = bench.stop()
+    if daemon:
+        daemon.stop()
     prepared.close()
+    if warm:
+        place.remove()
     assert not left, "outlived the kernel: %s" % left
 
 
@@ -51,8 +60,8 @@ def pytest_terminal_summary(terminalreporter):
     rows = dict.fromkeys(check for done in results.values() for check in done)
     width = max(map(len, rows)) + 2
     terminalreporter.section("engines: yes, NO, or - where it isn't tried")
-    terminalreporter.line("".ljust(width) + "".join(name.ljust(12) for name in names))
+    terminalreporter.line("".ljust(width) + "".join(name.ljust(17) for name in names))
     for row in rows:
-        terminalreporter.line(row.ljust(width) + "".join(results[name].get(row, "").ljust(12) for name in names))
+        terminalreporter.line(row.ljust(width) + "".join(results[name].get(row, "").ljust(17) for name in names))
     for name, why in absent.items():
         terminalreporter.line("%s isn't here: %s" % (name, why))

@@ -14,8 +14,8 @@ from support import beside, kernels, leftovers
 
 from .kubernetes import build, cluster
 
-QUICK = ("native", "bubblewrap", "runc")
-LONG = ("crun", "runsc", "podman", "docker", "srt", "ssh", "slurm", "kubernetes")
+QUICK = ("native", "bubblewrap", "bubblewrap warm", "runc")  # warm: from the daemon's pool
+LONG = ("runc warm", "crun", "runsc", "podman", "docker", "srt", "ssh", "slurm", "kubernetes")
 # What an engine can't keep by its nature; its checks are left out and say so.
 ELSEWHERE = ("memory", "memory_of_many", "memory_limit", "processes", "disk", "secret_file", "environment",
              "root_is_read_only")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -45,6 +46,28 @@ def test_a_template_of_ones_own_runs_a_notebook_cell(place):
     assert answer["status"] == "ok" and answer["results"][0]["text/plain"] == "42", answer
     assert answer["stdout"].startswith(str(place.root / "tmp" / "cellblock-"))
     assert not list((place.root / "tmp").iterdir())
+
+
+def own_group(controller):
+    """This process's folder of that hierarchy of control groups; None: there is none."""
+    for line in open("/proc/self/cgroup"):
+        _, names, path = line.rstrip("\n").split(":", 2)
+        if controller in names.split(","):
+            folder = pathlib.Path("/sys/fs/cgroup/%s%s" % (controller, path))
+            return folder if os.access(folder, os.W_OK) else None
+    return None
+
+
+def test_control_groups_that_a_runtime_was_making_when_it_was_killed_go(place):
+    """It knows nothing of them then, so its own `delete` leaves them."""
+    group = own_group("freezer")
+    if group is None:
+        pytest.skip("no control groups of version 1 that may be made")
+    engine = template(place, bundle=True, host_files=True, argv=["sh", "-c", "echo $0 > %s/made; mkdir %s/$0; kill -9 $$" % (place.root / "work", group), "{name}"])
+    run = call(place, "run", "--policy", place.policy(engine=engine, best_effort=True), "-", code="1")
+    assert run.returncode == 125 and "signal 9" in run.stderr, run.stderr
+    made = (place.root / "work" / "made").read_text().strip()
+    assert made.startswith("cellblock-") and not (group / made).exists()
 
 
 def test_what_it_cannot_keep_is_refused_by_name(place):

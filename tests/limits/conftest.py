@@ -20,6 +20,14 @@ def user_place(any_user):
 
 
 @pytest.fixture
+def own_place(user_place):
+    """A place of the test's own, as the user at hand."""
+    made = kernels.Place(user_place.user)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
 def start_as(user_place):
     """start_as(policy={...}, **options): a kernel of the test's own, as the user at hand."""
     started = []

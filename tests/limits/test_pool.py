@@ -1,16 +1,14 @@
 """The daemon's pool: sandboxes that are made ahead, given once, and never more than there may be."""
 
-import json
 import os
 import pathlib
 import re
 import signal
-import subprocess
 import time
 
 import pytest
-from support import kernels, leftovers
-from support.daemons import Daemon, ask, sandbox_of, sandboxes, status, wait_for
+from support import leftovers
+from support.daemons import Daemon, ask, ready, run, sandbox_of, sandboxes, status, wait_for
 
 WARM = {"warm": True, "limits": {"memory": "400MiB"}}
 
@@ -20,11 +18,8 @@ def policy_of(place, name="pool", **keys):
 
 
 @pytest.fixture
-def place(user_place):
-    """A place of the test's own, as the user at hand."""
-    made = kernels.Place(user_place.user)
-    yield made
-    made.remove()
+def place(own_place):
+    return own_place
 
 
 @pytest.fixture
@@ -55,19 +50,6 @@ def read(pid, name):
         return pathlib.Path("/proc/%d/%s" % (pid, name)).read_bytes()
     except OSError:
         return b""
-
-
-def ready(place, count=1):
-    return wait_for(place, lambda told: told["pool"]["ready"] >= count and not told["pool"]["under_way"])
-
-
-def run(place, code, policy):
-    """`cellblock run` of one cell: (result, what it said on stderr)."""
-    done = subprocess.run(place.as_user([kernels.PROGRAM, "run", "--json", "--policy", policy, "-"]), input=code,
-                          env=place.environment(), cwd=place.root / "work", capture_output=True, text=True, timeout=60,
-                          check=False)
-    assert done.stdout, done.stderr
-    return json.loads(done.stdout), done.stderr
 
 
 def test_a_session_gets_one_that_is_ready_and_another_is_made(daemon, place):
@@ -211,7 +193,7 @@ def test_kill_9_of_the_daemon_ends_its_spares_and_no_session(daemon, place, star
     assert len(spares) == 2
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait(10)
-    assert leftovers.wait_until(lambda: len([pid for pid in spares if alive(pid)]) == 1, 10)
+    assert leftovers.wait_until(lambda: len([pid for pid in spares if leftovers.is_alive(pid)]) == 1, 10)
     assert kernel.client.run("kept").result == "5"
 
 
@@ -228,11 +210,6 @@ def test_a_zygote_that_is_killed_is_made_anew(daemon, place, start_as):
     assert told["pool"]["ready"] == 0  # what it had made ahead is gone with it
     assert kernel.client.run("kept").result == "5"
     assert "cold" not in run(place, "print(1)", policy_of(place))[1]
-
-
-def alive(pid):
-    stat = leftovers.stat_of(pid)
-    return stat is not None and stat[1] not in "ZX"
 
 
 def test_ends_are_counted_by_reason(daemon, place, start_as):

@@ -26,6 +26,19 @@ def wait_for(place, true, seconds=30):
     return status(place)
 
 
+def ready(place, count=1):
+    return wait_for(place, lambda told: told["pool"]["ready"] >= count and not told["pool"]["under_way"])
+
+
+def run(place, code, policy):
+    """`cellblock run` of one cell: (result, what it said on stderr)."""
+    done = subprocess.run(place.as_user([kernels.PROGRAM, "run", "--json", "--policy", policy, "-"]), input=code,
+                          env=place.environment(), cwd=place.root / "work", capture_output=True, text=True, timeout=60,
+                          check=False)
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout), done.stderr
+
+
 def sandboxes(place):
     """(all supervisors of warm sandboxes, how many of them are nobody's yet)."""
     told = status(place)
@@ -36,18 +49,21 @@ def sandboxes(place):
     return found, told["pool"]["ready"] + told["pool"]["under_way"]
 
 
+def held_by(pid):
+    """Processes that this one has a pidfd of."""
+    found = []
+    for file in pathlib.Path("/proc/%d/fdinfo" % pid).iterdir():
+        try:
+            found += [int(line.split()[1]) for line in file.read_text().splitlines() if line.startswith("Pid:")]
+        except OSError:
+            continue
+    return [one for one in found if one > 0]
+
+
 def sandbox_of(pid, seconds=20):
     """The supervisor of that process's sandbox, once there is one: it holds a pidfd of it, as of its own parent."""
     def look():
-        for file in pathlib.Path("/proc/%d/fdinfo" % pid).iterdir():
-            try:
-                held = [int(line.split()[1]) for line in file.read_text().splitlines() if line.startswith("Pid:")]
-            except OSError:
-                continue
-            for one in held:
-                if one > 0 and (leftovers.stat_of(one) or "?")[0] == "cellblock-jail":
-                    return one
-        return None
+        return next((one for one in held_by(pid) if (leftovers.stat_of(one) or "?")[0] == "cellblock-jail"), None)
 
     found = leftovers.wait_until(look, seconds)
     assert found, "there is no sandbox"

@@ -65,6 +65,11 @@ def living(known):
             if (stat := stat_of(pid)) and stat[3] == start and stat[1] not in "ZX"]
 
 
+def is_alive(pid):
+    stat = stat_of(pid)
+    return stat is not None and stat[1] not in "ZX"
+
+
 def command_line(pid):
     try:
         words = pathlib.Path("/proc/%d/cmdline" % pid).read_bytes().split(b"\0")

@@ -7,8 +7,11 @@
 #include <filesystem>
 #include <fstream>
 
+#include "sandbox/base/pointers.h"
 #include "sandbox/daemon/host_memory.h"
 #include "sandbox/daemon/loop.h"
+#include "sandbox/daemon/made_client.h"
+#include "sandbox/daemon/order.h"
 #include "sandbox/daemon/request.h"
 #include "sandbox/daemon/settings.h"
 #include "sandbox/daemon/status.h"
@@ -50,6 +53,14 @@ private:
     std::filesystem::path folder_;
 };
 
+Order an_order() {
+    return {"docker", "/e/docker.json", "{}", R"({"engine": "docker"})", "/", "", {"A=1"}, "stamp"};
+}
+
+Request a_claim_of_made() {
+    return {Verb::claim_made, {}, {}};
+}
+
 DaemonStatus a_status() {
     DaemonStatus status;
     status.process = 7;
@@ -57,6 +68,9 @@ DaemonStatus a_status() {
     status.sandboxes.living = 3;
     status.sandboxes.waits = {0.001, 0.002, 0.5};
     status.sandboxes.ends[0] = 4;
+    status.sandboxes.engines["runc"] = {2, {0.5}};
+    status.pool.engines["runc"].ready = 1;
+    status.pool.engines["docker"].target = 4;
     status.zygotes.push_back({"/usr/bin/py\"3", {"numpy"}, "ready", "", 8, 1.25, 4, 100U << 20});
     return status;
 }
@@ -96,6 +110,59 @@ TEST_CASE("only sandboxes of the same zygote, plan and recipe stand in for each 
     CHECK(differs([](Request& one) { one.recipe.debugger = true; }));
 }
 
+TEST_CASE("an order is the same after its way as bytes, and nothing else is one") {
+    const std::string bytes = to_bytes(an_order());
+    const auto copy = order_from(bytes);
+    REQUIRE(copy.has_value());
+    CHECK(to_bytes(*copy) == bytes);
+    CHECK(copy->environment == an_order().environment);
+    CHECK_FALSE(order_from("").has_value());
+    CHECK_FALSE(order_from(bytes + "x").has_value());
+    CHECK_FALSE(order_from(bytes.substr(0, bytes.size() - 1)).has_value());
+    CHECK_FALSE(order_from(to_bytes(Order{})).has_value());
+    const auto parts = made_parts_from(to_bytes(MadeParts{"c", "s"}));
+    REQUIRE(parts.has_value());
+    CHECK(parts->spec == "s");
+    CHECK_FALSE(made_parts_from("x").has_value());
+}
+
+TEST_CASE("a sandbox stands in for another of the same order alone; what changed on disk outdates it") {
+    const Request request = a_claim_of_made();
+    const auto key = [&](const Order& order) { return key_of(request, to_bytes(order)); };
+    const auto family = [&](const Order& order) { return family_of(request, to_bytes(order)); };
+    const auto check = [&](const char* what, bool same_family, auto change) {
+        INFO(what);
+        Order other = an_order();
+        change(other);
+        CHECK(key(other) != key(an_order()));
+        CHECK((family(other) == family(an_order())) == same_family);
+    };
+    check("engine", false, [](Order& one) { one.engine = "podman"; });
+    check("policy", false, [](Order& one) { one.policy = R"({"image": "other"})"; });
+    check("directory", false, [](Order& one) { one.directory = "/home"; });
+    check("packages", false, [](Order& one) { one.packages = "/p"; });
+    check("environment", false, [](Order& one) { one.environment = {"A=2"}; });
+    check("template", true, [](Order& one) { one.template_text = "{ }"; });
+    check("stamp", true, [](Order& one) { one.stamp = "later"; });
+    for (const Verb verb : {Verb::prepare_made, Verb::claim_ready}) {
+        Request same = request;
+        same.verb = verb;
+        CHECK(key_of(same, to_bytes(an_order())) == key(an_order()));
+        CHECK(family_of(same, to_bytes(an_order())) == family(an_order()));
+    }
+}
+
+TEST_CASE("an engine's command gets the session's environment, but for what only names the session") {
+    const std::vector<std::string> all{"PATH=/bin", "JPY_SESSION_NAME=a.ipynb", "DOCKER_HOST=x",
+                                       "PWD=/a",    "SSH_TTY=/dev/pts/1",       "SSH_AUTH_SOCK=/s"};
+    Policy policy = builtin_policy();
+    CHECK(environment_for(policy, pointers(all).data()) ==
+          std::vector<std::string>{"DOCKER_HOST=x", "PATH=/bin", "SSH_AUTH_SOCK=/s"});
+    policy.environment = {{"PWD", std::nullopt}, {"SSH_TTY", "none"}};
+    CHECK(environment_for(policy, pointers(all).data()) ==
+          std::vector<std::string>{"DOCKER_HOST=x", "PATH=/bin", "PWD=/a", "SSH_AUTH_SOCK=/s"});
+}
+
 TEST_CASE("what is no request is refused") {
     const std::string bytes = to_bytes(Request{Verb::status, {}, {}});
     CHECK(request_from(bytes).has_value());
@@ -106,9 +173,10 @@ TEST_CASE("what is no request is refused") {
 }
 
 TEST_CASE("what is given comes as it was sent, cgroups too") {
-    const auto copy = given_from(to_bytes(Given{12, jail::Cgroup().to_bytes()}));
+    const auto copy = given_from(to_bytes(Given{12, jail::Cgroup().to_bytes(), "spec"}));
     REQUIRE(copy.has_value());
     CHECK(copy->supervisor == 12);
+    CHECK(copy->spec == "spec");
     CHECK(jail::Cgroup::from_bytes(copy->cgroup).has_value());
     CHECK_FALSE(jail::Cgroup::from_bytes("x").has_value());
     CHECK_FALSE(given_from("x").has_value());
@@ -154,10 +222,15 @@ TEST_CASE("figures for people and for machines") {
     CHECK(words.find("3 of at most 1000") != std::string::npos);
     CHECK(words.find("ready after 1.25 s (process 8), 4 forks, 100 MiB shared") != std::string::npos);
     CHECK(words.find("4 session_ended") != std::string::npos);
+    CHECK(words.find("engine runc: 1 of 0 ready, 0 under way, 2 with sessions; up in 500.0 ms") !=
+          std::string::npos);
+    CHECK(status["engines"]["docker"]["target"] == 4);
+    CHECK(status_json({})["engines"].is_object());
     const std::string metrics = open_metrics({status});
     CHECK(metrics.find("cellblock_sandboxes{process=\"7\"} 3\n") != std::string::npos);
     CHECK(metrics.find("cellblock_sandbox_ends_total{process=\"7\",reason=\"session_ended\"} 4\n") !=
           std::string::npos);
+    CHECK(metrics.find("cellblock_engine_spares{process=\"7\",engine=\"runc\"} 1\n") != std::string::npos);
     CHECK(metrics.find("program=\"/usr/bin/py\\\"3\"") != std::string::npos);
     CHECK(metrics.ends_with("# EOF\n"));
     CHECK(open_metrics({}).ends_with("# EOF\n"));

@@ -2,6 +2,9 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -12,6 +15,7 @@
 #include "sandbox/engines/fill_document.h"
 #include "sandbox/engines/owner.h"
 #include "sandbox/engines/promises.h"
+#include "sandbox/engines/start_stamp.h"
 #include "sandbox/engines/template.h"
 
 using namespace cellblock::sandbox;
@@ -120,6 +124,58 @@ TEST_CASE("engines: a mistake in a template's files is told with the file's name
     CHECK_THAT(with({{"../start", {"exit"}}}), Contains("../start"));
     CHECK_THAT(with({{"scratch", {"exit"}}}), Contains("scratch"));
     CHECK_THAT(with("exit"), Contains("files"));
+}
+
+TEST_CASE("engines: a start's stamp tells what was changed on disk") {
+    std::string folder = "/tmp/cellblock-test-XXXXXX";
+    REQUIRE(::mkdtemp(folder.data()) != nullptr);
+    const auto write = [&](const char* name, const char* text) {
+        std::ofstream(folder + "/" + name) << text;
+    };
+    const auto replace = [&](const char* name) {
+        std::filesystem::copy(folder + "/" + name, folder + "/new", std::filesystem::copy_options::recursive);
+        std::filesystem::remove_all(folder + "/" + name);
+        std::filesystem::rename(folder + "/new", folder + "/" + name);
+    };
+    for (const char* name : {"shown", "copied", "image", "worker"}) {
+        std::filesystem::create_directory(folder + "/" + name);
+    }
+    write("copied/file", "a");
+    write("shown/file", "a");
+    write("version", "1");
+    auto document = good();
+    document["version"] = {"cat", folder + "/version"};
+    const auto from = parse_template(document.dump(), "mine", "mine.json");
+    REQUIRE(from.ok());
+    Policy policy = builtin_policy();
+    policy.image = folder + "/image";
+    policy.files = {{folder + "/shown", "/data", FileMode::read},
+                    {folder + "/copied", "/work", FileMode::overlay}};
+    const auto stamp = [&] {
+        const auto told = stamp_of_start(*from, policy, {"/"}, folder + "/worker");
+        INFO((told ? "" : told.error().text()));
+        REQUIRE(told.ok());
+        return *told;
+    };
+    std::string before = stamp();
+    CHECK(stamp() == before);
+    const auto changes = [&](bool it, auto change) {
+        change();
+        const std::string after = stamp();
+        CHECK((after != before) == it);
+        before = after;
+    };
+    changes(false, [&] { write("shown/file", "b"); });  // it is seen at once
+    changes(true, [&] { replace("shown"); });
+    changes(true, [&] { write("copied/file", "bb"); });
+    changes(true, [&] { write("copied/new", ""); });
+    changes(true, [&] { replace("image"); });
+    changes(true, [&] { write("version", "2"); });
+    changes(true, [&] { write("worker/a.py", ""); });
+    changes(false, [&] { write("worker/a.pyc", ""); });
+    std::filesystem::remove(folder + "/version");
+    CHECK_FALSE(stamp_of_start(*from, policy, {"/"}, folder).ok());
+    std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("engines: a name tells whether its owner lives") {

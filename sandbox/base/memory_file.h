@@ -1,0 +1,17 @@
+// Bytes in memory that a descriptor stands for.
+//
+// Purpose: what is too long for a message, or is for another process to read.
+// Ownership: of the descriptor. Threads: none. Failure: an Error.
+#pragma once
+
+#include <string>
+
+#include "sandbox/base/result.h"
+#include "sandbox/base/unique_fd.h"
+
+namespace cellblock::sandbox {
+
+// Closed on exec; to be read from its start.
+Result<UniqueFd> memory_file(const std::string& bytes);
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,50 @@
+// One question to the daemon, and a daemon where there is none.
+//
+// Purpose: what claims of all engines have in common: is it wanted, who is asked,
+// what is answered. A daemon that isn't there is started for the next time.
+// Ownership: of what is given. Threads: other threads may run meanwhile.
+// Failure: why it has to be a cold start, or why there may be no sandbox at all.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <variant>
+
+#include "sandbox/base/result.h"
+#include "sandbox/base/unique_fd.h"
+#include "sandbox/channel/worker_sockets.h"
+#include "sandbox/daemon/request.h"
+#include "sandbox/jail/cgroup.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::sandbox::daemon {
+
+// Whether the policy, or else $CELLBLOCK_DAEMON (1 or 0), wants sandboxes from it.
+bool is_wanted(const Policy& policy);
+
+struct ColdStart {
+    std::string reason;
+};
+struct NoneMore {
+    Error error;
+};
+
+// A sandbox that was given. Its supervisor or relay is nobody's child here; its pidfd tells its end.
+struct GivenSandbox {
+    pid_t supervisor = -1;
+    UniqueFd process;
+    UniqueFd control;
+    UniqueFd warden;
+    WorkerSockets worker;  // of a worker that is up, or will be
+    jail::Cgroup cgroup;
+    std::string spec;
+};
+using Answer = std::variant<GivenSandbox, ColdStart, NoneMore>;
+
+// `plan` goes beside the claim. Waits for as long as the policy's limits.start_time, and 10 s at most.
+Answer ask(const Policy& policy, const Request& claim, const std::string& plan);
+
+// What all claims say of a policy.
+Recipe recipe_for(const Policy& policy, bool can_stand_in);
+
+}  // namespace cellblock::sandbox::daemon
