@@ -10,13 +10,11 @@ import hashlib
 import json
 import os
 import pathlib
-import re
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 STAMPS = ROOT / "build" / "tidy"  # one for each text that was clean
-PRECOMPILED = re.compile(r" -Winvalid-pch| -include \S*/cmake_pch\.hxx ")
 CHECKS = [] if os.environ.get("CELLBLOCK_LONG_TESTS") else ["--checks=-clang-analyzer-*"]
 
 
@@ -32,11 +30,9 @@ def common_text():
 
 
 def write_commands():
-    """Of a file that two targets compile, as they do some of the jail's, the first command: clang-tidy follows each.
-
-    Without the precompiled headers, so that a missing #include is found."""
+    """Of a file that two targets compile, as they do some of the jail's, the first command: clang-tidy follows each."""
     commands = json.loads((ROOT / "build" / "compile_commands.json").read_text())
-    each = {one["file"]: {**one, "command": PRECOMPILED.sub(" ", one["command"])} for one in reversed(commands)}
+    each = {one["file"]: one for one in reversed(commands)}
     (STAMPS / "compile_commands.json").write_text(json.dumps(list(each.values())))
 
 
