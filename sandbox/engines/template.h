@@ -41,15 +41,15 @@ struct EngineTemplate {
     std::vector<std::string> list;      // prints the names of all sandboxes, one a line
     std::vector<std::string> enforces;  // keys of the policy
     std::vector<Layer> layers;
-    std::vector<TemplateFile> files;  // in {folder}
-    bool private_processes = true;    // nobody else's are in its namespace
-    bool children = false;            // they descend from the command
-    bool host_files = false;          // its root is made of the host's files, its Python is the host's
-    bool bundle = false;              // {bundle} is an OCI bundle
-    bool own_user = false;            // no other process is its user's, so the far end can count them
-    bool spare_user = false;          // root runs the command as a user that nobody uses
-    unsigned extra_processes = 0;     // of the engine's own, which the control group counts too
-    std::string image;                // where the policy names none
+    std::vector<TemplateFile> files;   // in {folder}
+    bool private_processes = true;     // nobody else's are in its namespace
+    bool children = false;             // they descend from the command
+    bool host_files = false;           // its root is made of the host's files, its Python is the host's
+    bool bundle = false;               // {bundle} is an OCI bundle
+    bool own_user = false;             // no other process is its user's, so the far end can count them
+    bool spare_user = false;           // root runs the command as a user that nobody uses
+    unsigned extra_processes = 0;      // of the engine's own, which the control group counts too
+    std::string image;                 // where the policy names none
     std::vector<std::string> version;  // prints what the image's name stands for at present
 };
 
