@@ -64,10 +64,11 @@ void Pool::claim(UniqueFd client, const Request& request, const std::string& pla
     }
     last_claim_ = Clock::now();
     shelf->note_claim(last_claim_);
-    if (send_message(client.get(), std::string(1, kWait))) {
-        shelf->waiting.push_back({std::move(client), last_claim_});
-    }
+    shelf->waiting.push_back({std::move(client), last_claim_});
     hand_over(*shelf);
+    if (!shelf->waiting.empty() && !send_message(shelf->waiting.back().client.get(), std::string(1, kWait))) {
+        shelf->waiting.pop_back();
+    }
     tend();
 }
 
