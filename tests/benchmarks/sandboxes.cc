@@ -153,13 +153,16 @@ bool advance_all(const Claims& claims, int most) {
             theirs.push_back(one.get());
         }
     }
+    if (waiting.empty()) {
+        return false;
+    }
     ::poll(waiting.data(), waiting.size(), most);
     for (std::size_t i = 0; i < waiting.size(); ++i) {
         if (waiting[i].revents != 0 || theirs[i]->time_left() == 0) {
             theirs[i]->advance();
         }
     }
-    return !waiting.empty();
+    return true;
 }
 
 Claims start_all(const Policy& policy, int count, TimePoint begun) {
