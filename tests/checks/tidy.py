@@ -37,8 +37,11 @@ def latest():
 
 
 def git(*words):
-    done = subprocess.run(["git", *words], capture_output=True, text=True, cwd=ROOT, check=False)
-    return done.stdout.splitlines()
+    """Its lines; none, if there is no git, or no repository."""
+    try:
+        return subprocess.run(["git", *words], capture_output=True, text=True, cwd=ROOT, check=False).stdout.splitlines()
+    except OSError:
+        return []
 
 
 def common_text():

@@ -15,7 +15,7 @@ from support import beside, kernels, leftovers
 from .kubernetes import build, cluster
 
 QUICK = ("native", "bubblewrap", "bubblewrap warm", "runc")  # warm: from the daemon's pool
-LONG = ("runc warm", "crun", "runsc", "podman", "docker", "srt", "ssh", "slurm", "kubernetes")
+LONG = ("runc warm", "crun", "youki", "runsc", "podman", "docker", "kata", "srt", "ssh", "slurm", "kubernetes")
 # What an engine can't keep by its nature; its checks are left out and say so.
 ELSEWHERE = ("memory", "memory_of_many", "memory_limit", "processes", "disk", "secret_file", "environment",
              "root_is_read_only")
@@ -271,4 +271,4 @@ def kubernetes(place):
     return Prepared({"python": "python3", "destination": cluster.NAMESPACES[0]}, the_cluster().environment())
 
 
-MAKERS = {"kubernetes": kubernetes, "srt": srt, "slurm": slurm, "docker": docker, "podman": podman, "ssh": ssh}
+MAKERS = {"kubernetes": kubernetes, "srt": srt, "slurm": slurm, "docker": docker, "kata": docker, "podman": podman, "ssh": ssh}
