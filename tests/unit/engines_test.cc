@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -129,6 +130,8 @@ TEST_CASE("engines: a mistake in a template's files is told with the file's name
 TEST_CASE("engines: a start's stamp tells what was changed on disk") {
     std::string folder = "/tmp/cellblock-test-XXXXXX";
     REQUIRE(::mkdtemp(folder.data()) != nullptr);
+    const auto remove = [](const std::string* path) { std::filesystem::remove_all(*path); };
+    const std::unique_ptr<const std::string, decltype(remove)> removed_at_the_end(&folder, remove);
     const auto write = [&](const char* name, const char* text) {
         std::ofstream(folder + "/" + name) << text;
     };
@@ -175,7 +178,6 @@ TEST_CASE("engines: a start's stamp tells what was changed on disk") {
     changes(false, [&] { write("worker/a.pyc", ""); });
     std::filesystem::remove(folder + "/version");
     CHECK_FALSE(stamp_of_start(*from, policy, {"/"}, folder).ok());
-    std::filesystem::remove_all(folder);
 }
 
 TEST_CASE("engines: a name tells whether its owner lives") {
