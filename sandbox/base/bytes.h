@@ -7,9 +7,11 @@
 
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace cellblock::sandbox {
@@ -84,5 +86,23 @@ private:
     std::string_view rest_;
     bool failed_ = false;
 };
+
+// A value by its members: `members(value, field)` calls field(member) for each, in an order that both ways
+// share.
+template <class Value, class Members>
+std::string members_to_bytes(const Value& value, Members members) {
+    ByteWriter out;
+    members(value, [&](const auto& member) { out.add(member); });
+    return out.take();
+}
+
+// Nothing, if these aren't just the bytes of one.
+template <class Value, class Members>
+std::optional<Value> members_from_bytes(std::string_view bytes, Members members) {
+    Value value;
+    ByteReader in(bytes);
+    members(value, [&](auto& member) { in.read(member); });
+    return in.failed() || !in.at_end() ? std::nullopt : std::optional(std::move(value));
+}
 
 }  // namespace cellblock::sandbox

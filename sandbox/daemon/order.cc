@@ -8,30 +8,22 @@ namespace cellblock::sandbox::daemon {
 
 namespace {
 
-template <class Self, class Field>
-void order_fields(Self& order, Field field) {
+constexpr auto order_members = [](auto& order, auto field) {
     field(order.engine), field(order.template_file), field(order.template_text), field(order.policy);
     field(order.directory), field(order.packages), field(order.environment), field(order.stamp);
-}
+};
 
-template <class Self, class Field>
-void made_fields(Self& parts, Field field) {
-    field(parts.cgroup), field(parts.spec);
-}
+constexpr auto made_members = [](auto& parts, auto field) { field(parts.cgroup), field(parts.spec); };
 
 }  // namespace
 
 std::string to_bytes(const Order& order) {
-    ByteWriter out;
-    order_fields(order, [&](const auto& value) { out.add(value); });
-    return out.take();
+    return members_to_bytes(order, order_members);
 }
 
 std::optional<Order> order_from(std::string_view bytes) {
-    Order order;
-    ByteReader in(bytes);
-    order_fields(order, [&](auto& value) { in.read(value); });
-    return in.failed() || !in.at_end() || order.engine.empty() ? std::nullopt : std::optional(order);
+    auto order = members_from_bytes<Order>(bytes, order_members);
+    return order && !order->engine.empty() ? std::move(order) : std::nullopt;
 }
 
 std::string family_of(const Order& order) {
@@ -43,16 +35,11 @@ std::string family_of(const Order& order) {
 }
 
 std::string to_bytes(const MadeParts& parts) {
-    ByteWriter out;
-    made_fields(parts, [&](const auto& value) { out.add(value); });
-    return out.take();
+    return members_to_bytes(parts, made_members);
 }
 
 std::optional<MadeParts> made_parts_from(std::string_view bytes) {
-    MadeParts parts;
-    ByteReader in(bytes);
-    made_fields(parts, [&](auto& value) { in.read(value); });
-    return in.failed() || !in.at_end() ? std::nullopt : std::optional(parts);
+    return members_from_bytes<MadeParts>(bytes, made_members);
 }
 
 }  // namespace cellblock::sandbox::daemon

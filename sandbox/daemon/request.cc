@@ -9,36 +9,25 @@ namespace cellblock::sandbox::daemon {
 
 namespace {
 
-// `field` is called with each member, in an order that both ways share.
-template <class Spec, class Field>
-void spec_fields(Spec& spec, Field field) {
+constexpr auto spec_members = [](auto& spec, auto field) {
     field(spec.program), field(spec.prefixes), field(spec.preload), field(spec.worker);
     field(spec.library), field(spec.environment);
-}
+};
 
-template <class Recipe, class Field>
-void recipe_fields(Recipe& recipe, Field field) {
+constexpr auto recipe_members = [](auto& recipe, auto field) {
     field(recipe.configure), field(recipe.debugger), field(recipe.memory_bytes), field(recipe.processes);
-    field(recipe.cpus), field(recipe.sources), field(recipe.ready), field(recipe.most),
-        field(recipe.patience);
-}
+    field(recipe.cpus), field(recipe.sources), field(recipe.ready), field(recipe.most);
+    field(recipe.patience);
+};
 
-template <class Given, class Field>
-void given_fields(Given& given, Field field) {
+constexpr auto request_members = [](auto& request, auto field) {
+    spec_members(request.spec, field);
+    recipe_members(request.recipe, field);
+};
+
+constexpr auto given_members = [](auto& given, auto field) {
     field(given.supervisor), field(given.cgroup), field(given.spec);
-}
-
-std::string spec_bytes(const ZygoteSpec& spec) {
-    ByteWriter out;
-    spec_fields(spec, [&](const auto& value) { out.add(value); });
-    return out.take();
-}
-
-std::string recipe_bytes(const Recipe& recipe) {
-    ByteWriter out;
-    recipe_fields(recipe, [&](const auto& value) { out.add(value); });
-    return out.take();
-}
+};
 
 bool is_of_made(Verb verb) {
     return verb == Verb::claim_made || verb == Verb::claim_ready || verb == Verb::prepare_made;
@@ -51,52 +40,42 @@ bool is_verb(char letter) {
 }  // namespace
 
 std::string to_bytes(const Request& request) {
-    return static_cast<char>(request.verb) + spec_bytes(request.spec) + recipe_bytes(request.recipe);
+    return static_cast<char>(request.verb) + members_to_bytes(request, request_members);
 }
 
 std::optional<Request> request_from(std::string_view bytes) {
     if (bytes.empty() || !is_verb(bytes.front())) {
         return std::nullopt;
     }
-    Request request;
-    request.verb = static_cast<Verb>(bytes.front());
-    ByteReader in(bytes.substr(1));
-    spec_fields(request.spec, [&](auto& value) { in.read(value); });
-    recipe_fields(request.recipe, [&](auto& value) { in.read(value); });
-    if (in.failed() || !in.at_end()) {
-        return std::nullopt;
+    auto request = members_from_bytes<Request>(bytes.substr(1), request_members);
+    if (request) {
+        request->verb = static_cast<Verb>(bytes.front());
     }
     return request;
 }
 
 std::string key_of(const ZygoteSpec& spec) {
-    return sha256(spec_bytes(spec));
+    return sha256(members_to_bytes(spec, spec_members));
 }
 
 std::string key_of(const Request& request, std::string_view plan) {
-    return sha256(sha256(spec_bytes(request.spec)) + sha256(recipe_bytes(request.recipe)) +
-                  sha256(std::string(plan)));
+    return sha256(sha256(members_to_bytes(request, request_members)) + sha256(std::string(plan)));
 }
 
 std::string family_of(const Request& request, std::string_view plan) {
-    Recipe recipe = request.recipe;
-    recipe.sources.clear();
+    Request rest = request;
+    rest.recipe.sources.clear();
     const auto order = is_of_made(request.verb) ? order_from(plan) : std::nullopt;
-    return sha256(sha256(spec_bytes(request.spec)) + sha256(recipe_bytes(recipe)) +
+    return sha256(sha256(members_to_bytes(rest, request_members)) +
                   (order ? family_of(*order) : sha256(std::string(plan))));
 }
 
 std::string to_bytes(const Given& given) {
-    ByteWriter out;
-    given_fields(given, [&](const auto& value) { out.add(value); });
-    return out.take();
+    return members_to_bytes(given, given_members);
 }
 
 std::optional<Given> given_from(std::string_view bytes) {
-    Given given;
-    ByteReader in(bytes);
-    given_fields(given, [&](auto& value) { in.read(value); });
-    return in.failed() || !in.at_end() ? std::nullopt : std::optional(given);
+    return members_from_bytes<Given>(bytes, given_members);
 }
 
 }  // namespace cellblock::sandbox::daemon

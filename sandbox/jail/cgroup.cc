@@ -186,16 +186,11 @@ void Cgroup::remove() const {
 }
 
 std::string Cgroup::to_bytes() const {
-    ByteWriter out;
-    fields(*this, [&](const auto& value) { out.add(value); });
-    return out.take();
+    return members_to_bytes(*this, [](auto& group, auto field) { members(group, field); });
 }
 
 std::optional<Cgroup> Cgroup::from_bytes(std::string_view bytes) {
-    Cgroup read;
-    ByteReader in(bytes);
-    fields(read, [&](auto& value) { in.read(value); });
-    return in.failed() || !in.at_end() ? std::nullopt : std::optional(read);
+    return members_from_bytes<Cgroup>(bytes, [](auto& group, auto field) { members(group, field); });
 }
 
 }  // namespace cellblock::sandbox::jail

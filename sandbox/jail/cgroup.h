@@ -46,7 +46,7 @@ public:
 
 private:
     template <class Self, class Field>
-    static void fields(Self& self, Field field) {
+    static void members(Self& self, Field field) {
         field(self.folders_), field(self.memory_), field(self.pids_), field(self.cpu_), field(self.cpuacct_);
         field(self.version2_);
     }

@@ -7,11 +7,10 @@ namespace cellblock::sandbox::relay {
 
 namespace {
 
-template <class Self, class Field>
-void fields(Self& self, Field field) {
-    field(self.command), field(self.kill), field(self.sweep), field(self.program), field(self.cgroup_procs);
-    field(self.cgroup_folders), field(self.folders), field(self.mounts), field(self.user), field(self.group);
-}
+constexpr auto members = [](auto& spec, auto field) {
+    field(spec.command), field(spec.kill), field(spec.sweep), field(spec.program), field(spec.cgroup_procs);
+    field(spec.cgroup_folders), field(spec.folders), field(spec.mounts), field(spec.user), field(spec.group);
+};
 
 }  // namespace
 
@@ -25,16 +24,12 @@ Spec for_clearing(const Spec& spec) {
 }
 
 std::string to_bytes(const Spec& spec) {
-    ByteWriter out;
-    fields(spec, [&](const auto& value) { out.add(value); });
-    return out.take();
+    return members_to_bytes(spec, members);
 }
 
 std::optional<Spec> spec_from(std::string_view bytes) {
-    Spec spec;
-    ByteReader in(bytes);
-    fields(spec, [&](auto& value) { in.read(value); });
-    return in.failed() || !in.at_end() || spec.command.empty() ? std::nullopt : std::optional(spec);
+    auto spec = members_from_bytes<Spec>(bytes, members);
+    return spec && !spec->command.empty() ? std::move(spec) : std::nullopt;
 }
 
 }  // namespace cellblock::sandbox::relay
