@@ -37,12 +37,15 @@ RelayedSandbox::~RelayedSandbox() {
     if (!ready(relay_.handle.get(), kTimeToLeave)) {
         return;
     }
-    char last = 1;
-    while (::recv(relay_.control.get(), &last, 1, MSG_DONTWAIT) > 0) {
+    bool cleared = false;
+    char first = 0;
+    ssize_t size = 0;  // of the whole message: a reason may begin with any byte
+    while ((size = ::recv(relay_.control.get(), &first, 1, MSG_DONTWAIT | MSG_TRUNC)) > 0) {
+        cleared = size == 1 && first == relay::kCleared;
     }
     while (::waitpid(relay_.pid, nullptr, 0) < 0 && errno == EINTR) {  // the daemon's aren't our children
     }
-    if (last != relay::kCleared) {
+    if (!cleared) {
         relay::clear_away(spec_);
     }
 }
