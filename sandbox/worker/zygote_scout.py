@@ -25,7 +25,7 @@ def scout():
     libc = ctypes.CDLL(None)
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     reader, writer = os.pipe()
-    watcher = forked(lambda: watch(libc, writer))
+    watcher = forked(libc, lambda: watch(libc, writer))
     os.close(writer)
     with open(reader, "rb") as pipe:
         told = pipe.read(MAX_BYTES)
@@ -34,14 +34,17 @@ def scout():
         first_pages.ranges.frombytes(told)
 
 
-def forked(work):
-    pid = os.fork()
+def forked(libc, work):
+    """A child that does it, and dies with us."""
+    parent, pid = os.getpid(), os.fork()
     if pid != 0:
         return pid
     status = 1
     try:
-        work()
-        status = 0
+        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() == parent:
+            work()
+            status = 0
     except BaseException:
         traceback.print_exc()
     finally:
@@ -50,7 +53,7 @@ def forked(work):
 
 def watch(libc, writer):
     signal.alarm(zygote_rehearsal.SECONDS)
-    player = forked(lambda: play(libc))
+    player = forked(libc, play)
     wait_for_stop(player)
     places = writable(player)
     before = set(own_pages(player, places))  # a worker's start has those too
@@ -63,9 +66,8 @@ def watch(libc, writer):
             pipe.write(found)
 
 
-def play(libc):
+def play():
     """Stops before the cell and after it."""
-    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     with zygote_rehearsal.process_restored():
         stage = zygote_rehearsal.Stage()
         os.kill(os.getpid(), signal.SIGSTOP)
