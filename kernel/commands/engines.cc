@@ -132,11 +132,14 @@ int clean_command(const CleanOptions& options) {
             continue;
         }
         const auto count = (*engine)->clean(options.destination);
-        if (!count && !options.engines.empty() &&
-            !options.quiet) {  // of all engines, some are always missing
+        const bool matters = count.ok() || !options.engines.empty();  // of all, some are always missing
+        status = matters && !count ? 1 : status;
+        if (!matters || options.quiet) {
+            continue;
+        }
+        if (!count) {
             std::cerr << "cellblock clean: " << count.error().text() << "\n";
-            status = 1;
-        } else if (count && *count > 0 && !options.quiet) {
+        } else if (*count > 0) {
             std::cout << name << ": removed " << *count << "\n";
         }
     }

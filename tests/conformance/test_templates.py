@@ -171,6 +171,8 @@ def test_clean_looks_where_the_template_says_and_removes_what_is_nobodys(place):
     template(place, list=["sh", "-c", "echo nobody may look >&2; exit 1"], kill=["true"])
     refused = call(place, "clean", "mine")
     assert refused.returncode == 1 and "nobody may look" in refused.stderr, refused.stderr
+    quiet = call(place, "clean", "--quiet", "mine")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (1, "", "")
 
 
 RECORDER = """#!/usr/bin/python3
