@@ -8,7 +8,7 @@ import time
 
 import pytest
 from support import leftovers
-from support.daemons import Daemon, ask, ready, run, sandbox_of, sandboxes, status, wait_for
+from support.daemons import ask, daemons, ready, run, sandbox_of, sandboxes, status, wait_for
 
 WARM = {"warm": True, "limits": {"memory": "400MiB"}}
 
@@ -25,16 +25,8 @@ def place(own_place):
 @pytest.fixture
 def daemon(place):
     """make(settings): a daemon."""
-    made = []
-
-    def make(**settings):
-        made.append(Daemon(place, settings or None))
-        made[-1].warm_up(policy_of(place))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
+    with daemons(place, lambda one: one.warm_up(policy_of(place))) as make:
+        yield make
     assert leftovers.wait_until(lambda: not supervisors_of(place), 5), supervisors_of(place)
 
 

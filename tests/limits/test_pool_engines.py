@@ -10,11 +10,16 @@ import time
 
 import pytest
 from support import kernels, leftovers
-from support.daemons import Daemon, ask, ready, run, status, wait_for
+from support.daemons import ask, daemons, ready, run, status, wait_for
 
 PROGRAMS = {"bubblewrap": "bwrap", "runc": "runc"}
 ONE = {"warm": True, "limits": {"memory": "640MiB"}, "pool": {"ready": 1, "most": 1}}
 SEEN = "import os, socket; print(os.path.exists('/tmp/mine'), 'mine' in globals()); open('/tmp/mine', 'w'); mine = 1"
+
+
+@pytest.fixture
+def place(own_place):
+    return own_place
 
 
 @pytest.fixture(params=PROGRAMS)
@@ -27,22 +32,10 @@ def engine(request, place):
 
 
 @pytest.fixture
-def place(own_place):
-    return own_place
-
-
-@pytest.fixture
 def daemon(place):
     """make(settings): a daemon. At the end nothing of its sandboxes may be left."""
-    made = []
-
-    def make(**settings):
-        made.append(Daemon(place, settings or None))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
+    with daemons(place) as make:
+        yield make
     assert leftovers.wait_until(lambda: not of_place(place), 10), of_place(place)
     assert leftovers.wait_until(lambda: not list((place.root / "tmp").iterdir()), 5), list((place.root / "tmp").iterdir())
 

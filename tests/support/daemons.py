@@ -1,5 +1,6 @@
 """A daemon of a test's own: started, asked, stopped."""
 
+import contextlib
 import json
 import pathlib
 import subprocess
@@ -68,6 +69,23 @@ def sandbox_of(pid, seconds=20):
     found = leftovers.wait_until(look, seconds)
     assert found, "there is no sandbox"
     return found
+
+
+@contextlib.contextmanager
+def daemons(place, begin=lambda daemon: None):
+    """make(**settings): a daemon, after begin(it). All are stopped at the end."""
+    made = []
+
+    def make(**settings):
+        made.append(Daemon(place, settings or None))
+        begin(made[-1])
+        return made[-1]
+
+    try:
+        yield make
+    finally:
+        for one in made:
+            one.stop()
 
 
 class Daemon:
