@@ -70,7 +70,7 @@ struct DaemonStatusOptions {
 int daemon_status_command(const DaemonStatusOptions& options);
 int daemon_stop_command();
 
-// cellblock relay: for engines alone
+// cellblock relay, cellblock make: started by engines and by the daemon, never by people
 int relay_command();
 int make_command();
 

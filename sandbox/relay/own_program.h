@@ -1,4 +1,4 @@
-// This program once more, as a process of its own: `cellblock relay`, `cellblock hold`.
+// This program once more, as a process of its own: `cellblock relay`, `cellblock make`.
 //
 // Purpose: descriptors by number, stdin and stdout nowhere, a session of its own.
 // Ownership: the process is the caller's to wait for. Threads: may be called while
