@@ -244,6 +244,10 @@ TEST_CASE("a failed step is told in words, with what to try") {
     plan.files = jail::proc_steps();
     const auto error = jail::setup_error(plan, {jail::Step::file_step, 0, EBUSY});
     CHECK(error.text().find("make /proc") != std::string::npos);
+    for (const auto& in_a_chroot : {jail::Failure{jail::Step::private_mounts, 0, EINVAL},
+                                    jail::Failure{jail::Step::last_user_namespace, 0, EPERM}}) {
+        CHECK(jail::setup_error(plan, in_a_chroot).text().find("In a chroot?") != std::string::npos);
+    }
     CHECK(jail::setup_error(plan, {jail::Step::execute, 0, ENOENT}).text().find("/usr/bin/python3") !=
           std::string::npos);
 }
