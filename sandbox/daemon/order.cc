@@ -8,21 +8,21 @@ namespace cellblock::sandbox::daemon {
 
 namespace {
 
-constexpr auto order_members = [](auto& order, auto field) {
+constexpr auto kOrderMembers = [](auto& order, auto field) {
     field(order.engine), field(order.template_file), field(order.template_text), field(order.policy);
     field(order.directory), field(order.packages), field(order.environment), field(order.stamp);
 };
 
-constexpr auto made_members = [](auto& parts, auto field) { field(parts.cgroup), field(parts.spec); };
+constexpr auto kMadeMembers = [](auto& parts, auto field) { field(parts.cgroup), field(parts.spec); };
 
 }  // namespace
 
 std::string to_bytes(const Order& order) {
-    return members_to_bytes(order, order_members);
+    return members_to_bytes(order, kOrderMembers);
 }
 
 std::optional<Order> order_from(std::string_view bytes) {
-    auto order = members_from_bytes<Order>(bytes, order_members);
+    auto order = members_from_bytes<Order>(bytes, kOrderMembers);
     return order && !order->engine.empty() ? std::move(order) : std::nullopt;
 }
 
@@ -35,11 +35,11 @@ std::string family_of(const Order& order) {
 }
 
 std::string to_bytes(const MadeParts& parts) {
-    return members_to_bytes(parts, made_members);
+    return members_to_bytes(parts, kMadeMembers);
 }
 
 std::optional<MadeParts> made_parts_from(std::string_view bytes) {
-    return members_from_bytes<MadeParts>(bytes, made_members);
+    return members_from_bytes<MadeParts>(bytes, kMadeMembers);
 }
 
 }  // namespace cellblock::sandbox::daemon

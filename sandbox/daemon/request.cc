@@ -9,23 +9,23 @@ namespace cellblock::sandbox::daemon {
 
 namespace {
 
-constexpr auto spec_members = [](auto& spec, auto field) {
+constexpr auto kSpecMembers = [](auto& spec, auto field) {
     field(spec.program), field(spec.prefixes), field(spec.preload), field(spec.worker);
     field(spec.library), field(spec.environment);
 };
 
-constexpr auto recipe_members = [](auto& recipe, auto field) {
+constexpr auto kRecipeMembers = [](auto& recipe, auto field) {
     field(recipe.configure), field(recipe.debugger), field(recipe.memory_bytes), field(recipe.processes);
     field(recipe.cpus), field(recipe.sources), field(recipe.ready), field(recipe.most);
     field(recipe.patience);
 };
 
-constexpr auto request_members = [](auto& request, auto field) {
-    spec_members(request.spec, field);
-    recipe_members(request.recipe, field);
+constexpr auto kRequestMembers = [](auto& request, auto field) {
+    kSpecMembers(request.spec, field);
+    kRecipeMembers(request.recipe, field);
 };
 
-constexpr auto given_members = [](auto& given, auto field) {
+constexpr auto kGivenMembers = [](auto& given, auto field) {
     field(given.supervisor), field(given.cgroup), field(given.spec);
 };
 
@@ -40,14 +40,14 @@ bool is_verb(char letter) {
 }  // namespace
 
 std::string to_bytes(const Request& request) {
-    return static_cast<char>(request.verb) + members_to_bytes(request, request_members);
+    return static_cast<char>(request.verb) + members_to_bytes(request, kRequestMembers);
 }
 
 std::optional<Request> request_from(std::string_view bytes) {
     if (bytes.empty() || !is_verb(bytes.front())) {
         return std::nullopt;
     }
-    auto request = members_from_bytes<Request>(bytes.substr(1), request_members);
+    auto request = members_from_bytes<Request>(bytes.substr(1), kRequestMembers);
     if (request) {
         request->verb = static_cast<Verb>(bytes.front());
     }
@@ -55,27 +55,27 @@ std::optional<Request> request_from(std::string_view bytes) {
 }
 
 std::string key_of(const ZygoteSpec& spec) {
-    return sha256(members_to_bytes(spec, spec_members));
+    return sha256(members_to_bytes(spec, kSpecMembers));
 }
 
 std::string key_of(const Request& request, std::string_view plan) {
-    return sha256(sha256(members_to_bytes(request, request_members)) + sha256(std::string(plan)));
+    return sha256(sha256(members_to_bytes(request, kRequestMembers)) + sha256(std::string(plan)));
 }
 
 std::string family_of(const Request& request, std::string_view plan) {
     Request rest = request;
     rest.recipe.sources.clear();
     const auto order = is_of_made(request.verb) ? order_from(plan) : std::nullopt;
-    return sha256(sha256(members_to_bytes(rest, request_members)) +
+    return sha256(sha256(members_to_bytes(rest, kRequestMembers)) +
                   (order ? family_of(*order) : sha256(std::string(plan))));
 }
 
 std::string to_bytes(const Given& given) {
-    return members_to_bytes(given, given_members);
+    return members_to_bytes(given, kGivenMembers);
 }
 
 std::optional<Given> given_from(std::string_view bytes) {
-    return members_from_bytes<Given>(bytes, given_members);
+    return members_from_bytes<Given>(bytes, kGivenMembers);
 }
 
 }  // namespace cellblock::sandbox::daemon

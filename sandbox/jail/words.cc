@@ -111,9 +111,8 @@ std::string remedy_for(const JailPlan& plan, const Failure& failure) {
     }
     if ((failure.step == Step::private_mounts && failure.error == EINVAL) ||
         (failure.step == Step::last_user_namespace && failure.error == EPERM)) {
-        return "In a chroot? Nobody may make a user namespace there: enter that folder as a container does, "
-               "by "
-               "pivot_root (systemd-nspawn does so)";
+        return "In a chroot? Nobody may make a user namespace there. Enter that folder by pivot_root, as a "
+               "container does (systemd-nspawn, say)";
     }
     if (failure.step == Step::start_first_process && (refused || failure.error == ENOSYS)) {
         return "Inside another container? That one must allow user namespaces (for docker: --security-opt "

@@ -7,7 +7,7 @@ namespace cellblock::sandbox::relay {
 
 namespace {
 
-constexpr auto members = [](auto& spec, auto field) {
+constexpr auto kMembers = [](auto& spec, auto field) {
     field(spec.command), field(spec.kill), field(spec.sweep), field(spec.program), field(spec.cgroup_procs);
     field(spec.cgroup_folders), field(spec.folders), field(spec.mounts), field(spec.user), field(spec.group);
 };
@@ -24,11 +24,11 @@ Spec for_clearing(const Spec& spec) {
 }
 
 std::string to_bytes(const Spec& spec) {
-    return members_to_bytes(spec, members);
+    return members_to_bytes(spec, kMembers);
 }
 
 std::optional<Spec> spec_from(std::string_view bytes) {
-    auto spec = members_from_bytes<Spec>(bytes, members);
+    auto spec = members_from_bytes<Spec>(bytes, kMembers);
     return spec && !spec->command.empty() ? std::move(spec) : std::nullopt;
 }
 
