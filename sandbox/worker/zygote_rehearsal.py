@@ -26,6 +26,8 @@ CELLS = ("pass", "1 + 1", "print('a')", "a = [1]\na")
 PLOTS = ("import matplotlib.pyplot as plt\nplt.plot(range(9))\nplt.show()",)
 FRAMES = ("import pandas as pd\npd.DataFrame({'a': range(9)})",)
 FRAME_PLOTS = ("import pandas as pd, matplotlib.pyplot as plt\npd.DataFrame({'a': range(9)}).plot()\nplt.show()",)
+ERRORS = ("1 / 0", "1 +")  # the first traceback compiles all that colours one
+LAST_ERROR = ("last_type", "last_value", "last_traceback", "last_exc")
 STREAMS = {1: "stdout", 2: "stderr"}
 INLINE = "matplotlib_inline.backend_inline"
 SECONDS = 30
@@ -110,6 +112,8 @@ def names_restored():
         for space, values in before:
             space.update(values)
         vars(builtins).pop("_", None)
+        for name in LAST_ERROR:
+            vars(sys).pop(name, None)
         for one, values in set_before:
             dict.clear(one)
             dict.update(one, values)
@@ -163,7 +167,7 @@ def perform(plot_times, times):
     with process_restored(), names_restored():
         stage = Stage()
         try:
-            for code in plots() * plot_times + CELLS * times:
+            for code in plots() * plot_times + ERRORS + CELLS * times:
                 stage.run(code)
         finally:
             stage.close()

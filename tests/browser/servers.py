@@ -19,7 +19,7 @@ SETTINGS = {
 # name of the kernel: what its policy has beside the built-in `notebook`
 KERNELS = {
     "cellblock": {},
-    "cellblock-hasty": {"limits": {"cell_time": "2s", "grace_time": "500ms"}},
+    "cellblock-hasty": {"limits": {"cell_time": "2s", "grace_time": "1s"}},
     "cellblock-drop": {"outputs": {"html": "drop"}},
     "cellblock-trust": {"outputs": {"html": "trust"}},
 }

@@ -12,8 +12,8 @@ import pytest
 from support import kernels, leftovers
 from support.daemons import held_by
 
-DEADLINE, GRACE, PATIENCE = 1.5, 0.7, 12.0
-LIMITS = {"cell_time": "1500ms", "cell_time_max": "60s", "grace_time": "700ms", "memory": "640MiB", "processes": 64,
+DEADLINE, GRACE, PATIENCE = 1.5, 2.0, 12.0
+LIMITS = {"cell_time": "1500ms", "cell_time_max": "60s", "grace_time": "2s", "memory": "640MiB", "processes": 64,
           "disk": "16MiB", "start_time": "60s"}
 
 

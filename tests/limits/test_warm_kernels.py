@@ -52,6 +52,11 @@ def test_cells_results_and_plots(warm):
     assert "zygote" not in failed.traceback
 
 
+def test_errors_were_practised_and_nothing_of_them_is_left(warm):
+    run = warm.client.run("import sys\nsys.modules.get('pygments.lexers.python') is not None, hasattr(sys, 'last_value')")
+    assert run.result == "(True, False)"
+
+
 def test_a_first_cells_pages_are_copied_before_it_comes(warm_place, start_as):
     """Nobody but its zygote knows them. Where Linux can't do it for others (before 5.14), the cell does it."""
     faults = "open('/proc/self/stat').read().split()[9]"

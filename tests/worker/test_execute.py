@@ -60,6 +60,13 @@ def test_an_error_names_cell_and_line(host):
     assert {key: shown[key] for key in result.error} == result.error
 
 
+def test_a_traceback_doesnt_study_ipythons_own_source(fresh):
+    """Its run_code is the first frame of each; to read and parse that file takes longer than all else of an error."""
+    host = fresh()
+    assert "run_code" not in plain(host.execute("1 / 0").error["traceback"])
+    assert host.execute("import linecache\n[f for f in linecache.cache if f.endswith('interactiveshell.py')]").result == "[]"
+
+
 def test_a_syntax_error_is_an_error(host):
     result = host.execute("def (:")
     assert result.error["ename"] == "SyntaxError" and len(result.of("error")) == 1

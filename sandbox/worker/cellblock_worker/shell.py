@@ -3,6 +3,7 @@
 Named as ipykernel's class is: libraries tell a notebook by that name.
 """
 
+import functools
 import os
 import pathlib
 import signal
@@ -103,6 +104,10 @@ class ZMQInteractiveShell(InteractiveShell):
 
     def init_io(self):
         pass
+
+    def init_traceback_handlers(self, custom_exceptions):
+        super().init_traceback_handlers(custom_exceptions)
+        self.InteractiveTB.get_records = functools.partial(_records, self.InteractiveTB.get_records)
 
     # --- from here on a session's
 
@@ -276,6 +281,14 @@ def _end(child):
             return
         except subprocess.TimeoutExpired:
             child.send_signal(number)
+
+
+def _records(get_records, trace, context, offset):
+    """What a traceback shows, of which the first frames are left out before IPython studies them: it would read and parse
+    the whole of its own source, which costs more than all the rest of a cell's error."""
+    while offset and trace is not None and trace.tb_next is not None:
+        trace, offset = trace.tb_next, offset - 1
+    return get_records(trace, context, offset)
 
 
 def _after_shell(trace):
