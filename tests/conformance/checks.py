@@ -52,8 +52,7 @@ def completion(it):
 def interrupt(it):
     it.client.run("kept = 1").ok()
     request = it.client.execute("print('going', flush=True)\nwhile True: pass")
-    it.client.wait(lambda: [one for one in it.client.log if one.type == "stream" and one.parent_id == request],
-                   "the cell's output")
+    it.client.first(request, "stream")
     it.client.send("control", "interrupt_request")
     reply = it.client.first(request, "execute_reply")
     it.client.finish(request)

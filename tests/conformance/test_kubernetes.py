@@ -156,7 +156,7 @@ def test_a_pod_that_does_not_start_says_why(cluster, call, policy, changes, word
 
 def test_a_pod_that_is_taken_away_says_so_and_the_next_cell_has_another(cluster, kernel):
     request = kernel.client.execute("import time\nprint('going', flush=True)\ntime.sleep(50)")
-    kernel.client.wait(lambda: [one for one in kernel.client.log if one.type == "stream"], "the cell's output")
+    kernel.client.first(request, "stream")
     cluster.kubectl("delete", "pods", "--all", "--namespace=" + NAMESPACE, "--grace-period=0", "--force")
     reply = kernel.client.first(request, "execute_reply")
     kernel.client.finish(request)

@@ -106,6 +106,12 @@ def memory_below(pid):
     return total
 
 
+def run_after_attack(attacker, code):
+    """One cell that follows a death may be told of it."""
+    run = attacker.client.run(code)
+    return run.ok() if run.status == "ok" else attacker.client.run(code).ok()
+
+
 @pytest.mark.parametrize("name", ATTACKS)
 def test_nobody_else_notices(pair, name):
     attacker, other = pair()
@@ -123,16 +129,12 @@ def test_nobody_else_notices(pair, name):
     assert sorted(answers)[len(answers) // 2] < 1.0, answers
     assert max(memory) < MEMORY + HOST, [one // MIB for one in memory]
     assert attacker.peak_memory() < HOST
-    for _ in range(2):  # one that follows a death may be told of it
-        after = attacker.client.run("6 * 7")
-        if after.status == "ok":
-            break
-    assert after.result == "42"
+    assert run_after_attack(attacker, "6 * 7").result == "42"
 
 
 def test_a_thread_left_behind_takes_no_one_elses_processor(pair):
     attacker, other = pair()
-    attacker.client.run("%%timeout 120\n" + ATTACKS["threads_that_burn"]).ok()  # they slow its end, too
+    run_after_attack(attacker, "%%timeout 120\n" + ATTACKS["threads_that_burn"])  # they slow its end, too
     begin = time.monotonic()
     for _ in range(10):
         assert other.client.run("sum(range(1000))", timeout=PATIENCE).ok()

@@ -187,10 +187,11 @@ class Client:
         return [one for one in self.log if one.parent_id == request]
 
     def first(self, request, *kinds, timeout=PATIENCE, where=None):
-        """The first message to that request of one of these types."""
+        """The first message to that request of one of these types. A slow start's notice isn't the cell's."""
         def look():
             return next((one for one in self.log if one.parent_id == request and one.type in kinds
-                         and (where is None or where(one))), None)
+                         and (where is None or where(one))
+                         and not (one.type == "stream" and NOTICE.fullmatch(one.content["text"]))), None)
         return self.wait(look, "%s for %s" % ("/".join(kinds), request), timeout)
 
     def finish(self, request, timeout=PATIENCE, reply=True):
