@@ -144,7 +144,7 @@ void TemplateStart::fill_spec() {
             spec_.sweep.push_back("--destination=" + policy_.destination);
         }
     }
-    spec_.cgroup_procs = cgroup_.procs_files();
+    spec_.cgroup_files = cgroup_.files_to_join();
     spec_.cgroup_folders = cgroup_.folders();
     if (template_.bundle) {
         const auto more = groups_of_runtime(values_.texts["name"]);

@@ -167,10 +167,10 @@ void Cgroup::make_v2(const Limits& limits) {
     }
 }
 
-std::vector<std::string> Cgroup::procs_files() const {
+std::vector<std::string> Cgroup::files_to_join() const {
     std::vector<std::string> files;
     for (const auto& folder : folders_) {
-        files.push_back(folder + "/cgroup.procs");
+        files.push_back(folder + (version2_ ? "/cgroup.procs" : "/tasks"));
     }
     return files;
 }

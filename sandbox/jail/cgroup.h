@@ -27,8 +27,9 @@ public:
     static bool would_limit_memory();
 
     [[nodiscard]] const std::vector<std::string>& folders() const { return folders_; }
-    // Where a process writes "0" to join.
-    [[nodiscard]] std::vector<std::string> procs_files() const;
+    // Where a process writes "0" to join. Version 1 has `tasks`, which moves a thread at once; a whole
+    // process waits until all of the machine knows.
+    [[nodiscard]] std::vector<std::string> files_to_join() const;
     // By what a limit is kept, "cgroup v1"; empty: it isn't.
     [[nodiscard]] std::string limits_memory() const { return by(memory_); }
     [[nodiscard]] std::string limits_processes() const { return by(pids_); }

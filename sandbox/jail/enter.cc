@@ -31,7 +31,20 @@ Failure failed(Step step, std::size_t index = 0) {
     return {step, static_cast<std::int32_t>(index), errno != 0 ? errno : EIO};
 }
 
-// The parent joins the cgroups for us.
+Failure join(const JailPlan& plan, bool by_tasks, pid_t process) {
+    char number[16];
+    const int size = std::snprintf(number, sizeof number, "%d", process);
+    for (std::size_t i = 0; i < plan.cgroup_files.size(); ++i) {
+        const auto& file = plan.cgroup_files[i];
+        if (file.ends_with("/tasks") == by_tasks &&
+            !write_file(file.c_str(), number, static_cast<std::size_t>(size))) {
+            return failed(Step::join_cgroup, i);
+        }
+    }
+    return {};
+}
+
+// The parent joins some cgroups for us.
 Failure await_cgroups(const JailDescriptors& descriptors) {
     char told = 0;
     ssize_t size = 0;
@@ -116,15 +129,12 @@ unsigned long long jail_namespaces(const Identity& identity, bool host_network) 
            (identity.privileged ? 0ULL : CLONE_NEWUSER);
 }
 
-Failure join_cgroups(const JailPlan& plan, pid_t process) {
-    char number[16];
-    const int size = std::snprintf(number, sizeof number, "%d", process);
-    for (std::size_t i = 0; i < plan.cgroup_procs.size(); ++i) {
-        if (!write_file(plan.cgroup_procs[i].c_str(), number, static_cast<std::size_t>(size))) {
-            return failed(Step::join_cgroup, i);
-        }
-    }
-    return {};
+Failure join_by_itself(const JailPlan& plan) {
+    return join(plan, true, 0);
+}
+
+Failure join_by_number(const JailPlan& plan, pid_t process) {
+    return join(plan, false, process);
 }
 
 Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
@@ -133,6 +143,9 @@ Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
     }
     if (const auto failure = plan.identity.privileged ? Failure{} : map_first_user(plan.identity);
         failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = join_by_itself(plan); failure.happened()) {
         return failure;
     }
     ::setsid();
@@ -159,7 +172,10 @@ Failure enter_contained(const JailPlan& plan, const JailDescriptors& descriptors
     if (const auto failure = watch_parent(descriptors); failure.happened()) {
         return failure;
     }
-    if (const auto failure = join_cgroups(plan); failure.happened()) {
+    if (const auto failure = join_by_itself(plan); failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = join_by_number(plan); failure.happened()) {
         return failure;
     }
     ::setsid();

@@ -24,11 +24,13 @@ struct JailDescriptors {
     int parent = -1;  // a pipe whose other end the parent holds: its end of file is the parent's
 };
 
-// Puts a process into the plan's cgroups: by its number, or the caller.
-Failure join_cgroups(const JailPlan& plan, pid_t process = 0);
+// Into the plan's cgroups of version 1, which a thread moves itself to by `tasks`, at once.
+Failure join_by_itself(const JailPlan& plan);
 
-// What the parent writes to the pipe once the process is in its cgroups. Linux waits in there for
-// milliseconds, and the process builds its root meanwhile.
+// Into those of version 2: a process by its number, or the caller. Linux waits in there for milliseconds.
+Failure join_by_number(const JailPlan& plan, pid_t process = 0);
+
+// What the parent writes to the pipe once the process, which builds its root meanwhile, has been joined.
 constexpr char kJoined = 'j';
 
 // The namespaces that the process must have been cloned into.

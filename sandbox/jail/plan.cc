@@ -162,7 +162,7 @@ std::vector<std::string> cell_environment(const Policy& policy) {
 }
 
 void use_cgroup(JailPlan& plan, const Cgroup& cgroup) {
-    plan.cgroup_procs = cgroup.procs_files();
+    plan.cgroup_files = cgroup.files_to_join();
     plan.cgroup_folders = cgroup.folders();
 }
 

@@ -81,19 +81,22 @@ struct BuilderJob {
     std::string certificates;  // the host's file that is seen as /etc/cellblock-ca.pem; empty: none
 };
 
+// Where cells begin, in a root of their own.
+constexpr const char* kWorkInside = "/work";
+
 struct JailPlan {
     Identity identity;
     std::vector<FileStep> files;
     mutable std::vector<int> sources;          // descriptors, by FileStep; filled after fork
     std::vector<std::string> overlay_options;  // by overlay_number
     std::string scratch_options;
-    std::string working_directory = "/work";
+    std::string working_directory = kWorkInside;
     bool contained = false;  // no namespaces and no root of its own; see contained.h
     bool host_network = false;
     std::string box;    // contained: its private folder on the host
     UniqueFd box_lock;  // held for as long as the folder is in use
     std::vector<ResourceLimit> limits;
-    std::vector<std::string> cgroup_procs;    // files to write "0" to
+    std::vector<std::string> cgroup_files;    // files to write "0" to
     std::vector<std::string> cgroup_folders;  // to be removed at the end
     Landlock landlock;
     FilterOptions filter_options;

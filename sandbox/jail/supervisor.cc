@@ -160,7 +160,7 @@ public:
 private:
     // The child waits for it, once it has built its root.
     void let_in(int pipe) {
-        report_.failure = join_cgroups(plan_, child_);
+        report_.failure = join_by_number(plan_, child_);
         if (!report_.failure.happened() && ::write(pipe, &kJoined, 1) == 1) {
             return;
         }

@@ -78,7 +78,7 @@ bool mount_for_itself(const std::vector<std::string>& mounts) {
     ::dup2(output, STDOUT_FILENO);
     ::dup2(errors, STDERR_FILENO);
     ::setpgid(0, 0);
-    for (const auto& file : spec.cgroup_procs) {
+    for (const auto& file : spec.cgroup_files) {
         if (!jail::write_file(file.c_str(), "0", 1)) {
             give_up("join the control group");
         }

@@ -8,7 +8,7 @@ namespace cellblock::sandbox::relay {
 namespace {
 
 constexpr auto kMembers = [](auto& spec, auto field) {
-    field(spec.command), field(spec.kill), field(spec.sweep), field(spec.program), field(spec.cgroup_procs);
+    field(spec.command), field(spec.kill), field(spec.sweep), field(spec.program), field(spec.cgroup_files);
     field(spec.cgroup_folders), field(spec.folders), field(spec.mounts), field(spec.user), field(spec.group);
 };
 

@@ -19,7 +19,7 @@ struct Spec {
     std::vector<std::string>
         sweep;            // run once beside the sandbox, for what crashed owners left; may be empty
     std::string program;  // what the far end reads before any frame
-    std::vector<std::string> cgroup_procs;    // joined by the command alone
+    std::vector<std::string> cgroup_files;    // joined by the command alone
     std::vector<std::string> cgroup_folders;  // removed at the end
     std::vector<std::string> folders;         // the same
     std::vector<std::string>

@@ -27,7 +27,7 @@ TEST_CASE("a plan is the same after its way as bytes") {
     if (plan->contained) {
         return;
     }
-    plan->cgroup_procs = {"/sys/fs/cgroup/a/cgroup.procs"};
+    plan->cgroup_files = {"/sys/fs/cgroup/a/cgroup.procs"};
     plan->cgroup_folders = {"/sys/fs/cgroup/a"};
     const std::string bytes = jail::plan_to_bytes(*plan);
     REQUIRE(bytes.size() < jail::kMaxPlanBytes);
