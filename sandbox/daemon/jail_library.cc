@@ -11,14 +11,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <cstdlib>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/jail/calls.h"
 #include "sandbox/jail/plan_bytes.h"
 #include "sandbox/jail/supervisor.h"
+#include "sandbox/jail/warm_warden.h"
 
 namespace {
 
@@ -27,7 +31,10 @@ using namespace cellblock::sandbox;
 constexpr int kFailed = 125;
 constexpr int kFirstFree = 10;  // 0 to 3 are given a meaning inside
 
-std::unique_ptr<jail::JailPlan> the_plan;  // from here on the one of this process
+// What another program's start would have been given, and what a worker has besides.
+std::vector<std::string> the_arguments;
+std::vector<std::string> the_variables;
+jail::WorkerDescriptors the_worker;
 
 // Where libc keeps this thread's number, which a bare clone must write as fork does. Null: unknown.
 int* thread_id() {
@@ -38,6 +45,29 @@ int* thread_id() {
 
 int raised(int fd) {
     return ::fcntl(fd, F_DUPFD_CLOEXEC, kFirstFree);
+}
+
+// In the jail's first process. The plan goes: what it says of the host is not for cells.
+void take_start(std::unique_ptr<jail::JailPlan> plan) {
+    the_arguments = std::move(plan->arguments);
+    the_variables = std::move(plan->environment);
+    const auto& program = the_arguments.front();
+    ::prctl(PR_SET_NAME, program.c_str() + program.rfind('/') + 1, 0, 0, 0);
+}
+
+// What the warden is told: bytes that all have together. 0: nothing.
+std::uint64_t memory_to_watch() {
+    constexpr std::string_view kOption = "--memory=";
+    for (const auto& argument : the_arguments) {
+        if (argument.starts_with(kOption)) {
+            return std::strtoull(argument.c_str() + kOption.size(), nullptr, 10);
+        }
+    }
+    return 0;
+}
+
+const char* text_at(const std::vector<std::string>& list, unsigned index) {
+    return index < list.size() ? list[index].c_str() : nullptr;
 }
 
 }  // namespace
@@ -70,36 +100,46 @@ CELLBLOCK_EXPORT int cellblock_unshield(int before) {
     return done;
 }
 
-// A fork that is a jail's supervisor, and stays in here: of Python's memory it writes to nothing. Gives its
-// number, or -1; and 0 in the jail's first process, with nothing open but 0 to 3. A plan that can't be read
-// ends the fork: the host sees its sockets' end.
-CELLBLOCK_EXPORT int cellblock_start(int plan, int control, int warden, int output_read, int output_write) {
+// A fork that is a jail's supervisor, and forks the jail's first process, the warden. Both stay in here: of
+// Python's memory they write to nothing. Gives the supervisor's number, or -1; and 0 in each worker. A plan
+// that can't be read ends the fork: the host sees its sockets' end. `python`: its version.
+CELLBLOCK_EXPORT int cellblock_start(int plan, int control, int warden, int output_read, int output_write,
+                                     const char* python) {
     const pid_t pid = ::fork();  // not _Fork(): libraries have handlers for it
     if (pid != 0) {
         return pid;
     }
     const jail::SupervisorDescriptors descriptors{raised(control), raised(warden), raised(output_read),
                                                   raised(output_write)};
-    the_plan = jail::plan_from_bytes(jail::plan_bytes_in(plan));
+    auto jail_plan = jail::plan_from_bytes(jail::plan_bytes_in(plan));
     int* const number = thread_id();
-    if (!the_plan || the_plan->contained || number == nullptr || descriptors.output_write < 0) {
+    if (!jail_plan || jail_plan->contained || jail_plan->arguments.empty() || number == nullptr ||
+        descriptors.output_write < 0) {
         ::_exit(kFailed);
     }
-    jail::supervise_warm(*the_plan, descriptors, number);
+    jail::supervise_warm(*jail_plan, descriptors, number);
+    take_start(std::move(jail_plan));
+    the_worker = jail::be_warm_warden(python, memory_to_watch());
     return 0;
 }
 
-// Of the plan that this process has walked in by. Null behind the last.
+// In a worker: its socket.
+CELLBLOCK_EXPORT int cellblock_worker_socket() {
+    return the_worker.socket;
+}
+
+// -1: it has none.
+CELLBLOCK_EXPORT int cellblock_debugger_socket() {
+    return the_worker.debugger;
+}
+
+// In a worker: what another program's start would have been given. Null behind the last.
 CELLBLOCK_EXPORT const char* cellblock_argument(unsigned index) {
-    return the_plan && index < the_plan->argv.size() ? the_plan->argv[index] : nullptr;
+    return text_at(the_arguments, index);
 }
 
 CELLBLOCK_EXPORT const char* cellblock_variable(unsigned index) {
-    return the_plan && index < the_plan->envp.size() ? the_plan->envp[index] : nullptr;
-}
-
-CELLBLOCK_EXPORT void cellblock_forget_plan() {
-    the_plan.reset();
+    return text_at(the_variables, index);
 }
 
 }  // extern "C"

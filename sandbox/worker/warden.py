@@ -10,6 +10,7 @@ import select
 import signal
 import sys
 from time import monotonic
+import _signal  # signal's own functions look for an enum first
 import _socket
 
 CONTROL_FD = 3
@@ -126,9 +127,9 @@ class Warden:
 
     def run(self):
         for number in WORKER_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
+            _signal.signal(number, _signal.SIG_IGN)
+        _signal.signal(signal.SIGCHLD, lambda *_: None)
+        _signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
         self.send('{"type": "hello", "python": "%d.%d.%d", "pid_namespace": %s}'
                   % (*sys.version_info[:3], "true" if self.is_init else "false"))
         poller = select.poll()
@@ -238,11 +239,11 @@ class Warden:
 
     def become_worker(self, fd, debugger=None):
         set_dumpable(1)  # its /proc/self is its own
-        signal.set_wakeup_fd(-1)
+        _signal.set_wakeup_fd(-1)
         for number in WORKER_SIGNALS + (signal.SIGCHLD,):
-            signal.signal(number, signal.SIG_DFL)
+            _signal.signal(number, _signal.SIG_DFL)
         # Ignored until the worker has a handler of its own, so that an early interrupt isn't its end.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _signal.signal(signal.SIGINT, _signal.SIG_IGN)
         os.setsid()
         self.control.close()
         os.close(self.wake_read)
@@ -317,8 +318,9 @@ def run_and_leave(work):
 
 def prefer_as_oom_victim():
     try:
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")
+        fd = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        os.write(fd, b"1000")
+        os.close(fd)
     except OSError:
         pass
 

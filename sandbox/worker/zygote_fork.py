@@ -1,35 +1,39 @@
-"""What a fork of the zygote does: it walks into its jail, and wakes there as if it were a program that was just started."""
+"""What a fork of the zygote does: it walks into its jail, in C, and its fork wakes there as the worker of a program that
+was just started."""
 
+import _signal  # signal's own functions look for an enum first
+import array
 import contextlib
 import ctypes
 import os
-import signal
 import sys
 
-PR_SET_NAME = 15
-BEFORE_WARDEN = 4  # arguments of a plan: the program and its options -I -S -B
+VERSION = b"%d.%d.%d" % sys.version_info[:3]
+MERSENNE_WORDS = 624
 
 found_on_host = set()  # folders of sys.path
 reopened = {}  # descriptor → device: held by a library, closed on the way into the jail, and there again inside
 
 
 def start_first(connection, library, warden, descriptors):
-    """Forks a supervisor, which stays in C. Gives its number; its jail's first process comes back here, and stays."""
+    """Forks a supervisor, which forks a warden; both stay in C. Gives the first one's number. The warden's forks, the
+    workers, come back here and stay."""
     ctypes.pythonapi.PyOS_BeforeFork()
-    pid = library.cellblock_start(*descriptors)
+    pid = library.cellblock_start(*descriptors, VERSION)
     if pid == 0:
         connection.detach()  # its number is another's by now
-        warden.run_and_leave(lambda: be_first(library, warden))
+        warden.run_and_leave(lambda: be_worker(library, warden))
     ctypes.pythonapi.PyOS_AfterFork_Parent()
     if pid < 0:
         raise OSError("no fork could be made")
     return pid
 
 
-def be_first(library, warden):
+def be_worker(library, warden):
     ctypes.pythonapi.PyOS_AfterFork_Child()
     wake(library)
-    warden.main()
+    debugger = library.cellblock_debugger_socket()
+    warden.run_worker(library.cellblock_worker_socket(), None if debugger < 0 else debugger)
 
 
 def texts(function):
@@ -41,18 +45,14 @@ def texts(function):
 
 def wake(library):
     """What another program's start would have brought about."""
-    arguments, variables = texts(library.cellblock_argument), texts(library.cellblock_variable)
-    library.cellblock_forget_plan()
-    set_variables(dict(text.split(b"=", 1) for text in variables))
-    program = [os.fsdecode(text) for text in arguments]
-    sys.argv = program[BEFORE_WARDEN:]
     if hasattr(sys, "orig_argv"):
-        sys.orig_argv = program
-    ctypes.pythonapi.prctl(PR_SET_NAME, os.path.basename(arguments[0])[:15], 0, 0, 0)
+        sys.orig_argv = [os.fsdecode(text) for text in texts(library.cellblock_argument)]
     reopen_devices()
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Python still believes in the zygote's handlers; SIGINT is seen to by the worker.
+    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
+        _signal.signal(number, _signal.SIG_IGN)
+    set_variables(dict(text.split(b"=", 1) for text in texts(library.cellblock_variable)))
     sys.path[:] = [path for path in sys.path if path not in found_on_host or os.path.exists(path)]
     renew_chance()
 
@@ -60,8 +60,9 @@ def wake(library):
 def set_variables(wanted):
     """Most are as they should be already."""
     variables = os.environb
-    for name in variables.keys() - wanted.keys():
-        del variables[name]
+    for name in list(variables):
+        if name not in wanted:
+            del variables[name]
     for name, value in wanted.items():
         if variables.get(name) != value:
             variables[name] = value
@@ -83,7 +84,15 @@ def renew_chance():
     if "_ssl" in modules:  # a fork is told by its process id, which all jails share
         modules["_ssl"].RAND_add(os.urandom(48), 48.0)
     if "numpy.random" in modules:
-        modules["numpy.random"].seed()
+        renew_numpys(modules["numpy.random"])
+
+
+def renew_numpys(chance):
+    """As seed() would, for a third of its memory."""
+    try:
+        chance.set_state(("MT19937", array.array("I", os.urandom(4 * MERSENNE_WORDS)), MERSENNE_WORDS))
+    except (TypeError, ValueError):  # it has another generator
+        chance.seed()
 
 
 # --- before the fork

@@ -11,7 +11,7 @@ import sys
 import time
 
 import zygote_memory
-from zygote_fork import forget_chance, forget_places, found_on_host, reopened
+from zygote_fork import forget_chance, forget_places, found_on_host, reopened, set_variables
 
 ZYGOTE_FILES = ("warden.py", "zygote.py", "zygote_fork.py", "zygote_imports.py", "zygote_memory.py",
                 "zygote_rehearsal.py", "zygote_scout.py")
@@ -159,6 +159,7 @@ def stamps(task, since):
 
 def load_library(path):
     library = ctypes.PyDLL(path)  # the interpreter stays locked during a call: a fork comes back from one
+    library.cellblock_start.argtypes = [ctypes.c_int] * 5 + [ctypes.c_char_p]
     library.cellblock_shield.argtypes = [ctypes.c_char_p]
     library.cellblock_argument.restype = library.cellblock_variable.restype = ctypes.c_char_p
     if not library.cellblock_usable():
@@ -170,7 +171,7 @@ def load_library(path):
 
 def prepare(task):
     """(library, warden, stamps)."""
-    begun = time.time_ns()
+    begun, variables = time.time_ns(), dict(os.environb)
     os.chdir("/")
     library = load_library(task["library"])
     view = None
@@ -183,8 +184,8 @@ def prepare(task):
     import site
     site.main()
     warden = import_worker(task)
-    from cellblock_worker import parts
-    parts.make_early()
+    from cellblock_worker import worker
+    worker.make_early()
     check_alone("IPython")
     import_preload(task["preload"])
     import zygote_rehearsal
@@ -197,6 +198,8 @@ def prepare(task):
     found_on_host.update(path for path in sys.path if os.path.exists(path))
     forget_places(shown_places(task))
     forget_chance()
+    set_variables(variables)
+    worker.settle_early(task["directory"])
     gc.collect()
     gc.freeze()
     zygote_memory.settle()

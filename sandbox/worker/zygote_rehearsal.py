@@ -1,4 +1,4 @@
-"""A session for practice, in a zygote: what its first cells import, and fill once, no fork needs to.
+"""A session for practice, in a zygote: what its start and its first cells import, and fill once, no fork needs to.
 
 A real worker runs them, over a socket that leads back here, in a shell that is then thrown away. Afterwards all is as it
 was before, but for what was imported and for caches.
@@ -18,8 +18,7 @@ import sys
 import traceback
 import warnings
 
-from cellblock_worker import cells, compiler, displays, interrupts, parts, pipes, shell, streams, worker
-from cellblock_worker.channel import Channel
+from cellblock_worker import cells, compiler, displays, lines, shell, startup, streams, worker
 
 TIMES, PLOT_TIMES = 20, 3  # Python rewrites code that has run some times, once and for all
 CELLS = ("pass", "1 + 1", "print('a')", "a = [1]\na")
@@ -42,30 +41,37 @@ class Stage:
     """The worker, and the host's end of its socket."""
 
     def __init__(self):
+        self._worker = worker.take_early() or worker.Worker(lines.Lines())
+        self._lines = self._worker.lines
+        self._cells = 0
+
+    def open(self):
         self._host, theirs = socket.socketpair()
         self._host.setblocking(False)
         self._host.send(frame(type="configure", policy={}))
-        self._interrupts = interrupts.Interrupts()
-        self._channel = Channel(theirs.detach(), self._interrupts)
-        self._pipes = pipes.Pipes(self._channel, self._interrupts)
+        self._lines.open(theirs.detach())
         for fd, name in STREAMS.items():
-            setattr(sys, name, streams.OutputStream(name, fd, self._channel, self._pipes))
-        self._worker = worker.Worker(self._channel, self._pipes, self._interrupts, None)
-        self._cells = 0
+            setattr(sys, name, streams.OutputStream(name, fd, self._lines.channel, self._lines.pipes))
+        startup.be_a_program()
+        self._worker.configure(None)
+        self._loop = self._worker.open_loop()
 
     def run(self, code):
         self._cells += 1
         self._host.send(frame(type="execute", cell=self._cells, code=code, count=self._cells))
-        self._channel.receive(0)
-        asyncio.get_event_loop().run_until_complete(self._worker.serve_one(*self._channel.inbox.popleft()))
+        channel = self._lines.channel
+        channel.receive(0)
+        self._loop.run_until_complete(self._worker.serve_one(*channel.inbox.popleft()))
         with contextlib.suppress(BlockingIOError):
             while self._host.recv(1 << 20):
                 pass
 
     def close(self):
-        self._channel.after_fork_in_child()
-        self._pipes.after_fork_in_child()
-        self._interrupts.close()
+        self._loop.close()
+        asyncio.set_event_loop(None)
+        self._lines.channel.after_fork_in_child()
+        self._lines.pipes.after_fork_in_child()
+        self._lines.interrupts.close()
         self._host.close()
 
 
@@ -73,7 +79,7 @@ class Stage:
 
 def spaces():
     """The names of modules that a worker and its cells write to, by module."""
-    modules = [builtins, sys, getpass, atexit, cells, parts]
+    modules = [builtins, sys, getpass, atexit, cells, worker]
     names = ("comm", "matplotlib", "matplotlib.pyplot", "matplotlib.backends", "matplotlib_inline")
     return [vars(module) for module in modules + [sys.modules[name] for name in names if name in sys.modules]]
 
@@ -103,7 +109,7 @@ def names_restored():
     modules = {name: module for name, module in sys.modules.items()
                if name in ("__main__", INLINE) or name.partition(".")[0] == "ipykernel"}
     path, filters, variables = list(sys.path), list(warnings.filters), dict(os.environ)
-    parts.take()
+    worker.take_early()
     shell.ZMQInteractiveShell.clear_instance()
     atexit.register = lambda function, *_, **__: function
     try:
@@ -134,13 +140,9 @@ def names_restored():
 def process_restored():
     descriptors = {fd: os.dup(fd) for fd in STREAMS}
     handler = signal.getsignal(signal.SIGINT)
-    loop = asyncio.new_event_loop()
-    asyncio.set_event_loop(loop)
     try:
         yield
     finally:
-        loop.close()
-        asyncio.set_event_loop(None)
         signal.signal(signal.SIGINT, handler)
         for fd, kept in descriptors.items():
             os.dup2(kept, fd)
@@ -162,12 +164,15 @@ def plots():
     return PLOTS * has_plots + FRAMES * has_frames + FRAME_PLOTS * (has_plots and has_frames)
 
 
-def perform(plot_times, times):
-    """The plain cells last: their ways are then those that Python has noted."""
+def perform(codes, starts):
     with process_restored(), names_restored():
         stage = Stage()
+        for _ in range(starts):
+            stage.open()
+            stage.close()
+        stage.open()
         try:
-            for code in plots() * plot_times + ERRORS + CELLS * times:
+            for code in codes:
                 stage.run(code)
         finally:
             stage.close()
@@ -180,7 +185,7 @@ def rehearse(check):
         status = 1
         try:
             signal.alarm(SECONDS)
-            perform(1, 1)
+            perform(plots() + ERRORS + CELLS, 1)
             check()
             status = 0
         except BaseException:
@@ -188,5 +193,6 @@ def rehearse(check):
         finally:
             os._exit(status)
     if os.waitpid(pid, 0)[1] == 0:
-        perform(PLOT_TIMES, TIMES)
+        # The plain cells last: their ways are then those that Python has noted.
+        perform(plots() * PLOT_TIMES + ERRORS + CELLS * TIMES, TIMES)
         check()

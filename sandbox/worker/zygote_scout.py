@@ -70,6 +70,7 @@ def play():
     """Stops before the cell and after it."""
     with zygote_rehearsal.process_restored():
         stage = zygote_rehearsal.Stage()
+        stage.open()
         os.kill(os.getpid(), signal.SIGSTOP)
         stage.run(CELL)
         os.kill(os.getpid(), signal.SIGSTOP)

@@ -27,9 +27,8 @@ BROKEN = 71              # the process's exit status once its socket is unusable
 
 
 class Channel:
-    def __init__(self, fd, interrupts):
-        self._socket = socket.socket(fileno=_out_of_the_way(fd))
-        self._socket.setblocking(True)
+    def __init__(self, interrupts):
+        self._socket = None          # until open()
         self._interrupts = interrupts
         self._queue = collections.deque()  # runs of text (cell, name, texts) and frames (parts, cell, cost, None)
         self._run = NO_RUN           # the last of the queue, if more text may join it
@@ -45,6 +44,11 @@ class Channel:
         self._read_lock = threading.Lock()
         self._parser = frames.Parser()
         self.inbox = collections.deque()
+
+    def open(self, fd):
+        self.in_child = self.armed = False
+        self._socket = socket.socket(fileno=_out_of_the_way(fd))
+        self._socket.setblocking(True)
 
     def fileno(self):
         return self._socket.fileno()

@@ -12,17 +12,9 @@ BACKEND = "module://matplotlib_inline.backend_inline"
 
 def choose_backend():
     os.environ["MPLBACKEND"] = BACKEND  # whatever the host's was: there is no screen
-    os.environ.setdefault("MPLCONFIGDIR", _writable_directory() or "")
-    if not os.environ["MPLCONFIGDIR"]:
-        del os.environ["MPLCONFIGDIR"]
-
-
-def _writable_directory():
-    """Where matplotlib's caches can be written; None where its own choice will do."""
-    home = os.path.expanduser("~")
-    if os.access(home, os.W_OK):
-        return None
-    return os.path.join(os.environ.get("TMPDIR", "/tmp"), "matplotlib")
+    if "MPLCONFIGDIR" not in os.environ and not os.access(os.path.expanduser("~"), os.W_OK):
+        # matplotlib's own choice for its caches couldn't be written.
+        os.environ["MPLCONFIGDIR"] = os.path.join(os.environ.get("TMPDIR", "/tmp"), "matplotlib")
 
 
 def configure_inline(shell):

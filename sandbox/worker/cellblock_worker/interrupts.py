@@ -8,7 +8,7 @@ A signal that comes just before the main thread waits in the kernel (for a sleep
 handler runs only afterwards. Another thread therefore looks whether it ran (Arrivals), and sends the signal once more.
 """
 
-import _signal
+import _signal  # signal's own functions look for an enum first
 import asyncio
 import os
 import signal
@@ -31,11 +31,15 @@ class Interrupts:
         self.main_task = None
         self.before_raise = lambda: None  # a debugger lets go of the cell that it has stopped
 
+    def open(self):
+        self.arrivals.open()
+        self.install()
+
     def install(self):
         """Also undoes what a cell has set."""
         self.arrivals.install()
-        if _signal.getsignal(signal.SIGINT) != self._handle:  # signal's own looks for an enum first
-            signal.signal(signal.SIGINT, self._handle)
+        if _signal.getsignal(signal.SIGINT) != self._handle:
+            _signal.signal(signal.SIGINT, self._handle)
 
     def in_child(self):
         self.arrivals.in_child()
@@ -117,6 +121,9 @@ class Arrivals:
     def __init__(self):
         self.handled = 0            # how often the handler of SIGINT ran
         self._seen = None            # _handled when a SIGINT was last seen to have come
+        self._reader = self._writer = None  # until open()
+
+    def open(self):
         self._reader, self._writer = map(_out_of_the_way, os.pipe())
         for fd in (self._reader, self._writer):
             os.set_blocking(fd, False)
@@ -126,12 +133,12 @@ class Arrivals:
 
     def install(self):
         try:
-            signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+            _signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         except (OSError, ValueError):
             pass  # a cell has closed it: then it goes without
 
     def in_child(self):
-        signal.set_wakeup_fd(-1)
+        _signal.set_wakeup_fd(-1)
 
     def close(self):
         for fd in (self._reader, self._writer):

@@ -30,6 +30,11 @@ class Pipes:
         self.owner = None            # the thread that is draining
         self._readers = []
         self._writers = []
+        self._decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in NAMES]
+        self._also = None            # a descriptor, and what to call once when something comes on it
+
+    def open(self):
+        self._readers, self._writers = [], []
         for fd in (1, 2):
             reader, writer = os.pipe()
             self._readers.append(_out_of_the_way(reader))
@@ -40,12 +45,10 @@ class Pipes:
             except OSError:
                 pass
         self._restore_descriptors()
-        self._decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in NAMES]
         wake_read, wake_write = os.pipe()
         self._wake_read = _out_of_the_way(wake_read)
         self._wake_write = _out_of_the_way(wake_write)
         os.set_blocking(self._wake_read, False)
-        self._also = None            # a descriptor, and what to call once when something comes on it
         self._pending = _epoll_out_of_the_way()  # asked before every line: the cheapest way to ask
         for reader in self._readers:
             self._pending.register(reader, select.EPOLLIN)

@@ -31,6 +31,8 @@ MAX_ERROR_TEXT = 64 * 1024
 MAX_TRACEBACK = 512 * 1024
 MAX_TRACEBACK_LINES = 1000
 OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+VARIABLES = {"TERM": "xterm-color", "CLICOLOR": "1", "FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "PAGER": "cat",
+             "GIT_PAGER": "cat"}
 CHILD_SECONDS = 2.0  # for an interrupted child to end
 
 
@@ -48,13 +50,8 @@ class ZMQInteractiveShell(InteractiveShell):
     display_pub_class = Type(Publisher)
     compiler_class = Type(Compiler)
     kernel = Any()
-    channel = Any()
-    pipes = Any()
-    hints = Any()
-    packages = Any()
-    reserve = Any()
-    policy_facts = Any({})
-    questions = Any()
+    channel = pipes = hints = packages = reserve = questions = None
+    policy_facts = {}
     readline_use = CBool(False)
     autoindent = CBool(False)
     exiter = Instance(ZMQExitAutocall)
@@ -63,6 +60,7 @@ class ZMQInteractiveShell(InteractiveShell):
     silent = False
     _last_traceback = None
     _last_error = None
+    _db = None
 
     @default("banner1")
     def _default_banner1(self):
@@ -80,8 +78,8 @@ class ZMQInteractiveShell(InteractiveShell):
 
     def init_environment(self):
         # Colours where programs ask for the terminal; no pager that waits for a key.
-        os.environ.update(TERM="xterm-color", CLICOLOR="1", FORCE_COLOR="1", CLICOLOR_FORCE="1",
-                          PAGER="cat", GIT_PAGER="cat")
+        for name, value in VARIABLES.items():  # update() looks at each kind of mapping there is
+            os.environ[name] = value
 
     def init_hooks(self):
         super().init_hooks()
@@ -109,30 +107,47 @@ class ZMQInteractiveShell(InteractiveShell):
         super().init_traceback_handlers(custom_exceptions)
         self.InteractiveTB.get_records = functools.partial(_records, self.InteractiveTB.get_records)
 
-    # --- from here on a session's
+    @property
+    def db(self):
+        """What %store and the like keep. Made when it is asked for, since it makes folders."""
+        if self._db is None:
+            self._db = self._kind_of_db(os.path.join(self.profile_dir.location, "db"))
+        return self._db
+
+    @db.setter
+    def db(self, made):
+        self._kind_of_db = type(made)
+
+    # --- a session's
 
     def attach(self, channel, pipes, facts, questions):
-        self.channel = Publisher.channel = ResultHook.channel = channel
-        self.pipes = Publisher.pipes = ResultHook.pipes = pipes
+        self.channel, self.pipes = channel, pipes
         self.policy_facts = facts
         self.questions = self.history_manager.questions = questions
-        self._be_here()
 
-    def _be_here(self):
-        """What IPython noted of the process that made it: that may have been a warm Python, outside of this sandbox."""
+    def start(self, reserve):
+        """In the process that will run the cells."""
+        self.reserve = reserve
+        for kind in (Publisher, ResultHook):
+            kind.channel, kind.pipes = self.channel, self.pipes
         self.init_environment()
+        self.be_here(os.getcwd())
+        self.packages.show()
+
+    def be_here(self, directory):
+        """What IPython noted of the process that made it: that may have been a warm Python, outside of this sandbox."""
         self.init_encoding()
-        directory = _directory()
-        if self.ipython_dir != directory:
-            self.ipython_dir = directory
-            self.profile_dir.location = os.path.join(directory, "profile_default")
-            if "db" in vars(self):  # newer IPythons make it when it is asked for
-                self.db = type(self.db)(os.path.join(self.profile_dir.location, "db"))
+        files = _directory()
+        if self.ipython_dir != files:
+            self.ipython_dir = files
+            self.profile_dir.location = os.path.join(files, "profile_default")
+            self._db = None
             self.history_manager.hist_file = self.history_manager._get_hist_file_name()
-        self.starting_dir = os.getcwd()
-        self.init_pushd_popd_magic()
-        self.logger.home_dir = self.home_dir
-        self.history_manager.dir_hist[:] = [pathlib.Path(self.starting_dir)]
+        if self.starting_dir != directory:
+            self.starting_dir = directory
+            self.init_pushd_popd_magic()
+            self.logger.home_dir = self.home_dir
+            self.history_manager.dir_hist[:] = [pathlib.Path(directory)]
         self._orig_sys_module_state.update(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr)
 
     # --- what a cell may ask for

@@ -2,8 +2,9 @@
 
 import collections
 import sys
+import warnings
 
-from . import cells
+from . import cells, figures
 from .streams import OutputStream
 
 OLDEST_IPYTHON = (8, 5)
@@ -13,14 +14,22 @@ class CannotStart(Exception):
     """The reason is for the user."""
 
 
-def install_streams(channel, pipes):
-    sys.stdout = OutputStream("stdout", 1, channel, pipes)
-    sys.stderr = OutputStream("stderr", 2, channel, pipes)
+def install_streams(lines):
+    sys.stdout = OutputStream("stdout", 1, lines.channel, lines.pipes)
+    sys.stderr = OutputStream("stderr", 2, lines.channel, lines.pipes)
     sys.__stdout__ = open(1, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
     sys.__stderr__ = open(2, "w", encoding="utf-8", errors="replace", buffering=1, closefd=False)
     sys.stdin = sys.__stdin__ = open(0, encoding="utf-8", errors="replace", closefd=False)
-    pipes.start()
+    lines.pipes.start()
     cells.follow_threads()
+
+
+def be_a_program():
+    """As a script's Python finds itself, without a screen."""
+    sys.argv = [""]
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    figures.choose_backend()
 
 
 def find_ipython():
@@ -40,6 +49,14 @@ def missing_ipython(error):
         return "IPython can't be imported by %s: %s" % (sys.executable, error)
     return ("%s has no IPython, which cellblock needs. Run: %s -m pip install ipython (or, for Debian's own "
             "Python: apt-get install python3-ipython)" % (sys.executable, sys.executable))
+
+
+def change_process():
+    """What holds for the whole process, and for each fork of it."""
+    hide_own_flags()
+    unbuffer_c_output()
+    # Python 3.12 warns of threads at a fork; the only one that a cell didn't make is taken care of.
+    warnings.filterwarnings("ignore", message=".* is multi-threaded, use of fork", category=DeprecationWarning)
 
 
 def hide_own_flags():

@@ -1,37 +1,57 @@
-"""The worker's life: start, frames in, cells run, answers out."""
+"""The worker's life: start, frames in, cells run, answers out.
+
+All that can be made before there is a socket is made without one. A warm Python makes it before it forks; it waits in the
+memory of each fork, whose worker makes it its own. The warden never touches it, so that each of its workers finds it new.
+"""
 
 import asyncio
 import os
 import sys
 import traceback
-import warnings
 
 from . import cells, first_pages, imports, jsontext, startup
-from .channel import Channel
 from .debug_channel import DebugChannel, Debugging
 from .frames import FrameTooLarge
-from .interrupts import Interrupts
+from .lines import Lines
 from .memory import Reserve
-from .pipes import Pipes
 from .stdin import Stdin
 
 FAILED = 69
 
+_early = None
+
+
+def make_early():
+    global _early
+    _early = Worker(Lines())
+
+
+def settle_early(directory):
+    """Once the variables are those that cells will find, who begin in that directory."""
+    _early.settle(directory)
+
+
+def take_early():
+    """The one that was made early, once; or None."""
+    global _early
+    early, _early = _early, None
+    return early
+
 
 def main(fd, debugger_fd=None):
     debug_channel = None if debugger_fd is None else DebugChannel(debugger_fd)
-    interrupts = Interrupts()
-    channel = Channel(fd, interrupts)
-    interrupts.request_waits = channel.has_unread
-    interrupts.install()
-    pipes = Pipes(channel, interrupts)
-    startup.install_streams(channel, pipes)
+    early = take_early()
+    lines = early.lines if early else Lines()
+    lines.open(fd)
+    startup.install_streams(lines)
     try:
-        worker = Worker(channel, pipes, interrupts, debug_channel)
+        startup.be_a_program()
+        worker = early or Worker(lines)
+        worker.configure(debug_channel)
     except startup.CannotStart as reason:
-        fail(channel, str(reason))
+        fail(lines.channel, str(reason))
     except BaseException:
-        fail(channel, "the worker could not start: " + traceback.format_exc())
+        fail(lines.channel, "the worker could not start: " + traceback.format_exc())
     worker.run()
 
 
@@ -41,27 +61,42 @@ def fail(channel, message):
 
 
 class Worker:
-    def __init__(self, channel, pipes, interrupts, debug_channel):
-        self._channel = channel
-        self._pipes = pipes
-        self._interrupts = interrupts
-        self._wakeup = None
-        self._reserve = Reserve()
+    def __init__(self, lines):
+        release = startup.find_ipython()
+        from . import completion, history, parts
+        self.lines = lines
+        self._channel, self._pipes, self._interrupts = lines.channel, lines.pipes, lines.interrupts
+        self._wakeup = self._debugging = None
+        self._facts = {}  # of the policy, once they are told
+        self._questions = history.Questions(self._channel, self._facts)
+        made = parts.Parts(lines, self._facts, self._questions)
+        self._kernel, self._shell, self._comms = made.kernel, made.shell, made.comms
+        self._queries = completion.Queries(self._shell, self._comms, self._interrupts)
+        self._stdin = Stdin(self._channel, self._pipes)
+        self._ready = {"type": "ready", "python": sys.version.split()[0], "ipython": release.version,
+                       "banner": self._shell.banner[:2000]}
+
+    # --- start
+
+    def settle(self, directory):
+        self._shell.be_here(directory)
+        self._shell.display_formatter.format(0)  # makes the formatters, of which each knows many types
+
+    def configure(self, debug_channel):
+        """By the host's first frame."""
         configure = self._first_frame()
-        self._facts = configure.get("policy") or {}
+        self._facts.update(configure.get("policy") or {})
         limit = self._facts.get("output_bytes")
         if isinstance(limit, int) and limit > 0:
-            channel.output_bytes = limit
-        self._environment()
-        self._make_shell()
+            self._channel.output_bytes = limit
+        self._reserve = Reserve()
+        self._shell.start(self._reserve)
+        self._stdin.install()
         self._preload(configure.get("preload") or [])
         if configure.get("imports") is not None:
             imports.ImportGate(configure["imports"]).install()
-        self._debugging = debug_channel and Debugging(debug_channel, self._shell, pipes, interrupts, self._between_cells)
-        startup.hide_own_flags()
-        startup.unbuffer_c_output()
-
-    # --- start
+        if debug_channel:
+            self._debugging = Debugging(debug_channel, self._shell, self._pipes, self._interrupts, self._between_cells)
 
     def _first_frame(self):
         while not self._channel.inbox:
@@ -70,30 +105,6 @@ class Worker:
         if header["type"] != "configure":
             raise startup.CannotStart("the host's first frame was %r and not 'configure'" % header["type"])
         return header
-
-    def _environment(self):
-        from . import figures
-        sys.argv = [""]
-        if "" not in sys.path:
-            sys.path.insert(0, "")
-        figures.choose_backend()
-
-    def _make_shell(self):
-        release = startup.find_ipython()
-        from . import completion, hints, history, packages, parts
-        made = parts.take()
-        self._kernel, self._shell, self._comms = made.kernel, made.shell, made.comms
-        self._questions = history.Questions(self._channel, self._facts)
-        made.attach(self._channel, self._pipes, self._facts, self._questions)
-        self._shell.hints = hints.Hints(self._facts)
-        self._shell.reserve = self._reserve
-        self._shell.packages = packages.Packages(self._channel, self._pipes, self._facts)
-        self._shell.packages.show()
-        self._queries = completion.Queries(self._shell, self._comms, self._interrupts)
-        self._stdin = Stdin(self._channel, self._pipes)
-        self._stdin.install()
-        self._ready = {"type": "ready", "python": sys.version.split()[0], "ipython": release.version,
-                       "banner": self._shell.banner[:2000]}
 
     def _preload(self, names):
         for name in names:
@@ -110,18 +121,20 @@ class Worker:
             os.register_at_fork(before=part.before_fork, after_in_parent=part.after_fork_in_parent,
                                 after_in_child=part.after_fork_in_child)
         os.register_at_fork(after_in_child=self._interrupts.in_child)
-        # Python 3.12 warns of threads at a fork; the only one that a cell didn't make is taken care of above.
-        warnings.filterwarnings("ignore", message=".* is multi-threaded, use of fork", category=DeprecationWarning)
 
     # --- the loop
 
-    def run(self):
-        self._handle_forks()
+    def open_loop(self):
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        self._loop = loop
         self._stdin.replies.woken = lambda: loop.call_soon_threadsafe(self._wake)
         loop.add_reader(self._channel.fileno(), self._readable)
+        self._loop = loop
+        return loop
+
+    def run(self):
+        self._handle_forks()
+        loop = self.open_loop()
         if self._debugging:
             self._debugging.listen()
         task = loop.create_task(self._serve())

@@ -1,0 +1,351 @@
+// The host's commands, the worker's life, and its end.
+#include "sandbox/jail/warm_warden.h"
+
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <optional>
+#include <string_view>
+
+#include "sandbox/jail/calls.h"
+#include "sandbox/jail/memory_watch.h"
+
+namespace cellblock::sandbox::jail {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Milliseconds = std::chrono::milliseconds;
+
+constexpr int kControl = 3;
+constexpr int kFailed = 1;
+constexpr std::size_t kFrameHead = 8;       // the header's length and, as there are no buffers, a zero
+constexpr std::size_t kMaxHeader = 256;     // of a command; it is a type and no more
+constexpr std::size_t kMaxDescriptors = 2;  // with a command
+constexpr Milliseconds kReapTime{2000};     // for the killed to end, before the host is told
+constexpr Milliseconds kReapPause{20};
+
+[[noreturn]] void leave(int status) {
+    ::kill(-1, SIGKILL);
+    ::_exit(status);
+}
+
+[[noreturn]] void give_up(const char* reason) {
+    std::array<char, 256> text{};
+    const int size = std::snprintf(text.data(), text.size(), "warden: %s\n", reason);
+    (void)!::write(STDERR_FILENO, text.data(), static_cast<std::size_t>(size));
+    leave(kFailed);
+}
+
+// So that code which closes or reuses low numbers doesn't hit it, nor what the worker opens by number.
+int out_of_the_way(int fd) {
+    for (const int floor : {600, 200, 64}) {
+        const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, floor);
+        if (moved >= 0) {
+            ::close(fd);
+            return moved;
+        }
+    }
+    return fd;
+}
+
+void send_frame(const char* header) {
+    std::array<char, kFrameHead + kMaxHeader> frame{};
+    const std::size_t size = std::min(std::strlen(header), kMaxHeader);
+    frame[2] = static_cast<char>(size >> 8);
+    frame[3] = static_cast<char>(size & 0xff);
+    std::memcpy(frame.data() + kFrameHead, header, size);
+    const char* place = frame.data();
+    for (std::size_t left = kFrameHead + size; left > 0;) {
+        const ssize_t sent = ::send(kControl, place, left, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) {
+            continue;
+        }
+        if (sent <= 0) {
+            return;  // the host is gone; end of file follows
+        }
+        place += sent;
+        left -= static_cast<std::size_t>(sent);
+    }
+}
+
+// What has come and not been read as a command yet.
+class Commands {
+public:
+    // False at the end of file.
+    bool receive() {
+        iovec part{received_.data() + size_, received_.size() - size_};
+        alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxDescriptors * sizeof(int))> ancillary{};
+        msghdr message{};
+        message.msg_iov = &part;
+        message.msg_iovlen = 1;
+        message.msg_control = ancillary.data();
+        message.msg_controllen = ancillary.size();
+        const ssize_t size = ::recvmsg(kControl, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        if (size < 0) {
+            return errno == EAGAIN || errno == EINTR;
+        }
+        if ((message.msg_flags & MSG_CTRUNC) != 0) {
+            give_up("the host sent more descriptors than a worker has");
+        }
+        for (cmsghdr* one = CMSG_FIRSTHDR(&message); one != nullptr; one = CMSG_NXTHDR(&message, one)) {
+            if (one->cmsg_level == SOL_SOCKET && one->cmsg_type == SCM_RIGHTS) {
+                keep(CMSG_DATA(one), (one->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+            }
+        }
+        size_ += static_cast<std::size_t>(size);
+        return size > 0;
+    }
+
+    // The next whole command's header; empty: there is none. Good until the next call.
+    std::string_view next() {
+        size_ -= taken_;
+        std::memmove(received_.data(), received_.data() + taken_, size_);
+        taken_ = 0;
+        if (size_ < kFrameHead) {
+            return {};
+        }
+        std::size_t length = 0;
+        for (std::size_t i = 0; i < kFrameHead / 2; ++i) {
+            length = length << 8 | static_cast<unsigned char>(received_[i]);
+        }
+        const bool no_buffers =
+            std::all_of(received_.begin() + kFrameHead / 2, received_.begin() + kFrameHead,
+                        [](char byte) { return byte == 0; });
+        if (length == 0 || length > kMaxHeader || !no_buffers) {
+            give_up("the host sent a frame out of bounds");
+        }
+        if (size_ < kFrameHead + length) {
+            return {};
+        }
+        taken_ = kFrameHead + length;
+        return {received_.data() + kFrameHead, length};
+    }
+
+    // What came with a command: one or two.
+    std::optional<WorkerDescriptors> take_descriptors() {
+        if (count_ == 0) {
+            return std::nullopt;
+        }
+        const WorkerDescriptors taken{descriptors_[0], count_ > 1 ? descriptors_[1] : -1};
+        count_ = 0;
+        return taken;
+    }
+
+private:
+    void keep(const unsigned char* data, std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            int fd = -1;
+            std::memcpy(&fd, data + i * sizeof fd, sizeof fd);
+            if (count_ == descriptors_.size()) {
+                give_up("the host sent more descriptors than a worker has");
+            }
+            descriptors_[count_++] = out_of_the_way(fd);
+        }
+    }
+
+    std::array<char, kFrameHead + kMaxHeader> received_{};
+    std::size_t size_ = 0;
+    std::size_t taken_ = 0;  // of the command that was given last
+    std::array<int, kMaxDescriptors> descriptors_{};
+    std::size_t count_ = 0;
+};
+
+class Warden {
+public:
+    explicit Warden(std::uint64_t memory) : watch_(memory) {}
+
+    // Returns in a worker.
+    WorkerDescriptors serve(const char* python) {
+        wait_for_children_too();
+        std::array<char, kMaxHeader> hello{};
+        std::snprintf(hello.data(), hello.size(),
+                      R"({"type": "hello", "python": "%.32s", "pid_namespace": true})", python);
+        send_frame(hello.data());
+        while (true) {
+            if (wait_for_host() && !commands_.receive()) {
+                leave(0);
+            }
+            for (auto command = commands_.next(); !command.empty(); command = commands_.next()) {
+                if (const auto worker = obey(command)) {
+                    return *worker;
+                }
+            }
+            reap();
+            bound_memory();
+        }
+    }
+
+private:
+    // A child's end ends a wait for the host, and nothing else: no other call is interrupted.
+    void wait_for_children_too() {
+        sigset_t ends;
+        ::sigemptyset(&ends);
+        ::sigaddset(&ends, SIGCHLD);
+        ::sigprocmask(SIG_BLOCK, &ends, &before_);
+        struct sigaction note {};
+        note.sa_handler = [](int) {};
+        ::sigaction(SIGCHLD, &note, nullptr);
+    }
+
+    bool wait_for_host() {
+        pollfd wanted{kControl, POLLIN, 0};
+        timespec time{};
+        const auto left = time_left();
+        if (left) {
+            time = {left->count() / 1000, left->count() % 1000 * 1'000'000};
+        }
+        return ::ppoll(&wanted, 1, left ? &time : nullptr, &before_) > 0;
+    }
+
+    // For how long nothing needs to be done; nothing: for ever.
+    [[nodiscard]] std::optional<Milliseconds> time_left() const {
+        if (has_died_) {
+            return kReapPause;
+        }
+        if (!watch_.is_on() || worker_ <= 0) {
+            return std::nullopt;
+        }
+        const auto left = std::chrono::duration_cast<Milliseconds>(next_look_ - Clock::now());
+        return std::max(left, Milliseconds{0}) + Milliseconds{1};
+    }
+
+    // Gives what a worker has, in the worker.
+    std::optional<WorkerDescriptors> obey(std::string_view command) {
+        if (command == R"({"type":"start_worker"})") {
+            return start_worker();
+        }
+        if (command == R"({"type":"interrupt"})") {
+            if (worker_ > 0) {
+                ::kill(-worker_, SIGINT);
+            }
+        } else if (command == R"({"type":"kill_worker"})") {
+            ::kill(-1, SIGKILL);
+        } else {
+            give_up("the host sent an unknown command");
+        }
+        return std::nullopt;
+    }
+
+    std::optional<WorkerDescriptors> start_worker() {
+        const auto descriptors = commands_.take_descriptors();
+        if (worker_ > 0 || !descriptors) {
+            give_up(worker_ > 0 ? "the host sent start_worker while one lives"
+                                : "the host sent start_worker without a socket");
+        }
+        ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // before there is anybody who could look
+        const pid_t pid = ::fork();            // not _Fork(): libraries have handlers for it
+        if (pid == 0) {
+            become_worker();
+            return descriptors;
+        }
+        if (pid < 0) {
+            give_up("no worker can be forked");
+        }
+        ::close(descriptors->socket);
+        if (descriptors->debugger >= 0) {
+            ::close(descriptors->debugger);
+        }
+        worker_ = pid;
+        return std::nullopt;
+    }
+
+    void become_worker() const {
+        ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // its /proc/self is its own
+        // Ignored until the worker has a handler of its own, so that an early interrupt isn't its end.
+        ::signal(SIGINT, SIG_IGN);
+        ::signal(SIGCHLD, SIG_DFL);
+        ::sigprocmask(SIG_SETMASK, &before_, nullptr);
+        ::setsid();
+        ::close(kControl);
+        constexpr std::string_view kFirstToGo = "1000";
+        write_file("/proc/self/oom_score_adj", kFirstToGo.data(), kFirstToGo.size());
+        const int null = ::open("/dev/null", O_RDONLY);
+        if (null > 0) {
+            ::dup2(null, STDIN_FILENO);
+            ::close(null);
+        }
+    }
+
+    // Collects the dead without ever waiting, and tells of the worker's end.
+    void reap() {
+        int status = 0;
+        pid_t pid = 0;
+        while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) {
+            if (pid == worker_) {
+                worker_ = -1;
+                has_died_ = true;
+                death_ = status;
+                give_up_at_ = Clock::now() + kReapTime;
+                ::kill(-1, SIGKILL);
+            }
+        }
+        if (!has_died_) {
+            return;
+        }
+        const bool alone = pid < 0;
+        if (alone || Clock::now() > give_up_at_) {
+            has_died_ = false;
+            tell_of_death();
+        } else {
+            ::kill(-1, SIGKILL);
+        }
+    }
+
+    void tell_of_death() const {
+        std::array<char, kMaxHeader> text{};
+        if (WIFSIGNALED(death_)) {
+            std::snprintf(text.data(), text.size(),
+                          R"({"type": "worker_exited", "exit_status": null, "signal": %d})",
+                          WTERMSIG(death_));
+        } else {
+            std::snprintf(text.data(), text.size(),
+                          R"({"type": "worker_exited", "exit_status": %d, "signal": null})",
+                          WEXITSTATUS(death_));
+        }
+        send_frame(text.data());
+    }
+
+    void bound_memory() {
+        if (!watch_.is_on() || worker_ <= 0 || Clock::now() < next_look_) {
+            return;
+        }
+        const auto seen = watch_.look();
+        next_look_ = Clock::now() + seen.next;
+        if (seen.victim > 0) {
+            send_frame(R"({"type": "memory_kill"})");
+            ::kill(seen.victim, SIGKILL);
+        }
+    }
+
+    MemoryWatch watch_;
+    Clock::time_point next_look_{};
+    Commands commands_;
+    sigset_t before_{};
+    pid_t worker_ = -1;      // also its process group's
+    bool has_died_ = false;  // and the host wasn't told yet
+    int death_ = 0;          // as wait tells it
+    Clock::time_point give_up_at_{};
+};
+
+}  // namespace
+
+WorkerDescriptors be_warm_warden(const char* python, std::uint64_t memory) {
+    if (::getpid() != 1) {
+        ::_exit(kFailed);  // what it kills would be others'
+    }
+    Warden warden(memory);
+    return warden.serve(python);
+}
+
+}  // namespace cellblock::sandbox::jail
