@@ -31,7 +31,7 @@ def start_first(connection, library, warden, descriptors):
 
 def be_worker(library, warden):
     ctypes.pythonapi.PyOS_AfterFork_Child()
-    wake(library)
+    wake(library, warden)
     debugger = library.cellblock_debugger_socket()
     warden.run_worker(library.cellblock_worker_socket(), None if debugger < 0 else debugger)
 
@@ -43,13 +43,15 @@ def texts(function):
     return found
 
 
-def wake(library):
+def wake(library, warden):
     """What another program's start would have brought about."""
     if hasattr(sys, "orig_argv"):
         sys.orig_argv = [os.fsdecode(text) for text in texts(library.cellblock_argument)]
     reopen_devices()
-    # Python still believes in the zygote's handlers; SIGINT is seen to by the worker.
-    _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+    # Python still believes in the zygote's handlers.
+    for number in warden.WORKER_SIGNALS + (_signal.SIGCHLD,):
+        if number != _signal.SIGINT:  # the worker sees to that one
+            _signal.signal(number, _signal.SIG_DFL)
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_IGN)
     set_variables(dict(text.split(b"=", 1) for text in texts(library.cellblock_variable)))

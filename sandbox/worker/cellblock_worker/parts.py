@@ -8,6 +8,7 @@ class Parts:
         startup.change_process()
         self.kernel = kernel.Kernel()
         self.shell = shell.make_shell(self.kernel)
+        self.shell.display_formatter.format(0)  # makes the formatters, as a first result would
         self.shell.attach(lines.channel, lines.pipes, facts, questions)
         self.shell.hints = hints.Hints(facts)
         self.shell.packages = packages.Packages(lines.channel, lines.pipes, facts)

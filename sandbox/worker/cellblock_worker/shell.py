@@ -141,7 +141,7 @@ class ZMQInteractiveShell(InteractiveShell):
         if self.ipython_dir != files:
             self.ipython_dir = files
             self.profile_dir.location = os.path.join(files, "profile_default")
-            self._db = None
+            vars(self).pop("_db", None)
             self.history_manager.hist_file = self.history_manager._get_hist_file_name()
         if self.starting_dir != directory:
             self.starting_dir = directory

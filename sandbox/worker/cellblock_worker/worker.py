@@ -80,7 +80,6 @@ class Worker:
 
     def settle(self, directory):
         self._shell.be_here(directory)
-        self._shell.display_formatter.format(0)  # makes the formatters, of which each knows many types
 
     def configure(self, debug_channel):
         """By the host's first frame."""
