@@ -12,6 +12,7 @@
 // then left behind. Nothing here throws.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -89,6 +90,27 @@ struct EngineFacts {
     bool by_control_groups = false;     // and limits, where this host has control groups
 };
 
+// A sandbox that others are making. Destroyed before it is there, it goes to somebody else.
+class Coming {
+public:
+    virtual ~Coming() = default;
+
+    // Readable once take() has something to tell. -1: it has already.
+    [[nodiscard]] virtual int fd() const = 0;
+
+    // Without waiting: the sandbox, or an Error as Engine::start() gives it. Nothing: not yet.
+    virtual std::optional<Result<std::unique_ptr<Sandbox>>> take() = 0;
+
+    // Until when that may take. Each take() may put it off.
+    [[nodiscard]] virtual std::chrono::steady_clock::time_point due() const = 0;
+
+    // Instead of waiting any longer: as Engine::start().
+    virtual Result<std::unique_ptr<Sandbox>> instead() = 0;
+};
+
+// Waits for it.
+Result<std::unique_ptr<Sandbox>> arrival_of(Coming& coming);
+
 class Engine {
 public:
     virtual ~Engine() = default;
@@ -112,6 +134,12 @@ public:
     // the jail's first process is started; what fails later ends
     // the sandbox and is told by death_reason().
     virtual Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) = 0;
+
+    // Where start() would wait for others, for a caller that has more to do. Null: it wouldn't. `policy` must
+    // outlive what is given, as the engine must.
+    virtual Result<std::unique_ptr<Coming>> begin(const Policy& /*policy*/, const StartOptions& /*options*/) {
+        return std::unique_ptr<Coming>();
+    }
 };
 
 // The engine of that name, or an Error that lists the known ones.

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <utility>
 
 #include "sandbox/deadline.h"
 
@@ -57,6 +58,8 @@ void SandboxHost::fail(std::string reason) {
 }
 
 void SandboxHost::discard() {
+    coming_.reset();
+    debugger_waits_.clear();
     link_.reset();
     sandbox_.reset();
     state_ = State::absent;
@@ -72,13 +75,37 @@ void SandboxHost::shutdown() {
 }
 
 void SandboxHost::start() {
-    if (sandbox_) {
+    if (sandbox_ || coming_) {
         return;
     }
     if (!engine_) {
         return fail(engine_.error().text());
     }
-    auto started = (*engine_)->start(policy_, options_);
+    auto begun = (*engine_)->begin(policy_, options_);
+    if (!begun) {
+        return fail(begun.error().text());
+    }
+    if (!*begun) {
+        return use((*engine_)->start(policy_, options_));
+    }
+    coming_ = std::move(*begun);
+    watch(epoll_.get(), coming_->fd());
+    state_ = State::coming;
+    look_for_sandbox();
+}
+
+void SandboxHost::look_for_sandbox() {
+    auto came = coming_->take();
+    deadline_ = coming_->due();
+    if (came) {
+        use(std::move(*came));
+    } else if (now_() >= *deadline_) {
+        use(coming_->instead());
+    }
+}
+
+void SandboxHost::use(Result<std::unique_ptr<Sandbox>> started) {
+    coming_.reset();
     if (!started) {
         return fail(started.error().text());
     }
@@ -90,6 +117,9 @@ void SandboxHost::start() {
         expect_worker();
     } else {
         next_worker();
+    }
+    for (auto& bytes : std::exchange(debugger_waits_, {})) {
+        (void)send_to_debugger(std::move(bytes));  // a link that fails tells of it by its end
     }
 }
 
@@ -113,6 +143,10 @@ void SandboxHost::send(std::string bytes) {
 }
 
 bool SandboxHost::send_to_debugger(std::string bytes) {
+    if (coming_) {
+        debugger_waits_.push_back(std::move(bytes));
+        return true;
+    }
     return link_ && link_->send_to_debugger(std::move(bytes)).ok();
 }
 
@@ -167,6 +201,9 @@ SandboxUsage SandboxHost::usage() const {
 void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
     std::uint64_t ignored = 0;
     [[maybe_unused]] const auto got = ::read(wake_.get(), &ignored, sizeof ignored);
+    if (coming_) {
+        look_for_sandbox();
+    }
     if (link_) {
         if (!link_->flush()) {
             link_->drop_worker();
@@ -191,6 +228,7 @@ void SandboxHost::deadline_passed() {
     deadline_.reset();
     switch (state_) {
         case State::absent:
+        case State::coming:  // looked at already
         case State::ready:
             return;
         case State::starting:

@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "sandbox/channel/link.h"
 #include "sandbox/channel/messages.h"
@@ -79,6 +80,7 @@ public:
 private:
     enum class State {
         absent,    // no sandbox
+        coming,    // somebody else makes one
         starting,  // worker forked, not ready
         ready,     // worker takes cells
         closing,   // worker closed its socket; it is dying, or tries to hide
@@ -86,6 +88,8 @@ private:
     };
 
     void fail(std::string reason);
+    void look_for_sandbox();
+    void use(Result<std::unique_ptr<Sandbox>> started);
     void next_worker();
     void expect_worker();
     void read_worker_frames();
@@ -107,6 +111,8 @@ private:
     Now now_;
     UniqueFd epoll_;
     UniqueFd wake_;
+    std::unique_ptr<Coming> coming_;
+    std::vector<std::string> debugger_waits_;  // for a sandbox that is coming: what it was sent
     std::unique_ptr<Sandbox> sandbox_;
     std::unique_ptr<Link> link_;
     State state_ = State::absent;

@@ -2,6 +2,7 @@
 #include "sandbox/daemon/asking.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -30,8 +31,7 @@ namespace cellblock::sandbox::daemon {
 namespace {
 
 constexpr const char* kStep = "ask the daemon";
-constexpr std::chrono::seconds kPatience{2};
-constexpr std::chrono::seconds kLongestWait{10};  // in a queue; the caller does nothing else meanwhile
+constexpr std::chrono::seconds kPatience{2};  // until the daemon has said anything
 constexpr off_t kMaxLog = 1 << 20;
 
 // --- starting one
@@ -140,7 +140,7 @@ Result<GivenSandbox> read_given(Message& answer) {
     return sandbox;
 }
 
-Result<Message> answer_to(const Policy& policy, const Request& claim, const std::string& plan) {
+Result<UniqueFd> send_claim(const Request& claim, const std::string& plan) {
     auto file = memory_file(plan);
     if (!file) {
         return file.error();
@@ -152,12 +152,30 @@ Result<Message> answer_to(const Policy& policy, const Request& claim, const std:
     if (auto sent = send_message(daemon->get(), to_bytes(claim), std::array<int, 1>{file->get()}); !sent) {
         return sent.error();
     }
-    auto answer = receive_message(daemon->get(), kPatience);
-    if (answer && answer->bytes.front() == kWait) {
-        answer = receive_message(daemon->get(),
-                                 std::min<std::chrono::milliseconds>(policy.limits.start_time, kLongestWait));
+    return daemon;
+}
+
+Answer in_words(Message message) {
+    const std::string reason = message.bytes.substr(1);
+    switch (message.bytes.front()) {
+        case kGiven: {
+            auto given = read_given(message);
+            return given ? Answer(std::move(*given)) : Answer(ColdStart{given.error().text()});
+        }
+        case kFull:
+            return NoneMore{Error{"start a sandbox", 0, reason, {}}};
+        default:
+            return ColdStart{Error{kStep, 0, reason, {}}.text()};
     }
-    return answer;
+}
+
+bool is_readable(int fd, std::chrono::milliseconds patience) {
+    pollfd wanted{fd, POLLIN, 0};
+    int ready = 0;
+    do {
+        ready = ::poll(&wanted, 1, static_cast<int>(patience.count()));
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
 }
 
 }  // namespace
@@ -182,21 +200,48 @@ Recipe recipe_for(const Policy& policy, bool can_stand_in) {
     return recipe;
 }
 
-Answer ask(const Policy& policy, const Request& claim, const std::string& plan) {
-    auto answer = answer_to(policy, claim, plan);
-    if (!answer) {
-        return ColdStart{answer.error().text()};
+Claim::Claim(const Policy& policy, const Request& request, const std::string& plan)
+    : start_time_(policy.limits.start_time), due_(std::chrono::steady_clock::now() + kPatience) {
+    auto asked = send_claim(request, plan);
+    if (asked) {
+        daemon_ = std::move(*asked);
+    } else {
+        failure_ = asked.error();
     }
-    const std::string reason = answer->bytes.substr(1);
-    switch (answer->bytes.front()) {
-        case kGiven: {
-            auto given = read_given(*answer);
-            return given ? Answer(std::move(*given)) : Answer(ColdStart{given.error().text()});
+}
+
+std::optional<Answer> Claim::take() {
+    if (failure_) {
+        return ColdStart{failure_->text()};
+    }
+    if (!is_readable(daemon_.get(), std::chrono::milliseconds{0})) {
+        return std::nullopt;
+    }
+    auto message = receive_message(daemon_.get(), std::chrono::milliseconds{0});
+    if (!message) {
+        return ColdStart{message.error().text()};
+    }
+    if (message->bytes.front() == kWait) {
+        due_ = std::chrono::steady_clock::now() + start_time_;
+        return std::nullopt;
+    }
+    return in_words(std::move(*message));
+}
+
+ColdStart Claim::too_late() {
+    return ColdStart{Error{kStep, 0, "it takes too long to answer", {}}.text()};
+}
+
+Answer answer_to(Claim& claim) {
+    while (true) {
+        if (auto answer = claim.take()) {
+            return std::move(*answer);
         }
-        case kFull:
-            return NoneMore{Error{"start a sandbox", 0, reason, {}}};
-        default:
-            return ColdStart{Error{kStep, 0, reason, {}}.text()};
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(claim.due() - std::chrono::steady_clock::now());
+        if (left.count() <= 0 || !is_readable(claim.fd(), left)) {
+            return Claim::too_late();
+        }
     }
 }
 

@@ -7,7 +7,9 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "sandbox/base/result.h"
@@ -41,8 +43,33 @@ struct GivenSandbox {
 };
 using Answer = std::variant<GivenSandbox, ColdStart, NoneMore>;
 
-// `plan` goes beside the claim. Waits for as long as the policy's limits.start_time, and 10 s at most.
-Answer ask(const Policy& policy, const Request& claim, const std::string& plan);
+// A question that was asked.
+class Claim {
+public:
+    // `plan` goes beside it.
+    Claim(const Policy& policy, const Request& request, const std::string& plan);
+    // Nobody is asked, and take() tells why. So it does where the other one fails.
+    explicit Claim(Error failure) : failure_(std::move(failure)) {}
+
+    // Readable once there is something to take; invalid where nobody was asked.
+    [[nodiscard]] int fd() const { return daemon_.get(); }
+
+    // Without waiting. Nothing: it isn't answered yet.
+    std::optional<Answer> take();
+
+    // The daemon says soon whether the claim has to wait; then it waits for the policy's limits.start_time.
+    [[nodiscard]] std::chrono::steady_clock::time_point due() const { return due_; }
+    [[nodiscard]] static ColdStart too_late();
+
+private:
+    UniqueFd daemon_;
+    std::optional<Error> failure_;
+    std::chrono::milliseconds start_time_{};
+    std::chrono::steady_clock::time_point due_{};
+};
+
+// Waits for it.
+Answer answer_to(Claim& claim);
 
 // What all claims say of a policy.
 Recipe recipe_for(const Policy& policy, bool can_stand_in);

@@ -25,11 +25,11 @@ Result<ZygoteSpec> spec_for(const Policy& policy, const jail::JailPlan& plan, co
 
 }  // namespace
 
-Answer claim(const Policy& policy, const StartOptions& options, const jail::JailPlan& plan,
-             const jail::PythonHome& python, const std::string& worker_folder) {
+Claim claim(const Policy& policy, const StartOptions& options, const jail::JailPlan& plan,
+            const jail::PythonHome& python, const std::string& worker_folder) {
     auto spec = spec_for(policy, plan, python, worker_folder);
     if (!spec) {
-        return ColdStart{spec.error().text()};
+        return Claim(spec.error());
     }
     // With packages it shows a folder that no other session has.
     Request request{Verb::claim, std::move(*spec), recipe_for(policy, options.packages.empty())};
@@ -37,7 +37,7 @@ Answer claim(const Policy& policy, const StartOptions& options, const jail::Jail
     request.recipe.processes = policy.limits.processes;
     request.recipe.cpus = policy.limits.cpus;
     request.recipe.sources = sha256(jail::sources_of(plan.files));
-    return ask(policy, request, jail::plan_to_bytes(plan));
+    return Claim(policy, request, jail::plan_to_bytes(plan));
 }
 
 }  // namespace cellblock::sandbox::daemon

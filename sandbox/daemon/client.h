@@ -13,7 +13,7 @@
 namespace cellblock::sandbox::daemon {
 
 // `plan` has no cgroups and no identity.
-Answer claim(const Policy& policy, const StartOptions& options, const jail::JailPlan& plan,
-             const jail::PythonHome& python, const std::string& worker_folder);
+Claim claim(const Policy& policy, const StartOptions& options, const jail::JailPlan& plan,
+            const jail::PythonHome& python, const std::string& worker_folder);
 
 }  // namespace cellblock::sandbox::daemon

@@ -107,17 +107,20 @@ std::vector<std::string> environment_for(const Policy& policy, char* const* all)
     return kept;
 }
 
-ClaimedMade claim_made(const Policy& policy, const StartOptions& options, const EngineTemplate& from,
-                       Wanted wanted) {
+Claim claim_made(const Policy& policy, const StartOptions& options, const EngineTemplate& from,
+                 Wanted wanted) {
     auto order = order_for(policy, options, from);
     if (!order) {
-        return ColdStart{order.error().text()};
+        return Claim(order.error());
     }
     // With packages it shows a folder that no other session has.
     const Request request{wanted == Wanted::ready ? Verb::claim_ready : Verb::claim_made,
                           {},
                           recipe_for(policy, options.packages.empty())};
-    auto answer = ask(policy, request, to_bytes(*order));
+    return Claim(policy, request, to_bytes(*order));
+}
+
+ClaimedMade made_by(Answer answer) {
     if (auto* given = std::get_if<GivenSandbox>(&answer)) {
         auto made = read_made(std::move(*given));
         return made ? ClaimedMade(std::move(*made)) : ClaimedMade(ColdStart{made.error().text()});

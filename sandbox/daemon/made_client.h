@@ -27,8 +27,9 @@ using ClaimedMade = std::variant<MadeSandbox, ColdStart, NoneMore>;
 // Whether one will do that is still to be made.
 enum class Wanted { any, ready };
 
-ClaimedMade claim_made(const Policy& policy, const StartOptions& options, const EngineTemplate& from,
-                       Wanted wanted);
+Claim claim_made(const Policy& policy, const StartOptions& options, const EngineTemplate& from,
+                 Wanted wanted);
+ClaimedMade made_by(Answer answer);
 
 // Without what only tells one session of a user from another (JPY_…, SSH_TTY), unless the policy passes it
 // on.

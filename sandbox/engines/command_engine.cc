@@ -159,37 +159,70 @@ Result<std::unique_ptr<Sandbox>> CommandEngine::sandbox_of(daemon::MadeSandbox m
                 : Result<std::unique_ptr<Sandbox>>(kept.error());
 }
 
-Result<std::unique_ptr<Sandbox>> CommandEngine::start_warm(const Policy& policy,
-                                                           const StartOptions& options) {
-    auto claimed = daemon::claim_made(policy, options, template_, daemon::Wanted::any);
-    if (const auto* none = std::get_if<daemon::NoneMore>(&claimed)) {
-        return none->error;
+class CommandEngine::Claimed : public Coming {
+public:
+    Claimed(CommandEngine& engine, const Policy& policy, StartOptions options, daemon::Claim claim)
+        : engine_(engine), policy_(policy), options_(std::move(options)), claim_(std::move(claim)) {}
+
+    [[nodiscard]] int fd() const override { return claim_.fd(); }
+    [[nodiscard]] std::chrono::steady_clock::time_point due() const override { return claim_.due(); }
+    std::optional<Result<std::unique_ptr<Sandbox>>> take() override {
+        auto answer = claim_.take();
+        if (!answer) {
+            return std::nullopt;
+        }
+        auto claimed = daemon::made_by(std::move(*answer));
+        if (const auto* none = std::get_if<daemon::NoneMore>(&claimed)) {
+            return none->error;
+        }
+        if (const auto* cold = std::get_if<daemon::ColdStart>(&claimed)) {
+            return engine_.start_cold_because(cold->reason, policy_, options_);
+        }
+        return engine_.sandbox_of(std::get<daemon::MadeSandbox>(std::move(claimed)), policy_);
     }
-    if (const auto* cold = std::get_if<daemon::ColdStart>(&claimed)) {
-        std::cerr << "cellblock: a cold start: " << cold->reason << "\n";
-        return std::unique_ptr<Sandbox>();
+    Result<std::unique_ptr<Sandbox>> instead() override {
+        return engine_.start_cold_because(daemon::Claim::too_late().reason, policy_, options_);
     }
-    return sandbox_of(std::get<daemon::MadeSandbox>(std::move(claimed)), policy);
+
+private:
+    CommandEngine& engine_;
+    const Policy& policy_;
+    StartOptions options_;
+    daemon::Claim claim_;
+};
+
+Result<std::unique_ptr<Sandbox>> CommandEngine::start_cold_because(const std::string& reason,
+                                                                   const Policy& policy,
+                                                                   const StartOptions& options) {
+    std::cerr << "cellblock: a cold start: " << reason << "\n";
+    return start_cold(policy, options);
+}
+
+Result<std::unique_ptr<Coming>> CommandEngine::begin(const Policy& policy, const StartOptions& options) {
+    if (!daemon::is_wanted(policy)) {
+        return std::unique_ptr<Coming>();
+    }
+    return std::unique_ptr<Coming>(std::make_unique<Claimed>(
+        *this, policy, options, daemon::claim_made(policy, options, template_, daemon::Wanted::any)));
 }
 
 std::unique_ptr<Sandbox> CommandEngine::take_ready(const Policy& policy, const StartOptions& options) {
     if (!daemon::is_wanted(policy)) {
         return nullptr;
     }
-    auto claimed = daemon::claim_made(policy, options, template_, daemon::Wanted::ready);
+    auto claim = daemon::claim_made(policy, options, template_, daemon::Wanted::ready);
+    auto claimed = daemon::made_by(daemon::answer_to(claim));
     auto* made = std::get_if<daemon::MadeSandbox>(&claimed);
     auto sandbox = made != nullptr ? sandbox_of(std::move(*made), policy) : std::unique_ptr<Sandbox>();
     return sandbox ? std::move(*sandbox) : nullptr;
 }
 
 Result<std::unique_ptr<Sandbox>> CommandEngine::start(const Policy& policy, const StartOptions& options) {
-    if (daemon::is_wanted(policy)) {
-        auto sandbox = start_warm(policy, options);
-        if (!sandbox || *sandbox != nullptr) {
-            return sandbox;
-        }
+    auto coming = begin(policy, options);
+    if (!coming) {
+        return coming.error();
     }
-    return start_cold(policy, options);
+    return *coming ? arrival_of(**coming) : start_cold(policy, options);
 }
 
 }  // namespace cellblock::sandbox

@@ -25,17 +25,20 @@ public:
     // Where the policy wants it warm, one of the daemon's; what can't be had there is a cold start, and a
     // line on stderr.
     Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) override;
+    Result<std::unique_ptr<Coming>> begin(const Policy& policy, const StartOptions& options) override;
 
     // A start but for the relay, which the caller is to be.
     Result<TemplateStart::Made> make(const Policy& policy, const StartOptions& options);
 
 private:
+    class Claimed;
+
     // A program that is here need not work: a sandbox's first sign of life tells.
     Status try_start(const Policy& policy);
     void sweep() const;
     Result<std::unique_ptr<Sandbox>> start_cold(const Policy& policy, const StartOptions& options);
-    // Null: it has to be a cold start.
-    Result<std::unique_ptr<Sandbox>> start_warm(const Policy& policy, const StartOptions& options);
+    Result<std::unique_ptr<Sandbox>> start_cold_because(const std::string& reason, const Policy& policy,
+                                                        const StartOptions& options);
     Result<std::unique_ptr<Sandbox>> sandbox_of(daemon::MadeSandbox made, const Policy& policy) const;
 
     EngineTemplate template_;

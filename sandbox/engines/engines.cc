@@ -1,4 +1,6 @@
 // The engines there are.
+#include <poll.h>
+
 #include <algorithm>
 
 #include "sandbox/engine.h"
@@ -34,6 +36,21 @@ Result<std::unique_ptr<Engine>> make_engine(const std::string& name) {
         return read.error();
     }
     return std::unique_ptr<Engine>(std::make_unique<CommandEngine>(std::move(*read)));
+}
+
+Result<std::unique_ptr<Sandbox>> arrival_of(Coming& coming) {
+    while (true) {
+        if (auto come = coming.take()) {
+            return std::move(*come);
+        }
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(coming.due() - std::chrono::steady_clock::now());
+        if (left.count() <= 0) {
+            return coming.instead();
+        }
+        pollfd wanted{coming.fd(), POLLIN, 0};
+        ::poll(&wanted, 1, static_cast<int>(left.count()));
+    }
 }
 
 Result<std::unique_ptr<Engine>> make_engine(const Policy& policy) {

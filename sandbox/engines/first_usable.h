@@ -22,6 +22,7 @@ public:
     [[nodiscard]] EngineFacts facts() const override { return engines_[at_]->facts(); }
     [[nodiscard]] Status check(const Policy& policy) override;
     Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) override;
+    Result<std::unique_ptr<Coming>> begin(const Policy& policy, const StartOptions& options) override;
 
 private:
     std::vector<std::unique_ptr<Engine>> engines_;

@@ -72,41 +72,7 @@ Result<std::unique_ptr<Sandbox>> start_cold(const Policy& policy, const PlanMake
     return sandbox_of(std::move(start));
 }
 
-// Null: it has to be a cold start, and stderr tells why. The daemon's sandboxes have cgroups of their own,
-// made where ours would be.
-Result<std::unique_ptr<Sandbox>> start_warm(const Policy& policy, const PlanMaker& make_plan,
-                                            const Parts& parts, const StartOptions& options) {
-    const bool memory_is_limited = jail::Cgroup::would_limit_memory();
-    auto plan = make_plan(parts.python, parts.worker, memory_is_limited);
-    if (!plan) {
-        return plan.error();
-    }
-    jail::forget_identity(**plan);
-    auto claimed = daemon::claim(policy, options, **plan, parts.python, parts.worker);
-    if (const auto* none = std::get_if<daemon::NoneMore>(&claimed)) {
-        return none->error;
-    }
-    auto* warm = std::get_if<daemon::GivenSandbox>(&claimed);
-    if (warm == nullptr || warm->cgroup.limits_memory().empty() == memory_is_limited) {
-        std::cerr << "cellblock: a cold start: "
-                  << (warm != nullptr ? "the daemon has other control groups than were expected"
-                                      : std::get<daemon::ColdStart>(claimed).reason)
-                  << "\n";
-        return std::unique_ptr<Sandbox>();
-    }
-    auto missing = missing_layer(policy.require, jail::layers_of(**plan, warm->cgroup), policy.name);
-    jail::SpawnedJail spawned{warm->supervisor, std::move(warm->process), std::move(warm->control),
-                              std::move(warm->warden)};
-    auto sandbox =
-        sandbox_of({std::move(*plan), std::move(warm->cgroup), std::move(spawned), std::move(warm->worker)});
-    return missing ? Result<std::unique_ptr<Sandbox>>(std::move(*missing))
-                   : Result<std::unique_ptr<Sandbox>>(std::move(sandbox));
-}
-
-}  // namespace
-
-Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan,
-                                            const StartOptions* warm) {
+Result<Parts> find_parts(const Policy& policy) {
     auto worker = worker_directory();
     if (!worker) {
         return worker.error();
@@ -115,14 +81,91 @@ Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMake
     if (!python) {
         return python.error();
     }
-    const Parts parts{std::move(*worker), std::move(*python)};
-    if (warm != nullptr && daemon::is_wanted(policy)) {
-        auto sandbox = start_warm(policy, make_plan, parts, *warm);
-        if (!sandbox || *sandbox != nullptr) {
-            return sandbox;
+    return Parts{std::move(*worker), std::move(*python)};
+}
+
+// A jail that was claimed. The daemon's sandboxes have cgroups of their own, made where ours would be.
+class Claimed : public Coming {
+public:
+    Claimed(const Policy& policy, PlanMaker make_plan, Parts parts, std::unique_ptr<jail::JailPlan> plan,
+            bool memory_is_limited, daemon::Claim claim)
+        : policy_(policy),
+          make_plan_(std::move(make_plan)),
+          parts_(std::move(parts)),
+          plan_(std::move(plan)),
+          memory_is_limited_(memory_is_limited),
+          claim_(std::move(claim)) {}
+
+    [[nodiscard]] int fd() const override { return claim_.fd(); }
+    [[nodiscard]] std::chrono::steady_clock::time_point due() const override { return claim_.due(); }
+    std::optional<Result<std::unique_ptr<Sandbox>>> take() override {
+        auto answer = claim_.take();
+        if (!answer) {
+            return std::nullopt;
         }
+        if (const auto* none = std::get_if<daemon::NoneMore>(&*answer)) {
+            return none->error;
+        }
+        if (const auto* cold = std::get_if<daemon::ColdStart>(&*answer)) {
+            return go_cold(cold->reason);
+        }
+        return use(std::get<daemon::GivenSandbox>(std::move(*answer)));
     }
-    return start_cold(policy, make_plan, parts);
+    Result<std::unique_ptr<Sandbox>> instead() override { return go_cold(daemon::Claim::too_late().reason); }
+
+private:
+    Result<std::unique_ptr<Sandbox>> go_cold(const std::string& reason) {
+        std::cerr << "cellblock: a cold start: " << reason << "\n";
+        return start_cold(policy_, make_plan_, parts_);
+    }
+
+    Result<std::unique_ptr<Sandbox>> use(daemon::GivenSandbox given) {
+        if (given.cgroup.limits_memory().empty() == memory_is_limited_) {
+            return go_cold("the daemon has other control groups than were expected");
+        }
+        auto missing = missing_layer(policy_.require, jail::layers_of(*plan_, given.cgroup), policy_.name);
+        jail::SpawnedJail spawned{given.supervisor, std::move(given.process), std::move(given.control),
+                                  std::move(given.warden)};
+        auto sandbox = sandbox_of(
+            {std::move(plan_), std::move(given.cgroup), std::move(spawned), std::move(given.worker)});
+        return missing ? Result<std::unique_ptr<Sandbox>>(std::move(*missing))
+                       : Result<std::unique_ptr<Sandbox>>(std::move(sandbox));
+    }
+
+    const Policy& policy_;
+    PlanMaker make_plan_;
+    Parts parts_;
+    std::unique_ptr<jail::JailPlan> plan_;
+    bool memory_is_limited_;
+    daemon::Claim claim_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan) {
+    auto parts = find_parts(policy);
+    if (!parts) {
+        return parts.error();
+    }
+    return start_cold(policy, make_plan, *parts);
+}
+
+Result<std::unique_ptr<Coming>> claim_jail(const Policy& policy, PlanMaker make_plan,
+                                           const StartOptions& options) {
+    auto parts = find_parts(policy);
+    if (!parts) {
+        return parts.error();
+    }
+    const bool memory_is_limited = jail::Cgroup::would_limit_memory();
+    auto plan = make_plan(parts->python, parts->worker, memory_is_limited);
+    if (!plan) {
+        return plan.error();
+    }
+    jail::forget_identity(**plan);
+    auto claim = daemon::claim(policy, options, **plan, parts->python, parts->worker);
+    return std::unique_ptr<Coming>(std::make_unique<Claimed>(policy, std::move(make_plan), std::move(*parts),
+                                                             std::move(*plan), memory_is_limited,
+                                                             std::move(claim)));
 }
 
 NativeSandbox::NativeSandbox(std::unique_ptr<jail::JailPlan> plan, jail::Cgroup cgroup,

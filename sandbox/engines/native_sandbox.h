@@ -57,9 +57,12 @@ using PlanMaker = std::function<Result<std::unique_ptr<jail::JailPlan>>(
     const jail::PythonHome& python, const std::string& worker_folder, bool memory_is_limited)>;
 
 // Starts the jail that `make_plan` gives for the policy's Python, where all layers stand that the policy
-// requires; else nothing is left behind. `warm`: where the policy wants it, one of the daemon's; what can't
-// be had there is a cold start, and a line on stderr. Null: always cold.
-Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan,
-                                            const StartOptions* warm);
+// requires; else nothing is left behind.
+Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan);
+
+// The same, as a fork of a warm Python of the daemon's. Null: it has to be a cold start, and stderr tells
+// why.
+Result<std::unique_ptr<Coming>> claim_jail(const Policy& policy, PlanMaker make_plan,
+                                           const StartOptions& options);
 
 }  // namespace cellblock::sandbox

@@ -6,11 +6,14 @@
 // Ownership: FakeEngine shares its Stage with the test. Threads: one.
 #pragma once
 
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <catch2/catch.hpp>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -31,6 +34,9 @@ struct Stage {
     int starts = 0;
     int kills = 0;
     std::optional<Error> refuse;  // start() fails with this
+    UniqueFd bell;                // valid: others make the sandbox, and it is there once this is rung
+    TimePoint due;                // until when it may be waited for
+    int given_up = 0;             // so often it wasn't
     std::string death_reason;
     std::string remedy;
     std::string last_words;
@@ -39,6 +45,15 @@ struct Stage {
     UniqueFd worker;  // the worker's end, once handed over
     FrameReader from_host{kWorkerBounds};
     FrameReader to_worker{kWorkerBounds};
+
+    void have_others_make_it(TimePoint until) {
+        bell.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+        due = until;
+    }
+    void ring() const {
+        const std::uint64_t one = 1;
+        REQUIRE(::write(bell.get(), &one, sizeof one) == sizeof one);
+    }
 
     // The next frame that the host sent to the warden; takes its descriptor.
     std::optional<std::string> warden_command() {
@@ -127,6 +142,29 @@ private:
     UniqueFd ours_;
 };
 
+class FakeComing : public Coming {
+public:
+    explicit FakeComing(std::shared_ptr<Stage> stage, std::function<Result<std::unique_ptr<Sandbox>>()> start)
+        : stage_(std::move(stage)), start_(std::move(start)) {}
+    ~FakeComing() override { stage_->given_up += taken_ ? 0 : 1; }
+    int fd() const override { return stage_->bell.get(); }
+    TimePoint due() const override { return stage_->due; }
+    std::optional<Result<std::unique_ptr<Sandbox>>> take() override {
+        std::uint64_t rung = 0;
+        if (::read(stage_->bell.get(), &rung, sizeof rung) != sizeof rung) {
+            return std::nullopt;
+        }
+        taken_ = true;
+        return start_();
+    }
+    Result<std::unique_ptr<Sandbox>> instead() override { return start_(); }
+
+private:
+    std::shared_ptr<Stage> stage_;
+    std::function<Result<std::unique_ptr<Sandbox>>()> start_;
+    bool taken_ = false;
+};
+
 class FakeEngine : public Engine {
 public:
     explicit FakeEngine(std::shared_ptr<Stage> stage) : stage_(std::move(stage)) {}
@@ -139,6 +177,13 @@ public:
             return *stage_->refuse;
         }
         return std::unique_ptr<Sandbox>(std::make_unique<FakeSandbox>(stage_));
+    }
+    Result<std::unique_ptr<Coming>> begin(const Policy& policy, const StartOptions& options) override {
+        if (!stage_->bell.valid()) {
+            return std::unique_ptr<Coming>();
+        }
+        return std::unique_ptr<Coming>(std::make_unique<FakeComing>(
+            stage_, [this, &policy, options] { return start(policy, options); }));
     }
 
 private:

@@ -1,4 +1,6 @@
 // Session: cells, the deadline ladder, deaths and hostile frames, on a stage.
+#include <poll.h>
+
 #include <csignal>
 
 #include "tests/unit/fake_engine.h"
@@ -34,6 +36,61 @@ TEST_CASE("a cell waits for the worker, runs and ends") {
     REQUIRE(play.outcome().rung == Rung::none);
     REQUIRE_FALSE(play.session.busy());
     REQUIRE(play.session.python_version() == "3.11.2");
+}
+
+TEST_CASE("a sandbox that others make is waited for beside everything else") {
+    Play play;
+    play.stage->have_others_make_it(play.now + 30s);
+    play.session.start();
+    play.run("1 + 1");
+    REQUIRE(play.stage->starts == 0);
+    REQUIRE(play.session.next_deadline() <= play.now + 30s);
+    play.session.interrupt();
+    play.advance();
+    REQUIRE(play.outcome().error->evalue == "interrupted before the sandbox was ready; nothing was run");
+    play.run("2 + 2");
+    pollfd wanted{play.session.poll_fd(), POLLIN, 0};
+    REQUIRE(::poll(&wanted, 1, 0) == 0);
+    play.stage->ring();
+    REQUIRE(::poll(&wanted, 1, 0) == 1);
+    play.advance();
+    REQUIRE(play.stage->starts == 1);
+    REQUIRE(play.stage->given_up == 0);
+    play.open();
+    REQUIRE(play.stage->worker_frame()->header["code"] == "2 + 2");
+}
+
+TEST_CASE("a sandbox that others don't make in time is started by the session itself") {
+    Play play;
+    play.stage->have_others_make_it(play.now + 2s);
+    play.run("1");
+    play.pass(1999ms);
+    REQUIRE(play.stage->starts == 0);
+    play.pass(1ms);
+    REQUIRE(play.stage->starts == 1);
+    REQUIRE(play.stage->given_up == 1);
+    play.open();
+    REQUIRE(play.stage->worker_frame()->header["code"] == "1");
+}
+
+TEST_CASE("why others make no sandbox is told to the cell") {
+    Play play;
+    play.stage->have_others_make_it(play.now + 30s);
+    play.stage->refuse = Error{"start a sandbox", 0, "there are enough", {}};
+    play.run("1");
+    play.stage->ring();
+    play.advance();
+    REQUIRE(play.outcome().status == CellStatus::unavailable);
+    REQUIRE_THAT(play.outcome().error->evalue, Catch::Matchers::Contains("there are enough"));
+}
+
+TEST_CASE("a session that ends lets go of a sandbox that is coming") {
+    Play play;
+    play.stage->have_others_make_it(play.now + 30s);
+    play.session.start();
+    play.session.shutdown();
+    REQUIRE(play.stage->given_up == 1);
+    REQUIRE(play.stage->starts == 0);
 }
 
 TEST_CASE("time to start a sandbox does not count against the cell") {

@@ -173,7 +173,7 @@ bool ask(const UniqueFd& worker, char what) {
            ::read(worker.get(), &answer, 1) == 1 && answer == what;
 }
 
-const char* const kHello = R"({"type": "hello", "python": "3.11.2", "pid_namespace": true})";
+constexpr const char* kHello = R"({"type": "hello", "python": "3.11.2", "pid_namespace": true})";
 
 }  // namespace
 
