@@ -53,8 +53,9 @@ def test_cells_results_and_plots(warm):
 
 
 def test_errors_were_practised_and_nothing_of_them_is_left(warm):
-    run = warm.client.run("import sys\nsys.modules.get('pygments.lexers.python') is not None, hasattr(sys, 'last_value')")
-    assert run.result == "(True, False)"
+    assert warm.client.run("import sys\nbefore = set(sys.modules)\nhasattr(sys, 'last_value')").result == "False"
+    assert warm.client.run("1 / 0").status == "error"
+    assert warm.client.run("sorted(set(sys.modules) - before)").result == "[]"
 
 
 def test_a_first_cells_pages_are_copied_before_it_comes(warm_place, start_as):

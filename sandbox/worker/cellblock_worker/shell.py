@@ -45,7 +45,26 @@ class UnwrittenProfile(ProfileDir):
     check_security_dir = check_log_dir = check_pid_dir = check_startup_dir = check_dirs = _location_changed
 
 
-class ZMQInteractiveShell(InteractiveShell):
+class LateDb:
+    """What %store and the like keep: made when it is asked for, since it makes folders."""
+
+    _db = None
+
+    @property
+    def db(self):
+        if self._db is None:
+            self._db = self._kind_of_db(os.path.join(self.profile_dir.location, "db"))
+        return self._db
+
+    @db.setter
+    def db(self, made):
+        self._kind_of_db = type(made)
+
+
+HAS_LATE_DB = "db" in vars(InteractiveShell)  # newer IPythons'
+
+
+class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell):
     displayhook_class = Type(ResultHook)
     display_pub_class = Type(Publisher)
     compiler_class = Type(Compiler)
@@ -60,7 +79,6 @@ class ZMQInteractiveShell(InteractiveShell):
     silent = False
     _last_traceback = None
     _last_error = None
-    _db = None
 
     @default("banner1")
     def _default_banner1(self):
@@ -106,17 +124,6 @@ class ZMQInteractiveShell(InteractiveShell):
     def init_traceback_handlers(self, custom_exceptions):
         super().init_traceback_handlers(custom_exceptions)
         self.InteractiveTB.get_records = functools.partial(_records, self.InteractiveTB.get_records)
-
-    @property
-    def db(self):
-        """What %store and the like keep. Made when it is asked for, since it makes folders."""
-        if self._db is None:
-            self._db = self._kind_of_db(os.path.join(self.profile_dir.location, "db"))
-        return self._db
-
-    @db.setter
-    def db(self, made):
-        self._kind_of_db = type(made)
 
     # --- a session's
 
