@@ -339,7 +339,9 @@ def test_an_engine_that_fails_is_told_as_ever_and_not_tried_on_and_on(daemon, pl
     result, said = run(place, "1", policy)
     assert result["status"] == "unavailable" and "it is broken" in str(result), (result, said)
     assert leftovers.wait_until(lambda: status(place)["pool"]["target"] == 0, 20), status(place)
-    assert not of_place(place)
+    assert leftovers.wait_until(lambda: not of_place(place), 10), of_place(place)  # the last one is ending
+    time.sleep(1)
+    assert not of_place(place), "it is tried on and on"
     policy = policy_of(place, "bubblewrap", require=["landlock"])
     result, said = run(place, "1", policy)
     assert result["status"] == "unavailable" and "landlock" in str(result), (result, said)
