@@ -14,6 +14,8 @@ namespace cellblock::sandbox {
 
 namespace {
 
+constexpr std::size_t kMostWaiting = 64;  // of a debugger's requests, for a sandbox that is coming
+
 void watch(int epoll, int fd) {
     epoll_event event{};
     event.events = EPOLLIN;
@@ -144,6 +146,9 @@ void SandboxHost::send(std::string bytes) {
 
 bool SandboxHost::send_to_debugger(std::string bytes) {
     if (coming_) {
+        if (debugger_waits_.size() >= kMostWaiting) {
+            return false;
+        }
         debugger_waits_.push_back(std::move(bytes));
         return true;
     }

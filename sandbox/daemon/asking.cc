@@ -2,7 +2,6 @@
 #include "sandbox/daemon/asking.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -167,15 +166,6 @@ Answer in_words(Message message) {
         default:
             return ColdStart{Error{kStep, 0, reason, {}}.text()};
     }
-}
-
-bool is_readable(int fd, std::chrono::milliseconds patience) {
-    pollfd wanted{fd, POLLIN, 0};
-    int ready = 0;
-    do {
-        ready = ::poll(&wanted, 1, static_cast<int>(patience.count()));
-    } while (ready < 0 && errno == EINTR);
-    return ready > 0;
 }
 
 }  // namespace

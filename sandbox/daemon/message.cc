@@ -28,7 +28,9 @@ void take_descriptors(msghdr& header, Message& message) {
     }
 }
 
-bool comes(int socket, std::chrono::milliseconds patience) {
+}  // namespace
+
+bool is_readable(int socket, std::chrono::milliseconds patience) {
     pollfd wanted{socket, POLLIN, 0};
     int ready = 0;
     do {
@@ -36,8 +38,6 @@ bool comes(int socket, std::chrono::milliseconds patience) {
     } while (ready < 0 && errno == EINTR);
     return ready > 0;
 }
-
-}  // namespace
 
 Status send_message(int socket, const std::string& bytes, std::span<const int> descriptors) {
     if (bytes.size() > kMaxMessage || descriptors.size() > kMaxDescriptors) {
@@ -62,7 +62,7 @@ Status send_message(int socket, const std::string& bytes, std::span<const int> d
 }
 
 Result<Message> receive_message(int socket, std::chrono::milliseconds patience) {
-    if (!comes(socket, patience)) {
+    if (!is_readable(socket, patience)) {
         return Error{"ask the daemon", 0, "it takes too long to answer", {}};
     }
     Message message;

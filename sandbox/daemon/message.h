@@ -26,6 +26,9 @@ struct Message {
 // Never waits: where there is no room, that is an Error.
 Status send_message(int socket, const std::string& bytes, std::span<const int> descriptors = {});
 
+// Waits for as long; true once there is something to read, or the end.
+bool is_readable(int socket, std::chrono::milliseconds patience);
+
 // Waits for as long. Error: too late, the other end's going, or not a whole message.
 Result<Message> receive_message(int socket, std::chrono::milliseconds patience);
 

@@ -3,8 +3,8 @@
 Started by the daemon (sandbox/daemon), which sends the task on descriptor 3 and
 then one message for each sandbox. It never runs a cell and never reads a
 plan: the fork does that, so that nothing of one sandbox is in the memory that
-the next one gets. A fork walks into its jail by libcellblock_jail.so and comes
-back as PID 1 in there, to be the warden.
+the next one gets. A fork walks into its jail by libcellblock_jail.so and stays
+there as PID 1, the warden; what comes back to Python are the warden's forks.
 
 zygote_imports has what is imported and checked once, zygote_fork what a fork does.
 """
