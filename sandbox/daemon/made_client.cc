@@ -80,18 +80,6 @@ Result<Order> order_for(const Policy& policy, const StartOptions& options, const
                  std::move(*stamp)};
 }
 
-Result<MadeSandbox> read_made(GivenSandbox given) {
-    auto spec = relay::spec_from(given.spec);
-    if (!spec) {
-        return Error{"ask the daemon", 0, "its answer can't be read", {}};
-    }
-    return MadeSandbox{
-        {given.supervisor, std::move(given.process), std::move(given.control), std::move(given.warden)},
-        std::move(*spec),
-        std::move(given.cgroup),
-        std::move(given.worker)};
-}
-
 }  // namespace
 
 std::vector<std::string> environment_for(const Policy& policy, char* const* all) {
@@ -120,15 +108,16 @@ Claim claim_made(const Policy& policy, const StartOptions& options, const Engine
     return Claim(policy, request, to_bytes(*order));
 }
 
-ClaimedMade made_by(Answer answer) {
-    if (auto* given = std::get_if<GivenSandbox>(&answer)) {
-        auto made = read_made(std::move(*given));
-        return made ? ClaimedMade(std::move(*made)) : ClaimedMade(ColdStart{made.error().text()});
+Result<MadeSandbox> made_of(GivenSandbox given) {
+    auto spec = relay::spec_from(given.spec);
+    if (!spec) {
+        return Error{"ask the daemon", 0, "its answer can't be read", {}};
     }
-    if (auto* none = std::get_if<NoneMore>(&answer)) {
-        return std::move(*none);
-    }
-    return std::get<ColdStart>(std::move(answer));
+    return MadeSandbox{
+        {given.supervisor, std::move(given.process), std::move(given.control), std::move(given.warden)},
+        std::move(*spec),
+        std::move(given.cgroup),
+        std::move(given.worker)};
 }
 
 }  // namespace cellblock::sandbox::daemon

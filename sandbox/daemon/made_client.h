@@ -5,7 +5,6 @@
 #pragma once
 
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "sandbox/daemon/asking.h"
@@ -22,14 +21,13 @@ struct MadeSandbox {
     jail::Cgroup cgroup;
     WorkerSockets worker;
 };
-using ClaimedMade = std::variant<MadeSandbox, ColdStart, NoneMore>;
 
 // Whether one will do that is still to be made.
 enum class Wanted { any, ready };
 
 Claim claim_made(const Policy& policy, const StartOptions& options, const EngineTemplate& from,
                  Wanted wanted);
-ClaimedMade made_by(Answer answer);
+Result<MadeSandbox> made_of(GivenSandbox given);
 
 // Without what only tells one session of a user from another (JPY_…, SSH_TTY), unless the policy passes it
 // on.

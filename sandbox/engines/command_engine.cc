@@ -6,12 +6,12 @@
 
 #include <chrono>
 #include <filesystem>
-#include <iostream>
 #include <sstream>
 #include <variant>
 
 #include "sandbox/base/file_text.h"
 #include "sandbox/engines/bundle.h"
+#include "sandbox/engines/claimed_start.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/owner.h"
 #include "sandbox/engines/promises.h"
@@ -159,44 +159,24 @@ Result<std::unique_ptr<Sandbox>> CommandEngine::sandbox_of(daemon::MadeSandbox m
                 : Result<std::unique_ptr<Sandbox>>(kept.error());
 }
 
-class CommandEngine::Claimed : public Coming {
+class CommandEngine::Claimed : public ClaimedStart {
 public:
     Claimed(CommandEngine& engine, const Policy& policy, StartOptions options, daemon::Claim claim)
-        : engine_(engine), policy_(policy), options_(std::move(options)), claim_(std::move(claim)) {}
+        : ClaimedStart(std::move(claim)), engine_(engine), policy_(policy), options_(std::move(options)) {}
 
-    [[nodiscard]] int fd() const override { return claim_.fd(); }
-    [[nodiscard]] std::chrono::steady_clock::time_point due() const override { return claim_.due(); }
-    std::optional<Result<std::unique_ptr<Sandbox>>> take() override {
-        auto answer = claim_.take();
-        if (!answer) {
-            return std::nullopt;
-        }
-        auto claimed = daemon::made_by(std::move(*answer));
-        if (const auto* none = std::get_if<daemon::NoneMore>(&claimed)) {
-            return none->error;
-        }
-        if (const auto* cold = std::get_if<daemon::ColdStart>(&claimed)) {
-            return engine_.start_cold_because(cold->reason, policy_, options_);
-        }
-        return engine_.sandbox_of(std::get<daemon::MadeSandbox>(std::move(claimed)), policy_);
-    }
-    Result<std::unique_ptr<Sandbox>> instead() override {
-        return engine_.start_cold_because(daemon::Claim::too_late().reason, policy_, options_);
+protected:
+    Result<std::unique_ptr<Sandbox>> start_cold() override { return engine_.start_cold(policy_, options_); }
+
+    Result<std::unique_ptr<Sandbox>> use(daemon::GivenSandbox given) override {
+        auto made = daemon::made_of(std::move(given));
+        return made ? engine_.sandbox_of(std::move(*made), policy_) : go_cold(made.error().text());
     }
 
 private:
     CommandEngine& engine_;
     const Policy& policy_;
     StartOptions options_;
-    daemon::Claim claim_;
 };
-
-Result<std::unique_ptr<Sandbox>> CommandEngine::start_cold_because(const std::string& reason,
-                                                                   const Policy& policy,
-                                                                   const StartOptions& options) {
-    std::cerr << "cellblock: a cold start: " << reason << "\n";
-    return start_cold(policy, options);
-}
 
 Result<std::unique_ptr<Coming>> CommandEngine::begin(const Policy& policy, const StartOptions& options) {
     if (!daemon::is_wanted(policy)) {
@@ -211,9 +191,13 @@ std::unique_ptr<Sandbox> CommandEngine::take_ready(const Policy& policy, const S
         return nullptr;
     }
     auto claim = daemon::claim_made(policy, options, template_, daemon::Wanted::ready);
-    auto claimed = daemon::made_by(daemon::answer_to(claim));
-    auto* made = std::get_if<daemon::MadeSandbox>(&claimed);
-    auto sandbox = made != nullptr ? sandbox_of(std::move(*made), policy) : std::unique_ptr<Sandbox>();
+    auto answer = daemon::answer_to(claim);
+    auto* given = std::get_if<daemon::GivenSandbox>(&answer);
+    if (given == nullptr) {
+        return nullptr;
+    }
+    auto made = daemon::made_of(std::move(*given));
+    auto sandbox = made ? sandbox_of(std::move(*made), policy) : made.error();
     return sandbox ? std::move(*sandbox) : nullptr;
 }
 

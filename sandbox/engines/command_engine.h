@@ -37,8 +37,6 @@ private:
     Status try_start(const Policy& policy);
     void sweep() const;
     Result<std::unique_ptr<Sandbox>> start_cold(const Policy& policy, const StartOptions& options);
-    Result<std::unique_ptr<Sandbox>> start_cold_because(const std::string& reason, const Policy& policy,
-                                                        const StartOptions& options);
     Result<std::unique_ptr<Sandbox>> sandbox_of(daemon::MadeSandbox made, const Policy& policy) const;
 
     EngineTemplate template_;

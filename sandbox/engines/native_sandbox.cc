@@ -8,10 +8,10 @@
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
-#include <iostream>
 
 #include "sandbox/base/resources.h"
 #include "sandbox/daemon/client.h"
+#include "sandbox/engines/claimed_start.h"
 #include "sandbox/jail/layers.h"
 #include "sandbox/jail/process_usage.h"
 #include "sandbox/jail/words.h"
@@ -85,41 +85,23 @@ Result<Parts> find_parts(const Policy& policy) {
 }
 
 // A jail that was claimed. The daemon's sandboxes have cgroups of their own, made where ours would be.
-class Claimed : public Coming {
+class Claimed : public ClaimedStart {
 public:
     Claimed(const Policy& policy, PlanMaker make_plan, Parts parts, std::unique_ptr<jail::JailPlan> plan,
             bool memory_is_limited, daemon::Claim claim)
-        : policy_(policy),
+        : ClaimedStart(std::move(claim)),
+          policy_(policy),
           make_plan_(std::move(make_plan)),
           parts_(std::move(parts)),
           plan_(std::move(plan)),
-          memory_is_limited_(memory_is_limited),
-          claim_(std::move(claim)) {}
+          memory_is_limited_(memory_is_limited) {}
 
-    [[nodiscard]] int fd() const override { return claim_.fd(); }
-    [[nodiscard]] std::chrono::steady_clock::time_point due() const override { return claim_.due(); }
-    std::optional<Result<std::unique_ptr<Sandbox>>> take() override {
-        auto answer = claim_.take();
-        if (!answer) {
-            return std::nullopt;
-        }
-        if (const auto* none = std::get_if<daemon::NoneMore>(&*answer)) {
-            return none->error;
-        }
-        if (const auto* cold = std::get_if<daemon::ColdStart>(&*answer)) {
-            return go_cold(cold->reason);
-        }
-        return use(std::get<daemon::GivenSandbox>(std::move(*answer)));
-    }
-    Result<std::unique_ptr<Sandbox>> instead() override { return go_cold(daemon::Claim::too_late().reason); }
-
-private:
-    Result<std::unique_ptr<Sandbox>> go_cold(const std::string& reason) {
-        std::cerr << "cellblock: a cold start: " << reason << "\n";
-        return start_cold(policy_, make_plan_, parts_);
+protected:
+    Result<std::unique_ptr<Sandbox>> start_cold() override {
+        return sandbox::start_cold(policy_, make_plan_, parts_);
     }
 
-    Result<std::unique_ptr<Sandbox>> use(daemon::GivenSandbox given) {
+    Result<std::unique_ptr<Sandbox>> use(daemon::GivenSandbox given) override {
         if (given.cgroup.limits_memory().empty() == memory_is_limited_) {
             return go_cold("the daemon has other control groups than were expected");
         }
@@ -132,12 +114,12 @@ private:
                        : Result<std::unique_ptr<Sandbox>>(std::move(sandbox));
     }
 
+private:
     const Policy& policy_;
     PlanMaker make_plan_;
     Parts parts_;
     std::unique_ptr<jail::JailPlan> plan_;
     bool memory_is_limited_;
-    daemon::Claim claim_;
 };
 
 }  // namespace
