@@ -13,12 +13,36 @@
 #include <cerrno>
 #include <cstddef>
 #include <iterator>
+#include <utility>
 
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
 #endif
 
 namespace cellblock::sandbox::jail {
+
+// A descriptor for as long as a step takes. Closing it keeps errno, which is what the host is told of a step
+// that failed.
+class OpenFile {
+public:
+    explicit OpenFile(int fd) : fd_(fd) {}
+    OpenFile(const OpenFile&) = delete;
+    OpenFile& operator=(const OpenFile&) = delete;
+    ~OpenFile() {
+        const int error = errno;
+        if (fd_ >= 0) {
+            ::close(fd_);
+        }
+        errno = error;
+    }
+
+    [[nodiscard]] int get() const { return fd_; }
+    [[nodiscard]] bool valid() const { return fd_ >= 0; }
+    [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+
+private:
+    int fd_;
+};
 
 // Opens below `root` without ever following a link: what a folder of the user's
 // says must not lead the jail's builder, who may be root, to other places.
@@ -71,15 +95,8 @@ inline void close_all_but(int (&keep)[4]) {
 
 // For files of proc and cgroup: one write.
 inline bool write_file(const char* path, const char* data, std::size_t size) {
-    const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0) {
-        return false;
-    }
-    const ssize_t written = ::write(fd, data, size);
-    const int error = errno;
-    ::close(fd);
-    errno = error;
-    return written == static_cast<ssize_t>(size);
+    const OpenFile file(::open(path, O_WRONLY | O_CLOEXEC));
+    return file.valid() && ::write(file.get(), data, size) == static_cast<ssize_t>(size);
 }
 
 }  // namespace cellblock::sandbox::jail

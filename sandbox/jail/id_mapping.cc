@@ -57,16 +57,14 @@ int owner_namespace(const FileStep& step, const Identity& identity) {
 }  // namespace
 
 bool show_owner_as_jail_user(int tree, const FileStep& step, const Identity& identity) {
-    const int owner = owner_namespace(step, identity);
-    if (owner < 0) {
+    const OpenFile owner(owner_namespace(step, identity));
+    if (!owner.valid()) {
         return false;
     }
     mount_attr wanted{};
     wanted.attr_set = MOUNT_ATTR_IDMAP;
-    wanted.userns_fd = static_cast<std::uint64_t>(owner);
-    const bool done = ::mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &wanted, sizeof wanted) == 0;
-    ::close(owner);
-    return done;
+    wanted.userns_fd = static_cast<std::uint64_t>(owner.get());
+    return ::mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &wanted, sizeof wanted) == 0;
 }
 
 }  // namespace cellblock::sandbox::jail

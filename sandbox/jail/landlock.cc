@@ -68,16 +68,12 @@ std::size_t attributes_size(int abi) {
 }
 
 bool add_rule(int ruleset, const LandlockRule& rule) {
-    const int place = ::open(rule.path.c_str(), O_PATH | O_CLOEXEC);
-    if (place < 0) {
+    const OpenFile place(::open(rule.path.c_str(), O_PATH | O_CLOEXEC));
+    if (!place.valid()) {
         return false;
     }
-    const PathBeneath beneath{rule.rights, place};
-    const bool added = ::syscall(SYS_landlock_add_rule, ruleset, kRulePathBeneath, &beneath, 0) == 0;
-    const int error = errno;
-    ::close(place);
-    errno = error;
-    return added;
+    const PathBeneath beneath{rule.rights, place.get()};
+    return ::syscall(SYS_landlock_add_rule, ruleset, kRulePathBeneath, &beneath, 0) == 0;
 }
 
 }  // namespace

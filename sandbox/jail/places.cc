@@ -13,77 +13,70 @@
 
 namespace cellblock::sandbox::jail {
 
+namespace {
+
+// The error of making it is told, not that of looking for it where it still isn't.
+bool make_folder(int folder, const char* name) {
+    if (::mkdirat(folder, name, 0755) == 0 || errno == EEXIST) {
+        return true;
+    }
+    const int error = errno;
+    struct stat info {};
+    const bool there = ::fstatat(folder, name, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    errno = error;
+    return there;
+}
+
+bool make_file(int folder, const char* name) {
+    return OpenFile(::openat(folder, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644)).valid() ||
+           errno == EEXIST;
+}
+
+}  // namespace
+
 int open_parent(int root, const char* target, char (&part)[NAME_MAX + 1]) {
-    int folder = ::fcntl(root, F_DUPFD_CLOEXEC, 0);
-    while (folder >= 0) {
+    int fd = ::fcntl(root, F_DUPFD_CLOEXEC, 0);
+    while (fd >= 0) {
+        OpenFile folder(fd);
         const char* slash = std::strchr(target, '/');
         const std::size_t size =
             slash == nullptr ? std::strlen(target) : static_cast<std::size_t>(slash - target);
         if (size == 0 || size > NAME_MAX) {
             errno = ENAMETOOLONG;
-            break;
+            return -1;
         }
         std::memcpy(part, target, size);
         part[size] = '\0';
         if (slash == nullptr) {
-            return folder;
+            return folder.release();
         }
-        if (::mkdirat(folder, part, 0755) != 0 && errno != EEXIST) {
-            const int error = errno;
-            struct stat info {};
-            if (::fstatat(folder, part, &info, AT_SYMLINK_NOFOLLOW) != 0) {
-                errno = error;
-                break;
-            }
+        if (!make_folder(folder.get(), part)) {
+            return -1;
         }
-        const int next = open_below(folder, part, O_PATH | O_DIRECTORY);
-        const int error = errno;
-        ::close(folder);
-        errno = error;
-        folder = next;
+        fd = open_below(folder.get(), part, O_PATH | O_DIRECTORY);
         target = slash + 1;
-    }
-    if (folder >= 0) {
-        const int error = errno;
-        ::close(folder);
-        errno = error;
     }
     return -1;
 }
 
 int open_target(int root, const char* target, bool is_file) {
     char part[NAME_MAX + 1];
-    const int folder = open_parent(root, target, part);
-    if (folder < 0) {
+    const OpenFile folder(open_parent(root, target, part));
+    if (!folder.valid()) {
         return -1;
     }
     struct stat info {};
-    if (::fstatat(folder, part, &info, AT_SYMLINK_NOFOLLOW) != 0) {
-        if (is_file) {
-            const int made = ::openat(folder, part, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
-            ::close(made);
-        } else {
-            ::mkdirat(folder, part, 0755);
-        }
+    const bool there = ::fstatat(folder.get(), part, &info, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!there && !(is_file ? make_file(folder.get(), part) : make_folder(folder.get(), part))) {
+        return -1;
     }
-    const int fd = open_below(folder, part, O_PATH | (is_file ? 0 : O_DIRECTORY));
-    const int error = errno;
-    ::close(folder);
-    errno = error;
-    return fd;
+    return open_below(folder.get(), part, O_PATH | (is_file ? 0 : O_DIRECTORY));
 }
 
 bool attach(int root, int tree, const char* target, bool is_file) {
-    const int place = open_target(root, target, is_file);
-    if (place < 0) {
-        return false;
-    }
-    const bool done =
-        ::move_mount(tree, "", place, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
-    const int error = errno;
-    ::close(place);
-    errno = error;
-    return done;
+    const OpenFile place(open_target(root, target, is_file));
+    return place.valid() &&
+           ::move_mount(tree, "", place.get(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
 }
 
 }  // namespace cellblock::sandbox::jail

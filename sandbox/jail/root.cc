@@ -67,52 +67,39 @@ Failure open_sources(const JailPlan& plan) {
 
 bool write_text(int root, const FileStep& step) {
     char part[NAME_MAX + 1];
-    const int folder = open_parent(root, step.target.c_str(), part);
-    const int fd = folder < 0 ? -1 : ::openat(folder, part, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644);
-    const bool done = fd >= 0 && write_all(fd, step.text.data(), step.text.size());
-    ::close(fd);
-    ::close(folder);
-    return done;
+    const OpenFile folder(open_parent(root, step.target.c_str(), part));
+    if (!folder.valid()) {
+        return false;
+    }
+    const OpenFile file(::openat(folder.get(), part, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0644));
+    return file.valid() && write_all(file.get(), step.text.data(), step.text.size());
 }
 
 bool make_link(int root, const FileStep& step) {
     char part[NAME_MAX + 1];
-    const int folder = open_parent(root, step.target.c_str(), part);
-    const bool done = folder >= 0 && (::symlinkat(step.text.c_str(), folder, part) == 0 || errno == EEXIST);
-    const int error = errno;
-    ::close(folder);
-    errno = error;
-    return done;
+    const OpenFile folder(open_parent(root, step.target.c_str(), part));
+    return folder.valid() && (::symlinkat(step.text.c_str(), folder.get(), part) == 0 || errno == EEXIST);
 }
 
 // A part of the half-built root, shown a second time.
 bool show_again(int root, const char* from, const FileStep& step, std::uint64_t attributes) {
-    const int source = open_below(root, from, O_PATH);
-    if (source < 0) {
+    const OpenFile source(open_below(root, from, O_PATH));
+    if (!source.valid()) {
         return false;
     }
-    const int tree =
-        ::open_tree(source, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
-    const bool done = tree >= 0 && restrict_mount(tree, attributes, true) &&
-                      attach(root, tree, step.target.c_str(), step.is_file);
-    const int error = errno;
-    ::close(tree);
-    ::close(source);
-    errno = error;
-    return done;
+    const OpenFile tree(
+        ::open_tree(source.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH));
+    return tree.valid() && restrict_mount(tree.get(), attributes, true) &&
+           attach(root, tree.get(), step.target.c_str(), step.is_file);
 }
 
 // Mounts a new filesystem at the target, which is named by its descriptor: what
 // was opened without following links is what is covered.
 bool mount_new(int root, const FileStep& step, const char* type, unsigned long flags, const char* options) {
-    const int place = open_target(root, step.target.c_str(), false);
+    const OpenFile place(open_target(root, step.target.c_str(), false));
     char path[32];
-    std::snprintf(path, sizeof path, "/proc/self/fd/%d", place);
-    const bool done = place >= 0 && ::mount(type, path, type, flags, options) == 0;
-    const int error = errno;
-    ::close(place);
-    errno = error;
-    return done;
+    std::snprintf(path, sizeof path, "/proc/self/fd/%d", place.get());
+    return place.valid() && ::mount(type, path, type, flags, options) == 0;
 }
 
 bool mount_overlay(const JailPlan& plan, int root, const FileStep& step, int lower) {
@@ -147,20 +134,15 @@ bool mask(int root, const FileStep& step) {
 }
 
 bool exists(int root, const FileStep& step) {
-    const int fd = open_below(root, step.target.c_str(), O_PATH);
-    ::close(fd);
-    return fd >= 0;
+    return OpenFile(open_below(root, step.target.c_str(), O_PATH)).valid();
 }
 
 bool take_step(const JailPlan& plan, int root, std::size_t index) {
     const FileStep& step = plan.files[index];
     const char* target = step.target.c_str();
     switch (step.kind) {
-        case FileStepKind::directory: {
-            const int fd = open_target(root, target, false);
-            ::close(fd);
-            return fd >= 0;
-        }
+        case FileStepKind::directory:
+            return OpenFile(open_target(root, target, false)).valid();
         case FileStepKind::text_file:
             return write_text(root, step);
         case FileStepKind::link:
@@ -194,16 +176,16 @@ Failure make_scratch(const JailPlan& plan) {
         ::mount("tmpfs", ".scratch", "tmpfs", MS_NOSUID | MS_NODEV, plan.scratch_options.c_str()) != 0) {
         return failed(Step::scratch_filesystem);
     }
-    const int scratch = ::open(".scratch", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    const OpenFile scratch(::open(".scratch", O_PATH | O_DIRECTORY | O_CLOEXEC));
     for (const auto& folder : kScratchFolders) {
         const bool given = !folder.owned || !plan.identity.privileged;
-        if (::mkdirat(scratch, folder.name, 0700) != 0 ||
-            ::fchmodat(scratch, folder.name, folder.mode, 0) != 0 ||
-            (!given && ::fchownat(scratch, folder.name, plan.identity.user, plan.identity.group, 0) != 0)) {
+        if (::mkdirat(scratch.get(), folder.name, 0700) != 0 ||
+            ::fchmodat(scratch.get(), folder.name, folder.mode, 0) != 0 ||
+            (!given &&
+             ::fchownat(scratch.get(), folder.name, plan.identity.user, plan.identity.group, 0) != 0)) {
             return failed(Step::scratch_filesystem);
         }
     }
-    ::close(scratch);
     return {};
 }
 

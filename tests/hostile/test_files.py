@@ -60,6 +60,17 @@ def test_a_rule_that_cannot_be_is_refused_with_its_name(host, rule, words):
     assert result["status"] == "unavailable" and words in result["error"]["evalue"], result
 
 
+@pytest.mark.parametrize("place", ["/data/x.txt", "/data/new/x.txt"])
+def test_a_place_that_cant_be_made_in_a_read_only_folder_is_told_with_a_remedy(host, place):
+    (host.folder / "data").mkdir()
+    host.file("x.txt", "x")
+    result = host.run("print(1)", policy={"files": [{"host": "data", "sandbox": "/data", "mode": "read"},
+                                                    {"host": "x.txt", "sandbox": place, "mode": "read"}]})
+    told = result["error"]["evalue"]
+    assert result["status"] == "unavailable" and "files[1].host" in told, result
+    assert "Read-only file system" in told and "choose another path" in told
+
+
 def test_a_link_in_a_users_folder_leads_the_builder_nowhere(host):
     (host.folder / "data").mkdir()
     (host.folder / "outside").mkdir()
