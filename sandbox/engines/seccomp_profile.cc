@@ -44,8 +44,9 @@ std::string seccomp_profile() {
     ordered_json calls = ordered_json::array();
     ordered_json names = names_of({jail::allowed_calls(), jail::calls_with_memory_of_their_own()});
     // What runtimes do after the filter stands, and what the far end's own filter is set by.
-    for (const char* name : {"ioctl", "prctl", "seccomp", "capget", "capset", "setgroups", "setuid", "setgid",
-                             "setresuid", "setresgid", "fchdir", "close_range", "mknod", "mknodat"}) {
+    for (const char* name :
+         {"ioctl", "prctl", "seccomp", "capget", "capset", "setgroups", "setuid", "setgid", "setresuid",
+          "setresgid", "fchdir", "close_range", "mknod", "mknodat", "fcntl", "arch_prctl", "msync"}) {
         names.push_back(name);
     }
     calls.push_back(rule(names, "SCMP_ACT_ALLOW"));
@@ -60,6 +61,7 @@ std::string seccomp_profile() {
     for (const std::uint64_t family : {AF_UNIX, AF_INET, AF_INET6}) {
         calls.push_back(with_argument("socket", 0, family, 0, "SCMP_CMP_EQ"));
     }
+    calls.push_back(with_argument("socketpair", 0, AF_UNIX, 0, "SCMP_CMP_EQ"));
     return ordered_json{{"defaultAction", "SCMP_ACT_ERRNO"}, {"defaultErrnoRet", 1}, {"syscalls", calls}}
         .dump();
 }

@@ -2,6 +2,7 @@
 // subprocesses and asyncio.
 #include "sandbox/jail/allowed_calls.h"
 
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/prctl.h>
 #include <linux/sockios.h>
@@ -18,8 +19,8 @@ constexpr auto kAllowed = std::to_array<const char*>({
     // open files, and what is read and written by them
     "open", "openat", "openat2", "creat", "close", "close_range", "read", "write", "readv", "writev",
     "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2", "lseek", "dup", "dup2", "dup3",
-    "fcntl", "flock", "fsync", "fdatasync", "sync_file_range", "truncate", "ftruncate", "fallocate",
-    "fadvise64", "readahead", "sendfile", "copy_file_range", "splice", "tee", "pipe", "pipe2",
+    "flock", "truncate", "ftruncate", "fallocate", "readahead", "sendfile", "copy_file_range", "splice", "tee",
+    "pipe", "pipe2",
     // names of files
     "stat", "fstat", "lstat", "newfstatat", "statx", "statfs", "fstatfs", "access", "faccessat",
     "faccessat2", "getcwd", "chdir", "fchdir", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat",
@@ -27,16 +28,15 @@ constexpr auto kAllowed = std::to_array<const char*>({
     "getdents", "getdents64", "umask", "chmod", "fchmod", "fchmodat", "chown", "fchown", "lchown",
     "fchownat", "utime", "utimes", "utimensat", "futimesat", "getxattr", "lgetxattr", "fgetxattr",
     "setxattr", "lsetxattr", "fsetxattr", "listxattr", "llistxattr", "flistxattr", "removexattr",
-    "lremovexattr", "fremovexattr", "inotify_init", "inotify_init1", "inotify_add_watch",
-    "inotify_rm_watch",
+    "lremovexattr", "fremovexattr",
     // memory
-    "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "msync", "mincore", "mlock", "mlock2",
+    "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "mincore", "mlock", "mlock2",
     "mlockall", "munlock", "munlockall", "membarrier", "pkey_alloc", "pkey_free", "pkey_mprotect",
     "get_mempolicy", "set_mempolicy", "mbind",
     // processes and threads
     "fork", "vfork", "execve", "execveat", "exit", "exit_group", "wait4", "waitid", "pidfd_open",
     "pidfd_send_signal", "set_tid_address", "set_robust_list", "get_robust_list", "rseq", "futex",
-    "futex_waitv", "arch_prctl", "set_thread_area", "get_thread_area", "getpid", "getppid", "gettid",
+    "futex_waitv", "set_thread_area", "get_thread_area", "getpid", "getppid", "gettid",
     "getpgid", "getpgrp", "setpgid", "getsid", "setsid", "getrlimit", "setrlimit", "prlimit64",
     "getrusage", "times", "getcpu",
     // whose they are: inside there is one user, and no way to another
@@ -59,8 +59,8 @@ constexpr auto kAllowed = std::to_array<const char*>({
     // waiting for many
     "poll", "ppoll", "select", "pselect6", "epoll_create", "epoll_create1", "epoll_ctl", "epoll_wait",
     "epoll_pwait", "epoll_pwait2", "eventfd", "eventfd2",
-    // sockets that are there; `socket` itself by its arguments
-    "socketpair", "bind", "listen", "accept", "accept4", "connect", "getsockname", "getpeername",
+    // sockets that are there; `socket` and `socketpair` by their arguments
+    "bind", "listen", "accept", "accept4", "connect", "getsockname", "getpeername",
     "getsockopt", "setsockopt", "shutdown", "sendto", "sendmsg", "sendmmsg", "recvfrom", "recvmsg",
     "recvmmsg",
     // the machine, as far as it is shown
@@ -79,13 +79,21 @@ constexpr auto kSaidToBeMissing = std::to_array<const char*>({
     "io_submit", "io_cancel", "io_getevents", "io_pgetevents", "userfaultfd", "memfd_secret", "vmsplice",
     "name_to_handle_at", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self",
     "mq_open",
+    // A watch on a folder that the host has too (/usr/bin, say) tells which programs the host runs and what the
+    // other sandboxes import, and no filter sees a path. Programs that watch (tail, watchfiles) then look again
+    // and again.
+    "inotify_init", "inotify_init1", "inotify_add_watch", "inotify_rm_watch",
 });
 
-constexpr auto kLeftUndone = std::to_array<const char*>({"sync", "syncfs"});
+// Any file that can be read may be synchronised, and each time the host's disk empties its caches. Nothing that a
+// cell writes is to outlive the sandbox. A program's advice (fadvise64) would empty the host's page cache.
+constexpr auto kLeftUndone = std::to_array<const char*>({
+    "sync", "syncfs", "fsync", "fdatasync", "sync_file_range", "fadvise64",
+});
 
 // Landlock doesn't judge them, or they know objects that have no path.
 constexpr auto kNeedNamespaces = std::to_array<const char*>({
-    "truncate", "inotify_init", "inotify_init1", "inotify_add_watch", "setpriority", "ioprio_set",
+    "truncate", "setpriority", "ioprio_set",
     "shmget", "shmat", "shmdt", "shmctl", "semget", "semop", "semtimedop", "semctl", "msgget", "msgsnd",
     "msgrcv", "msgctl", "bind", "listen", "accept", "accept4", "connect",
 });
@@ -126,6 +134,24 @@ constexpr auto kPrctls = std::to_array<std::uint64_t>({
     PR_SVE_SET_VL, PR_SVE_GET_VL, PR_PAC_RESET_KEYS, PR_SET_TAGGED_ADDR_CTRL, PR_GET_TAGGED_ADDR_CTRL,
 });
 
+// Not F_SETLEASE and F_NOTIFY: the host's programs that open the same file would wait, or be seen. Not F_SETOWN,
+// F_SETSIG and F_SETOWN_EX, which send a signal of one's choice to a process of one's choice.
+constexpr auto kFcntls = std::to_array<std::uint64_t>({
+    F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK,
+    F_OFD_SETLK, F_OFD_SETLKW, F_GETOWN, F_GETSIG, F_GETOWN_EX, F_GETLEASE, F_SETPIPE_SZ, F_GETPIPE_SZ,
+    F_ADD_SEALS, F_GET_SEALS,
+});
+
+// x86. Not ARCH_SET_CPUID, ARCH_MAP_VDSO_*, guests' permissions and what changes addresses' tags.
+constexpr auto kArchPrctls = std::to_array<std::uint64_t>({
+    0x1001 /* ARCH_SET_GS */, 0x1002 /* ARCH_SET_FS */, 0x1003 /* ARCH_GET_FS */, 0x1004 /* ARCH_GET_GS */,
+    // AMX: what there is, and permission for it
+    0x1021 /* ARCH_GET_XCOMP_SUPP */, 0x1022 /* ARCH_GET_XCOMP_PERM */, 0x1023 /* ARCH_REQ_XCOMP_PERM */,
+    // shadow stacks, by libc
+    0x3001 /* ARCH_CET_STATUS */, 0x5001 /* ARCH_SHSTK_ENABLE */, 0x5002 /* ARCH_SHSTK_DISABLE */,
+    0x5003 /* ARCH_SHSTK_LOCK */, 0x5005 /* ARCH_SHSTK_STATUS */,
+});
+
 // clang-format on
 
 }  // namespace
@@ -164,6 +190,14 @@ std::span<const std::uint64_t> allowed_ioctls() {
 
 std::span<const std::uint64_t> allowed_prctls() {
     return kPrctls;
+}
+
+std::span<const std::uint64_t> allowed_fcntls() {
+    return kFcntls;
+}
+
+std::span<const std::uint64_t> allowed_arch_prctls() {
+    return kArchPrctls;
 }
 
 }  // namespace cellblock::sandbox::jail

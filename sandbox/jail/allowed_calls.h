@@ -1,9 +1,9 @@
 // The system calls that a jail's processes get, by name.
 //
 // Purpose: one place to read what is allowed, and why. Everything that isn't
-// here is refused; calls that are allowed only with certain arguments (clone,
-// ioctl, mknod, personality, prctl, socket; those on another process's share)
-// have their rules in seccomp.cc.
+// here is refused; calls that are allowed only with certain arguments
+// (arch_prctl, clone, fcntl, ioctl, mknod, msync, personality, prctl, socket,
+// socketpair; those on another process's share) have their rules in seccomp.cc.
 // Names, so that each machine's numbers are libseccomp's business; a name that
 // a machine doesn't have is skipped there.
 // Ownership, threads: constants.
@@ -25,8 +25,8 @@ std::span<const char* const> calls_with_memory_of_their_own();
 // older call; the others are refused as not permitted.
 std::span<const char* const> calls_said_to_be_missing();
 
-// Answered with success, and not done: they would make all of the host's
-// filesystems write, at no cost to the caller.
+// Answered with success, and not done: they would make the host's disks work,
+// at no cost to the caller.
 std::span<const char* const> calls_left_undone();
 
 // Of those above, for jails without namespaces. Not allowed there at all:
@@ -39,5 +39,7 @@ std::span<const char* const> calls_on_owned_files();
 
 std::span<const std::uint64_t> allowed_ioctls();
 std::span<const std::uint64_t> allowed_prctls();
+std::span<const std::uint64_t> allowed_fcntls();
+std::span<const std::uint64_t> allowed_arch_prctls();
 
 }  // namespace cellblock::sandbox::jail

@@ -177,12 +177,26 @@ void add_by_argument(Rules& rules, const FilterOptions& options) {
     for (const auto option : allowed_prctls()) {
         rules.allow("prctl", is(0, option));
     }
+    for (const auto command : allowed_fcntls()) {
+        rules.allow("fcntl", is(1, command));
+    }
+    for (const auto option : allowed_arch_prctls()) {
+        rules.allow("arch_prctl", is(0, option));
+    }
+    // As calls_left_undone(). What asks whether something is mapped there doesn't wait for a disk.
+    rules.allow("msync", has_bits(2, MS_SYNC, 0));
+    rules.answer(0, "msync", has_bits(2, MS_SYNC, MS_SYNC));
     for (const auto kind : {0, S_IFREG, S_IFIFO, S_IFSOCK}) {
         rules.allow("mknod", has_bits(1, S_IFMT, static_cast<std::uint64_t>(kind)));
         rules.allow("mknodat", has_bits(2, S_IFMT, static_cast<std::uint64_t>(kind)));
     }
     // Asking for the present personality is all that is allowed.
     rules.allow("personality", is(0, 0xffffffff));
+}
+
+// What programs expect to hear of a family that the kernel doesn't have.
+void lack_family(Rules& rules, const char* call, int family) {
+    rules.answer(EAFNOSUPPORT, call, is(0, static_cast<std::uint64_t>(family)));
 }
 
 void add_sockets(Rules& rules, const FilterOptions& options) {
@@ -194,11 +208,26 @@ void add_sockets(Rules& rules, const FilterOptions& options) {
                     has_bits(1, kSocketType, static_cast<std::uint64_t>(kind.type)),
                     is(2, static_cast<std::uint64_t>(kind.protocol)));
     }
-    // What programs expect to hear of a family that the kernel doesn't have.
-    rules.answer(EAFNOSUPPORT, "socket", scmp_arg_cmp{0, SCMP_CMP_GT, AF_INET6, 0});
     for (int family = AF_INET + 1; family < AF_INET6; ++family) {
-        rules.answer(EAFNOSUPPORT, "socket", is(0, static_cast<std::uint64_t>(family)));
+        lack_family(rules, "socket", family);
     }
+    rules.answer(EAFNOSUPPORT, "socket", scmp_arg_cmp{0, SCMP_CMP_GT, AF_INET6, 0});
+}
+
+// The kernel makes two sockets of any family, before it finds that only few can be a pair.
+void add_socket_pairs(Rules& rules) {
+    for (const auto& kind : kSockets) {
+        if (kind.family == AF_UNIX) {
+            rules.allow("socketpair", is(0, AF_UNIX),
+                        has_bits(1, kSocketType, static_cast<std::uint64_t>(kind.type)),
+                        is(2, static_cast<std::uint64_t>(kind.protocol)));
+        }
+    }
+    lack_family(rules, "socketpair", AF_UNSPEC);
+    for (int family = AF_UNIX + 1; family <= AF_INET6; ++family) {
+        lack_family(rules, "socketpair", family);
+    }
+    rules.answer(EAFNOSUPPORT, "socketpair", scmp_arg_cmp{0, SCMP_CMP_GT, AF_INET6, 0});
 }
 
 Result<std::vector<sock_filter>> exported(scmp_filter_ctx filter) {
@@ -267,6 +296,7 @@ Result<std::vector<sock_filter>> build_filter(const FilterOptions& options, std:
     add_allowed(rules, options);
     add_refused(rules);
     add_by_argument(rules, options);
+    add_socket_pairs(rules);
     if (options.namespaces) {
         add_sockets(rules, options);
     }

@@ -93,6 +93,46 @@ def test_sockets_but_local_and_internet_ones_are_refused(host):
     """) in ([1, 2, 10], [1, 2])
 
 
+ARGUMENTS = """
+    import ctypes, errno, json, mmap, os, platform, socket
+    libc = ctypes.CDLL(None, use_errno=True)
+    def told(result): return 0 if result >= 0 else errno.errorcode[ctypes.get_errno()]
+    pair = (ctypes.c_int * 2)()
+    results = {'pairs': [], 'made': 0}
+    for family in range(64):
+        for kind in (1, 2, 3, 4, 5, 6, 10):
+            for protocol in (0, 1, 6, 12, 17, 132, 136, 255, 262, 0x300):
+                if libc.socketpair(family, kind, protocol, pair) == 0: results['pairs'].append([family, kind, protocol])
+    results['pair'] = len(socket.socketpair()) + len(socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+    fd = os.open('/usr/bin/env', os.O_RDONLY)
+    own = os.open('own', os.O_RDWR | os.O_CREAT)
+    commands = {'SETLEASE': (1024, 0), 'SETLEASE to write': (1024, 1), 'NOTIFY': (1026, -2147483648 | 0x3f), 'SETOWN': (8, 1),
+                'SETSIG': (10, 9), 'SETOWN_EX': (15, 0)}
+    results['fcntl'] = {name: told(libc.fcntl(one, *command)) for name, command in commands.items() for one in (fd, own)}
+    results['watch'] = [told(libc.inotify_init()), told(libc.inotify_init1(0)), told(libc.inotify_add_watch(own, b'/usr/bin', 0xfff)),
+                        told(libc.fanotify_init(0, 0))]
+    read, write = os.pipe()
+    end = os.sysconf('SC_PAGE_SIZE')
+    libc.mmap.restype = ctypes.c_void_p
+    shared = libc.mmap(None, end, 1, 1, fd, 0)
+    results['undone'] = [libc.fsync(read), libc.fdatasync(read), libc.sync_file_range(read, 0, 0, 2), libc.syncfs(-1),
+                         libc.posix_fadvise(-1, 0, 0, 4), libc.msync(ctypes.c_void_p(shared), end, 4), libc.msync(ctypes.c_void_p(end), end, 4)]
+    results['unmapped'] = told(libc.msync(ctypes.c_void_p(end), end, 1))
+    results['processor'] = [told(libc.syscall(158, one, 0)) for one in (0x1012, 0x2001, 0x5004, 0x4002)] if platform.machine() == 'x86_64' else []
+    print(json.dumps(results))
+"""
+
+
+def test_calls_are_judged_by_their_arguments(host):
+    results = host.value(ARGUMENTS)
+    assert results["pairs"] and all(family == 1 and kind in (1, 2, 5) for family, kind, _ in results["pairs"])
+    assert results["pair"] == 4
+    assert set(results["fcntl"].values()) == {"EPERM"}, results["fcntl"]
+    assert results["watch"] == ["ENOSYS", "ENOSYS", "ENOSYS", "EPERM"]
+    assert set(results["undone"]) == {0} and results["unmapped"] == "ENOMEM"  # as libunwind asks
+    assert set(results["processor"]) <= {"EPERM"}, "whatever the processor can do"
+
+
 def test_foreign_call_conventions_end_the_process(host):
     result = host.run("""
         import ctypes, os, platform

@@ -230,7 +230,11 @@ for level in (socket.SOL_IP, 41):
                 lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM).setsockopt(level, option, bytes(4096)))""",
     "CVE-2017-11176, CVE-2021-26708: families nobody needs": """
 for family in (3, 4, 5, 6, 8, 9, 11, 12, 15, 19, 20, 21, 23, 24, 26, 27, 29, 30, 31, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44):
-    for kind in (1, 2, 3, 5): attempt('%d/%d' % (family, kind), socket.socket, family, kind, 0)""",
+    for kind in (1, 2, 3, 5):
+        attempt('%d/%d' % (family, kind), socket.socket, family, kind, 0)
+        attempt('a pair of %d/%d' % (family, kind), socket.socketpair, family, kind, 0)
+        # The kernel's own answer would come from the family's code.
+        if libc.socketpair(family, kind, 0, (ctypes.c_int * 2)()) != -1 or ctypes.get_errno() != 97: claim('pair %d' % family)""",
     "CVE-2016-0728, CVE-2017-6074: keys of the kernel": """
 for where in (-1, -2, -3, -4, -5):
     if call(248, 217, b'user', b'cellblock-planted', b'x', 1, where) > 0: claim('add_key %d' % where)
@@ -263,8 +267,9 @@ if libc.mmap(None, 4096, 3, 0x32, -1, 0) == 0: claim('page 0')
 for persona in (0x0040000, 0x0400000, 0x0100000, 8, 0x0200000):
     if call(135, 92, persona) >= 0: claim('personality %x' % persona)
 if X86:
-    for number, arguments in ((154, (1, bytes(16), 16)), (172, (3,)), (173, (0, 1024, 1)), (158, (0x1012, 0))):
-        if libc.syscall(number, *arguments) == 0: claim('call %d' % number)""",
+    for number, arguments in ((154, (1, bytes(16), 16)), (172, (3,)), (173, (0, 1024, 1)), (158, (0x1012, 0)), (158, (0x2001, 1 << 20))):
+        # Refused by the filter (EPERM), on processors too that couldn't do it anyway (ENODEV).
+        if libc.syscall(number, *arguments) == 0 or ctypes.get_errno() != 1: claim('call %d %x' % (number, arguments[0]))""",
     "letters typed into a terminal": """
 for fd in (0, 1, 2):
     for request in (0x5412, 0x541C, 0x5423, 0x100005412):
