@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "kernel/commands/commands.h"
+#include "sandbox/base/file_limit.h"
 
 namespace {
 
@@ -238,6 +239,7 @@ int run_program(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    cellblock::sandbox::raise_file_limit();
     try {
         return run_program(argc, argv);
     } catch (const std::exception& error) {

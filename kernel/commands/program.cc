@@ -12,6 +12,7 @@
 #include <csignal>
 #include <string_view>
 
+#include "sandbox/base/file_limit.h"
 #include "sandbox/base/unique_fd.h"
 
 namespace cellblock::kernel {
@@ -46,6 +47,7 @@ Result<pid_t> spawn(const std::vector<std::string>& argv, int output) {
     if (failed != 0) {
         return Error{"run " + argv.front(), failed, {}, {}};
     }
+    give_back_file_limit(pid);
     return pid;
 }
 

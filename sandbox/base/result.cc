@@ -6,6 +6,26 @@
 
 namespace cellblock::sandbox {
 
+namespace {
+
+// Of what may happen at any step.
+std::string remedy_for(int code) {
+    switch (code) {
+        case ETOOMANYREFS:
+            return "Your programs have more descriptors on their way through Unix sockets than this one may "
+                   "have "
+                   "files open: end the one that does that, or raise the limit (ulimit -Hn)";
+        case EMFILE:
+            return "This program has as many files open as it may: raise the limit (ulimit -Hn)";
+        case ENFILE:
+            return "All programs of this machine together have as many files open as they may (fs.file-max)";
+        default:
+            return {};
+    }
+}
+
+}  // namespace
+
 std::string Error::text() const {
     std::string out = step;
     if (!message.empty()) {
@@ -21,7 +41,8 @@ std::string Error::text() const {
 }
 
 Error errno_error(std::string step, std::string remedy) {
-    return Error{std::move(step), errno, {}, std::move(remedy)};
+    const int code = errno;
+    return Error{std::move(step), code, {}, remedy.empty() ? remedy_for(code) : std::move(remedy)};
 }
 
 }  // namespace cellblock::sandbox

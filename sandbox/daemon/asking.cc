@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sandbox/base/file_limit.h"
 #include "sandbox/base/memory_file.h"
 #include "sandbox/base/pointers.h"
 #include "sandbox/base/resources.h"
@@ -54,6 +55,7 @@ UniqueFd open_log(const Place& place) {
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    give_back_file_limit();
     const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (::dup2(null, 0) == 0 && ::dup2(log, 1) == 1 && ::dup2(log, 2) == 2 &&
         ::dup2(client, kClient) == kClient && ::close_range(kClient + 1, ~0U, 0) == 0 && ::chdir("/") == 0) {

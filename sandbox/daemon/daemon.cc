@@ -1,7 +1,7 @@
 // The daemon's loop.
 #include "sandbox/daemon/daemon.h"
 
-#include <sys/resource.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <csignal>
 #include <list>
+#include <optional>
+#include <system_error>
 #include <utility>
 
 #include "sandbox/daemon/ledger.h"
@@ -31,7 +33,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMaxClients = 64;
 constexpr std::chrono::seconds kTimeToAsk{2};  // a client, after it has connected
 constexpr std::chrono::milliseconds kLongestSleep{60'000};
-constexpr rlim_t kFiles = 1U << 16;
+constexpr std::chrono::seconds kPause{1};  // after a client that couldn't be let in
 
 volatile std::sig_atomic_t asked_to_stop = 0;
 
@@ -46,8 +48,7 @@ struct Client {
 
 class Daemon {
 public:
-    Daemon(Place place, std::string name, UniqueFd listener, Settings settings, std::optional<rlim_t> files,
-           UniqueFd first_client)
+    Daemon(Place place, std::string name, UniqueFd listener, Settings settings, UniqueFd first_client)
         : place_(std::move(place)),
           name_(std::move(name)),
           listener_(std::move(listener)),
@@ -57,7 +58,7 @@ public:
           zygotes_(
               loop_, place_, settings.idle, [this](const Zygote& one) { pool_.drop_zygote(one); },
               [this](Zygote& one) { hear(one); }),
-          makers_(loop_, files,
+          makers_(loop_,
                   {[this](std::uint64_t number, const MadeParts& parts) { pool_.was_made(number, parts); },
                    [this](std::uint64_t number, const std::string& why) { not_made(number, why); },
                    [this](std::uint64_t number, pid_t process, int wait_status) {
@@ -65,7 +66,7 @@ public:
                        ledger_.ended(process, wait_status);
                    }}),
           pool_(loop_, ledger_, makers_) {
-        loop_.watch(listener_.get(), [this] { accept_one(); });
+        listen();
         if (first_client.valid()) {
             add_client(std::move(first_client));
         }
@@ -91,6 +92,7 @@ private:
         const auto now = Clock::now();
         auto next = std::min({pool_.next(), ledger_.next_look(), zygotes_.next(),
                               std::max(last_request_ + ledger_.settings().idle, now + kLongestSleep / 60)});
+        next = std::min(next, paused_until_.value_or(next));
         for (const auto& client : clients_) {
             next = std::min<Clock::time_point>(next, client.since + kTimeToAsk);
         }
@@ -100,6 +102,9 @@ private:
 
     void look_after() {
         const auto now = Clock::now();
+        if (paused_until_ && now >= *paused_until_) {
+            listen();
+        }
         for (auto client = clients_.begin(); client != clients_.end();) {
             const auto next = std::next(client);
             if (now - client->since > kTimeToAsk) {
@@ -118,8 +123,38 @@ private:
 
     // --- clients
 
+    void listen() {
+        paused_until_.reset();
+        turned_away_.reset();
+        reserve_ = keep_in_reserve();
+        loop_.watch(listener_.get(), [this] { accept_one(); });
+    }
+
+    UniqueFd accepted() {
+        return UniqueFd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    }
+
+    // No descriptor is left, or no memory. One descriptor was kept to tell a client. The listening socket
+    // stays readable meanwhile, so the daemon doesn't watch it for a moment.
+    void accept_none(int error) {
+        reserve_.reset();
+        turned_away_ = accepted();
+        if (turned_away_.valid()) {
+            (void)send_message(turned_away_.get(),
+                               kRefused + std::string("it has no more descriptors for a sandbox"));
+        }
+        log("a client couldn't be let in: " + std::generic_category().message(error));
+        loop_.forget(listener_.get());
+        paused_until_ = Clock::now() + kPause;
+    }
+
+    static UniqueFd keep_in_reserve() { return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
     void accept_one() {
-        UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        UniqueFd socket = accepted();
+        if (!socket.valid() && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+            return accept_none(errno);
+        }
         if (!socket.valid() || clients_.size() >= kMaxClients) {
             return;
         }
@@ -234,6 +269,9 @@ private:
     Place place_;
     std::string name_;
     UniqueFd listener_;
+    UniqueFd reserve_;
+    UniqueFd turned_away_;                           // until the pause ends, so that it can read why
+    std::optional<Clock::time_point> paused_until_;  // until then nobody is let in
     Clock::time_point started_;
     Clock::time_point last_request_;
     Loop loop_;
@@ -244,17 +282,6 @@ private:
     std::list<Client> clients_;
     bool stopping_ = false;
 };
-
-// For the sockets of spares and the pidfds of sandboxes. A jail sets the limit anew; makers get what was.
-std::optional<rlim_t> raise_limit_on_files() {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) {
-        return std::nullopt;
-    }
-    const rlim_t before = std::exchange(limit.rlim_cur, std::min<rlim_t>(limit.rlim_max, kFiles));
-    ::setrlimit(RLIMIT_NOFILE, &limit);
-    return before;
-}
 
 }  // namespace
 
@@ -287,9 +314,7 @@ Status serve(DaemonOptions options) {
         return listener.error();
     }
     log("listens in " + place->path + "/" + name);
-    const auto files = raise_limit_on_files();
-    Daemon(std::move(*place), name, std::move(*listener), *settings, files, std::move(options.first_client))
-        .run();
+    Daemon(std::move(*place), name, std::move(*listener), *settings, std::move(options.first_client)).run();
     return Ok{};
 }
 

@@ -52,7 +52,7 @@ Result<Makers::Started> Makers::start(std::uint64_t number, const OrderFile& ord
     maker.environment = order.order.environment;
     const UniqueFd theirs(report[1]);
     auto process = relay::start_own(
-        {"make", {order.file.get(), warden, control, theirs.get()}, order.order.environment, files_});
+        {"make", {order.file.get(), warden, control, theirs.get()}, order.order.environment});
     if (!process) {
         return process.error();
     }

@@ -6,13 +6,11 @@
 // this object. Threads: one. Failure: told by the callbacks.
 #pragma once
 
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,9 +36,7 @@ public:
         std::function<void(std::uint64_t number, pid_t process, int wait_status)> ended;
     };
 
-    // `files`: how many files makers may open.
-    Makers(Loop& loop, std::optional<rlim_t> files, Heard heard)
-        : loop_(loop), files_(files), heard_(std::move(heard)) {}
+    Makers(Loop& loop, Heard heard) : loop_(loop), heard_(std::move(heard)) {}
     ~Makers();
     Makers(const Makers&) = delete;
     Makers& operator=(const Makers&) = delete;
@@ -69,7 +65,6 @@ private:
     void clear_away_after(const Maker& maker);
 
     Loop& loop_;
-    std::optional<rlim_t> files_;
     Heard heard_;
     std::map<pid_t, Maker> makers_;
     std::map<pid_t, UniqueFd> clearing_;

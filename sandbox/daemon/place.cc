@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 #include <csignal>
@@ -95,6 +96,20 @@ std::string status_facts() {
     return facts;
 }
 
+// But for how many files may be open at once: every program of cellblock's raises that, if it can.
+std::string limits_facts() {
+    constexpr std::string_view kFiles = "Max open files";
+    std::string limits = file_text("/proc/self/limits");
+    const auto line = limits.find(kFiles);
+    const auto soft =
+        limits.find_first_of("0123456789u", line == std::string::npos ? line : line + kFiles.size());
+    if (line != std::string::npos && soft != std::string::npos) {
+        limits.erase(soft, limits.find(' ', soft) - soft);
+        limits.erase(std::remove(limits.begin(), limits.end(), ' '), limits.end());
+    }
+    return limits;
+}
+
 // Those that begin so, but no logs.
 std::vector<std::string> names_in(const Place& place, std::string_view start) {
     std::vector<std::string> names;
@@ -153,8 +168,8 @@ std::string context_name() {
     for (const char* name : {"mnt", "pid", "user", "net", "ipc", "uts", "cgroup"}) {
         facts += link_text(AT_FDCWD, std::string("/proc/self/ns/") + name) + "\n";
     }
-    for (const char* file :
-         {"/proc/self/cgroup", "/proc/self/limits", "/proc/self/attr/current", "/proc/self/oom_score_adj"}) {
+    facts += limits_facts() + "\n";
+    for (const char* file : {"/proc/self/cgroup", "/proc/self/attr/current", "/proc/self/oom_score_adj"}) {
         facts += file_text(file) + "\n";
     }
     facts += which_file("/") + " " + which_file("/proc/self/exe") + "\n";

@@ -2,6 +2,7 @@
 #include "sandbox/jail/limits.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -14,7 +15,12 @@ namespace {
 // 0 would still feed a core_pattern that is a pipe to a program of the host's; 1
 // is the value that prevents both that and a file.
 constexpr rlim_t kNoCore = 1;
-constexpr rlim_t kDescriptors = 4096;
+// A cell may have as many descriptors on their way through Unix sockets as it may have files open, and one
+// message more (253). For an ordinary user that is the sum of all of that user's programs, the host's too, of
+// which many have a limit of 1,024: they must be able to send some when a cell has as many on their way as it
+// can.
+constexpr rlim_t kDescriptors = 1024;
+constexpr rlim_t kDescriptorsOfUser = 512;
 constexpr rlim_t kLockedMemory = 64U << 10;
 constexpr rlim_t kMessageQueues = 64U << 10;
 constexpr rlim_t kPendingSignals = 4096;
@@ -35,6 +41,12 @@ rlim_t threads_of(uid_t user) {
     return count;
 }
 
+rlim_t most_descriptors() {
+    rlimit now{};
+    const rlim_t wanted = ::geteuid() == 0 ? kDescriptors : kDescriptorsOfUser;
+    return ::getrlimit(RLIMIT_NOFILE, &now) == 0 ? std::min(wanted, now.rlim_max / 2) : wanted;
+}
+
 }  // namespace
 
 void count_others_processes(JailPlan& plan) {
@@ -50,7 +62,7 @@ std::vector<ResourceLimit> resource_limits(const Limits& limits, bool memory_is_
     std::vector<ResourceLimit> wanted{
         {RLIMIT_CORE, kNoCore},
         {RLIMIT_NPROC, limits.processes},
-        {RLIMIT_NOFILE, kDescriptors},
+        {RLIMIT_NOFILE, most_descriptors()},
         {RLIMIT_FSIZE, limits.disk_bytes},
         {RLIMIT_DATA, memory},
         {RLIMIT_STACK, kStack},

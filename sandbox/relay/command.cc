@@ -16,6 +16,7 @@
 #include <fstream>
 #include <thread>
 
+#include "sandbox/base/file_limit.h"
 #include "sandbox/base/pointers.h"
 #include "sandbox/jail/calls.h"
 #include "sandbox/relay/run_command.h"
@@ -94,6 +95,7 @@ bool mount_for_itself(const std::vector<std::string>& mounts) {
         ::_exit(127);
     }
     default_signals();
+    give_back_file_limit();
     ::execvp(spec.command[0].c_str(), pointers(spec.command).data());
     give_up(("run " + spec.command[0]).c_str());
 }
@@ -203,6 +205,7 @@ void start_beside(const std::vector<std::string>& argv) {
             ::dup2(null.get(), fd);
         }
         default_signals();
+        give_back_file_limit();
         ::execvp(argv[0].c_str(), pointers(argv).data());
         ::_exit(127);
     }

@@ -8,6 +8,7 @@
 #include <array>
 #include <csignal>
 
+#include "sandbox/base/file_limit.h"
 #include "sandbox/base/pointers.h"
 #include "sandbox/base/resources.h"
 #include "sandbox/base/unique_fd.h"
@@ -31,10 +32,7 @@ constexpr int kFirstFree = 10;  // above what is given a meaning
     ::dup2(null, STDOUT_FILENO);
     ::syscall(SYS_close_range, next, ~0U, 0);
     ::setsid();
-    if (rlimit limit{}; wanted.files && ::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = *wanted.files;
-        ::setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    give_back_file_limit();
     for (const int number : {SIGPIPE, SIGHUP, SIGTERM, SIGINT}) {
         ::signal(number, SIG_DFL);
     }

@@ -5,7 +5,6 @@
 // others run. Failure: an Error; nothing is then left.
 #pragma once
 
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <optional>
@@ -23,7 +22,6 @@ struct OwnProgram {
     const char* word;                                          // the command that it is to be
     std::vector<int> descriptors;                              // they become 3, 4, …; at most 5
     std::optional<std::vector<std::string>> environment = {};  // none: the caller's
-    std::optional<rlim_t> files = {};                          // how many it may open; none: as the caller
 };
 
 Result<pid_t> start_own(const OwnProgram& wanted);

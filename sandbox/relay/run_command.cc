@@ -14,6 +14,7 @@
 #include <cstring>
 #include <sstream>
 
+#include "sandbox/base/file_limit.h"
 #include "sandbox/base/pointers.h"
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/jail/words.h"
@@ -88,6 +89,7 @@ CommandResult run_command(const std::vector<std::string>& argv, std::chrono::mil
     if (const int failed = spawn(argv, output.write.get(), errors.write.get(), child); failed != 0) {
         return {false, {}, "can't run " + argv[0] + ": " + std::strerror(failed)};
     }
+    give_back_file_limit(child);
     output.write.reset();
     errors.write.reset();
     CommandResult result;

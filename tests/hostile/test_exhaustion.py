@@ -1,7 +1,12 @@
 """Cells that use up memory, processes, disk: each has its bound, and the host lives."""
 
+import resource
+import subprocess
+import textwrap
+import time
+
 import pytest
-from jails import has_memory_cgroup, nothing_left
+from jails import PYTHON, as_user, family, has_memory_cgroup, nothing_left
 
 
 def test_memory(host):
@@ -95,6 +100,69 @@ def test_number_of_files(host):
         print(made)
     """))
     assert made <= 70000
+
+
+IN_FLIGHT = {
+    "many_processes": "import os\nfor _ in range(20):\n    if os.fork() == 0: break\nfill()",
+    "sockets_in_sockets": "fill(lambda: socket.socket())",
+}
+
+
+@pytest.mark.parametrize("name", IN_FLIGHT)
+def test_descriptors_in_flight(host, name):
+    """Linux counts them for the user of the host, and compares with the sender's limit on files."""
+    process = host.start("--timeout", "60s")
+    process.stdin.write(textwrap.dedent("""
+        import array, os, socket, time
+        def fill(make=lambda: open('/dev/null')):
+            one, sockets, sent = make(), [], 0
+            try:
+                while True:
+                    pair = socket.socketpair(); sockets.append(pair); pair[0].setblocking(False)
+                    for _ in range(5): pair[0].sendmsg([b'x'], [(1, 1, array.array('i', [one.fileno()] * 200))])
+            except OSError: pass
+            time.sleep(40)
+    """) + IN_FLIGHT[name])
+    process.stdin.close()
+    try:
+        family(process)
+        time.sleep(2)
+        low = ["prlimit", "--nofile=1024:%d" % resource.getrlimit(resource.RLIMIT_NOFILE)[1]]
+        send = "import array, socket; s = socket.socketpair(); s[0].sendmsg([b'x'], [(1, 1, array.array('i', [0]))])"
+        subprocess.run(as_user(host.user, [*low, PYTHON, "-c", send]), check=True)
+        for _ in range(2):
+            done = subprocess.run(low + host.argv(), input="print(6 * 7)", capture_output=True, text=True,
+                                  env=host.environment(), cwd=host.folder, timeout=90, check=False)
+            assert '"stdout":"42\\n"' in done.stdout, done
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close(), process.stderr.close()
+
+
+def test_memory_in_the_buffers_of_connections(host):
+    """Which a control group of version 1 doesn't count as memory; the host's programs share net.ipv4.tcp_mem."""
+    if not has_memory_cgroup(host):
+        pytest.skip("no cgroup for this user")
+    result = host.run("""
+        import os, socket, time
+        out, into = os.pipe()
+        for _ in range(3):
+            if os.fork() == 0:
+                held, every, server = 0, [], socket.create_server(('127.0.0.1', 0), backlog=100)
+                try:
+                    for _ in range(300):
+                        one = socket.create_connection(server.getsockname()); other = server.accept()[0]
+                        every += [one, other]; one.setblocking(False)
+                        one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+                        try:
+                            while True: held += one.send(bytes(1 << 20))
+                        except OSError: pass
+                except OSError: pass
+                os.write(into, b'%d\\n' % held); time.sleep(20); os._exit(0)
+        print(sum(int(os.fdopen(os.dup(out), 'rb', 0).readline()) for _ in range(3)) >> 20)
+    """, policy={"limits": {"memory": "100MiB"}})
+    assert result["status"] == "killed" or (result["status"] == "ok" and int(result["stdout"]) < 50), result
 
 
 def test_a_share_of_processors(host):

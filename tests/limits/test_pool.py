@@ -3,7 +3,9 @@
 import os
 import pathlib
 import re
+import resource
 import signal
+import subprocess
 import time
 
 import pytest
@@ -105,6 +107,41 @@ def test_a_folder_that_was_replaced_is_the_new_one_for_the_next_session(daemon, 
         ready(place)
     show("second")
     assert run(place, "print(open('/data/file').read())", policy)[0]["stdout"] == "second\n"
+
+
+def test_a_daemon_without_descriptors_says_so_and_rests(daemon, place):
+    """A socket that nobody can be accepted from stays readable: a loop that only tries again takes a processor."""
+    pid = daemon().process.pid
+    policy = policy_of(place)
+    run(place, "pass", policy)
+    ready(place)
+    def allow(files):
+        subprocess.run(place.as_user(["prlimit", "--pid", str(pid), "--nofile=%d:" % files]), check=True)
+
+    limits = file_limits(pid)
+    assert limits[0] == limits[1] >= resource.getrlimit(resource.RLIMIT_NOFILE)[0]  # it has raised it
+    taken = {int(name) for name in os.listdir("/proc/%d/fd" % pid)}
+    allow(min(set(range(9999)) - taken))
+    try:
+        said = [run(place, "print(1)", policy)]
+        begin, before = time.monotonic(), processor_time(pid)
+        time.sleep(1.5)
+        assert processor_time(pid) - before < (time.monotonic() - begin) / 3
+    finally:
+        allow(limits[0])
+    assert all(result["stdout"] == "1\n" and "no more descriptors" in why for result, why in said), said
+    leftovers.wait_until(lambda: "cold" not in run(place, "pass", policy)[1], 10)
+    assert "cold" not in run(place, "pass", policy)[1]
+
+
+def file_limits(pid):
+    text = pathlib.Path("/proc/%d/limits" % pid).read_text()
+    return [int(word) for word in re.search(r"Max open files +(\d+) +(\d+)", text).groups()]
+
+
+def processor_time(pid):
+    fields = pathlib.Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_each_is_another_user_of_the_host(daemon, place):
