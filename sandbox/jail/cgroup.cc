@@ -23,6 +23,8 @@ namespace cellblock::sandbox::jail {
 namespace {
 
 constexpr std::uint64_t kPeriodMicroseconds = 100000;
+constexpr std::uint64_t kNetworkShare = 8;
+constexpr std::uint64_t kLeastNetwork = 4U << 20;
 constexpr auto kPause = std::chrono::milliseconds(10);
 constexpr int kAttempts = 100;
 
@@ -100,6 +102,10 @@ void Cgroup::limit_memory_v1(const std::string& folder, const Limits& limits) {
         // With swap, where it is counted; not every kernel does.
         (void)write_text(folder + "/memory.memsw.limit_in_bytes", bytes);
         (void)write_text(folder + "/memory.swappiness", "0");
+        // Version 1 doesn't count what lies in TCP's and UDP's buffers towards that, unless it has a limit of
+        // its own. Without, a cell's loopback takes all of the machine's (net.ipv4.tcp_mem).
+        (void)write_text(folder + "/memory.kmem.tcp.limit_in_bytes",
+                         std::to_string(std::max(limits.memory_bytes / kNetworkShare, kLeastNetwork)));
     }
 }
 
