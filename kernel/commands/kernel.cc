@@ -93,10 +93,6 @@ int kernel_command(const KernelOptions& options) {
     if (!watch) {
         return fail(watch.error());
     }
-    // First of all, while the process has a single thread: the sandbox's first process is a fork of this
-    // one, and it gets ready while the sockets are made.
-    const auto session = make_session(options);
-    session->start();
     const auto given_ports = connection->ports;
     auto sockets = Sockets::bind(*connection);
     if (!sockets) {
@@ -111,6 +107,10 @@ int kernel_command(const KernelOptions& options) {
             return fail(written.error());
         }
     }
+    // The sandbox starts once the ports are there: an engine that hangs may keep it for long, and a client
+    // sees by the heartbeat that the kernel lives.
+    const auto session = make_session(options);
+    session->start();
     tell_where(*connection, session->policy().name);
 
     Wire wire(std::move(*signer));

@@ -4,12 +4,13 @@ import datetime
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import time
 
 import pytest
-from support import kernels
+from support import kernels, leftovers
 from support.client import TimedOut
 from support.wire import DELIMITER, pack
 
@@ -227,6 +228,25 @@ def test_05_the_heartbeat_echoes_during_a_long_cell(client, code):
 def test_05_the_heartbeat_echoes_any_bytes(client):
     for data in (b"", b"\0\xff" * 5, b"x" * 100_000):
         assert client.heartbeat(data) == data
+
+
+@pytest.mark.cellblock_only("engines are its own")
+def test_05_the_heartbeat_echoes_while_an_engine_hangs(start, place):
+    """Docker's client waits for a daemon that doesn't answer; the ports are there nevertheless."""
+    docker = place.file("tools/docker", "#!/bin/sh\necho $$ > %s/asked\nexec sleep 100\n" % place.root)
+    docker.chmod(0o755)
+    place.root.chmod(0o777)
+    kernel = start(policy=place.policy("hangs", engine=["docker", "native"]), wait=False,
+                   environment={"PATH": "%s:%s" % (docker.parent, place.environment()["PATH"])})
+    leftovers.wait_until((place.root / "asked").exists, 20)
+    hanging = int((place.root / "asked").read_text())
+    client = kernels.Client(kernel.info)
+    kernel.clients.append(client)
+    assert client.heartbeat(b"alive", timeout=10) == b"alive"
+    assert "sleep" in leftovers.command_line(hanging), "Docker's client wasn't hanging any more"
+    os.kill(hanging, signal.SIGKILL)
+    client.ready()
+    assert client.run("6 * 7").result == "42"
 
 
 def test_06_ipc_transport(start, place):
