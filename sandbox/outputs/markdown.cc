@@ -35,22 +35,22 @@ class CodeWatch {
 public:
     void look(std::string_view text, std::size_t at) {
         if (text[at] == '\n') {
-            line_start_ = at + 1;
+            line_is_blank_ = true;
             in_span_ = false;
-        } else if (text.substr(at, 3) == "```" && is_blank(text.substr(line_start_, at - line_start_))) {
+            return;
+        }
+        if (line_is_blank_ && text.substr(at, 3) == "```") {
             in_fence_ = !in_fence_;
             skip_to_ = at + 3;
         } else if (text[at] == '`' && !in_fence_ && at >= skip_to_) {
             in_span_ = !in_span_;
         }
+        line_is_blank_ = line_is_blank_ && (text[at] == ' ' || text[at] == '\t');
     }
     [[nodiscard]] bool in_code() const { return in_fence_ || in_span_; }
 
 private:
-    static bool is_blank(std::string_view text) {
-        return text.find_first_not_of(" \t") == std::string_view::npos;
-    }
-    std::size_t line_start_ = 0;
+    bool line_is_blank_ = true;  // up to here
     std::size_t skip_to_ = 0;
     bool in_fence_ = false;
     bool in_span_ = false;

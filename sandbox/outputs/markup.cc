@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "sandbox/outputs/tidy.h"
+
 namespace cellblock::sandbox {
 
 namespace {
@@ -42,11 +44,11 @@ std::string_view view(const xmlChar* text) {
 
 Tree parse_html(std::string_view source) {
     prepare_library();
-    if (!fits(source)) {
+    // In an element of its own, so that text at the top isn't put into a paragraph.
+    const std::string text = "<html><body><div>" + tidy_html(without_nul(source)) + "</div></body></html>";
+    if (!fits(text)) {
         return nullptr;
     }
-    // In an element of its own, so that text at the top isn't put into a paragraph.
-    const std::string text = "<html><body><div>" + without_nul(source) + "</div></body></html>";
     constexpr int kOptions = HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING |
                              HTML_PARSE_NONET | HTML_PARSE_NODEFDTD | HTML_PARSE_IGNORE_ENC;
     return Tree(htmlReadMemory(text.data(), static_cast<int>(text.size()), nullptr, "UTF-8", kOptions));
@@ -54,13 +56,12 @@ Tree parse_html(std::string_view source) {
 
 Tree parse_xml(std::string_view source) {
     prepare_library();
-    const std::string text = without_nul(source);
-    // Entities would have to be declared: not expanding them isn't enough, for attributes are.
-    if (!fits(text) || text.find("<!ENTITY") != std::string::npos) {
+    const auto text = tidy_xml(without_nul(source));
+    if (!text || !fits(*text)) {
         return nullptr;
     }
     constexpr int kOptions = XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NONET | XML_PARSE_NOCDATA;
-    return Tree(xmlReadMemory(text.data(), static_cast<int>(text.size()), nullptr, "UTF-8", kOptions));
+    return Tree(xmlReadMemory(text->data(), static_cast<int>(text->size()), nullptr, "UTF-8", kOptions));
 }
 
 std::string_view name_of(const xmlNode* element) {

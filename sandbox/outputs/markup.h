@@ -1,7 +1,7 @@
 // Trees of HTML and XML, and text that goes back into markup.
 //
 // Purpose: the only place that knows libxml2's ways: nothing is loaded, no
-// entity is declared, errors are silent, depth is bounded by its readers.
+// entity is declared, errors are silent; what it reads was made tidy and bounded (tidy.h).
 // Ownership: a Tree owns its nodes. Threads: each has its own trees.
 // Failure: no tree.
 #pragma once

@@ -15,6 +15,7 @@
 #include "sandbox/outputs/replies.h"
 #include "sandbox/outputs/svg.h"
 #include "sandbox/outputs/terminal_text.h"
+#include "sandbox/outputs/tidy.h"
 
 using namespace cellblock::sandbox;
 using namespace std::literals;
@@ -244,6 +245,56 @@ TEST_CASE("html: depth and size end") {
     CHECK(inert_html(std::string(1'000'000, '<')).size() < 5'000'000);
     CHECK(inert_html("\xff\xfe").size() < 100);
     CHECK(inert_html("").empty());
+}
+
+TEST_CASE("html: what a parser would pay dearly for is bounded, and real pages are as they were") {
+    std::string attributes = "<p ";
+    for (int i = 0; i < 1000; ++i) {
+        attributes += "a" + std::to_string(i) + "=1 ";
+    }
+    CHECK(inert_html(attributes + "title=t>x</p>") == "<p>x</p>");
+    std::string rows;
+    for (std::size_t i = 0; i < kMostElements; ++i) {
+        rows += "<b>1</b>";
+    }
+    CHECK(inert_html(rows + "<i>late</i>").ends_with("[…]"));
+    CHECK(inert_html("<p>a<p>b<ul><li>1<li>2</ul>") == "<p>a</p><p>b</p><ul><li>1</li><li>2</li></ul>");
+    CHECK(inert_html("<table><tr><td>1<td>2<tr><td>3</table>") ==
+          "<table><tr><td>1</td><td>2</td></tr><tr><td>3</td></tr></table>");
+    CHECK(inert_html("<b><div>a</b>b</div>c") == "<b><div>ab</div>c</b>");
+    CHECK(inert_html("AT&T &eacute;&#8364;&#x20ac;&unknown;&lt;b&gt; 1<2") ==
+          "AT&amp;T é€€&amp;unknown;&lt;b&gt; 1&lt;2");
+    CHECK(inert_html("a<!-- <b> -->b<?x ?>c<!x>d</>e<title><b>f</title>g") == "abcdeg");
+    CHECK(inert_html("<p title='a\"<b>'>x</p>") == "<p title=\"a&quot;&lt;b&gt;\">x</p>");
+    CHECK(inert_html("<p title=\"never ends>x</p>").empty());
+}
+
+TEST_CASE("svg: no declarations, and no more than its bounds") {
+    const char* drawing = "<svg><g/></svg>";
+    for (const char* start : {"<!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \"http://www.w3.org/x.dtd\">",
+                              "<?xml version='1.0'?>\n<!DOCTYPE svg>\n<!-- c -->", "\xef\xbb\xbf"}) {
+        CHECK(inert_svg(start + std::string(drawing)).has_value());
+    }
+    for (const char* start : {"<!DOCTYPE svg [<!ATTLIST g a CDATA 'x'>]>", "<!DOCTYPE svg [ ]>",
+                              "<!ATTLIST g a>", "<!DOCTYPE svg PUBLIC '[' ''>", "<!doctype svg>"}) {
+        CHECK_FALSE(inert_svg(start + std::string(drawing)).has_value());
+    }
+    for (const char* wrong :
+         {"<svg><g></svg>", "<svg><g a></g></svg>", "<svg><g a=b /></svg>", "<svg>&a;</svg>",
+          "<svg><!DOCTYPE svg></svg>", "<svg/><svg/>", "<svg><a:/></svg>"}) {
+        INFO(wrong);
+        CHECK_FALSE(inert_svg(wrong).has_value());
+    }
+    std::string many = "<svg>";
+    for (std::size_t i = 0; i <= kMostElements; ++i) {
+        many += "<g/>";
+    }
+    CHECK_FALSE(inert_svg(many + "</svg>").has_value());
+    CHECK_THAT(
+        inert_svg("<s:svg xmlns:s='u'><s:use xlink:href='#a' href='#b'/><s:style><![CDATA[a>b{fill:red}]]>"
+                  "</s:style></s:svg>")
+            .value(),
+        Contains("href=\"#cb-a\"") && !Contains("cb-b") && Contains(" a>b{fill:red}"));
 }
 
 TEST_CASE("svg: entities, doctypes and other roots are refused or left out") {
