@@ -62,17 +62,6 @@ bool succeeded(const RawJson& content) {
 
 }  // namespace
 
-bool RateBound::spend(TimePoint now) {
-    const double passed = std::chrono::duration<double>(now - last_).count();
-    left_ = std::min(burst_, left_ + (passed * per_second_));
-    last_ = now;
-    if (left_ < 1) {
-        return false;
-    }
-    left_ -= 1;
-    return true;
-}
-
 void DebugRelay::refuse(DebugId id, const Pending& request, const std::string& reason) {
     const json reply{{"status", "error"},
                      {"type", "response"},
@@ -167,8 +156,10 @@ Status DebugRelay::take(const DebugAnswer& answer, TimePoint now) {
 }
 
 Status DebugRelay::take(const DebugNews& news, TimePoint now) {
-    const auto parsed = parse_json_object(news.content.text, kDepth);
-    if (!parsed || news.content.text.size() > kEventBytes || name_in(*parsed, "type") != "event") {
+    const auto parsed = news.content.text.size() <= kEventBytes
+                            ? parse_json_object(news.content.text, kDepth)
+                            : Result<json>(Error{"debug", 0, "an event that is too long", {}});
+    if (!parsed || name_in(*parsed, "type") != "event") {
         return Error{"debug", 0, "a debugger's event that is none", {}};
     }
     const std::string event = name_in(*parsed, "event");

@@ -17,22 +17,12 @@
 #include <set>
 #include <string>
 
+#include "sandbox/base/rate_bound.h"
 #include "sandbox/channel/messages.h"
 #include "sandbox/deadline.h"
 #include "sandbox/outputs/firewall.h"
 
 namespace cellblock::sandbox {
-
-// At most `burst` at once, and `per_second` in the long run.
-class RateBound {
-public:
-    RateBound(double burst, double per_second) : burst_(burst), per_second_(per_second), left_(burst) {}
-    bool spend(TimePoint now);
-
-private:
-    double burst_, per_second_, left_;
-    TimePoint last_{};
-};
 
 class DebugRelay {
 public:

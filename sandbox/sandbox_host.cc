@@ -23,6 +23,21 @@ void watch(int epoll, int fd) {
     ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
+// What code that runs at a worker's start may show: in no cell.
+bool is_early_output(const WorkerMessage& message) {
+    return std::visit(
+        [](const auto& one) {
+            using Kind = std::decay_t<decltype(one)>;
+            if constexpr (std::is_same_v<Kind, StreamOutput> || std::is_same_v<Kind, DisplayOutput> ||
+                          std::is_same_v<Kind, ClearOutput> || std::is_same_v<Kind, ErrorOutput> ||
+                          std::is_same_v<Kind, CommOutput>) {
+                return one.cell == 0;
+            }
+            return false;
+        },
+        message);
+}
+
 std::string with_remedy(const std::string& reason, const Sandbox& sandbox) {
     const std::string remedy = sandbox.remedy();
     return remedy.empty() ? reason : reason + ". " + remedy;
@@ -66,6 +81,7 @@ void SandboxHost::discard() {
     sandbox_.reset();
     state_ = State::absent;
     was_ready_ = false;
+    greeted_ = false;
     deadline_.reset();
     condemned_.reset();
     oom_kills_seen_ = 0;
@@ -269,7 +285,28 @@ void SandboxHost::take(WorkerMessage message) {
         }
         return fail(std::move(failed->message));
     }
+    if (state_ == State::starting && !is_early_output(message)) {
+        return condemn("a message before 'ready'");
+    }
     events_.emplace_back(std::move(message));
+}
+
+void SandboxHost::take(const WardenMessage& message) {
+    if (const auto* hello = std::get_if<WardenHello>(&message)) {
+        if (std::exchange(greeted_, true)) {
+            return condemn("a second 'hello'");
+        }
+        python_ = hello->python;
+    } else if (!greeted_) {
+        condemn("a warden's message before 'hello'");
+    } else if (std::holds_alternative<MemoryKill>(message)) {
+        if (!kill_reports_.spend(now_())) {
+            return condemn("a flood of 'memory_kill'");
+        }
+        ++kills_by_warden_;
+    } else {
+        take(std::get<WorkerExited>(message));
+    }
 }
 
 Death SandboxHost::death_of(const WorkerExited& report) const {

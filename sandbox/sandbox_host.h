@@ -16,6 +16,7 @@
 #include <variant>
 #include <vector>
 
+#include "sandbox/base/rate_bound.h"
 #include "sandbox/channel/link.h"
 #include "sandbox/channel/messages.h"
 #include "sandbox/engine.h"
@@ -92,11 +93,14 @@ private:
     void use(Result<std::unique_ptr<Sandbox>> started);
     void next_worker();
     void expect_worker();
-    void read_worker_frames();
+    static constexpr std::chrono::milliseconds kTurn{5};
+
+    void read_worker_frames(std::chrono::milliseconds time = kTurn);
     void read_debug_frames();
     void read_warden_frames();
     void drain_worker();
     void take(WorkerMessage message);
+    void take(const WardenMessage& message);
     void take(const WorkerExited& report);
     void sandbox_ended();
     void expect_report();
@@ -117,11 +121,13 @@ private:
     std::unique_ptr<Link> link_;
     State state_ = State::absent;
     bool was_ready_ = false;  // this sandbox's workers can start
+    bool greeted_ = false;    // its warden has said hello
     std::optional<TimePoint> deadline_;
     std::optional<std::string> condemned_;
     std::string python_;
     std::uint64_t oom_kills_seen_ = 0;
     std::uint64_t kills_by_warden_ = 0;  // where no cgroup counts
+    RateBound kill_reports_{100, 20};    // a warden looks at most ten times a second
     std::deque<HostEvent> events_;
 };
 

@@ -5,27 +5,40 @@ namespace cellblock::sandbox {
 
 namespace {
 
-// How much of what a worker sent is taken at once.
-constexpr int kFramesAtOnce = 256;
-constexpr std::size_t kBytesAtOnce = 8U << 20;
+constexpr std::chrono::milliseconds kDrainTime{10};  // of each round
 // From the end of a worker's socket to its own end, which says how it died.
 constexpr std::chrono::milliseconds kTimeToDie{250};
 
-std::size_t size_of(const Frame& frame) {
-    std::size_t bytes = 0;
-    for (const auto& buffer : frame.buffers) {
-        bytes += buffer.size();
+// How much of what came over one socket is taken before others have their turn.
+class Turn {
+public:
+    explicit Turn(std::chrono::milliseconds time) : until_(Clock::now() + time) {}
+
+    void count(const Frame& frame) {
+        ++frames_;
+        bytes_ += frame.bytes;
     }
-    return bytes;
-}
+    // By the real clock: it is about other clients' time, not about the session's.
+    [[nodiscard]] bool over() const {
+        return frames_ >= kFrames || bytes_ > kBytes || (frames_ > 0 && Clock::now() > until_);
+    }
+
+private:
+    static constexpr int kFrames = 256;
+    static constexpr std::size_t kBytes = 8U << 20;
+
+    int frames_ = 0;
+    std::size_t bytes_ = 0;
+    TimePoint until_;
+};
 
 }  // namespace
 
-void SandboxHost::read_worker_frames() {
+void SandboxHost::read_worker_frames(std::chrono::milliseconds time) {
     Frame frame;
-    std::size_t bytes = 0;
-    for (int i = 0; link_ && link_->has_worker(); ++i) {
-        if (i == kFramesAtOnce || bytes > kBytesAtOnce) {
+    Turn turn(time);
+    while (link_ && link_->has_worker()) {
+        if (turn.over()) {
             return wake();
         }
         auto state = link_->read_worker(frame);
@@ -43,7 +56,7 @@ void SandboxHost::read_worker_frames() {
             }
             return;
         }
-        bytes += size_of(frame);
+        turn.count(frame);
         auto message = decode_worker_frame(std::move(frame));
         if (!message) {
             return condemn(message.error().message);
@@ -54,9 +67,9 @@ void SandboxHost::read_worker_frames() {
 
 void SandboxHost::read_debug_frames() {
     Frame frame;
-    std::size_t bytes = 0;
-    for (int i = 0; link_ && link_->has_debugger(); ++i) {
-        if (i == kFramesAtOnce || bytes > kBytesAtOnce) {
+    Turn turn(kTurn);
+    while (link_ && link_->has_debugger()) {
+        if (turn.over()) {
             return wake();
         }
         auto state = link_->read_debugger(frame);
@@ -71,7 +84,7 @@ void SandboxHost::read_debug_frames() {
             events_.emplace_back(DebugMessage(DebuggerGone{}));
             return;
         }
-        bytes += size_of(frame);
+        turn.count(frame);
         auto message = decode_debug_frame(std::move(frame));
         if (!message) {
             return condemn(message.error().message);
@@ -86,7 +99,7 @@ void SandboxHost::read_debug_frames() {
 void SandboxHost::drain_worker() {
     constexpr int kRounds = 8;
     for (int i = 0; i < kRounds && link_ && link_->has_worker(); ++i) {
-        read_worker_frames();
+        read_worker_frames(kDrainTime);
     }
     if (link_) {
         link_->drop_worker();
@@ -95,7 +108,11 @@ void SandboxHost::drain_worker() {
 
 void SandboxHost::read_warden_frames() {
     Frame frame;
+    Turn turn(kTurn);
     while (link_) {
+        if (turn.over()) {
+            return wake();
+        }
         auto state = link_->read_warden(frame);
         if (!state) {
             return condemn("malformed " + state.error().message);
@@ -106,17 +123,12 @@ void SandboxHost::read_warden_frames() {
         if (*state == ReadState::end_of_file) {
             return sandbox_ended();
         }
+        turn.count(frame);
         auto message = decode_warden_frame(frame);
         if (!message) {
             return condemn(message.error().message);
         }
-        if (auto* hello = std::get_if<WardenHello>(&*message)) {
-            python_ = hello->python;
-        } else if (std::holds_alternative<MemoryKill>(*message)) {
-            ++kills_by_warden_;
-        } else {
-            take(std::get<WorkerExited>(*message));
-        }
+        take(*message);
     }
 }
 

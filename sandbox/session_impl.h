@@ -51,6 +51,7 @@ struct Activity {
     TimePoint end_held_until;
     std::uint64_t install_pending = 0;  // the request's number, while the installer is busy
     std::optional<ErrorText> shown;     // the last error that the user saw
+    std::optional<ErrorText> withheld;  // the last that didn't fit any more; shown if the cell ends with it
 };
 
 class Session::Impl {
@@ -74,6 +75,7 @@ public:
     std::optional<Error> audit_failed_;  // from then on nothing runs
     std::optional<Activity> current_;
     CellId last_cell_ = 0;
+    CellId last_sent_ = 0;  // output can be for no later one
     QueryId last_query_ = 0;
     std::deque<Event> events_;
     std::string banner_;
@@ -84,8 +86,9 @@ public:
 
 private:
     const Policy& policy() const { return host_.policy(); }
-    bool is_current_cell(CellId cell) const {
-        return current_ && current_->kind != ActivityKind::query && current_->id == cell;
+    // The worker was given it, and it hasn't ended: only such a cell may ask for something, fail or end.
+    bool runs(CellId cell) const {
+        return current_ && current_->kind != ActivityKind::query && current_->id == cell && current_->sent;
     }
     bool overdue() const {
         return current_ && current_->ladder && current_->ladder->cause() == PushCause::deadline;
@@ -96,6 +99,7 @@ private:
     [[nodiscard]] std::optional<TimePoint> notice_time() const;
     void notice_wait();
     void end_notice();
+    void push_by_clock();
     void push(Push push);
     void set_clock();
     void refuse(const ErrorText& error, CellStatus status);

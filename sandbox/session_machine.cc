@@ -30,13 +30,11 @@ std::optional<TimePoint> Session::Impl::next_deadline() const {
 }
 
 void Session::Impl::advance(const EventSink& sink) {
+    push_by_clock();  // first: whatever a sandbox sends, its time runs
     host_.advance([this](HostEvent event) { handle(std::move(event)); });
     advance_install();
     release_end();
-    if (current_ && current_->ladder) {
-        push(current_->ladder->step(now_()));
-    }
-    push(debug_.step(now_()));
+    push_by_clock();
     dispatch_when_ready();
     notice_wait();
     while (!events_.empty()) {
@@ -44,6 +42,13 @@ void Session::Impl::advance(const EventSink& sink) {
         events_.pop_front();
         sink(std::move(event));
     }
+}
+
+void Session::Impl::push_by_clock() {
+    if (current_ && current_->ladder) {
+        push(current_->ladder->step(now_()));
+    }
+    push(debug_.step(now_()));
 }
 
 CellUsage Session::Impl::usage_of_current(const SandboxUsage& used) const {
@@ -79,6 +84,9 @@ void Session::Impl::finish(Outcome outcome) {
         outcome.usage = usage_of_current(used);
         if (outcome.state == Survival::intact && current_->sent) {
             note_killed_children(used);
+        }
+        if (!current_->silent) {
+            firewall_.tell_cut_again(current_->id, events_);
         }
         if (current_->show_usage && !current_->silent) {
             events_.emplace_back(

@@ -34,7 +34,7 @@ template <class Output>
 requires std::is_same_v<Output, StreamOutput> || std::is_same_v<Output, DisplayOutput> ||
     std::is_same_v<Output, ClearOutput> || std::is_same_v<Output, CommOutput>
 void Session::Impl::on(Output output) {
-    if (output.cell > last_cell_) {
+    if (output.cell > last_sent_) {
         return host_.condemn("output for a cell that there is not");
     }
     for (auto& event : firewall_.admit(std::move(output))) {
@@ -43,19 +43,25 @@ void Session::Impl::on(Output output) {
 }
 
 void Session::Impl::on(ErrorOutput output) {
-    if (output.cell > last_cell_) {
+    if (output.cell > last_sent_) {
         return host_.condemn("an error for a cell that there is not");
     }
-    output.error = OutputFirewall::bound(std::move(output.error));
-    if (!is_current_cell(output.cell)) {
-        // A thread of an earlier cell: counted, as any output.
+    if (!runs(output.cell)) {  // a thread of an earlier cell
+        output.error = OutputFirewall::bound(std::move(output.error));
         std::string text = output.error.ename + ": " + output.error.evalue + "\n";
         return on(StreamOutput{output.cell, StreamName::standard_error, std::move(text)});
     }
+    if (overdue() && current_->shown) {
+        return;
+    }
+    const auto cut = firewall_.charge(output);
+    output.error = OutputFirewall::bound(std::move(output.error));
+    if (cut && !overdue()) {
+        current_->withheld = std::move(output.error);
+        events_.insert(events_.end(), cut->begin(), cut->end());
+        return;
+    }
     if (overdue()) {
-        if (current_->shown) {
-            return;
-        }
         output.error = timeout_error(policy(), current_->time, Survival::intact, &output.error);
     }
     current_->shown = output.error;
@@ -63,7 +69,7 @@ void Session::Impl::on(ErrorOutput output) {
 }
 
 void Session::Impl::on(InputRequest request) {
-    if (!is_current_cell(request.cell) || !current_->allow_stdin || current_->input_pending) {
+    if (!runs(request.cell) || !current_->allow_stdin || current_->input_pending) {
         return host_.condemn("a question that may not be asked");
     }
     auto admitted = firewall_.admit(std::move(request));
@@ -79,7 +85,7 @@ void Session::Impl::on(InputRequest request) {
 }
 
 void Session::Impl::on(const HistoryQuestion& question) {
-    if (policy().history == "none" || !is_current_cell(question.cell) || !current_->sent ||
+    if (policy().history == "none" || !runs(question.cell) ||
         ++current_->history_questions > kHistoryQuestions) {
         return host_.condemn("a question for the history that may not be asked");
     }
@@ -88,8 +94,7 @@ void Session::Impl::on(const HistoryQuestion& question) {
 }
 
 void Session::Impl::on(const InstallRequest& request) {
-    if (!is_current_cell(request.cell) || !current_->sent || installer_.busy() ||
-        ++current_->installs > kInstalls) {
+    if (!runs(request.cell) || installer_.busy() || ++current_->installs > kInstalls) {
         return host_.condemn("packages that may not be asked for");
     }
     if (current_->ladder->rung() != Rung::none) {
@@ -111,7 +116,7 @@ void Session::Impl::advance_install() {
 }
 
 void Session::Impl::on(CellFinished finished) {
-    if (!is_current_cell(finished.cell) || !current_->sent || current_->end) {
+    if (!runs(finished.cell) || current_->end) {
         return host_.condemn("an end for a cell that does not run");
     }
     if (!debug_.resuming()) {
@@ -143,6 +148,9 @@ void Session::Impl::end_cell(CellFinished finished) {
         const bool stopped = current_->ladder->cause() == PushCause::user;
         outcome.status = stopped ? CellStatus::interrupted : CellStatus::error;
         outcome.error = OutputFirewall::bound(std::move(*finished.error));
+        if (current_->withheld) {
+            emit_error(std::move(*current_->withheld));
+        }
     }
     finish(std::move(outcome));
 }

@@ -96,6 +96,9 @@ void Session::Impl::dispatch_when_ready() {
         unnoticed_death_.reset();
     }
     current_->sent = true;
+    if (current_->kind != ActivityKind::query) {
+        last_sent_ = current_->id;
+    }
     current_->sent_at = now_();
     current_->ladder.emplace(current_->sent_at, current_->time, policy().limits.grace_time);
     host_.send(std::move(current_->bytes));

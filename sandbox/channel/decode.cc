@@ -100,9 +100,12 @@ WorkerMessage read_done(Fields& fields, Frame& frame) {
         }
         Fields error_fields(inner);
         out.error = read_error(error_fields);
-        if (!error_fields.good()) {
+        if (!error_fields.finish()) {
             fields.fail("error");
         }
+    }
+    if (fields.is_null("error") == failed) {
+        fields.fail("error");
     }
     out.user_expressions = fields.raw("user_expressions", '{');
     out.payload = fields.raw("payload", '[');
@@ -165,8 +168,8 @@ Result<WorkerMessage> decode_worker_frame(Frame frame) {
     if (!message) {
         return Error{"frame", 0, "a frame of the unknown type '" + type.substr(0, 40) + "'", {}};
     }
-    if (!fields.good()) {
-        return fields.error();
+    if (auto good = fields.finish(); !good) {
+        return good.error();
     }
     return std::move(*message);
 }
@@ -184,8 +187,8 @@ Result<DebugMessage> decode_debug_frame(Frame frame) {
     } else {
         return Error{"frame", 0, "a debugger's frame of the unknown type '" + type.substr(0, 40) + "'", {}};
     }
-    if (!fields.good()) {
-        return fields.error();
+    if (auto good = fields.finish(); !good) {
+        return good.error();
     }
     return message;
 }
@@ -197,6 +200,7 @@ Result<WardenMessage> decode_warden_frame(const Frame& frame) {
     WardenMessage message;
     if (type == "hello") {
         message = WardenHello{fields.text("python", 40)};
+        (void)fields.flag("pid_namespace");
     } else if (type == "memory_kill") {
         message = MemoryKill{};
     } else if (type == "worker_exited") {
@@ -204,8 +208,8 @@ Result<WardenMessage> decode_warden_frame(const Frame& frame) {
     } else {
         return Error{"frame", 0, "a warden's frame of the unknown type '" + type.substr(0, 40) + "'", {}};
     }
-    if (!fields.good()) {
-        return fields.error();
+    if (auto good = fields.finish(); !good) {
+        return good.error();
     }
     return message;
 }

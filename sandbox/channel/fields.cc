@@ -1,6 +1,8 @@
 // Reading fields.
 #include "sandbox/channel/fields.h"
 
+#include <algorithm>
+
 #include "sandbox/base/utf8.h"
 #include "sandbox/channel/json_text.h"
 
@@ -187,7 +189,21 @@ std::string Fields::buffer(const char* name) {
     return buffer_at(*value, name);
 }
 
+Status Fields::finish() {
+    for (const auto& [name, value] : frame_.header.items()) {
+        if (name != "type" && std::find(asked_for_.begin(), asked_for_.end(), name) == asked_for_.end()) {
+            fail(name.substr(0, 40));
+        }
+    }
+    if (taken_.size() != frame_.buffers.size() && !error_) {
+        error_ =
+            Error{"frame", 0, "a frame '" + type_.substr(0, 40) + "' with a buffer that no field names", {}};
+    }
+    return error_ ? Status(*error_) : Status(Ok{});
+}
+
 json* Fields::find(const char* name) {
+    asked_for_.emplace_back(name);
     const auto found = frame_.header.find(name);
     return found == frame_.header.end() ? nullptr : &*found;
 }

@@ -1,9 +1,11 @@
 // A frame's fields, read one by one with their schema checked.
 //
 // Purpose: the first field that breaks the schema is remembered; reading goes
-// on with empty values, so that a reader needs one check, at its end.
+// on with empty values, so that a reader needs one check, finish(), at its end.
+// A field that nobody asked for breaks the schema too, as does a buffer that no
+// field named.
 // Ownership: refers to the frame; texts and buffers are moved out of it, each
-// buffer once. Threads: one. Failure: good() and error().
+// buffer once. Threads: one. Failure: finish().
 #pragma once
 
 #include <cstdint>
@@ -12,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -29,8 +32,9 @@ public:
     explicit Fields(Frame& frame) : frame_(frame), type_(frame.type()) {}
 
     [[nodiscard]] bool good() const { return !error_; }
-    [[nodiscard]] Error error() const { return *error_; }
     void fail(const std::string& field);
+    // After the last field: the first thing that was wrong.
+    Status finish();
 
     std::string text(const char* name, std::size_t max = kTextBytes);
     std::optional<std::string> optional_text(const char* name, std::size_t max = kNameBytes);
@@ -69,7 +73,8 @@ private:
     Frame& frame_;
     std::string type_;
     std::optional<Error> error_;
-    std::set<std::size_t> taken_;
+    std::vector<std::string_view> asked_for_;  // names of fields
+    std::set<std::size_t> taken_;              // buffers
 };
 
 }  // namespace cellblock::sandbox

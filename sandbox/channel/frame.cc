@@ -75,6 +75,10 @@ Status FrameReader::check_lengths() {
 void FrameReader::finish(Frame& frame) {
     frame.header = std::move(header_);
     frame.buffers = std::move(buffers_);
+    frame.bytes = 8 + 4 * lengths_.size() + header_bytes_;
+    for (const auto length : lengths_) {
+        frame.bytes += length;
+    }
     buffers_.clear();
     expect(Stage::prefix, 8);
 }

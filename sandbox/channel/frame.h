@@ -23,6 +23,7 @@ namespace cellblock::sandbox {
 struct Frame {
     nlohmann::json header;  // an object with a string "type"
     std::vector<std::string> buffers;
+    std::size_t bytes = 0;  // of all of it, as it came
 
     [[nodiscard]] std::string type() const { return header.value("type", std::string()); }
 };

@@ -36,6 +36,19 @@ std::uint64_t size_of(const std::vector<std::string>& buffers) {
     return total;
 }
 
+std::uint64_t cost_of(const DisplayOutput& event) {
+    std::uint64_t cost = kMessageCost + event.metadata.text.size() + size_of(event.buffers);
+    for (const auto& item : event.data) {
+        cost += size_of(item);
+    }
+    return cost;
+}
+
+std::uint64_t cost_of(const CommOutput& event) {
+    return kMessageCost + event.comm_id.size() + event.data.text.size() + event.metadata.text.size() +
+           size_of(event.buffers);
+}
+
 void shorten(std::string& text, std::size_t max) {
     if (text.size() > max) {
         text = std::string(utf8_prefix(text, max)) + " […]";
@@ -51,14 +64,23 @@ OutputFirewall::OutputFirewall(const Policy& policy)
       bundles_(policy.outputs),
       comms_(policy.outputs),
       note_("\ncellblock: this cell's output was cut at " + format_size(policy.limits.output_bytes) +
-            " (policy \"" + policy.name + "\", key limits.output)\n") {}
+            " (policy \"" + policy.name + "\", key limits.output)\n"),
+      end_note_("cellblock: this cell's output is incomplete: it was cut at " +
+                format_size(policy.limits.output_bytes) + " (policy \"" + policy.name +
+                "\", key limits.output)\n") {}
 
+// Cells whose accounts are gone have one together: what was forgotten isn't given anew.
 OutputFirewall::Account& OutputFirewall::account(CellId cell) {
-    Account& found = accounts_[cell];
-    if (accounts_.size() > kAccounts) {
-        accounts_.erase(accounts_.begin()->first == cell ? std::next(accounts_.begin()) : accounts_.begin());
+    if (newest_old_ && cell <= *newest_old_) {
+        return old_;
     }
-    return found;
+    Account& found = accounts_[cell];
+    if (accounts_.size() <= kAccounts) {
+        return found;
+    }
+    newest_old_ = accounts_.begin()->first;
+    accounts_.erase(accounts_.begin());
+    return cell == *newest_old_ ? old_ : found;
 }
 
 std::uint64_t OutputFirewall::output_bytes(CellId cell) const {
@@ -109,29 +131,23 @@ std::vector<Event> OutputFirewall::admit(StreamOutput event) {
     return notes;
 }
 
-template <class Output>
-std::vector<Event> OutputFirewall::admit_whole(Output event, std::uint64_t cost) {
-    std::vector<Event> out;
-    const CellId cell = event.cell;
-    if (spend(cell, cost + kMessageCost, out)) {
-        out.emplace_back(std::move(event));
-    }
-    return out;
-}
-
+// Counted as it came, before any work is done on it, and again for what it has grown by.
 std::vector<Event> OutputFirewall::admit(DisplayOutput event) {
-    std::uint64_t cost = event.metadata.text.size() + size_of(event.buffers);
-    for (const auto& item : event.data) {
-        cost += size_of(item);
-    }
+    const std::uint64_t cost = cost_of(event);
     const CellId cell = event.cell;
+    std::vector<Event> events;
+    if (!spend(cell, cost, events)) {
+        return events;
+    }
     const auto left_out = bundles_.admit(event.data);
     if (event.data.empty() && !left_out.empty()) {
         event.data.push_back(
             {"text/plain", "[" + terminal_text(left_out.front()) + ": left out by the policy]"});
     }
     event.metadata = inert_metadata(event.metadata);
-    auto events = admit_whole(std::move(event), cost);
+    if (const std::uint64_t grown = cost_of(event); grown <= cost || spend(cell, grown - cost, events)) {
+        events.emplace_back(std::move(event));
+    }
     for (const auto& type : left_out) {
         const bool by_html = html_ == HtmlRule::drop && (type == "text/html" || type == "image/svg+xml");
         note_once(cell,
@@ -155,23 +171,55 @@ void OutputFirewall::note_once(CellId cell, const std::string& what, std::vector
 }
 
 std::vector<Event> OutputFirewall::admit(ClearOutput event) {
-    return admit_whole(event, 0);
+    std::vector<Event> events;
+    if (spend(event.cell, kMessageCost, events)) {
+        events.emplace_back(event);
+    }
+    return events;
 }
 
 std::vector<Event> OutputFirewall::admit(CommOutput event) {
-    const std::uint64_t cost = event.data.text.size() + event.metadata.text.size() + size_of(event.buffers);
+    const std::uint64_t cost = cost_of(event);
     const CellId cell = event.cell;
-    if (const auto why = comms_.refuse(event)) {
-        std::vector<Event> notes;
-        if (!why->empty() && spend(cell, cost + kMessageCost, notes)) {
-            note_once(cell, *why, notes);
-        }
-        return notes;
+    std::vector<Event> events;
+    if (!spend(cell, cost, events)) {
+        return events;
     }
-    return admit_whole(std::move(event), cost);
+    if (const auto why = comms_.refuse(event)) {
+        if (!why->empty()) {
+            note_once(cell, *why, events);
+        }
+        return events;
+    }
+    if (const std::uint64_t grown = cost_of(event); grown <= cost || spend(cell, grown - cost, events)) {
+        events.emplace_back(std::move(event));
+    }
+    return events;
+}
+
+std::optional<std::vector<Event>> OutputFirewall::charge(const ErrorOutput& output) {
+    std::uint64_t cost = kMessageCost + output.error.ename.size() + output.error.evalue.size();
+    for (const auto& line : output.error.traceback) {
+        cost += line.size();
+    }
+    std::vector<Event> notes;
+    return spend(output.cell, cost, notes) ? std::nullopt : std::optional(std::move(notes));
+}
+
+void OutputFirewall::tell_cut_again(CellId cell, std::deque<Event>& events) const {
+    if (was_cut(cell)) {
+        events.emplace_back(StreamOutput{cell, StreamName::standard_error, end_note_});
+    }
 }
 
 ErrorText OutputFirewall::bound(ErrorText error) {
+    shorten(error.ename, 2 * kNameBytes);  // before the work, and, as that may leave less, once more after it
+    shorten(error.evalue, 2 * kValueBytes);
+    if (error.traceback.size() > kTracebackLines) {
+        // The beginning says where it started, the end what it was.
+        const auto middle = static_cast<std::ptrdiff_t>(kTracebackLines / 2);
+        error.traceback.erase(error.traceback.begin() + middle, error.traceback.end() - middle);
+    }
     error.ename = terminal_text(std::move(error.ename));
     error.evalue = terminal_text(std::move(error.evalue));
     for (auto& line : error.traceback) {
@@ -179,11 +227,6 @@ ErrorText OutputFirewall::bound(ErrorText error) {
     }
     shorten(error.ename, kNameBytes);
     shorten(error.evalue, kValueBytes);
-    if (error.traceback.size() > kTracebackLines) {
-        // The beginning says where it started, the end what it was.
-        const auto middle = static_cast<std::ptrdiff_t>(kTracebackLines / 2);
-        error.traceback.erase(error.traceback.begin() + middle, error.traceback.end() - middle);
-    }
     std::size_t left = kTracebackBytes;
     for (auto line = error.traceback.rbegin(); line != error.traceback.rend(); ++line) {
         shorten(*line, left);
@@ -193,12 +236,13 @@ ErrorText OutputFirewall::bound(ErrorText error) {
 }
 
 std::optional<InputRequest> OutputFirewall::admit(InputRequest request) {
-    request.prompt = terminal_text(std::move(request.prompt));
-    shorten(request.prompt, kPromptBytes);
     std::vector<Event> notes;
     if (!spend(request.cell, kMessageCost + request.prompt.size(), notes)) {
         return std::nullopt;
     }
+    shorten(request.prompt, 2 * kPromptBytes);
+    request.prompt = terminal_text(std::move(request.prompt));
+    shorten(request.prompt, kPromptBytes);
     return request;
 }
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <set>
@@ -40,7 +41,9 @@ public:
     }
     // The worker is gone, and its comms with it.
     void forget_comms() { comms_.forget(); }
-    // Errors always pass, bounded: they are how a cell's end is told.
+    // Counts an error of a cell that runs. Nothing: it may pass. Else what is to be shown instead.
+    std::optional<std::vector<Event>> charge(const ErrorOutput& error);
+    // An error within its own bounds: a cell's last one is shown whatever the cell has used up.
     static ErrorText bound(ErrorText error);
     // A prompt is one line that a front end shows; nothing if its cell has no budget left.
     std::optional<InputRequest> admit(InputRequest request);
@@ -57,6 +60,8 @@ public:
     }
 
     [[nodiscard]] bool was_cut(CellId cell) const;
+    // At a cell's end: a front end that drops messages of a flood may have dropped the first notice.
+    void tell_cut_again(CellId cell, std::deque<Event>& events) const;
     // Bytes counted for a cell so far.
     [[nodiscard]] std::uint64_t output_bytes(CellId cell) const;
 
@@ -73,8 +78,6 @@ private:
     // Takes the cost from the cell's budget. False: there is too little left;
     // the budget is then spent, and `notes` has the note if it is the first time.
     bool spend(CellId cell, std::uint64_t cost, std::vector<Event>& notes);
-    template <class Output>
-    std::vector<Event> admit_whole(Output event, std::uint64_t cost);
     // "cellblock: <what> (policy …)" on stderr, if this cell wasn't told yet.
     void note_once(CellId cell, const std::string& what, std::vector<Event>& events);
 
@@ -84,7 +87,10 @@ private:
     BundleRules bundles_;
     CommRules comms_;
     std::string note_;
+    std::string end_note_;
     std::map<CellId, Account> accounts_;  // the newest kAccounts cells
+    Account old_;                         // of all others together
+    std::optional<CellId> newest_old_;
 };
 
 }  // namespace cellblock::sandbox

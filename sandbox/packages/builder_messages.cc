@@ -41,8 +41,8 @@ Result<BuilderMessage> decode_builder_frame(Frame frame) {
     } else {
         return Error{"frame", 0, "a builder's frame of the unknown type '" + type.substr(0, 40) + "'", {}};
     }
-    if (!fields.good()) {
-        return fields.error();
+    if (auto good = fields.finish(); !good) {
+        return good.error();
     }
     return message;
 }

@@ -63,6 +63,8 @@ VIOLATIONS = {
     "the_wardens_word_that_the_worker_ended": "frame({'type': 'worker_exited', 'exit_status': 0, 'signal': None})",
     "the_wardens_memory_kill": "frame({'type': 'memory_kill'})",
     "ready_again": "frame({'type': 'ready', 'python': '3', 'ipython': '8', 'banner': ''})",
+    "a_field_that_isnt_in_the_tables": "frame({'type': 'clear_output', 'cell': me, 'wait': False, 'more': 1})",
+    "a_buffer_that_no_field_names": "frame({'type': 'clear_output', 'cell': me, 'wait': False}, b'x')",
     "done_with_an_unknown_status": "done(me, status='great')",
     "an_error_without_a_name": "frame({'type': 'error', 'cell': me, 'evalue': 'x', 'traceback': []})",
     "a_traceback_that_is_text": "frame({'type': 'error', 'cell': me, 'ename': 'E', 'evalue': '', 'traceback': 'x'})",

@@ -134,3 +134,12 @@ def test_interrupting_a_flood(large):
     large.client.send("control", "interrupt_request")
     run = large.client.finish(cell, timeout=30)
     assert run.content["ename"] == "KeyboardInterrupt" and run.states == ["busy", "idle"]
+
+
+def test_a_flood_of_shown_errors_is_cut(small):
+    run = small.client.run("try: 1/0\nexcept Exception:\n    for n in range(5_000): get_ipython().showtraceback()\n"
+                           "raise KeyError('the last')", timeout=120)
+    shown = run.of("error")
+    assert sum(len("".join(one.content["traceback"])) for one in shown) < 2 * MIB and len(shown) < 5_000
+    assert shown[-1].content["ename"] == run.content["ename"] == "KeyError"
+    assert run.stderr.count(NOTICE) == 2 and run.stderr.rstrip().splitlines()[-1].startswith("cellblock: this cell's output")

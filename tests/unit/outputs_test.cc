@@ -84,3 +84,34 @@ TEST_CASE("errors pass, bounded, with their beginning and their end") {
     REQUIRE(bounded.traceback.front() == "line 0");
     REQUIRE(bounded.traceback.back() == "line 4999");
 }
+
+TEST_CASE("cells that were forgotten aren't given a fresh bound, however they take turns") {
+    OutputFirewall firewall(with_output(1000));
+    const auto print = [&](CellId cell) {
+        return text_of(
+            firewall.admit(StreamOutput{cell, StreamName::standard_output, std::string(500, 'x')}));
+    };
+    for (CellId cell = 1; cell < 3000; ++cell) {
+        print(cell);
+    }
+    std::size_t shown = 0;
+    for (int i = 0; i < 100; ++i) {
+        shown += print(1).size() + print(2).size();
+    }
+    REQUIRE(shown < 3000);
+}
+
+TEST_CASE("what is over the bound isn't looked at, and what grows is counted again") {
+    OutputFirewall firewall(with_output(1000));
+    DisplayOutput display;
+    display.cell = 1;
+    display.data.push_back({"text/unheard-of", std::string(2000, '<')});
+    const auto events = firewall.admit(display);
+    REQUIRE(events.size() == 1);
+    REQUIRE(text_of(events).find("unheard-of") == std::string::npos);
+    display.cell = 2;
+    display.data[0] = {"text/html", std::string(400, '"')};
+    const auto grown = firewall.admit(display);
+    REQUIRE(grown.size() == 1);
+    REQUIRE(text_of(grown).find("limits.output") != std::string::npos);
+}

@@ -229,10 +229,13 @@ TEST_CASE("the user's interrupt climbs the same ladder") {
     REQUIRE(play.stage->warden_command() == "interrupt");
     SECTION("a cell that stops ends with KeyboardInterrupt") {
         play.stage->from_worker(keyboard_interrupt(cell));
+        json error = keyboard_interrupt(cell);
+        error.erase("type");
+        error.erase("cell");
         play.stage->from_worker({{"type", "done"},
                                  {"cell", cell},
                                  {"status", "error"},
-                                 {"error", keyboard_interrupt(cell)},
+                                 {"error", error},
                                  {"user_expressions", 0},
                                  {"payload", 1}},
                                 {"{}", "[]"});
@@ -407,8 +410,11 @@ TEST_CASE("what breaks the channel's rules ends the sandbox, not the session") {
              {"metadata", 0},
              {"display_id", nullptr},
              {"buffers", json::array()}},
+        json{{"type", "clear_output"}, {"cell", 1}, {"wait", false}, {"more", 1}},
         json{{"type", "input_request"}, {"cell", 7}, {"request", 1}, {"prompt", ""}, {"password", false}});
-    play.stage->from_worker(attack, {"{}", "[]"});
+    const std::string type = attack.value("type", "");
+    play.stage->from_worker(
+        attack, type == "clear_output" ? std::vector<std::string>{} : std::vector<std::string>{"{}", "[]"});
     play.advance();
     REQUIRE(cell == 1);
     REQUIRE(play.stage->kills == 1);
@@ -517,4 +523,134 @@ TEST_CASE("%%timeout sets the cell's own deadline within the policy") {
         play.run("%%timeout soon\nx");
         REQUIRE(play.outcome().error->evalue.find("'soon'") != std::string::npos);
     }
+}
+
+namespace {
+
+// An error of the cell that it shows itself, of about `bytes`.
+json shown_error(CellId cell, std::size_t bytes) {
+    return {{"type", "error"},
+            {"cell", cell},
+            {"ename", "E"},
+            {"evalue", "v"},
+            {"traceback", {std::string(bytes, 'x')}}};
+}
+
+void end_with_error(const Play& play, CellId cell) {
+    play.stage->from_worker({{"type", "done"},
+                             {"cell", cell},
+                             {"status", "error"},
+                             {"error", {{"ename", "Last"}, {"evalue", "v"}, {"traceback", json::array()}}},
+                             {"user_expressions", 0},
+                             {"payload", 1}},
+                            {"{}", "[]"});
+}
+
+}  // namespace
+
+TEST_CASE("a buffer that no field names breaks the rules") {
+    Play play;
+    play.open();
+    play.run("attack");
+    play.stage->from_worker({{"type", "stream"}, {"cell", 1}, {"name", "stdout"}, {"text", 0}}, {"a", "b"});
+    play.advance();
+    REQUIRE(play.outcome().error->ename == "ProtocolViolation");
+}
+
+TEST_CASE("nothing comes from a cell that the worker hasn't been given") {
+    Play play;
+    play.open();
+    play.done(play.run("first"));
+    play.events.clear();
+    play.stage->worker_frame();
+    // The next cell waits for the next worker, and the message for it comes before.
+    play.stage->worker_dies(SIGKILL, std::nullopt);
+    play.advance();
+    const CellId next = play.run("second", true);
+    REQUIRE(play.stage->warden_command() == "start_worker");
+    play.stage->worker_frame();
+    const auto forged = GENERATE_COPY(
+        json{{"type", "input_request"}, {"cell", next}, {"request", 1}, {"prompt", ""}, {"password", false}},
+        json{{"type", "clear_output"}, {"cell", next}, {"wait", false}}, shown_error(next, 1),
+        shown_error(1, 1), json{{"type", "clear_output"}, {"cell", 1}, {"wait", false}});
+    play.stage->from_worker(forged);
+    play.advance();
+    REQUIRE(play.stage->kills == 1);
+    REQUIRE(play.all<InputRequest>().empty());
+    REQUIRE(play.all<ClearOutput>().empty());
+}
+
+TEST_CASE("what runs at a worker's start may print, in no cell") {
+    Play play;
+    play.session.start();
+    REQUIRE(play.stage->warden_command() == "start_worker");
+    play.stage->from_warden({{"type", "hello"}, {"python", "3.11.2"}, {"pid_namespace", true}});
+    play.stage->from_worker({{"type", "stream"}, {"cell", 0}, {"name", "stdout"}, {"text", 0}}, {"early"});
+    play.advance();
+    REQUIRE(play.all<StreamOutput>().at(0).text == "early");
+    REQUIRE(play.stage->kills == 0);
+}
+
+TEST_CASE("a warden says hello once, first, and doesn't flood") {
+    Play play;
+    play.open();
+    play.run("attack");
+    SECTION("a second hello") {
+        play.stage->from_warden({{"type", "hello"}, {"python", "9"}, {"pid_namespace", true}});
+    }
+    SECTION("reports of kills without end") {
+        for (int i = 0; i < 200; ++i) {
+            play.stage->from_warden({{"type", "memory_kill"}});
+        }
+    }
+    SECTION("a field that isn't in the tables") {
+        play.stage->from_warden({{"type", "memory_kill"}, {"more", 1}});
+    }
+    play.advance();
+    REQUIRE(play.outcome().error->ename == "ProtocolViolation");
+    REQUIRE(play.session.python_version() == "3.11.2");
+}
+
+TEST_CASE("a warden that reports before its hello is none") {
+    Play play;
+    play.session.start();
+    play.run("1");
+    REQUIRE(play.stage->warden_command() == "start_worker");
+    play.stage->from_warden({{"type", "worker_exited"}, {"exit_status", 0}, {"signal", nullptr}});
+    play.advance();
+    REQUIRE(play.stage->kills == 1);
+}
+
+TEST_CASE("errors count as output, and the one that a cell ends with is shown") {
+    Policy policy = builtin_policy();
+    policy.limits.output_bytes = 10'000;
+    Play play(policy);
+    play.open();
+    const CellId cell = play.run("while True: get_ipython().showtraceback()");
+    for (int i = 0; i < 20; ++i) {
+        play.stage->from_worker(shown_error(cell, 1000));
+    }
+    play.advance();
+    REQUIRE(play.all<ErrorOutput>().size() == 9);
+    REQUIRE(play.all<StreamOutput>().size() == 1);
+    play.stage->from_worker(shown_error(cell, 1001));
+    end_with_error(play, cell);
+    play.advance();
+    REQUIRE(play.all<ErrorOutput>().size() == 10);
+    REQUIRE(play.all<ErrorOutput>().back().error.traceback.at(0).size() == 1001);
+    REQUIRE(play.outcome().error->ename == "Last");
+    // A front end may have dropped the first notice together with the flood.
+    REQUIRE(play.all<StreamOutput>().size() == 2);
+    REQUIRE_THAT(play.all<StreamOutput>().back().text, Catch::Matchers::Contains("limits.output"));
+}
+
+TEST_CASE("the clock comes before what a sandbox sends") {
+    Play play;
+    play.open();
+    const CellId cell = play.run("flood");
+    play.stage->from_worker({{"type", "stream"}, {"cell", cell}, {"name", "stdout"}, {"text", 0}}, {"x"});
+    play.now += 60s;
+    bool pushed_first = false;
+    play.session.advance([&](const Event&) { pushed_first = play.stage->warden_command() == "interrupt"; });
+    REQUIRE(pushed_first);
 }
