@@ -151,6 +151,13 @@ for family in (16, 17, 40, 38):
     except OSError as error:
         last = error
 raise last)PY"},
+    {"strange_pairs", "seccomp", "make pairs of such sockets", R"PY(
+return probe("socketpair", 16, 3, 0, ctypes.create_string_buffer(8)))PY"},
+    {"watch_programs", "seccomp", "watch which programs the host starts", R"PY(
+return probe("inotify_init1", 0))PY"},
+    {"lease", "seccomp", "hold up the host's programs by a lease on a file", R"PY(
+import fcntl
+with open("/usr/bin/env", "rb") as file: fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK))PY"},
     // --- network
     {"loopback", "network", "reach a server on the host's loopback", R"PY(
 socket.create_connection(("127.0.0.1", host["port"]), 2).close())PY"},

@@ -25,10 +25,12 @@ libc = ctypes.CDLL(None, use_errno=True)
 NUMBERS = dict(zip(
     "mount chroot unshare setns ptrace process_vm_readv bpf io_uring_setup userfaultfd perf_event_open keyctl"
     " kexec_load init_module reboot personality clock_settime sethostname syslog open_by_handle_at mknodat"
-    " pidfd_getfd swapon pivot_root".split(),
-    (165, 161, 272, 308, 101, 310, 321, 425, 323, 298, 250, 246, 175, 169, 135, 227, 170, 103, 304, 259, 438, 167, 155)
+    " pidfd_getfd swapon pivot_root socketpair inotify_init1".split(),
+    (165, 161, 272, 308, 101, 310, 321, 425, 323, 298, 250, 246, 175, 169, 135, 227, 170, 103, 304, 259, 438, 167, 155,
+     53, 294)
     if platform.machine() == "x86_64" else
-    (40, 51, 97, 268, 117, 270, 280, 425, 282, 241, 219, 104, 105, 142, 92, 112, 161, 116, 265, 33, 438, 224, 41)))
+    (40, 51, 97, 268, 117, 270, 280, 425, 282, 241, 219, 104, 105, 142, 92, 112, 161, 116, 265, 33, 438, 224, 41,
+     199, 26)))
 
 
 class Stopped(Exception):

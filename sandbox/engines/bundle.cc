@@ -39,7 +39,7 @@ ordered_json mounts_of(const BundleFacts& facts, const Policy& policy) {
     list.push_back(mount("proc", "/proc", "proc", {"nosuid", "noexec", "nodev"}));
     list.push_back(mount("tmpfs", "/dev", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}));
     list.push_back(mount("devpts", "/dev/pts", "devpts",
-                         {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"}));
+                         {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "max=64"}));
     list.push_back(mount("tmpfs", "/dev/shm", "shm",
                          {"nosuid", "noexec", "nodev", "mode=1777", sized(shm), "nr_inodes=4096"}));
     const std::string inodes = "nr_inodes=" + std::to_string(most_inodes(policy.limits.disk_bytes));

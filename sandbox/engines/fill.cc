@@ -27,8 +27,8 @@ const std::vector<std::string>& number_names() {
 }
 
 const std::vector<std::string>& list_names() {
-    static const std::vector<std::string> names{"start.word", "bind.host", "bind.sandbox", "link.text",
-                                                "link.path"};
+    static const std::vector<std::string> names{"start.word", "bind.host",   "bind.sandbox", "link.text",
+                                                "link.path",  "hidden.file", "hidden.folder"};
     return names;
 }
 

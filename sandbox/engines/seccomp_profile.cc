@@ -38,19 +38,47 @@ ordered_json with_argument(const char* name, unsigned index, std::uint64_t value
     return made;
 }
 
+// But for the far end's own lock on files.
+ordered_json missing_calls() {
+    ordered_json names = ordered_json::array();
+    for (const std::string name : jail::calls_said_to_be_missing()) {
+        if (!name.starts_with("landlock_")) {
+            names.push_back(name);
+        }
+    }
+    return names;
+}
+
 }  // namespace
 
 std::string seccomp_profile() {
     ordered_json calls = ordered_json::array();
     ordered_json names = names_of({jail::allowed_calls(), jail::calls_with_memory_of_their_own()});
     // What runtimes do after the filter stands, and what the far end's own filter is set by.
-    for (const char* name :
-         {"ioctl", "prctl", "seccomp", "capget", "capset", "setgroups", "setuid", "setgid", "setresuid",
-          "setresgid", "fchdir", "close_range", "mknod", "mknodat", "fcntl", "arch_prctl", "msync"}) {
+    for (const char* name : {"ioctl",
+                             "prctl",
+                             "seccomp",
+                             "capget",
+                             "capset",
+                             "setgroups",
+                             "setuid",
+                             "setgid",
+                             "setresuid",
+                             "setresgid",
+                             "fchdir",
+                             "close_range",
+                             "mknod",
+                             "mknodat",
+                             "fcntl",
+                             "arch_prctl",
+                             "msync",
+                             "landlock_create_ruleset",
+                             "landlock_add_rule",
+                             "landlock_restrict_self"}) {
         names.push_back(name);
     }
     calls.push_back(rule(names, "SCMP_ACT_ALLOW"));
-    ordered_json missing = rule(names_of({jail::calls_said_to_be_missing()}), "SCMP_ACT_ERRNO");
+    ordered_json missing = rule(missing_calls(), "SCMP_ACT_ERRNO");
     missing["errnoRet"] = 38;  // ENOSYS
     calls.push_back(missing);
     ordered_json undone = rule(names_of({jail::calls_left_undone()}), "SCMP_ACT_ERRNO");

@@ -1,11 +1,15 @@
 // From a policy to texts and lists.
 #include "sandbox/engines/values.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <random>
 #include <sstream>
+
+#include "sandbox/jail/root_files.h"
 
 namespace cellblock::sandbox {
 
@@ -40,6 +44,16 @@ void add_limits(const Limits& limits, Values& values) {
     texts["shm"] = std::to_string(shm);
 }
 
+// A place that isn't there can't be covered.
+void add_hidden(Values& values) {
+    for (const auto& [name, is_file] : jail::hidden_of_proc()) {
+        const std::string path = "/proc/" + name;
+        if (::access(path.c_str(), F_OK) == 0) {
+            values.lists[is_file ? "hidden.file" : "hidden.folder"].push_back(path);
+        }
+    }
+}
+
 }  // namespace
 
 Values values_of(const Policy& policy, const EngineTemplate& from) {
@@ -51,9 +65,11 @@ Values values_of(const Policy& policy, const EngineTemplate& from) {
     const char* path = std::getenv("PATH");
     texts["path"] = path == nullptr ? "/usr/bin:/bin" : path;
     texts["seconds"] = std::to_string(kMostSeconds);
-    for (const char* list : {"bind.host", "bind.sandbox", "link.text", "link.path"}) {
+    for (const char* list :
+         {"bind.host", "bind.sandbox", "link.text", "link.path", "hidden.file", "hidden.folder"}) {
         values.lists[list];
     }
+    add_hidden(values);
     add_limits(policy.limits, values);
     return values;
 }

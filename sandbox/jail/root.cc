@@ -25,6 +25,9 @@ namespace {
 // host's own stays as it is: this is a mount namespace of our own.
 constexpr const char* kBuildingSite = "/usr";
 
+// All sandboxes of a machine share some 3,000 terminals (kernel.pty.max, without what is kept for the host).
+constexpr const char* kTerminalOptions = "newinstance,ptmxmode=0666,mode=620,max=64";
+
 Failure failed(Step step, std::size_t index = 0) {
     return {step, static_cast<std::int32_t>(index), errno != 0 ? errno : EIO};
 }
@@ -159,8 +162,7 @@ bool take_step(const JailPlan& plan, int root, std::size_t index) {
         case FileStepKind::proc:
             return mount_new(root, step, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
         case FileStepKind::devpts:
-            return mount_new(root, step, "devpts", MS_NOSUID | MS_NOEXEC,
-                             "newinstance,ptmxmode=0666,mode=620");
+            return mount_new(root, step, "devpts", MS_NOSUID | MS_NOEXEC, kTerminalOptions);
         case FileStepKind::protect:
             return !exists(root, step) ||
                    show_again(root, target, step,

@@ -3,7 +3,10 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <filesystem>
+#include <string_view>
 
 namespace cellblock::sandbox::jail {
 
@@ -51,6 +54,51 @@ constexpr const char* kGroup = "root:x:0:\ncell:x:1000:\nnogroup:x:65534:\n";
 constexpr const char* kHosts = "127.0.0.1 localhost cellblock\n::1 localhost\n";
 constexpr const char* kNameService =
     "passwd: files\ngroup: files\nhosts: files\nservices: files\nprotocols: files\n";
+
+// What programs read of /proc beside their own processes. Files that a newer kernel brings aren't here, so
+// they are hidden.
+constexpr auto kShownOfProc = std::to_array<std::string_view>({
+    "cgroups",     "cpuinfo",    "diskstats", "filesystems", "loadavg", "locks",    "meminfo", "mounts",
+    "net",         "partitions", "pressure",  "self",        "stat",    "swaps",    "sys",     "sysvipc",
+    "thread-self", "tty",        "uptime",    "version",     "vmstat",  "zoneinfo",
+});
+
+// Hidden too where the host's own /proc can't be listed, or gets them later.
+constexpr auto kNeverShownFiles = std::to_array<const char*>({
+    "kcore",    "keys",    "key-users",     "sysrq-trigger", "timer_list",   "timer_stats", "sched_debug",
+    "kallsyms", "kmsg",    "latency_stats", "config.gz",     "kpagecount",   "kpageflags",  "kpagecgroup",
+    "iomem",    "ioports", "slabinfo",      "vmallocinfo",   "pagetypeinfo", "mtrr",        "interrupts",
+    "softirqs", "modules", "cmdline",       "bootconfig",    "allocinfo",
+});
+constexpr auto kNeverShownFolders = std::to_array<const char*>({
+    "acpi",
+    "asound",
+    "bus",
+    "driver",
+    "dynamic_debug",
+    "fs",
+    "irq",
+    "scsi",
+});
+
+bool is_number(const std::string& name) {
+    return name.find_first_not_of("0123456789") == std::string::npos;
+}
+
+void add_unknown(std::map<std::string, bool>& names) {
+    std::error_code failed;
+    for (std::filesystem::directory_iterator one("/proc", failed), end; !failed && one != end;
+         one.increment(failed)) {
+        const std::string name = one->path().filename().string();
+        std::error_code unknown;
+        if (is_number(name) ||
+            std::find(kShownOfProc.begin(), kShownOfProc.end(), name) != kShownOfProc.end() ||
+            one->is_symlink(unknown)) {
+            continue;
+        }
+        names.try_emplace(name, !one->is_directory(unknown));
+    }
+}
 
 }  // namespace
 
@@ -143,26 +191,29 @@ std::vector<FileStep> device_steps() {
     return steps;
 }
 
+const std::map<std::string, bool>& hidden_of_proc() {
+    static const std::map<std::string, bool> hidden = [] {
+        std::map<std::string, bool> names;
+        for (const char* name : kNeverShownFiles) {
+            names[name] = true;
+        }
+        for (const char* name : kNeverShownFolders) {
+            names[name] = false;
+        }
+        add_unknown(names);
+        return names;
+    }();
+    return hidden;
+}
+
 std::vector<FileStep> proc_steps() {
     std::vector<FileStep> steps{make(Kind::proc, "proc")};
-    for (const char* path : {"proc/sys", "proc/irq", "proc/bus", "proc/fs"}) {
-        steps.push_back(make(Kind::protect, path));
+    steps.push_back(make(Kind::protect, "proc/sys"));
+    steps.back().optional = true;
+    for (const auto& [name, is_file] : hidden_of_proc()) {
+        steps.push_back(make(Kind::mask, "proc/" + name));
         steps.back().optional = true;
-    }
-    for (const char* path :
-         {"proc/kcore",      "proc/keys",          "proc/key-users",    "proc/sysrq-trigger",
-          "proc/timer_list", "proc/timer_stats",   "proc/sched_debug",  "proc/kallsyms",
-          "proc/kmsg",       "proc/latency_stats", "proc/config.gz",    "proc/kpagecount",
-          "proc/kpageflags", "proc/kpagecgroup",   "proc/iomem",        "proc/ioports",
-          "proc/slabinfo",   "proc/vmallocinfo",   "proc/pagetypeinfo", "proc/mtrr",
-          "proc/interrupts", "proc/modules"}) {
-        steps.push_back(make(Kind::mask, path));
-        steps.back().optional = true;
-        steps.back().is_file = true;
-    }
-    for (const char* path : {"proc/acpi", "proc/scsi", "proc/asound", "proc/driver", "proc/dynamic_debug"}) {
-        steps.push_back(make(Kind::mask, path));
-        steps.back().optional = true;
+        steps.back().is_file = is_file;
     }
     return steps;
 }

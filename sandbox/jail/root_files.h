@@ -6,6 +6,7 @@
 // have is left out.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ FileStep packages_step(const std::string& folder);
 std::vector<FileStep> scratch_steps();
 std::vector<FileStep> device_steps();
 std::vector<FileStep> proc_steps();
+// What of /proc no sandbox sees, whatever its engine; true: a file. All but what is known to be needed, as
+// the host's /proc has it.
+const std::map<std::string, bool>& hidden_of_proc();
 std::vector<FileStep> python_steps(const PythonHome& python);
 
 }  // namespace cellblock::sandbox::jail

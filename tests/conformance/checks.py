@@ -177,6 +177,62 @@ def privileges(it):
     assert run.stdout == "0 0 1 2\n", run.stdout
 
 
+def calls(it):
+    """What the filter judges by arguments, whoever set up the sandbox."""
+    run = it.client.run("import ctypes, errno, os\nlibc = ctypes.CDLL(None, use_errno=True)\npair = (ctypes.c_int * 2)()\n"
+                        "def told(result): return 'done' if result >= 0 else errno.errorcode[ctypes.get_errno()]\n"
+                        "print({told(libc.socketpair(family, kind, 0, pair)) for family in range(2, 46) for kind in (1, 2, 3, 5)})\n"
+                        "fd = os.open('/usr/bin/env', os.O_RDONLY)\n"
+                        "print({told(libc.fcntl(fd, *command)) for command in ((1024, 0), (1026, 1), (8, 1), (10, 9))})\n"
+                        "print(told(libc.inotify_init()), told(libc.inotify_add_watch(fd, b'/usr/bin', 0xfff)), libc.fsync(fd))").ok()
+    assert run.stdout == "{'EAFNOSUPPORT'}\n{'EPERM'}\nENOSYS ENOSYS 0\n", run.stdout
+
+
+def proc(it):
+    """Of /proc there are a sandbox's own processes, and what programs need to know of the machine."""
+    run = it.client.run("import os\nshown = []\n"
+                        "for name in os.listdir('/proc'):\n    path = '/proc/' + name\n    if name.isdigit() or os.path.islink(path): continue\n"
+                        "    try:\n        if os.listdir(path) if os.path.isdir(path) else open(path, 'rb').read(1): shown.append(name)\n"
+                        "    except OSError: pass\n"
+                        "print(*sorted(shown))").ok()
+    assert set(run.stdout.split()) <= SHOWN_OF_PROC, set(run.stdout.split()) - SHOWN_OF_PROC
+    assert {"cpuinfo", "meminfo", "stat"} <= set(run.stdout.split())
+
+
+SHOWN_OF_PROC = {"cgroups", "cpuinfo", "diskstats", "filesystems", "loadavg", "locks", "meminfo", "partitions", "pressure", "stat",
+                 "swaps", "sys", "sysvipc", "tty", "uptime", "version", "vmstat", "zoneinfo"}
+
+
+def terminals(it):
+    """One sandbox leaves some for the others."""
+    run = it.client.run("import os\nheld = []\ntry:\n    while len(held) < 500: held.append(os.open('/dev/ptmx', os.O_RDWR))\n"
+                        "except OSError: pass\nprint(len(held))\nfor fd in held: os.close(fd)\n"
+                        "import pty, subprocess\nleader, follower = pty.openpty()\n"
+                        "subprocess.run(['echo', 'seen'], stdout=follower, check=True)\nprint(os.read(leader, 100))").ok()
+    count, text = run.stdout.splitlines()
+    assert 16 <= int(count) <= 64 and text == "b'seen\\r\\n'", run.stdout
+
+
+def shown_pipe(it):
+    """A folder that is shown to be read may hold a FIFO, which no read-only mount protects."""
+    folder = it.place.root / "work" / "shown-pipe"
+    it.place.file("shown-pipe/data.txt", "from the host")
+    pipe = folder / "pipe"
+    if not pipe.exists():
+        os.mkfifo(pipe)
+    os.chmod(pipe, 0o666)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        it.restart(files=[{"host": str(folder), "sandbox": "/data", "mode": "read"}])
+        run = it.client.run("import os\nprint(open('/data/data.txt').read())\nfor flags in (os.O_WRONLY, os.O_RDWR):\n    try:\n"
+                            "        print('opened', os.open('/data/pipe', flags | os.O_NONBLOCK))\n"
+                            "    except OSError as error: print(type(error).__name__)").ok()
+        assert run.stdout == "from the host\nPermissionError\nPermissionError\n", run.stdout
+    finally:
+        os.close(reader)
+    it.stop()
+
+
 def secret_file(it):
     secret = it.place.file("secret.txt", "hidden treasure")
     run = it.client.run("try:\n    print(open(%r).read())\nexcept OSError: print('no file')" % str(secret)).ok()
@@ -247,5 +303,6 @@ def killed_owner(it):
 
 
 CHECKS = [outputs, last_words, figures, stdin, completion, interrupt, rung_interrupt, rung_worker, rung_sandbox, memory,
-          memory_of_many, memory_limit, processes, disk, root_is_read_only, network, privileges, secret_file, environment, death, children_die,
+          memory_of_many, memory_limit, processes, disk, root_is_read_only, network, privileges, calls, proc, terminals, shown_pipe,
+          secret_file, environment, death, children_die,
           lost_connection, restart_forgets, overlay, killed_owner]
