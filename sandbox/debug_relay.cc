@@ -231,7 +231,7 @@ std::optional<TimePoint> DebugRelay::next() const {
 void DebugRelay::next_inspection(TimePoint now) {
     const auto waits = [](const auto& one) { return one.second.inspection; };
     if (!ladder_ && std::any_of(pending_.begin(), pending_.end(), waits)) {
-        ladder_.emplace(now, inspection_time_, grace_time_);
+        ladder_.emplace(now, inspection_time_, grace_time_, Warnings::unseen);
     }
 }
 
