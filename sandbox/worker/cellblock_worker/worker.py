@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 
-from . import cells, first_pages, imports, jsontext, startup
+from . import cells, first_pages, imports, jsontext, shared_memory, startup
 from .debug_channel import DebugChannel, Debugging
 from .frames import FrameTooLarge
 from .lines import Lines
@@ -88,6 +88,7 @@ class Worker:
         limit = self._facts.get("output_bytes")
         if isinstance(limit, int) and limit > 0:
             self._channel.output_bytes = limit
+        shared_memory.install()
         self._reserve = Reserve()
         self._shell.start(self._reserve)
         self._stdin.install()
