@@ -103,7 +103,7 @@ std::string Connection::endpoint(Channel channel) const {
 }
 
 Result<Connection> parse_connection(std::string_view text, const std::string& path) {
-    auto document = sandbox::parse_json_object(text, kMaxDepth);
+    auto document = sandbox::parse_json_object(text, {kMaxDepth});
     if (!document) {
         return bad(path, "is " + document.error().message + " (a JSON object is expected)");
     }

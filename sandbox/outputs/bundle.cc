@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "sandbox/channel/json_text.h"
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/html.h"
 #include "sandbox/outputs/image.h"
@@ -192,7 +193,9 @@ RawJson inert_metadata(const RawJson& metadata) {
     if (metadata.text == "{}") {
         return metadata;
     }
-    json given = json::parse(metadata.text, nullptr, /*allow_exceptions=*/false);
+    json given = json_within(metadata.text, {})
+                     ? json::parse(metadata.text, nullptr, /*allow_exceptions=*/false)
+                     : json();
     if (!given.is_object()) {
         return {};
     }

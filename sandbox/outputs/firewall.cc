@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "sandbox/base/utf8.h"
+#include "sandbox/channel/json_text.h"
 
 namespace cellblock::sandbox {
 
@@ -177,6 +178,10 @@ std::vector<Event> OutputFirewall::admit(CommOutput event) {
     const CellId cell = event.cell;
     std::vector<Event> events;
     if (!spend(cell, cost, events)) {
+        return events;
+    }
+    if (!json_within(event.data.text, {})) {
+        note_once(cell, "a message of a comm was left out, for it has too many values", events);
         return events;
     }
     if (const auto why = comms_.refuse(event)) {

@@ -11,7 +11,7 @@ import traceback
 
 from . import cells, first_pages, imports, jsontext, shared_memory, startup
 from .debug_channel import DebugChannel, Debugging
-from .frames import FrameTooLarge
+from .frames import MAX_REPLY, FrameTooLarge
 from .lines import Lines
 from .memory import Reserve
 from .stdin import Stdin
@@ -184,7 +184,10 @@ class Worker:
             self._inspect(header)
         elif self._queries.knows(kind):
             content = self._answer(header)
-            self._channel.send({"type": "reply", "query": header["query"], "content": 0}, [jsontext.dump(content)])
+            text = jsontext.dump(content)
+            if len(text) > MAX_REPLY:
+                text = jsontext.dump(self._queries.failure(FrameTooLarge("an answer of more than 8 MiB")))
+            self._channel.send({"type": "reply", "query": header["query"], "content": 0}, [text])
         else:
             self._interrupts.taken = False  # an input_reply that nobody waits for is stale
 
@@ -243,10 +246,8 @@ class Worker:
         self._pipes.drain()
         done = {"type": "done", "cell": header["cell"], "status": "error" if error else "ok", "error": error,
                 "user_expressions": 0, "payload": 1}
-        try:
-            self._channel.send(done, [expressions, payload])
-        except FrameTooLarge:
-            self._channel.send(done, [b"{}", b"[]"])
+        self._channel.send(done, [expressions if len(expressions) <= MAX_REPLY else b"{}",
+                                  payload if len(payload) <= MAX_REPLY else b"[]"])
 
     async def _execute(self, header):
         self._begin(header, "execute_request")
