@@ -58,16 +58,14 @@ Status replace_file(const fs::path& path, const std::string& content) {
 }  // namespace
 
 std::string kernelspec_text(const Kernelspec& spec) {
-    const nlohmann::ordered_json out{
-        {"argv",
-         {spec.program, "kernel", "-f", "{connection_file}", "--policy", spec.policy, "--python",
-          spec.python}},
-        {"display_name", spec.display_name},
-        {"language", "python"},
-        {"interrupt_mode", "message"},
-        {"kernel_protocol_version", kProtocolVersion},
-        {"metadata",
-         {{"debugger", spec.debugger}, {"supported_encryption", nlohmann::ordered_json::array({"curve"})}}}};
+    const nlohmann::ordered_json out{{"argv",
+                                      {spec.program, "kernel", "-f", "{connection_file}", "--policy",
+                                       spec.policy, "--python", spec.python}},
+                                     {"display_name", spec.display_name},
+                                     {"language", "python"},
+                                     {"interrupt_mode", "message"},
+                                     {"kernel_protocol_version", kProtocolVersion},
+                                     {"metadata", {{"debugger", spec.debugger}}}};
     return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

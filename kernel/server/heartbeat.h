@@ -7,11 +7,9 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <thread>
 #include <zmq.hpp>
 
-#include "kernel/server/client_gate.h"
 #include "kernel/server/connection.h"
 
 namespace cellblock::kernel {
@@ -28,7 +26,6 @@ private:
     Heartbeat() = default;
 
     zmq::context_t context_{1};
-    std::optional<ClientGate> gate_;
     std::thread thread_;
 };
 

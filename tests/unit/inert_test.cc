@@ -11,6 +11,7 @@
 #include "sandbox/outputs/firewall.h"
 #include "sandbox/outputs/html.h"
 #include "sandbox/outputs/image.h"
+#include "sandbox/outputs/latex.h"
 #include "sandbox/outputs/markdown.h"
 #include "sandbox/outputs/replies.h"
 #include "sandbox/outputs/svg.h"
@@ -317,10 +318,7 @@ TEST_CASE("bundles: types by the policy, and what isn't allowed is named") {
         {"text/plain", "a\x1b[2Jb"s},         {"application/javascript", "alert(1)"s},
         {"image/png", Bytes{"no"}},           {"text/html", RawJson{"{}"}},
         {"application/json", RawJson{"[1]"}}, {"application/vnd.jupyter.widget-view+json", RawJson{"{}"}}};
-    std::vector<std::string> left_out;
-    for (const auto& one : strict.admit(data)) {
-        left_out.push_back(one.type);
-    }
+    const auto left_out = strict.admit(data);
     CHECK(left_out == std::vector<std::string>{"application/javascript", "image/png", "text/html",
                                                "application/vnd.jupyter.widget-view+json"});
     REQUIRE(data.size() == 2);
@@ -434,9 +432,147 @@ TEST_CASE("markdown: plain text stays to the letter") {
             CHECK(inert_markdown(text) != text);
         }
     }
-    CHECK(inert_latex("\\frac{1}{2}") == "\\frac{1}{2}");
-    CHECK(inert_latex("\\href{x}{y}").find("\\href") == std::string::npos);
-    CHECK(inert_latex("\\hreflong") == "\\hreflong");
+}
+
+TEST_CASE("formulas: mathematics stays to the letter") {
+    for (
+        const char* text :
+        {R"($\displaystyle \int\limits_{0}^{\infty} \sqrt{\frac{1}{x}}\, dx$)",
+         R"(\left[\begin{matrix}1 & x\\\pi & \frac{1}{3}\\x & y\end{matrix}\right])",
+         R"(\begin{cases} x & \text{for}\: x > 0 \\- x & \text{otherwise} \end{cases})",
+         R"(\color{red}{x} \textcolor{#ff0000}{y} \color[rgb]{1, 0.5,0} \colorbox{yellow}{z} \hspace{-1.5em}\hskip 2mu)",
+         R"(\begin{array}[t]{c|c} a & b \\[2pt] \hline \end{array} \label{eq:1} \eqref{eq:1} \cancel{x})",
+         R"(\{ \} \, \; \! \| \% \& \# \_ \$ 100\% \\ \(a\) \[b\])"}) {
+        INFO(text);
+        CHECK(inert_latex(text) == text);
+        CHECK(inert_html(text).find("\xe2\x80\x8b") == std::string::npos);
+    }
+    for (const std::string text : {"C:\\Users\\html\\class", "a\\", "\\d+\\s", "\\\\server\\share"}) {
+        CHECK_FALSE(may_have_formulas(text));
+        CHECK(inert_markdown(text) == text);
+        CHECK(inert_html("<p>" + text + "</p>") == "<p>" + text + "</p>");
+    }
+}
+
+TEST_CASE("formulas: a command that isn't listed is shown, not obeyed") {
+    for (const char* text : {R"(\unicode[x;color:red]{65})",
+                             R"(\href{x}{y})",
+                             R"(\url{x})",
+                             R"(\style{color:red}{x})",
+                             R"(\class{a}{x})",
+                             R"(\cssId{a}{x})",
+                             R"(\htmlStyle{a}{x})",
+                             R"(\html@mathml{a}{b})",
+                             R"(\alpha@b)",
+                             R"(\@char{1})",
+                             R"(\require{html})",
+                             R"(\def\a{b})",
+                             R"(\newcommand{\a}{b})",
+                             R"(\let\a\b)",
+                             R"(\csname a\endcsname)",
+                             R"(\verb|a|)",
+                             R"(\bbox[red]{x})",
+                             R"(\mmlToken{mi}[style="x"]{y})",
+                             R"(\enclose{box}[a="b"]{x})",
+                             R"(\includegraphics{x})",
+                             R"(\color{red;x:url(y)}{x})",
+                             R"(\color[a;b]{x}{y})",
+                             R"(\color red)",
+                             R"(\color%
+{red;}{x})",
+                             R"(\textcolor{re\d}{x})",
+                             R"(\fcolorbox{red}{a:b}{x})",
+                             R"(\cancel[mathbackground="x"]{y})",
+                             R"(\hspace{-9999em})",
+                             R"(\kern-100em)",
+                             R"(\rule{99em}{99em})",
+                             R"(\rlap{x})",
+                             R"(\raise 9em {x})",
+                             R"(\begin{evil}x\end{evil})",
+                             R"(\begin{array}[x;y]{c}\end{array})",
+                             R"(\begin {array} [x;y]{c}\end{array})",
+                             R"(\begin%
+{array}{c})",
+                             R"(\begin{align)",
+                             R"(\label{a"b})",
+                             R"(\data{a}{b})",
+                             R"(\texttip{a}{b})",
+                             R"(\toggle{a}{b}\endtoggle)",
+                             R"(\definecolor{a}{rgb}{b})",
+                             R"(\unknown)",
+                             R"(\\begin{evil})",
+                             R"(\\\unicode{65})"}) {
+        INFO(text);
+        CHECK(inert_latex(text) != text);
+        CHECK(inert_latex(inert_latex(text)) == inert_latex(text));
+        const std::string page = inert_html("<p>$" + std::string(text) + "$</p>");
+        CHECK(page != "<p>$" + std::string(text) + "$</p>");
+        CHECK(page.find("\\unicode") == std::string::npos);
+        CHECK(inert_markdown("$" + std::string(text) + "$").find(text) == std::string::npos);
+    }
+    CHECK(inert_latex("\\unicode") == "\\\xe2\x80\x8bunicode");
+}
+
+TEST_CASE("formulas in pages: text that a browser makes one of is read as one") {
+    for (const char* html :
+         {R"(<p>$\uni<script>x</script>code[a]{65}$</p>)", R"(<p>$\uni<unknown>code</unknown>[a]{65}$</p>)",
+          R"(<p>$\uni<!-- -->code[a]{65}$</p>)", R"(<p>$\uni<wbr>code[a]{65}$</p>)",
+          R"(<p>$\uni&#99;ode[a]{65}$</p>)", R"(<p>&#36;&#92;unicode[a]{65}&#36;</p>)",
+          R"(<p>\<script>x</script>(\unicode[a]{65}\)</p>)", R"(<p>$a<br>\unicode[a]{65}$</p>)",
+          R"(<svg><text>$\unicode[a]{65}$</text></svg>)",
+          R"(<svg><text>$\uni<a>x</a>code[a]{65}$</text></svg>)"}) {
+        INFO(html);
+        const std::string page = inert_html(html);
+        CHECK(page.find("$") + page.find("\\(") != 2 * std::string::npos);
+        CHECK(page.find("\\unicode") == std::string::npos);
+    }
+    CHECK(inert_html("a<wbr>b") == "a<wbr>b");
+    CHECK(inert_html("$a$<style>a{color:red}</style>\\class") != "");
+}
+
+TEST_CASE("markdown: no formula in a link or in code's language, no characters that hide") {
+    const auto has_gap = [](const std::string& text) {
+        return text.find("\xe2\x80\x8b") != std::string::npos ||
+               text.find("\xef\xbb\xbf") != std::string::npos;
+    };
+    for (const char* text : {"[a](http://x/$\"onx=\"y$)",
+                             "[a](http://x/(b)$\"onx=\"y$)",
+                             "[a](http://x \"t$ $\")",
+                             "[a](http://x\n'$ $')",
+                             "[a]: http://x/$\"onx$",
+                             "[a]: http://x\n\"$ $\"",
+                             "http://x/$\"onx$",
+                             "www.x/$\"onx$",
+                             "ftp://x/\\\\(\"\\\\)",
+                             "[a](http://x/@@0@@)",
+                             "```mermaid\ngraph\n```",
+                             "~~~ Mermaid\n~~~",
+                             "> ````mermaid",
+
+                             "```merm-aid",
+                             "&#92;unicode $x$",
+                             "&#x5c;unicode",
+                             "&dollar;x&dollar;",
+                             "\\unic&#111;de",
+                             "&bsol;unicode",
+                             "&#0092;a",
+                             "&#92a"}) {
+        INFO(text);
+        CHECK(has_gap(inert_markdown(text)));
+    }
+    for (const char* text :
+         {"[a](http://x/y_(z)) costs $5", "[a](http://x \"title\") $x$ \"y\"", "[a]: http://x\n\n$x$",
+          "```python\nprint('$x')\n```", "``` c++\n```", "~~~\nx\n~~~", "```\nx\n```",
+          "&lt;b&gt; &amp; &#39; &nbsp;", "https://x/y?z=1#a $x$", "[a](#b)", "[a](mailto:x@y)"}) {
+        INFO(text);
+        if (std::string_view(text).find('@') == std::string_view::npos) {
+            CHECK(inert_markdown(text) == text);
+        }
+    }
+    for (const char* text : {R"($$\\unicode[a]{65}$$)", R"(\\(\unicode[a]{65}\\))", R"(\\\\unicode $x$)"}) {
+        INFO(text);
+        CHECK(inert_markdown(text).find("\\unicode") == std::string::npos);
+    }
 }
 
 TEST_CASE("the firewall tells once what was left out") {

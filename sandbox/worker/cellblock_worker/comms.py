@@ -8,7 +8,6 @@ import sys
 import uuid
 
 from . import cells, jsontext
-from .frames import MAX_METADATA, MAX_STATE, bounded
 
 
 class Comm:
@@ -128,9 +127,7 @@ class CommManager:
         extra = [memoryview(buffer).cast("B") if memoryview(buffer).contiguous else bytes(buffer)
                  for buffer in buffers or ()]
         header["buffers"] = list(range(2, 2 + len(extra)))
-        state = bounded(jsontext.dump(dict(data or {})), MAX_STATE, "a comm's message")
-        more = bounded(jsontext.dump(dict(metadata or {})), MAX_METADATA, "metadata")
-        self._channel.send(header, [state, more, *extra])
+        self._channel.send(header, [jsontext.dump(dict(data or {})), jsontext.dump(dict(metadata or {})), *extra])
 
     # --- from the front end
 

@@ -10,10 +10,10 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.formatters import BaseFormatter
 
 from . import cells, jsontext
-from .frames import MAX_METADATA, FrameTooLarge, bounded
+from .frames import FrameTooLarge
 
 BASE64_TYPES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf"))
-INLINE_TEXT = 64 * 1024  # characters of all texts in a header, which is bounded; others go as buffers
+LARGE_TEXT = 512 * 1024  # longer texts go as a buffer, because a header is bounded
 NAME_BYTES = 1000
 # Nobody can give these a _repr_html_ or the like.
 PLAIN_TYPES = frozenset((int, float, complex, bool, str, bytes, list, tuple, dict, set, frozenset, range, type(None)))
@@ -25,11 +25,10 @@ class DisplayFrame:
     def __init__(self, data, metadata, buffers=()):
         self.buffers = []
         self.data = {}
-        self._inline = 0
         for mime, value in data.items():
             if isinstance(mime, str) and mime and len(mime.encode("utf-8", "replace")) <= NAME_BYTES:
                 self.data[mime] = self._value(mime, value)
-        self.metadata = self.add(bounded(jsontext.dump(metadata or {}), MAX_METADATA, "metadata"))
+        self.metadata = self.add(jsontext.dump(metadata or {}))
         self.extra = [self.add(buffer) for buffer in buffers]
         self.cost = 64 + sum(memoryview(part).nbytes for part in self.buffers) + sum(
             len(value) for value in self.data.values() if isinstance(value, str))
@@ -44,9 +43,8 @@ class DisplayFrame:
                 decoded = _from_base64(value)
                 if decoded is not None:
                     return {"bytes": self.add(decoded)}
-            if self._inline + len(value) > INLINE_TEXT:
-                return {"text": self.add(value.encode("utf-8", "replace"))}
-            self._inline += len(value)
+            if len(value) > LARGE_TEXT:
+                return {"json": self.add(jsontext.dump(value))}
             return value
         if isinstance(value, (bytes, bytearray, memoryview)):
             return {"bytes": self.add(bytes(value))}
@@ -75,11 +73,7 @@ def send_display(channel, kind, data, metadata, display_id=None, count=None, buf
         print(data.get("text/plain", ""))  # a forked child has only its descriptors
         return
     cell = cells.current()
-    try:
-        frame = DisplayFrame(data, metadata, buffers)
-    except FrameTooLarge as error:
-        print("cellblock: an output was left out: %s" % error, file=sys.stderr)
-        return
+    frame = DisplayFrame(data, metadata, buffers)
     header = {"type": "display", "cell": cell, "kind": kind, "data": frame.data, "metadata": frame.metadata,
               "display_id": _identifier(display_id), "buffers": frame.extra}
     if count is not None:

@@ -9,9 +9,9 @@ import os
 import sys
 import traceback
 
-from . import cells, first_pages, imports, jsontext, shared_memory, startup
+from . import cells, first_pages, imports, jsontext, startup
 from .debug_channel import DebugChannel, Debugging
-from .frames import MAX_REPLY, FrameTooLarge
+from .frames import FrameTooLarge
 from .lines import Lines
 from .memory import Reserve
 from .stdin import Stdin
@@ -88,7 +88,6 @@ class Worker:
         limit = self._facts.get("output_bytes")
         if isinstance(limit, int) and limit > 0:
             self._channel.output_bytes = limit
-        shared_memory.install()
         self._reserve = Reserve()
         self._shell.start(self._reserve)
         self._stdin.install()
@@ -184,10 +183,7 @@ class Worker:
             self._inspect(header)
         elif self._queries.knows(kind):
             content = self._answer(header)
-            text = jsontext.dump(content)
-            if len(text) > MAX_REPLY:
-                text = jsontext.dump(self._queries.failure(FrameTooLarge("an answer of more than 8 MiB")))
-            self._channel.send({"type": "reply", "query": header["query"], "content": 0}, [text])
+            self._channel.send({"type": "reply", "query": header["query"], "content": 0}, [jsontext.dump(content)])
         else:
             self._interrupts.taken = False  # an input_reply that nobody waits for is stale
 
@@ -246,8 +242,10 @@ class Worker:
         self._pipes.drain()
         done = {"type": "done", "cell": header["cell"], "status": "error" if error else "ok", "error": error,
                 "user_expressions": 0, "payload": 1}
-        self._channel.send(done, [expressions if len(expressions) <= MAX_REPLY else b"{}",
-                                  payload if len(payload) <= MAX_REPLY else b"[]"])
+        try:
+            self._channel.send(done, [expressions, payload])
+        except FrameTooLarge:
+            self._channel.send(done, [b"{}", b"[]"])
 
     async def _execute(self, header):
         self._begin(header, "execute_request")

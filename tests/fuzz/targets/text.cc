@@ -1,5 +1,6 @@
 // Terminal text, Markdown and images' headers from a cell.
 #include <algorithm>
+#include <cctype>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -34,6 +35,22 @@ void check_terminal(const std::string& text) {
     }
 }
 
+void check_formula(const std::string& text, const std::string& name, bool markdown) {
+    if (markdown && !may_have_formulas(text)) {
+        return;
+    }
+    for (std::size_t at = text.find("\\" + name); at != std::string::npos;
+         at = text.find("\\" + name, at + 1)) {
+        const std::size_t end = at + 1 + name.size();
+        const bool whole = end == text.size() || std::isalpha(static_cast<unsigned char>(text[end])) == 0;
+        const std::size_t before = text.find_last_not_of('\\', at);
+        const std::size_t run = at - (before == std::string::npos ? -1 : before);
+        if (whole && (markdown || run % 2 == 1)) {
+            std::abort();
+        }
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -49,6 +66,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const std::string markdown = inert_markdown(text);
     if (markdown.find("<script") != std::string::npos || markdown.find("![") != std::string::npos ||
         markdown.find("](javascript") != std::string::npos) {
+        std::abort();
+    }
+    for (const char* name : {"unicode", "href", "style", "def", "require"}) {
+        // Of two backslashes the second is no command's, but for Markdown.
+        check_formula(inert_latex(text), name, false);
+        check_formula(markdown, name, true);
+    }
+    if (inert_latex(inert_latex(text)) != inert_latex(text)) {
         std::abort();
     }
     return 0;
