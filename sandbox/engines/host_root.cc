@@ -41,19 +41,54 @@ void add_bind(std::vector<HostRoot::Bind>& binds, const jail::FileStep& step) {
     }
 }
 
-Result<std::vector<HostRoot::Bind>> rules_of(const Policy& policy, const StartOptions& options,
+// An empty file and an empty folder, to lie over what isn't shown.
+Result<std::string> cover(const std::string& folder, bool is_file) {
+    const std::string path = folder + (is_file ? "/left-out-file" : "/left-out-folder");
+    std::error_code failed;
+    if (fs::exists(path, failed)) {
+        return path;
+    }
+    if (is_file) {
+        const std::ofstream made(path);
+    } else {
+        ::mkdir(path.c_str(), 0555);
+    }
+    if (::chmod(path.c_str(), is_file ? 0444 : 0555) != 0) {
+        return errno_error("make " + path);
+    }
+    return path;
+}
+
+// Of overlays there are copies, which are made without what isn't shown.
+Status add_covers(std::vector<jail::FileStep> steps, const std::string& folder,
+                  std::vector<HostRoot::Bind>& binds) {
+    std::erase_if(steps, [](const auto& step) { return step.kind == FileStepKind::overlay; });
+    auto masks = jail::mask_steps(steps);
+    if (!masks) {
+        return masks.error();
+    }
+    for (const auto& mask : *masks) {
+        auto path = cover(folder, mask.is_file);
+        if (!path) {
+            return path.error();
+        }
+        binds.push_back({*path, "/" + mask.target});
+    }
+    return Ok{};
+}
+
+Result<std::vector<jail::FileStep>> rules_of(const Policy& policy, const StartOptions& options,
                                              FileStepKind kind) {
     auto rules = jail::file_rule_steps(policy.files, options.directory, {});
-    if (!rules) {
-        return rules.error();
+    if (rules) {
+        std::erase_if(*rules, [&](const auto& step) { return step.kind != kind; });
     }
-    std::vector<HostRoot::Bind> list;
-    for (const auto& step : *rules) {
-        if (step.kind == kind) {
-            list.push_back({step.source, "/" + step.target});
-        }
-    }
-    return list;
+    return rules;
+}
+
+void sort_by_depth(std::vector<HostRoot::Bind>& binds) {
+    std::stable_sort(binds.begin(), binds.end(),
+                     [](const auto& a, const auto& b) { return depth(a.sandbox) < depth(b.sandbox); });
 }
 
 }  // namespace
@@ -67,11 +102,11 @@ Result<std::string> make_folder(const std::string& name) {
     return path;
 }
 
-Result<std::vector<HostRoot::Bind>> shown_files(const Policy& policy, const StartOptions& options) {
+Result<std::vector<jail::FileStep>> shown_files(const Policy& policy, const StartOptions& options) {
     return rules_of(policy, options, FileStepKind::bind);
 }
 
-Result<std::vector<HostRoot::Bind>> copied_files(const Policy& policy, const StartOptions& options) {
+Result<std::vector<jail::FileStep>> copied_files(const Policy& policy, const StartOptions& options) {
     return rules_of(policy, options, FileStepKind::overlay);
 }
 
@@ -112,8 +147,22 @@ Result<HostRoot> host_root(const Policy& policy, const StartOptions& options, co
             add_bind(root.binds, step);
         }
     }
-    std::stable_sort(root.binds.begin(), root.binds.end(),
-                     [](const auto& a, const auto& b) { return depth(a.sandbox) < depth(b.sandbox); });
+    if (auto covered = add_covers(std::move(*steps), folder, root.binds); !covered) {
+        return covered.error();
+    }
+    sort_by_depth(root.binds);
+    return root;
+}
+
+Result<HostRoot> root_of_shown(const std::vector<jail::FileStep>& shown, const std::string& folder) {
+    HostRoot root;
+    for (const auto& step : shown) {
+        add_bind(root.binds, step);
+    }
+    if (auto covered = add_covers(shown, folder, root.binds); !covered) {
+        return covered.error();
+    }
+    sort_by_depth(root.binds);
     return root;
 }
 

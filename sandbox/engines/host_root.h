@@ -37,8 +37,10 @@ Result<HostRoot> host_root(const Policy& policy, const StartOptions& options, co
                            const std::string& folder);
 
 // The policy's `files` alone: those that are shown, or those of which there is a copy (`overlay`).
-Result<std::vector<HostRoot::Bind>> shown_files(const Policy& policy, const StartOptions& options);
-Result<std::vector<HostRoot::Bind>> copied_files(const Policy& policy, const StartOptions& options);
+Result<std::vector<jail::FileStep>> shown_files(const Policy& policy, const StartOptions& options);
+Result<std::vector<jail::FileStep>> copied_files(const Policy& policy, const StartOptions& options);
+// The first as binds; `folder` takes what lies over that which isn't shown of them.
+Result<HostRoot> root_of_shown(const std::vector<jail::FileStep>& shown, const std::string& folder);
 
 // A new folder of that name in the temporary directory, for all to look into.
 Result<std::string> make_folder(const std::string& name);

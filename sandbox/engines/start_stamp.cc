@@ -51,16 +51,14 @@ Result<std::string> stamps_of_files(const EngineTemplate& from, const std::strin
         if (!shown) {
             return shown.error();
         }
-        for (const auto& one : *shown) {
-            text += which_file(one.host) + "\n";
-        }
+        text = jail::sources_of(*shown);
     }
     auto copied = copied_files(policy, options);
     if (!copied) {
         return copied.error();
     }
     for (const auto& one : *copied) {
-        add_folder(one.host, relay::kMostCopiedFiles, "", text);
+        add_folder(one.source, relay::kMostCopiedFiles, "", text);
     }
     return text;
 }

@@ -28,12 +28,16 @@ Result<std::vector<relay::Copy>> copies_of(const Policy& policy, const StartOpti
     }
     std::vector<relay::Copy> copies;
     for (const auto& one : *files) {
-        if (one.sandbox != "/work" && !one.sandbox.starts_with("/work/")) {
+        if (!jail::is_inside("/" + one.target, "/work")) {
             return Error{
-                "files: \"" + one.sandbox + "\"", 0, "this engine can have a copy of a folder only at /work",
+                "files: \"/" + one.target + "\"", 0, "this engine can have a copy of a folder only at /work",
                 "Choose /work or a path below it, set its mode to \"read\", or use the native engine"};
         }
-        copies.push_back({one.host, one.sandbox == "/work" ? "" : one.sandbox.substr(6)});
+        relay::Copy copy{one.source, one.target == "work" ? "" : one.target.substr(5), {}};
+        for (const auto& left_out : one.left_out) {
+            copy.left_out.insert(left_out.path);
+        }
+        copies.push_back(std::move(copy));
     }
     return copies;
 }
@@ -215,11 +219,20 @@ Result<std::string> TemplateStart::show_host() {
 }
 
 Result<std::string> TemplateStart::show_files() {
-    auto binds = shown_files(policy_, options_);
-    if (!binds) {
-        return binds.error();
+    auto shown = shown_files(policy_, options_);
+    if (!shown) {
+        return shown.error();
     }
-    root_ = {std::move(*binds), {}};
+    const bool leaves_out =
+        std::any_of(shown->begin(), shown->end(), [](const auto& step) { return !step.left_out.empty(); });
+    if (auto made = leaves_out ? need_folder() : Status(Ok{}); !made) {
+        return made.error();
+    }
+    auto root = root_of_shown(*shown, folder_);
+    if (!root) {
+        return root.error();
+    }
+    root_ = std::move(*root);
     add_root(root_, values_);
     return policy_.python.empty() ? std::string("python3") : policy_.python;
 }

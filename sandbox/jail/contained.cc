@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -95,6 +96,16 @@ Result<std::vector<FileStep>> visible(const Policy& policy, const StartOptions& 
                 step.label, 0, "without namespaces a folder can only be read, and only at its own path",
                 "Set \"sandbox\" to " + step.source +
                     " and \"mode\" to \"read\", take the entry out of \"files\", or allow namespaces"};
+        }
+        for (const auto& one : step.left_out) {
+            const std::string path = step.source + "/" + one.path;
+            if (std::find(python.prefixes.begin(), python.prefixes.end(), path) == python.prefixes.end()) {
+                return Error{
+                    step.label, 0,
+                    "without namespaces it can only be shown whole, but " + path + " is not to be shown",
+                    "Name a folder that has no keys and nothing that begins with a dot, or name the "
+                    "files that cells need"};
+            }
         }
     }
     for (auto& step : system_steps(worker_folder)) {

@@ -51,6 +51,10 @@ Result<std::string> sandbox_path(const FileRule& rule, std::size_t index, const 
     return path;
 }
 
+bool is_deep(const LeftOut& one) {
+    return one.path.find('/') != std::string::npos;
+}
+
 Result<FileStep> rule_step(const FileRule& rule, std::size_t index, const std::string& directory,
                            const PythonHome& python) {
     auto target = sandbox_path(rule, index, python);
@@ -74,18 +78,41 @@ Result<FileStep> rule_step(const FileRule& rule, std::size_t index, const std::s
                                                     : "it is neither a file nor a directory",
                      rule.mode == FileMode::overlay ? "Set its mode to \"read\"" : ""};
     }
-    if (chain->real == "/" || is_inside(chain->real, "/proc") || is_inside(chain->real, "/sys") ||
-        is_inside(chain->real, "/dev")) {
+    if (is_inside(chain->real, "/proc") || is_inside(chain->real, "/sys") || is_inside(chain->real, "/dev")) {
         return Error{step, 0, chain->real + " can't be shown to a sandbox", "Name the folder that is needed"};
     }
+    if (auto allowed = may_be_shown(chain->real, folder, rule.host, step); !allowed) {
+        return allowed.error();
+    }
     FileStep made;
+    if (folder) {
+        auto left_out = left_out_of(chain->real, rule.host, step);
+        if (!left_out) {
+            return left_out.error();
+        }
+        made.left_out = std::move(*left_out);
+    }
     made.kind = rule.mode == FileMode::overlay ? FileStepKind::overlay : FileStepKind::bind;
     made.source = chain->real;
     made.target = target->substr(1);
     made.is_file = !folder;
     made.give_owner = true;
     made.label = step;
+    if (made.kind == FileStepKind::overlay) {
+        for (const auto& one : made.left_out) {
+            made.text += is_deep(one) ? "" : one.path + "/";
+        }
+    }
     return made;
+}
+
+FileStep mask_step(const FileStep& shown, const LeftOut& what) {
+    FileStep step;
+    step.kind = FileStepKind::mask;
+    step.target = shown.target + "/" + what.path;
+    step.is_file = what.is_file;
+    step.label = shown.label + ", of which " + what.path + " is not shown,";
+    return step;
 }
 
 }  // namespace
@@ -108,10 +135,41 @@ Result<std::vector<FileStep>> file_rule_steps(const std::vector<FileRule>& rules
     return steps;
 }
 
+Result<std::vector<FileStep>> mask_steps(const std::vector<FileStep>& steps) {
+    std::vector<FileStep> masks;
+    for (const auto& step : steps) {
+        for (const auto& one : step.left_out) {
+            if (step.kind == FileStepKind::overlay && !is_deep(one)) {
+                continue;
+            }
+            FileStep mask = mask_step(step, one);
+            // What another step shows there, or around it, is that step's own.
+            const bool covered = std::any_of(steps.begin(), steps.end(), [&](const FileStep& other) {
+                return other.target.size() > step.target.size() && is_inside(mask.target, other.target);
+            });
+            if (covered) {
+                continue;
+            }
+            for (const auto& other : steps) {
+                if (is_inside(other.target, mask.target)) {
+                    return Error{step.label, 0,
+                                 "/" + mask.target + " is not shown, but /" + other.target + " lies in it",
+                                 "Give one of both another path in the sandbox"};
+                }
+            }
+            masks.push_back(std::move(mask));
+        }
+    }
+    return masks;
+}
+
 std::string sources_of(const std::vector<FileStep>& steps) {
     std::string text;
     for (const auto& step : steps) {
         text += (step.source.empty() ? "" : which_file(step.source)) + "\n";
+        for (const auto& one : step.left_out) {
+            text += "- " + one.path + (one.is_file ? "\n" : "/\n");
+        }
     }
     return text;
 }

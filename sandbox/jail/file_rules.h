@@ -17,6 +17,11 @@ namespace cellblock::sandbox::jail {
 Result<std::vector<FileStep>> file_rule_steps(const std::vector<FileRule>& rules,
                                               const std::string& directory, const PythonHome& python);
 
+// What of the folders that these steps show isn't shown, as steps that cover it. Of an overlay only what lies
+// deeper than in the folder itself: its own step leaves out the rest, and cells may make files of those
+// names. Error: another step would have to lie in what is covered.
+Result<std::vector<FileStep>> mask_steps(const std::vector<FileStep>& steps);
+
 // Which files of the host these steps show, one a line: under the same names there may be others by now.
 std::string sources_of(const std::vector<FileStep>& steps);
 

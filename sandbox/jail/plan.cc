@@ -73,8 +73,8 @@ void plan_owners(JailPlan& plan) {
 }
 
 // `own`: what this jail has beside the system's part; it takes the place of a scratch folder there.
-void plan_root(JailPlan& plan, std::vector<FileStep> system, std::vector<FileStep> own,
-               const PythonHome& python) {
+Status plan_root(JailPlan& plan, std::vector<FileStep> system, std::vector<FileStep> own,
+                 const PythonHome& python) {
     std::vector<FileStep> replaceable = scratch_steps();
     std::erase_if(replaceable, [&](const FileStep& step) {
         return std::any_of(own.begin(), own.end(),
@@ -85,13 +85,19 @@ void plan_root(JailPlan& plan, std::vector<FileStep> system, std::vector<FileSte
     append(plan.files, std::move(own));
     append(plan.files, python_steps(python));
     sort_by_depth(plan.files);
+    auto masks = mask_steps(plan.files);
+    if (!masks) {
+        return masks.error();
+    }
     append(plan.files, device_steps());
+    append(plan.files, std::move(*masks));  // over files lies /dev/null
     append(plan.files, proc_steps());
     // /dev/shm came before the other devices only by its depth; nothing lies below it.
     number_overlays(plan);
     plan_owners(plan);
     plan.sources.assign(plan.files.size(), -1);
     plan.landlock = plan_landlock(plan.files, landlock_abi());
+    return Ok{};
 }
 
 Status plan_full(JailPlan& plan, const Policy& policy, const StartOptions& options, const PythonHome& python,
@@ -110,8 +116,7 @@ Status plan_full(JailPlan& plan, const Policy& policy, const StartOptions& optio
         }
         rules->push_back(packages_step(options.packages));
     }
-    plan_root(plan, system_steps(worker_folder), std::move(*rules), python);
-    return Ok{};
+    return plan_root(plan, system_steps(worker_folder), std::move(*rules), python);
 }
 
 // A virtual environment's own programs come first on PATH, as if it were active.
@@ -234,7 +239,10 @@ Result<std::unique_ptr<JailPlan>> build_builder_plan(const Policy& policy, const
     auto plan = std::make_unique<JailPlan>();
     plan->identity = choose_identity();
     plan->host_network = job.network;
-    plan_root(*plan, builder_system_steps(worker_folder, job), builder_steps(job), python);
+    auto planned = plan_root(*plan, builder_system_steps(worker_folder, job), builder_steps(job), python);
+    if (!planned) {
+        return planned.error();
+    }
     if (job.network) {
         lock_ports(plan->landlock, job.ports);
     }

@@ -23,6 +23,7 @@
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/jail/identity.h"
 #include "sandbox/jail/landlock.h"
+#include "sandbox/jail/left_out.h"
 #include "sandbox/jail/python_home.h"
 #include "sandbox/jail/seccomp.h"
 #include "sandbox/policy/policy.h"
@@ -47,7 +48,7 @@ struct FileStep {
     FileStepKind kind = FileStepKind::directory;
     std::string target;
     std::string source;
-    std::string text;
+    std::string text;         // overlay: what lies in it and isn't shown, names parted by /
     bool optional = false;    // not being there is no failure
     bool is_file = false;     // bind: onto a file
     bool device = false;      // bind: a device, so neither nodev nor read-only
@@ -57,6 +58,8 @@ struct FileStep {
     unsigned mode = 0755;
     int overlay_number = 0;
     std::string label;  // for messages: `files[0].host "data"`
+    // Of a shown folder, what isn't; mask_steps() makes steps of it.
+    std::vector<LeftOut> left_out;
 };
 
 // A folder of the writable filesystem.

@@ -91,22 +91,6 @@ std::string venv_home(const std::string& config) {
     return {};
 }
 
-std::vector<std::string> home_directories() {
-    std::vector<std::string> homes{"/root", "/home"};
-    if (const char* home = std::getenv("HOME"); home != nullptr && home[0] == '/') {
-        homes.emplace_back(home);
-    }
-    if (const passwd* user = ::getpwuid(::geteuid()); user != nullptr && user->pw_dir != nullptr) {
-        homes.emplace_back(user->pw_dir);
-    }
-    for (auto& home : homes) {
-        if (auto real = follow_links(home)) {
-            home = real->real;
-        }
-    }
-    return homes;
-}
-
 Status check_prefix(const std::string& prefix, const std::string& program) {
     const std::string remedy =
         "Make a virtual environment in a folder of its own and set the policy's key \"python\" to its "
@@ -227,6 +211,22 @@ Result<bool> is_script(const std::string& path) {
 }
 
 }  // namespace
+
+std::vector<std::string> home_directories() {
+    std::vector<std::string> homes{"/root", "/home"};
+    if (const char* home = std::getenv("HOME"); home != nullptr && home[0] == '/') {
+        homes.emplace_back(home);
+    }
+    if (const passwd* user = ::getpwuid(::geteuid()); user != nullptr && user->pw_dir != nullptr) {
+        homes.emplace_back(user->pw_dir);
+    }
+    for (auto& home : homes) {
+        if (auto real = follow_links(home)) {
+            home = real->real;
+        }
+    }
+    return homes;
+}
 
 Result<PythonHome> find_python(const std::string& name) {
     auto path = locate(name);

@@ -27,6 +27,9 @@ struct PythonHome {
 // `name`: a path, a program's name to look for on PATH, or empty for python3.
 Result<PythonHome> find_python(const std::string& name);
 
+// Folders that are homes, or that homes lie in.
+std::vector<std::string> home_directories();
+
 // Where a script that stands for Python says the real one is.
 Result<std::string> ask_python_script(const std::string& path);
 

@@ -105,6 +105,27 @@ bool mount_new(int root, const FileStep& step, const char* type, unsigned long f
     return place.valid() && ::mount(type, path, type, flags, options) == 0;
 }
 
+// Marks names in an overlay's upper folder as removed. `names` ends each by /.
+bool leave_out(const char* upper, const std::string& names) {
+    const int folder = ::open(upper, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    char name[NAME_MAX + 1];
+    bool done = folder >= 0;
+    for (std::size_t at = 0; done && at < names.size();) {
+        const std::size_t end = names.find('/', at);
+        done = end != std::string::npos && end - at <= NAME_MAX;
+        if (done) {
+            std::memcpy(name, names.data() + at, end - at);
+            name[end - at] = '\0';
+            done = ::mknodat(folder, name, S_IFCHR, 0) == 0;
+            at = end + 1;
+        }
+    }
+    const int error = errno;
+    ::close(folder);
+    errno = error;
+    return done;
+}
+
 bool mount_overlay(const JailPlan& plan, int root, const FileStep& step, int lower) {
     char number[16];
     char path[64];
@@ -125,6 +146,9 @@ bool mount_overlay(const JailPlan& plan, int root, const FileStep& step, int low
     // The upper folder's owner is that of the folder that the jail sees.
     if (::mkdir(path, 0755) != 0 ||
         (plan.identity.privileged && ::chown(path, plan.identity.user, plan.identity.group) != 0)) {
+        return false;
+    }
+    if (!leave_out(path, step.text)) {
         return false;
     }
     return mount_new(root, step, "overlay", MS_NOSUID | MS_NODEV,

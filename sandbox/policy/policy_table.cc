@@ -266,7 +266,14 @@ std::vector<PolicyKey> make_table() {
         "Files of the host that are seen inside. `host`: absolute, or relative to the session's directory; "
         "`sandbox`: the absolute path inside; `mode`: `read` (the default), or `overlay`: may be written, "
         "but "
-        "what is written vanishes with the session. Empty: the working directory is private and vanishes."));
+        "what is written vanishes with the session. Empty: the working directory is private and vanishes. "
+        "Not "
+        "shown of a folder, unless an entry names it: what begins with a dot directly in it, and keys by "
+        "their "
+        "names (`.ssh`, `.aws`, `.env`, `id_rsa*`, `*.pem`, `*.key` and others), down to three folders "
+        "deeper, "
+        "as they are when the sandbox starts. A home folder, `/` and the system's folders are refused as a "
+        "whole."));
     table.push_back(member_key(
         "environment", "object", "{}", "at most 64 of `NAME`: text or true", &Policy::environment,
         &read_environment, &write_environment,

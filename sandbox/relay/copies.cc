@@ -44,8 +44,8 @@ Status add_file(const fs::path& path, const std::string& name, std::uint64_t mos
 
 }  // namespace
 
-Status add_copies(const std::string& host, const std::string& inside, std::uint64_t most,
-                  std::map<std::string, std::string>& entries) {
+Status add_copies(const Copy& copy, std::uint64_t most, std::map<std::string, std::string>& entries) {
+    const std::string& host = copy.host;
     most = std::min(most, kMostCopied);
     std::uint64_t total = 0;
     std::size_t count = 0;
@@ -55,8 +55,12 @@ Status add_copies(const std::string& host, const std::string& inside, std::uint6
         if (++count > kMostCopiedFiles) {
             return too_much(host, most);
         }
-        const std::string name =
-            (inside.empty() ? "" : inside + "/") + one->path().lexically_relative(host).string();
+        const std::string path = one->path().lexically_relative(host).string();
+        if (copy.left_out.contains(path)) {
+            one.disable_recursion_pending();
+            continue;
+        }
+        const std::string name = (copy.inside.empty() ? "" : copy.inside + "/") + path;
         const auto kind = one->symlink_status(failed).type();
         if (kind == fs::file_type::symlink) {
             entries["link/" + name] = fs::read_symlink(one->path(), failed).string();

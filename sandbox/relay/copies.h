@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 
 #include "sandbox/base/result.h"
@@ -17,9 +18,14 @@ namespace cellblock::sandbox::relay {
 inline constexpr std::uint64_t kMostCopied = 64ULL << 20;
 inline constexpr std::size_t kMostCopiedFiles = 10000;
 
+// A folder of the host that cells get a copy of.
+struct Copy {
+    std::string host;
+    std::string inside;              // below /work; empty: /work itself
+    std::set<std::string> left_out;  // what of it isn't copied, by its path below `host`
+};
+
 // Adds entries for the far end: "copy/…", "run/…" (may be executed), "link/…", with paths below /work.
-// `inside`: the path below /work, empty for that itself.
-Status add_copies(const std::string& host, const std::string& inside, std::uint64_t most,
-                  std::map<std::string, std::string>& entries);
+Status add_copies(const Copy& copy, std::uint64_t most, std::map<std::string, std::string>& entries);
 
 }  // namespace cellblock::sandbox::relay

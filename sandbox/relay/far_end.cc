@@ -143,7 +143,7 @@ Result<FarEnd> pack_far_end(const Policy& policy, const FarEndOptions& options) 
     (*files)["facts.json"] =
         facts_of(policy, options, std::move(*filter)).dump(-1, ' ', true, json::error_handler_t::replace);
     for (const auto& copy : options.copies) {
-        if (auto added = add_copies(copy.host, copy.inside, policy.limits.disk_bytes, *files); !added) {
+        if (auto added = add_copies(copy, policy.limits.disk_bytes, *files); !added) {
             return added.error();
         }
     }

@@ -10,14 +10,9 @@
 
 #include "sandbox/base/result.h"
 #include "sandbox/policy/policy.h"
+#include "sandbox/relay/copies.h"
 
 namespace cellblock::sandbox::relay {
-
-// A folder of the host that cells get a copy of.
-struct Copy {
-    std::string host;
-    std::string inside;  // below /work; empty: /work itself
-};
 
 struct FarEndOptions {
     std::string name;                // the sandbox's

@@ -102,7 +102,7 @@ class Host:
 
     def environment(self):
         warm = {"CELLBLOCK_DAEMON": "1", "XDG_RUNTIME_DIR": DAEMONS.folder(self.user)} if self.warm else {}
-        return {"PATH": "/usr/bin:/bin", "HOME": str(self.home), "SECRET_TOKEN": "hunter2", **warm}
+        return {"PATH": "/usr/bin:/bin:/usr/sbin", "HOME": str(self.home), "SECRET_TOKEN": "hunter2", **warm}
 
     def argv(self, *options, policy=None, python=PYTHON):
         if policy is not None:

@@ -60,17 +60,22 @@ def test_what_isnt_promised_belongs_to_a_missing_layer(healthy):
         assert one["ending"] != "not_promised" or one["group"] in missing, one
 
 
-def test_a_policy_that_shows_the_home_folder_is_found_out_in_a_plain_table(doctor, place):
+def test_a_policy_that_shows_the_home_folder_is_refused(doctor, place):
     home = str(place.root / "home")
-    path = place.policy("leaky", files=[{"host": home, "sandbox": home, "mode": "read"}])
-    done = doctor("--policy", str(path))
+    done = doctor("--policy", str(place.policy("leaky", files=[{"host": home, "sandbox": home, "mode": "read"}])))
+    assert done.returncode == 125 and "files[0].host" in done.stderr and "home folder" in done.stderr
+
+
+def test_a_policy_that_gives_a_secret_away_is_found_out_in_a_plain_table(doctor, place):
+    done = doctor("--policy", str(place.policy("leaky", environment={"CELLBLOCK_DOCTOR_SECRET": True})))
     assert done.returncode == 1 and "does NOT keep its promise here." in done.stdout
     assert "\x1b" not in done.stdout + done.stderr
     rows = [line for line in done.stdout.splitlines() if re.match(r"  (stopped|open   |REACHED|-      )  ", line)]
     assert len(rows) >= 40 and all(row[69:71] == "  " for row in rows)
     reached = {row[11:69].strip() for row in rows if row.startswith("  REACHED")}
-    assert {"read a secret in the home folder", "list the home folder"} <= reached
-    assert not reached & {"write to /usr/bin", "mount a filesystem", "reach the Internet"}
+    assert "find a secret in the environment" in reached
+    assert not reached & {"read a secret in the home folder", "write to /usr/bin", "mount a filesystem",
+                          "reach the Internet"}
 
 
 def test_where_a_required_layer_is_missing_it_says_which_and_what_to_do(doctor):

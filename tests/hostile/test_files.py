@@ -1,6 +1,7 @@
 """The policy's `files`: what is shown, and that nothing of it changes."""
 
 import os
+import shutil
 
 import pytest
 
@@ -80,3 +81,81 @@ def test_a_link_in_a_users_folder_leads_the_builder_nowhere(host):
                                                     {"host": "x.txt", "sandbox": "/work/link/x.txt", "mode": "read"}]})
     assert result["status"] == "unavailable" and "symbolic link" in result["error"]["evalue"], result
     assert os.listdir(host.folder / "outside") == []
+
+
+def kept_beside_keys(host):
+    """A notebook's folder as many are."""
+    for name in (".aws/credentials", ".git/config", ".env", "sub/ID_RSA.old", "sub/a/b/server.pem", "prod.key"):
+        host.file("nb/" + name, "SECRET")
+    host.file("nb/data.csv", "content")
+    host.file("nb/sub/notes.txt", "content")
+    os.symlink(".env", host.folder / "nb/link")
+    os.symlink("../nb/.aws", host.folder / "nb/sub/link")
+
+
+LOOK = """
+    import json, os
+    found = {}
+    for folder, folders, files in os.walk(PLACE):
+        for name in folders + files:
+            path = os.path.join(folder, name)
+            try: found[os.path.relpath(path, PLACE)] = os.listdir(path) if os.path.isdir(path) else open(path).read()
+            except OSError: pass
+    for path in ('.aws/credentials', 'sub/link/credentials', 'sub/a/b/server.pem', 'sub/../.env'):
+        try: found[path] = open(os.path.join(PLACE, path)).read()
+        except OSError: pass
+    print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("mode", ["read", "overlay"])
+@pytest.mark.parametrize("engine", ["native", "bubblewrap", "runc"])
+def test_keys_and_dot_names_are_left_out_of_a_folder(host, engine, mode):
+    if engine != "native" and not shutil.which({"bubblewrap": "bwrap"}.get(engine, engine), path="/usr/bin:/bin:/usr/sbin"):
+        pytest.skip("there is no %s here" % engine)
+    kept_beside_keys(host)
+    place = "/work" if mode == "overlay" else "/data"
+    found = host.value(LOOK.replace("PLACE", repr(place)), policy={
+        "engine": engine, "files": [{"host": "nb", "sandbox": place, "mode": mode}]})
+    assert found["data.csv"] == "content" and found["sub/notes.txt"] == "content", found
+    assert "SECRET" not in str(found.values()) and not found.get(".aws") and not found.get(".git"), found
+    if mode == "overlay":
+        assert not {".aws", ".git", ".env", "prod.key"} & set(found), found
+
+
+def test_names_that_were_left_out_of_an_overlay_are_free_for_cells(host):
+    kept_beside_keys(host)
+    assert host.value("""
+        import json, os
+        os.makedirs('.git/objects'); open('.env', 'w').write('mine')
+        print(json.dumps([open('link').read(), os.listdir('.git')]))
+    """, policy={"files": [{"host": "nb", "sandbox": "/work", "mode": "overlay"}]}) == ["mine", ["objects"]]
+    assert (host.folder / "nb/.env").read_text() == "SECRET"
+
+
+def test_what_the_policy_names_itself_is_shown(host):
+    kept_beside_keys(host)
+    assert host.value("""
+        import json
+        print(json.dumps([open('/work/.aws/credentials').read(), open('/e').read(), open('/b/.env').read() == '']))
+    """, policy={"files": [{"host": "nb", "sandbox": "/work", "mode": "overlay"},
+                           {"host": "nb", "sandbox": "/b"},
+                           {"host": "nb/.aws", "sandbox": "/work/.aws"},
+                           {"host": "nb/.env", "sandbox": "/e"}]}) == ["SECRET", "SECRET", True]
+
+
+@pytest.mark.parametrize("path", ["/", "/etc", "/tmp", "/var/tmp", "/usr", "/home", "/root", "home", ".", "link-to-home",
+                                  "link-to-key", "link-to-keys"])
+def test_homes_and_system_folders_are_refused_as_a_whole_and_so_are_hidden_ways_to_keys(host, path):
+    host.file("home/.ssh/id_rsa", "SECRET")
+    for name, target in (("home", "home"), ("key", "home/.ssh/id_rsa"), ("keys", "home/.ssh")):
+        os.symlink(target, host.folder / ("link-to-" + name))
+    result = host.run("print(1)", policy={"files": [{"host": path, "sandbox": "/work/x"}]})
+    assert result["status"] == "unavailable", result
+    assert "files[0].host" in result["error"]["evalue"] and "olicy" in result["error"]["evalue"], result
+
+
+def test_a_folder_in_a_home_is_shown(host):
+    host.file("home/notebooks/a.txt", "content")
+    assert host.out("print(open('/work/a.txt').read())", policy={"files": [
+        {"host": "home/notebooks", "sandbox": "/work", "mode": "overlay"}]}) == "content\n"

@@ -18,6 +18,7 @@
 #include "sandbox/jail/file_rules.h"
 #include "sandbox/jail/landlock.h"
 #include "sandbox/jail/layers.h"
+#include "sandbox/jail/left_out.h"
 #include "sandbox/jail/path_chain.h"
 #include "sandbox/jail/python_home.h"
 #include "sandbox/jail/root_files.h"
@@ -186,6 +187,64 @@ TEST_CASE("a file rule can't hide what the jail needs") {
           "files[0].host \"none\"");
     const FileRule twice{".", "/work", FileMode::read};
     CHECK_FALSE(jail::file_rule_steps({twice, twice}, folder.path, python).ok());
+}
+
+TEST_CASE("names of keys") {
+    for (const char* name : {".ssh", ".SSH", ".env", ".env.local", "id_rsa", "ID_RSA.old", "id_ed25519.pub",
+                             "a.pem", "A.PEM", "x.key", ".netrc", "credentials.json", ".config"}) {
+        INFO(name);
+        CHECK(jail::is_key_name(name));
+    }
+    for (const char* name : {"env", "ssh", "data.csv", "keys", "pem", "key", "environment", ".git",
+                             "x.key.txt", "tokenizer.json", "my_id_rsa"}) {
+        INFO(name);
+        CHECK_FALSE(jail::is_key_name(name));
+    }
+}
+
+TEST_CASE("what is left out of a folder is bounded, in number and in depth") {
+    const Folder folder;
+    const auto touch = [&](const std::string& name) {
+        fs::create_directories(fs::path(folder.path + "/" + name).parent_path());
+        std::ofstream(folder.path + "/" + name) << "x";
+    };
+    touch(".hidden");
+    touch("a/.hidden");
+    touch("a/b/c/.env");
+    touch("a/b/c/d/.env");
+    touch(".git/.env");
+    const auto paths = [&](const std::string& named) {
+        std::set<std::string> found;
+        const auto left_out = jail::left_out_of(folder.path, named, "files[0]");
+        for (const auto& one : *left_out) {
+            found.insert(one.path + (one.is_file ? "" : "/"));
+        }
+        return found;
+    };
+    CHECK(paths(".") == std::set<std::string>{".hidden", ".git/", "a/b/c/.env"});
+    CHECK(paths("x/.git").empty());
+    CHECK(paths("/home/me/.ssh/more").empty());
+    CHECK(paths("/home/me/.cache/x").size() == 3);
+    for (std::size_t i = 0; i < jail::kMostLeftOut; ++i) {
+        touch("." + std::to_string(i));
+    }
+    CHECK_FALSE(jail::left_out_of(folder.path, ".", "files[0]").ok());
+}
+
+TEST_CASE("a step that would lie in what isn't shown is refused, and one in its place takes it") {
+    jail::FileStep shown;
+    shown.kind = jail::FileStepKind::bind;
+    shown.target = "data";
+    shown.left_out = {{".a", false}, {"b/.env", true}};
+    jail::FileStep other = shown;
+    other.left_out.clear();
+    other.target = "data/.a";
+    const auto masks = jail::mask_steps({shown, other});
+    REQUIRE(masks.ok());
+    REQUIRE(masks->size() == 1);
+    CHECK(masks->front().target == "data/b/.env");
+    other.target = "data/.a/inner";
+    CHECK_FALSE(jail::mask_steps({shown, other}).ok());
 }
 
 TEST_CASE("the filter is a program, on each machine that is supported") {
