@@ -61,9 +61,13 @@ void add_kernel(CLI::App& app, KernelOptions& options, Action& action) {
 
 void add_run(CLI::App& app, RunOptions& options, Action& action) {
     auto* command = app.add_subcommand("run", "Run a Python file in a sandbox");
-    command->add_option("file", options.file, "A Python file, cells parted by # %%; - is standard input")
+    command
+        ->add_option("file", options.file,
+                     "A Python file, cells parted by # %%, or a .ipynb notebook; - is standard input")
         ->type_name("FILE")
         ->required();
+    command->add_option("arguments", options.arguments, "After --: what the file finds in sys.argv")
+        ->type_name("ARGUMENTS");
     command->add_option("--policy", options.policy, "A policy's name, or the path of a .json file")
         ->type_name("POLICY");
     command->add_option("--python", options.python, "The Python that runs the cells")->type_name("PYTHON");
@@ -72,9 +76,9 @@ void add_run(CLI::App& app, RunOptions& options, Action& action) {
     command->add_option("--plots", options.plots, "Write figures into DIR")->type_name("DIR");
     command->add_flag("--json", options.json, "Print one JSON object: status, stdout, results, error, usage");
     command->footer(
-        "Exit status: 0, 1 (the code failed), 2 (usage), 124 (timeout), 137 (killed by a limit), 125 (no "
-        "sandbox "
-        "to be had).");
+        "Exit status: the code's own by sys.exit(), else 0, 1 (the code failed), 2 (usage), 124 (timeout), "
+        "137 "
+        "(killed by a limit), 125 (no sandbox to be had).");
     command->callback([&] { action = [&] { return run_command(options); }; });
 }
 

@@ -1,5 +1,9 @@
-// Splitting at `# %%`.
+// Splitting at `# %%`, and reading notebooks.
 #include "kernel/commands/cells.h"
+
+#include <nlohmann/json.hpp>
+
+#include "sandbox/channel/json_text.h"
 
 namespace cellblock::kernel {
 
@@ -25,7 +29,69 @@ bool has_code(std::string_view cell) {
     return false;
 }
 
+using nlohmann::json;
+
+constexpr int kDeepestNotebook = 64;
+
+// A text, or a list of its lines.
+std::string source_of(const json& cell) {
+    for (const char* key : {"source", "input"}) {  // the second is format 3's
+        const auto found = cell.find(key);
+        if (found == cell.end()) {
+            continue;
+        }
+        if (found->is_string()) {
+            return found->get<std::string>();
+        }
+        std::string text;
+        for (const auto& line : *found) {
+            text += line.is_string() ? line.get<std::string>() : "";
+        }
+        return text;
+    }
+    return {};
+}
+
+// A list, or nothing that has an end.
+const json& list_of(const json& object, const char* key) {
+    static const json none = json::array();
+    const auto found = object.is_object() ? object.find(key) : object.end();
+    return found != object.end() && found->is_array() ? *found : none;
+}
+
+void add_cells(const json& list, std::vector<std::string>& cells) {
+    for (const auto& cell : list) {
+        if (cell.is_object() && cell.value("cell_type", json()) == "code") {
+            std::string source = source_of(cell);
+            if (source.find_first_not_of(" \t\r\n") != std::string::npos) {
+                cells.push_back(std::move(source));
+            }
+        }
+    }
+}
+
 }  // namespace
+
+sandbox::Result<std::vector<std::string>> notebook_cells(std::string_view text) {
+    const sandbox::Error no_notebook{"read the notebook", 0, "it is not a Jupyter notebook",
+                                     "Give a .ipynb file of format 3 or 4, or a Python file"};
+    if (!sandbox::json_depth_within(text, kDeepestNotebook)) {
+        return no_notebook;
+    }
+    const auto notebook = json::parse(text, nullptr, false);
+    if (!notebook.is_object() || !notebook.value("nbformat", json()).is_number()) {
+        return no_notebook;
+    }
+    std::vector<std::string> cells;
+    add_cells(list_of(notebook, "cells"), cells);
+    for (const auto& sheet : list_of(notebook, "worksheets")) {
+        add_cells(list_of(sheet, "cells"), cells);
+    }
+    if (cells.empty()) {
+        cells.emplace_back();
+    }
+    return cells;
+}
 
 std::vector<std::string> split_cells(std::string_view source) {
     std::vector<std::string> cells;

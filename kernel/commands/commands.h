@@ -23,7 +23,8 @@ int kernel_command(const KernelOptions& options);
 
 // cellblock run
 struct RunOptions {
-    std::string file;                    // "-": standard input
+    std::string file;                    // "-": standard input; a name that ends in .ipynb: a notebook
+    std::vector<std::string> arguments;  // the file's own, sys.argv[1:]
     std::optional<std::string> policy;   // a name or a path; none: "default"
     std::optional<std::string> python;   // instead of the policy's
     std::optional<std::string> timeout;  // "30s": instead of limits.cell_time

@@ -1,8 +1,12 @@
 // `cellblock run`: a file's cells through a Session.
+#include <unistd.h>
+
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 
 #include "kernel/commands/cells.h"
 #include "kernel/commands/commands.h"
@@ -17,6 +21,7 @@ using namespace sandbox;
 
 constexpr int kUsageError = 2;
 constexpr std::size_t kMaxSource = 64U << 20;
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 Result<std::string> read_source(const std::string& path) {
     std::ifstream file;
@@ -33,6 +38,9 @@ Result<std::string> read_source(const std::string& path) {
         from = &file;
     }
     std::string source(std::istreambuf_iterator<char>(*from), {});
+    if (source.starts_with(kByteOrderMark)) {
+        source.erase(0, kByteOrderMark.size());
+    }
     if (source.size() > kMaxSource) {
         return Error{"read " + path, 0, "more than " + format_size(kMaxSource), {}};
     }
@@ -65,20 +73,61 @@ int usage_error(const Error& error) {
     return kUsageError;
 }
 
-int run_cells(Session& session, const std::vector<std::string>& cells, RunReport& report) {
+bool is_notebook(const std::string& path) {
+    return path.ends_with(".ipynb");
+}
+
+// What the sandbox is told of the file's place: where it lies below the session's directory, or its bare
+// name.
+std::string name_inside(const std::string& path) {
+    const auto name = std::filesystem::path(path).lexically_normal();
+    const bool below = name.is_relative() && !name.empty() && *name.begin() != "..";
+    return below ? name.string() : name.filename().string();
+}
+
+// The worker runs the cells as the one program `python FILE` (worker/cellblock_worker/program.py).
+std::string program_metadata(const RunOptions& options, const char* step) {
+    const nlohmann::json program{{"step", step},
+                                 {"name", name_inside(options.file)},
+                                 {"is_file", options.file != "-" && !is_notebook(options.file)},
+                                 {"arguments", options.arguments}};
+    const nlohmann::json metadata{{"cellblock_program", program}};
+    return metadata.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+int run_cells(Session& session, const std::vector<std::string>& cells, const RunOptions& options,
+              RunReport& report) {
     int count = 0;
-    for (const auto& cell : cells) {
+    const auto execute = [&](const std::string& code, const char* step) {
         ExecuteRequest request;
-        request.code = cell;
+        request.code = code;
         request.count = ++count;
+        request.store_history = code != "";
+        request.metadata = program_metadata(options, step);
         const Outcome outcome =
             session.execute_blocking(std::move(request), [&](Event event) { report.take(std::move(event)); });
         report.take(outcome);
-        if (outcome.status != CellStatus::ok) {
+        return outcome;
+    };
+    Outcome last;
+    for (const auto& cell : cells) {
+        last = execute(cell, "run");
+        if (last.status != CellStatus::ok) {
             break;
         }
     }
+    // As Python does at its end: threads are waited for, functions of atexit are called.
+    if (last.state == Survival::intact &&
+        (last.status == CellStatus::ok || last.status == CellStatus::error)) {
+        execute("", "leave");
+    }
     return report.finish();
+}
+
+// Tracebacks go to stderr.
+bool shows_colours() {
+    const char* none = std::getenv("NO_COLOR");
+    return ::isatty(STDERR_FILENO) == 1 && (none == nullptr || *none == '\0');
 }
 
 }  // namespace
@@ -87,6 +136,11 @@ int run_command(const RunOptions& options) {
     auto source = read_source(options.file);
     if (!source) {
         return usage_error(source.error());
+    }
+    const auto cells = is_notebook(options.file) ? notebook_cells(*source)
+                                                 : Result<std::vector<std::string>>(split_cells(*source));
+    if (!cells) {
+        return usage_error(cells.error());
     }
     auto policy = effective_policy(options);
     if (!policy) {
@@ -104,8 +158,8 @@ int run_command(const RunOptions& options) {
     Session session(*policy, std::move(engine),
                     StartOptions{std::filesystem::current_path(ignored).string()});
     session.start();
-    RunReport report(options.json, options.plots.value_or(""));
-    const int status = run_cells(session, split_cells(*source), report);
+    RunReport report(options.json, options.plots.value_or(""), shows_colours());
+    const int status = run_cells(session, *cells, options, report);
     if (report.error()) {
         std::cerr << "cellblock run: " << report.error()->text() << "\n";
         return status == 0 ? 1 : status;

@@ -2,6 +2,7 @@
 #include "kernel/commands/run_report.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -56,6 +57,32 @@ const MimeItem* find(const DisplayOutput& output, std::string_view type) {
 void print(FILE* to, const std::string& text) {
     std::fwrite(text.data(), 1, text.size(), to);
     std::fflush(to);
+}
+
+// Text from a sandbox has no other sequences than those that begin with ESC [ and end with a letter.
+std::string without_colours(const std::string& text) {
+    std::string out;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        if (text[at] == '\x1b' && at + 1 < text.size() && text[at + 1] == '[') {
+            at = text.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", at + 2);
+            if (at == std::string::npos) {
+                break;
+            }
+        } else {
+            out += text[at];
+        }
+    }
+    return out;
+}
+
+// 0 to 255, or nothing.
+std::optional<int> exit_status_in(const ErrorText& error) {
+    const std::string& text = error.evalue;
+    int status = -1;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), status);
+    const bool whole = read.ec == std::errc() && read.ptr == text.data() + text.size();
+    return error.ename == "SystemExit" && whole && status >= 0 && status <= 255 ? std::optional(status)
+                                                                                : std::nullopt;
 }
 
 }  // namespace
@@ -117,21 +144,34 @@ void RunReport::take(Event event) {
         print(stderr, notice->text);
     } else if (const auto* error = std::get_if<ErrorOutput>(&event); error != nullptr && !as_json_) {
         for (const auto& line : error->error.traceback) {
-            print(stderr, line + "\n");
+            print(stderr, (colours_ ? line : without_colours(line)) + "\n");
         }
     }
 }
 
 void RunReport::take(const Outcome& outcome) {
-    status_ = outcome.status;
-    failure_ = outcome.error;
+    // What comes after an error is the program's leaving: of that only a worse end counts.
+    if (status_ == CellStatus::ok || outcome.status != CellStatus::ok) {
+        status_ = outcome.status;
+        failure_ = outcome.error;
+        left_with_ = status_ == CellStatus::error && failure_ ? exit_status_in(*failure_) : std::nullopt;
+    }
+    if (failure_ && !colours_) {
+        for (auto& line : failure_->traceback) {
+            line = without_colours(line);
+        }
+    }
     usage_.wall_seconds += outcome.usage.wall_seconds;
     usage_.cpu_seconds += outcome.usage.cpu_seconds;
     usage_.peak_memory_bytes = std::max(usage_.peak_memory_bytes, outcome.usage.peak_memory_bytes);
 }
 
 int RunReport::finish() {
-    const Ending ending = ending_of(status_);
+    Ending ending = ending_of(status_);
+    if (left_with_) {
+        ending = *left_with_ == 0 ? ending_of(CellStatus::ok) : Ending{ending.word, *left_with_};
+        failure_ = *left_with_ == 0 ? std::nullopt : failure_;
+    }
     if (as_json_) {
         json error = nullptr;
         if (failure_) {

@@ -15,14 +15,16 @@ namespace cellblock::kernel {
 
 class RunReport {
 public:
-    // as_json: nothing is printed until finish(). plots: empty, or a folder.
-    RunReport(bool as_json, std::string plots) : as_json_(as_json), plots_(std::move(plots)) {}
+    // as_json: nothing is printed until finish(). plots: empty, or a folder. colours: tracebacks keep theirs.
+    RunReport(bool as_json, std::string plots, bool colours)
+        : as_json_(as_json), plots_(std::move(plots)), colours_(colours && !as_json) {}
 
     void take(sandbox::Event event);
     // Adds a cell's outcome.
     void take(const sandbox::Outcome& outcome);
 
-    // Prints what is left to print; gives the exit status.
+    // Prints what is left to print; gives the exit status: the program's own, where it has left by
+    // SystemExit.
     int finish();
 
     // The first figure that could not be written.
@@ -35,6 +37,8 @@ private:
 
     bool as_json_;
     std::string plots_;
+    bool colours_;
+    std::optional<int> left_with_;  // what the program gave to sys.exit()
     int figures_ = 0;
     std::string stdout_;
     std::string stderr_;

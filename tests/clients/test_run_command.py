@@ -26,6 +26,32 @@ def run_place():
         one.remove()
 
 
+ENDS = {  # the code, its exit status, its stdout, and what is in its stderr
+    "exit 0": ("import sys\nprint('a')\nsys.exit(0)\n# %%\nprint('never')", 0, "a\n", ""),
+    "exit 3": ("import sys\nprint('a')\nsys.exit(3)\nprint('never')", 3, "a\n", ""),
+    "exit -1": ("raise SystemExit(-1)", 255, "", ""),
+    "exit beyond a byte": ("raise SystemExit(259)", 3, "", ""),
+    "exit with a text": ("import sys\nsys.exit('a text')\nprint('never')", 1, "", "a text\n"),
+    "exit()": ("print(1); exit(); print('never')", 0, "1\n", ""),
+    "quit(4) in a function": ("def f():\n    quit(4)\nf()\nprint('never')", 4, "", ""),
+    "atexit": ("import atexit, sys\natexit.register(print, 'bye')\nprint('end')\nsys.exit(5)", 5, "end\nbye\n", ""),
+    "atexit after an error": ("import atexit\natexit.register(print, 'bye')\n1/0", 1, "bye\n", "ZeroDivisionError"),
+    "threads": ("import threading, time\nfrom concurrent.futures import ThreadPoolExecutor\n"
+                "def late(text):\n    time.sleep(0.3)\n    print(text)\n"
+                "threading.Thread(target=late, args=('thread',)).start()\n"
+                "ThreadPoolExecutor(1).submit(lambda: (time.sleep(0.6), print('pool')))\nprint('end')",
+                0, "end\nthread\npool\n", ""),
+    "asyncio.run": ("import asyncio\nasync def main():\n    await asyncio.sleep(0.01)\n    return 5\n"
+                    "print(asyncio.run(main()))\n# %%\nawait asyncio.sleep(0.01)\nprint('awaited')\n"
+                    "# %%\nprint(asyncio.run(main()))", 0, "5\nawaited\n5\n", ""),
+    "a loop of one's own": ("import asyncio\nloop = asyncio.new_event_loop()\nasyncio.set_event_loop(loop)\n"
+                            "print(loop.run_until_complete(asyncio.sleep(0.01, 7)))", 0, "7\n", ""),
+    "a forked child's end": ("import os, sys\nfor end in (lambda: 1/0, lambda: sys.exit(4), lambda: None):\n"
+                             "    pid = os.fork()\n    if pid == 0:\n        end()\n        raise SystemExit\n"
+                             "    print(os.waitpid(pid, 0)[1] >> 8)", 0, "1\n4\n0\n", "ZeroDivisionError: division"),
+}
+
+
 @pytest.fixture
 def run(program, run_place, any_user):
     """run(code, *options, policy={...}) runs `cellblock run` and gives what it did."""
@@ -167,3 +193,66 @@ def test_nothing_of_the_environment_passes(run):
     done = run("import os\nprint(dict(os.environ))")
     assert done.returncode == 0 and b"JUPYTER" not in done.stdout, done
     assert str(run.place.root).encode() not in done.stdout
+
+
+def without_notice(text):
+    return "".join(line for line in text.splitlines(True) if not NOTICE.search(line))
+
+
+@pytest.mark.parametrize("end", list(ENDS))
+def test_a_file_ends_as_python_would_end_it(run, end):
+    code, status, out, err = ENDS[end]
+    done = run(code)
+    errors = without_notice(done.stderr.decode())
+    assert (done.returncode, done.stdout.decode()) == (status, out), done
+    assert err in errors and (err or not errors) and "To exit" not in errors and "\x1b" not in errors, done
+
+
+def test_a_thread_that_holds_the_end_has_the_deadline(run):
+    done = run("import threading, time\nthreading.Thread(target=time.sleep, args=(60,)).start()\nprint('end')",
+               "--timeout", "1s")
+    assert (done.returncode, done.stdout) == (124, b"end\n"), done
+
+
+def test_sys_exit_in_json(run):
+    assert as_json(run("import sys; sys.exit(0)", "--json"))["status"] == "ok"
+    told = as_json(run("import sys; sys.exit(3)", "--json"))
+    assert told["status"] == "error" and told["error"] == {"ename": "SystemExit", "evalue": "3", "traceback": []}
+
+
+def test_what_claims_to_be_an_exit_is_a_number_of_a_byte_or_an_error(run):
+    for value in ("999", "-3", "3.5", "3 ", ""):
+        done = run("class SystemExit(Exception): pass\nraise SystemExit(%r)" % value)
+        assert done.returncode == 1, (value, done)
+
+
+def test_a_file_knows_its_place_its_name_and_its_arguments(run, program):
+    code = "\ufeffimport sys\nprint([__file__, sys.argv, __name__])"
+    run.place.file("sub/named.py", code)
+    def call(*words):
+        return subprocess.run(run.place.as_user([program, "run", *words]), capture_output=True, timeout=90, check=False,
+                              env=run.place.environment(), cwd=run.place.root / "work", input=b"import sys; print(sys.argv)")
+    done = call("sub/named.py", "--", "a", "--json", "-b")
+    assert done.stdout.decode() == "['/work/sub/named.py', ['sub/named.py', 'a', '--json', '-b'], '__main__']\n", done
+    done = call(str(run.place.root / "work/sub/named.py"))
+    assert done.stdout.decode() == "['/work/named.py', ['named.py'], '__main__']\n", done
+    assert call("-", "--", "x").stdout == b"['-', 'x']\n"
+
+
+def test_a_notebook_runs_cell_by_cell(run):
+    cells = [{"cell_type": "markdown", "source": ["1/0"]}, {"cell_type": "code", "source": ["x = 1\n", "print(x)"]},
+             {"cell_type": "code", "source": ""}, {"cell_type": "raw", "source": "1/0"},
+             {"cell_type": "code", "source": "%timeit -n1 -r1 x\nprint(x + 1)\nraise SystemExit(6)"},
+             {"cell_type": "code", "source": "print('never')"}]
+    done = run(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}), name="book.ipynb")
+    assert done.returncode == 6 and done.stdout.startswith(b"1\n") and done.stdout.endswith(b"\n2\n"), done
+    done = run("[1, 2]", name="no.ipynb")
+    assert done.returncode == 2 and b"not a Jupyter notebook" in done.stderr
+
+
+def test_no_colours_go_into_pipes(run):
+    done = run("1/0")
+    assert b"ZeroDivisionError" in done.stderr and b"\x1b" not in done.stderr
+    assert "\x1b" not in json.dumps(as_json(run("1/0", "--json"))["error"]["traceback"])
+    done = run("1", "--python", "/nowhere/python3")
+    assert b"SandboxUnavailable" in done.stderr and b"\x1b" not in done.stderr

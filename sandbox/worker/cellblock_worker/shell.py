@@ -75,6 +75,7 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
     autoindent = CBool(False)
     exiter = Instance(ZMQExitAutocall)
     keepkernel_on_exit = None
+    is_program = False  # its cells are those of `cellblock run FILE`
     result_failed = False
     silent = False
     _last_traceback = None
@@ -237,6 +238,8 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
             etype, value, trace = self._get_exc_info(exc_tuple)
         except ValueError:  # there is none; IPython says so
             return super().showtraceback(exc_tuple, *args, **kwargs)
+        if self.is_program and issubclass(etype, SystemExit):
+            return None
         if issubclass(etype, KeyboardInterrupt):
             trace = _users_part(trace)
             value.__traceback__ = trace
@@ -246,6 +249,10 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
             self._showtraceback(etype, value, traceback.format_exception(etype, value, _after_shell(trace)))
             return None
         return super().showtraceback(exc_tuple, *args, **kwargs)
+
+    @staticmethod
+    def users_part(trace):
+        return _after_shell(trace)
 
     def _format_exception_for_storage(self, exception, *_, **__):
         """What IPython 9 keeps of an error, for %notebook. Its own would make the traceback anew, and raise where an

@@ -5,11 +5,12 @@ memory of each fork, whose worker makes it its own. The warden never touches it,
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 import traceback
 
-from . import cells, first_pages, imports, jsontext, startup
+from . import cells, first_pages, imports, jsontext, program, startup
 from .debug_channel import DebugChannel, Debugging
 from .frames import FrameTooLarge
 from .lines import Lines
@@ -66,7 +67,8 @@ class Worker:
         from . import completion, history, parts
         self.lines = lines
         self._channel, self._pipes, self._interrupts = lines.channel, lines.pipes, lines.interrupts
-        self._wakeup = self._debugging = None
+        self._wakeup = self._debugging = self._program = None
+        self._raised = None  # what the cell ended with
         self._facts = {}  # of the policy, once they are told
         self._questions = history.Questions(self._channel, self._facts)
         made = parts.Parts(lines, self._facts, self._questions)
@@ -234,9 +236,7 @@ class Worker:
 
     def _end(self, header, error, expressions=b"{}", payload=b"[]"):
         if self._channel.in_child:
-            for stream in (sys.stdout, sys.stderr):
-                stream.flush()
-            os._exit(0)  # a child that a cell forked has come to the cell's end
+            self._end_child(error)
         self._questions.end_cell()
         self._pipes.check_descriptors()
         self._pipes.drain()
@@ -247,11 +247,23 @@ class Worker:
         except FrameTooLarge:
             self._channel.send(done, [b"{}", b"[]"])
 
+    def _end_child(self, error):
+        """A child that a cell forked has come to the cell's end, as a program comes to its own."""
+        raised, status = self._raised, 1 if error else 0
+        if isinstance(raised, SystemExit):
+            status = program.exit_status(raised)
+        elif raised is not None:
+            traceback.print_exception(type(raised), raised, self._shell.users_part(raised.__traceback__))
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(status)
+
     async def _execute(self, header):
         self._begin(header, "execute_request")
         self._stdin.begin_cell(bool(header.get("allow_stdin")))
         self._shell.begin(header.get("count", 1), bool(header.get("silent")))
         error, expressions, payload = None, b"{}", b"[]"
+        self._raised = None
         try:
             try:
                 self._reserve.hold_back()
@@ -282,6 +294,12 @@ class Worker:
 
     async def _run_cell(self, header):
         shell = self._shell
+        facts = program.facts_in(header)
+        if facts and not self._program:
+            self._program = program.Program(shell, facts)
+        if facts and facts.get("step") == "leave":
+            self._program.leave()
+            return None
         code, silent = header["code"], bool(header.get("silent"))
         store = bool(header.get("store_history", True)) and not silent
         failure = None
@@ -293,13 +311,18 @@ class Worker:
         coroutine = shell.run_cell_async(code, store_history=store, silent=silent, transformed_cell=transformed,
                                          preprocessing_exc_tuple=failure, cell_id=cell_id)
         result = None
+        awaits = shell.should_run_async(code, transformed_cell=transformed, preprocessing_exc_tuple=failure)
         try:
-            result = await self._interrupts.drive(coroutine)
+            with contextlib.nullcontext() if awaits or not facts else self._program.without_loop(self._loop):
+                result = await self._interrupts.drive(coroutine)
         finally:
             self._interrupts.running = True
             shell.events.trigger("post_execute")
             if not silent:
                 shell.events.trigger("post_run_cell", result)
+        self._raised = result.error_before_exec or result.error_in_exec
+        if facts and isinstance(self._raised, SystemExit):
+            return program.error_of(self._raised)
         if not result.success:
             return shell.error_of(result.error_before_exec or result.error_in_exec)
         return shell.error_of(None) if shell.result_failed else None
