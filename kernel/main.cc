@@ -55,6 +55,14 @@ void add_kernel(CLI::App& app, KernelOptions& options, Action& action) {
         ->type_name("POLICY")
         ->capture_default_str();
     command->add_option("--python", options.python, "The Python that runs the cells")->type_name("PYTHON");
+    command
+        ->add_option_function<std::string>(
+            "--clients", [&options](const std::string& whose) { options.any_user = whose == "any"; },
+            "Whose connections are taken on this machine: own (yours, root's and the connection file's "
+            "owner's) "
+            "or any (default: own)")
+        ->type_name("own|any")
+        ->check(CLI::IsMember({"own", "any"}));
     command->allow_extras();  // clients add options that are meant for ipykernel
     command->callback([&] { action = [&] { return kernel_command(options); }; });
 }

@@ -1,7 +1,8 @@
-// The deadline ladder: SIGINT → grace → SIGKILL of the worker → of the sandbox.
+// The deadline ladder: SIGINT → grace → SIGKILL of the worker → of the sandbox; and the user's interrupts.
 //
-// Purpose: decides when a cell has to be pushed, and how hard; does nothing
-// itself. A user's interrupt enters the ladder at its first rung.
+// Purpose: decides when a cell has to be pushed, and how hard; does nothing itself. At the deadline a cell
+// climbs by itself. A user's interrupt only sends SIGINT and waits: variables are worth more than time. After
+// the grace time the user is warned, and the next interrupt kills. The deadline holds all the while.
 // Ownership: plain value. Threads: one. Failure: none.
 #pragma once
 
@@ -15,8 +16,11 @@ namespace cellblock::sandbox {
 // What a client asks beside cells and the user's code answers: completion, inspection, a debugger's view.
 constexpr std::chrono::milliseconds kQueryTime{10'000};
 
-enum class Push { none, interrupt, kill_worker, kill_sandbox };
+// warn: tell the user that the cell has not stopped, and that the next interrupt kills it.
+enum class Push { none, interrupt, warn, kill_worker, kill_sandbox };
 enum class PushCause { none, deadline, user };
+// Can the user see a warning? If not, only the deadline kills.
+enum class Warnings { shown, unseen };
 
 class DeadlineLadder {
 public:
@@ -26,15 +30,24 @@ public:
     // How long after a SIGKILL the warden may take to report the worker's end.
     static constexpr Milliseconds kReportTime{2000};
 
-    DeadlineLadder(TimePoint now, Milliseconds time, Milliseconds grace);
+    // A user's interrupt that comes sooner after the last one is the same one.
+    static constexpr Milliseconds kRepeatTime{100};
+    // A user's interrupt that comes sooner after the warning was not made because of it.
+    static constexpr Milliseconds kReadingTime{500};
+
+    DeadlineLadder(TimePoint now, Milliseconds time, Milliseconds grace, Warnings warnings = Warnings::shown);
 
     // The clock stands still while the cell waits for input.
     void pause(TimePoint now);
     void resume(TimePoint now);
 
-    // The user asks to stop. Pauses end, for what waits is interrupted.
-    // Gives the push to make now; none if the ladder is already being climbed.
+    // The user asks to stop. Pauses end, for what waits is interrupted. Gives the push to make now; none if
+    // the deadline's ladder is already being climbed. Before the warning, another interrupt is another
+    // SIGINT.
     Push user_interrupt(TimePoint now);
+
+    // The cell has handled the user's interrupt and goes on: the next one is a first one again.
+    void went_on();
 
     // The push that is due, once each.
     Push step(TimePoint now);
@@ -46,8 +59,15 @@ public:
     [[nodiscard]] Rung rung() const { return rung_; }
 
 private:
+    [[nodiscard]] bool climbs() const { return rung_ != Rung::none && cause_ == PushCause::deadline; }
+    Push kill_worker(TimePoint now);
+
     Milliseconds grace_;
+    Warnings warnings_;
     TimePoint due_;
+    TimePoint interrupted_at_;          // by the user, last
+    std::optional<TimePoint> warn_at_;  // to come
+    std::optional<TimePoint> warned_at_;
     std::optional<TimePoint> paused_at_;
     bool finished_ = false;
     PushCause cause_ = PushCause::none;

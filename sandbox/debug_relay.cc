@@ -56,7 +56,7 @@ json empty_body(std::string_view command) {
 }
 
 bool succeeded(const RawJson& content) {
-    const auto parsed = parse_json_object(content.text, kDepth * 2);
+    const auto parsed = parse_json_object(content.text, {kDepth * 2});
     return parsed && parsed->value("success", json(false)) == true;
 }
 
@@ -76,7 +76,7 @@ void DebugRelay::refuse(DebugId id, const Pending& request, const std::string& r
 std::optional<std::string> DebugRelay::begin(DebugId id, const std::string& request, bool idle,
                                              TimePoint now) {
     Pending pending{0, {}, now + kTime};
-    const auto parsed = request.size() <= kRequestBytes ? parse_json_object(request, kDepth)
+    const auto parsed = request.size() <= kRequestBytes ? parse_json_object(request, {kDepth})
                                                         : Result<json>(Error{"debug_request", 0, "", {}});
     if (parsed) {
         pending.command = name_in(*parsed, "command").substr(0, kNameBytes);
@@ -157,7 +157,7 @@ Status DebugRelay::take(const DebugAnswer& answer, TimePoint now) {
 
 Status DebugRelay::take(const DebugNews& news, TimePoint now) {
     const auto parsed = news.content.text.size() <= kEventBytes
-                            ? parse_json_object(news.content.text, kDepth)
+                            ? parse_json_object(news.content.text, {kDepth})
                             : Result<json>(Error{"debug", 0, "an event that is too long", {}});
     if (!parsed || name_in(*parsed, "type") != "event") {
         return Error{"debug", 0, "a debugger's event that is none", {}};
@@ -231,7 +231,7 @@ std::optional<TimePoint> DebugRelay::next() const {
 void DebugRelay::next_inspection(TimePoint now) {
     const auto waits = [](const auto& one) { return one.second.inspection; };
     if (!ladder_ && std::any_of(pending_.begin(), pending_.end(), waits)) {
-        ladder_.emplace(now, inspection_time_, grace_time_);
+        ladder_.emplace(now, inspection_time_, grace_time_, Warnings::unseen);
     }
 }
 

@@ -98,7 +98,8 @@ public:
     // A request of the Debug Adapter Protocol, as JSON text; at any time, also while a cell runs.
     // One DebugReply follows. While a cell is stopped at a breakpoint, its clock stands still.
     DebugId debug(const std::string& request);
-    // The user's ■: climbs the ladder from its first rung. No cell: nothing happens.
+    // The user's ■: SIGINT. A second one kills the cell, once it was warned of (deadline.h). No cell: nothing
+    // happens.
     void interrupt();
     // Kills the sandbox; nothing of it is left when this returns.
     void shutdown();

@@ -43,6 +43,7 @@ struct Activity {
     TimePoint sent_at;
     std::optional<DeadlineLadder> ladder;  // once sent
     SandboxUsage used_before;
+    bool was_interrupted = false;  // by the user
     std::optional<std::uint64_t> input_pending;
     int history_questions = 0;
     int installs = 0;
@@ -89,6 +90,10 @@ private:
     // The worker was given it, and it hasn't ended: only such a cell may ask for something, fail or end.
     bool runs(CellId cell) const {
         return current_ && current_->kind != ActivityKind::query && current_->id == cell && current_->sent;
+    }
+    bool shows_output() const { return current_->kind != ActivityKind::query && !current_->silent; }
+    bool being_stopped() const {
+        return current_->ladder->rung() > Rung::interrupt || current_->ladder->cause() == PushCause::deadline;
     }
     bool overdue() const {
         return current_ && current_->ladder && current_->ladder->cause() == PushCause::deadline;

@@ -69,16 +69,19 @@ void Session::Impl::on(ErrorOutput output) {
 }
 
 void Session::Impl::on(InputRequest request) {
-    if (!runs(request.cell) || !current_->allow_stdin || current_->input_pending) {
+    // After an interrupt the question before this one may have been on its way here when the cell gave it up.
+    if (!runs(request.cell) || !current_->allow_stdin ||
+        (current_->input_pending && !current_->was_interrupted)) {
         return host_.condemn("a question that may not be asked");
     }
     auto admitted = firewall_.admit(std::move(request));
     if (!admitted) {
         return host_.condemn("it asks without end");
     }
-    if (current_->ladder->rung() != Rung::none) {
-        return;  // it is being stopped; the question breaks
+    if (being_stopped()) {
+        return;  // the question breaks
     }
+    current_->ladder->went_on();
     current_->input_pending = admitted->request;
     set_clock();
     events_.emplace_back(std::move(*admitted));
@@ -94,12 +97,16 @@ void Session::Impl::on(const HistoryQuestion& question) {
 }
 
 void Session::Impl::on(const InstallRequest& request) {
+    if (current_ && current_->was_interrupted) {
+        installer_.cancel();  // what crossed the interrupt is waited for no more
+    }
     if (!runs(request.cell) || installer_.busy() || ++current_->installs > kInstalls) {
         return host_.condemn("packages that may not be asked for");
     }
-    if (current_->ladder->rung() != Rung::none) {
-        return;  // it is being stopped; the request breaks
+    if (being_stopped()) {
+        return;  // the request breaks
     }
+    current_->ladder->went_on();
     current_->install_pending = request.request;
     installer_.begin(request, host_.python_version());
     set_clock();
@@ -202,8 +209,7 @@ void Session::Impl::on(const WorkerGone& gone) {
     if (current_->ladder->rung() >= Rung::worker_killed) {
         const bool late = current_->ladder->cause() == PushCause::deadline;
         outcome.status = late ? CellStatus::timeout : CellStatus::interrupted;
-        error = late ? timeout_error(policy(), current_->time, Survival::lost, nullptr)
-                     : stubborn_error(policy());
+        error = late ? timeout_error(policy(), current_->time, Survival::lost, nullptr) : stubborn_error();
     }
     emit_error(error);
     outcome.error = std::move(error);

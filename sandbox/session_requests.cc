@@ -100,7 +100,8 @@ void Session::Impl::dispatch_when_ready() {
         last_sent_ = current_->id;
     }
     current_->sent_at = now_();
-    current_->ladder.emplace(current_->sent_at, current_->time, policy().limits.grace_time);
+    current_->ladder.emplace(current_->sent_at, current_->time, policy().limits.grace_time,
+                             shows_output() ? Warnings::shown : Warnings::unseen);
     host_.send(std::move(current_->bytes));
     current_->used_before = host_.usage();  // while the worker wakes up, as this takes as long
     set_clock();
@@ -128,6 +129,10 @@ void Session::Impl::push(Push push) {
                 current_->input_pending.reset();
             }
             return host_.interrupt();
+        case Push::warn:
+            events_.emplace_back(
+                StreamOutput{current_->id, StreamName::standard_error, not_stopped_note(current_->time)});
+            return;
         case Push::kill_worker:
             return host_.kill_worker();
         case Push::kill_sandbox:
@@ -141,6 +146,7 @@ void Session::Impl::interrupt() {
         return;
     }
     if (current_->ladder) {
+        current_->was_interrupted = true;
         installer_.cancel();
         set_clock();
         return push(current_->ladder->user_interrupt(now_()));

@@ -75,10 +75,9 @@ ErrorText timeout_error(const Policy& policy, std::chrono::milliseconds time, Su
     return error;
 }
 
-ErrorText stubborn_error(const Policy& policy) {
-    return make_error("KeyboardInterrupt", "the cell did not stop within " +
-                                               format_duration(policy.limits.grace_time) +
-                                               " and was killed; " + kLost);
+ErrorText stubborn_error() {
+    return make_error("KeyboardInterrupt",
+                      std::string("the cell did not stop and was killed by a second interrupt; ") + kLost);
 }
 
 ErrorText death_error(const Policy& policy, const Death& death) {
@@ -110,6 +109,11 @@ std::string usage_note(const CellUsage& usage) {
             : "at most " + format_size((usage.peak_memory_bytes + kMiB - 1) / kMiB * kMiB);
     return "cellblock: " + words(usage.wall_seconds) + ", CPU " + words(usage.cpu_seconds) + ", memory " +
            memory + ", output " + format_size(usage.output_bytes) + "\n";
+}
+
+std::string not_stopped_note(std::chrono::milliseconds time) {
+    return "cellblock: the cell has not stopped yet. It may go on until its deadline of " +
+           format_duration(time) + "; a second interrupt kills it, and variables are then lost\n";
 }
 
 std::string restart_note(const Policy& policy, const Death& death) {

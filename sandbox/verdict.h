@@ -20,8 +20,8 @@ ErrorText make_error(const std::string& ename, const std::string& evalue, const 
 // `shown`: the traceback of the KeyboardInterrupt that ended the cell, if any.
 ErrorText timeout_error(const Policy& policy, std::chrono::milliseconds time, Survival state,
                         const ErrorText* shown);
-// The user interrupted and the cell had to be killed.
-ErrorText stubborn_error(const Policy& policy);
+// The user interrupted again, after the warning below.
+ErrorText stubborn_error();
 ErrorText death_error(const Policy& policy, const Death& death);
 ErrorText unavailable_error(const std::string& reason);
 
@@ -30,6 +30,9 @@ std::string oom_note(const Policy& policy);
 
 // What a cell cost, in one line.
 std::string usage_note(const CellUsage& usage);
+
+// Told the grace time after the user's first interrupt. `time`: what the cell may take.
+std::string not_stopped_note(std::chrono::milliseconds time);
 
 // Told with the next cell when a worker died between cells.
 std::string restart_note(const Policy& policy, const Death& death);

@@ -18,6 +18,7 @@ struct KernelOptions {
     std::string connection_file;
     std::string policy = "notebook";    // a name or a path
     std::optional<std::string> python;  // instead of the policy's
+    bool any_user = false;              // clients of other users of this machine may connect too
 };
 int kernel_command(const KernelOptions& options);
 

@@ -84,6 +84,7 @@ int kernel_command(const KernelOptions& options) {
     if (!connection) {
         return fail(connection.error());
     }
+    connection->any_user = options.any_user;
     auto signer = Signer::create(connection->signature_scheme, connection->key);
     if (!signer) {
         return fail(signer.error());

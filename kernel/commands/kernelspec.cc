@@ -58,14 +58,16 @@ Status replace_file(const fs::path& path, const std::string& content) {
 }  // namespace
 
 std::string kernelspec_text(const Kernelspec& spec) {
-    const nlohmann::ordered_json out{{"argv",
-                                      {spec.program, "kernel", "-f", "{connection_file}", "--policy",
-                                       spec.policy, "--python", spec.python}},
-                                     {"display_name", spec.display_name},
-                                     {"language", "python"},
-                                     {"interrupt_mode", "message"},
-                                     {"kernel_protocol_version", kProtocolVersion},
-                                     {"metadata", {{"debugger", spec.debugger}}}};
+    const nlohmann::ordered_json out{
+        {"argv",
+         {spec.program, "kernel", "-f", "{connection_file}", "--policy", spec.policy, "--python",
+          spec.python}},
+        {"display_name", spec.display_name},
+        {"language", "python"},
+        {"interrupt_mode", "message"},
+        {"kernel_protocol_version", kProtocolVersion},
+        {"metadata",
+         {{"debugger", spec.debugger}, {"supported_encryption", nlohmann::ordered_json::array({"curve"})}}}};
     return out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 

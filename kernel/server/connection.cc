@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <zmq.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -24,6 +25,7 @@ namespace {
 constexpr std::size_t kMaxFile = 1U << 20;
 constexpr std::size_t kMaxDepth = 32;
 constexpr int kMaxPort = 65'535;
+constexpr std::size_t kCurveKey = 40;
 constexpr const char* kRemedy =
     "It is written by the Jupyter client; `jupyter console --kernel cellblock` makes one";
 
@@ -57,6 +59,30 @@ Result<int> read_port(const json& document, const char* name, const std::string&
     return found->get<int>();
 }
 
+// Both keys or none; a kernel that is asked to encrypt never goes on without.
+Status check_curve_keys(const Connection& connection) {
+    const std::string& path = connection.path;
+    if (connection.curve_public.empty() && connection.curve_secret.empty()) {
+        return sandbox::Ok{};
+    }
+    if (connection.curve_public.empty() || connection.curve_secret.empty()) {
+        return bad(path, "curve_publickey and curve_secretkey must be there both or not at all");
+    }
+    if (zmq_has("curve") == 0) {
+        return Error{"connection file " + path, 0,
+                     "asks for encryption, which this machine's libzmq can't do",
+                     "Start Jupyter with --KernelManager.transport_encryption=disabled, or install a libzmq "
+                     "with libsodium"};
+    }
+    std::array<char, kCurveKey + 1> derived{};
+    if (connection.curve_secret.size() != kCurveKey ||
+        zmq_curve_public(derived.data(), connection.curve_secret.c_str()) != 0 ||
+        connection.curve_public != derived.data()) {
+        return bad(path, "curve_publickey and curve_secretkey aren't a pair of Z85 texts of 40 characters");
+    }
+    return sandbox::Ok{};
+}
+
 // Where the sockets of ipc lie if the file doesn't say.
 std::string default_ipc(const std::string& path) {
     const std::string ending = ".json";
@@ -77,7 +103,7 @@ std::string Connection::endpoint(Channel channel) const {
 }
 
 Result<Connection> parse_connection(std::string_view text, const std::string& path) {
-    auto document = sandbox::parse_json_object(text, kMaxDepth);
+    auto document = sandbox::parse_json_object(text, {kMaxDepth});
     if (!document) {
         return bad(path, "is " + document.error().message + " (a JSON object is expected)");
     }
@@ -88,10 +114,15 @@ Result<Connection> parse_connection(std::string_view text, const std::string& pa
     connection.ip.clear();
     for (const auto& [name, value] :
          {std::pair{"transport", &connection.transport}, std::pair{"ip", &connection.ip},
-          std::pair{"signature_scheme", &connection.signature_scheme}, std::pair{"key", &connection.key}}) {
+          std::pair{"signature_scheme", &connection.signature_scheme}, std::pair{"key", &connection.key},
+          std::pair{"curve_publickey", &connection.curve_public},
+          std::pair{"curve_secretkey", &connection.curve_secret}}) {
         if (auto read = read_text(fields, name, path, *value); !read) {
             return read.error();
         }
+    }
+    if (auto checked = check_curve_keys(connection); !checked) {
+        return checked.error();
     }
     if (connection.transport != "tcp" && connection.transport != "ipc") {
         return bad(path, "transport is \"" + connection.transport + "\"; tcp and ipc are known");
@@ -123,7 +154,12 @@ Result<Connection> read_connection(const std::string& path) {
     if (text.size() > kMaxFile) {
         return bad(path, "is larger than 1 MiB");
     }
-    return parse_connection(text, path);
+    auto connection = parse_connection(text, path);
+    struct stat found {};
+    if (connection && ::stat(path.c_str(), &found) == 0) {
+        connection->owner = found.st_uid;
+    }
+    return connection;
 }
 
 Status write_connection(const Connection& connection) {

@@ -7,6 +7,8 @@
 // Failure: an Error that names the file and the field.
 #pragma once
 
+#include <sys/types.h>
+
 #include <array>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -27,7 +29,12 @@ struct Connection {
     std::string signature_scheme = "hmac-sha256";
     std::string key;                     // empty: no authentication
     std::array<int, kChannels> ports{};  // by Channel; 0: any that is free
-    nlohmann::json document;             // the file as it was read
+    // CurveZMQ's key pair in Z85, of jupyter_client's transport_encryption. Empty: no encryption.
+    std::string curve_public;
+    std::string curve_secret;
+    uid_t owner = 0;          // the file's: a client's that may connect
+    bool any_user = false;    // clients of other users of this machine may connect too
+    nlohmann::json document;  // the file as it was read
 
     [[nodiscard]] int port(Channel channel) const { return ports[static_cast<std::size_t>(channel)]; }
     void set_port(Channel channel, int port) { ports[static_cast<std::size_t>(channel)] = port; }

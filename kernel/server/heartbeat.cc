@@ -36,9 +36,12 @@ sandbox::Result<std::unique_ptr<Heartbeat>> Heartbeat::start(Connection& connect
         zmq::socket_t socket(made->context_, zmq::socket_type::router);
         socket.set(zmq::sockopt::linger, 0);
         socket.set(zmq::sockopt::maxmsgsize, kMaxBeat);
+        made->gate_.emplace(made->context_, connection);
+        made->gate_->guard(socket, Channel::heartbeat);
         if (auto bound = bind_channel(socket, connection, Channel::heartbeat); !bound) {
             return bound.error();
         }
+        made->gate_->open();
         made->thread_ = std::thread(echo, std::move(socket));
     } catch (const std::exception& failed) {
         return sandbox::Error{"start the heartbeat", 0, failed.what(), {}};

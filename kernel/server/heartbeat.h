@@ -7,9 +7,11 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <thread>
 #include <zmq.hpp>
 
+#include "kernel/server/client_gate.h"
 #include "kernel/server/connection.h"
 
 namespace cellblock::kernel {
@@ -26,6 +28,7 @@ private:
     Heartbeat() = default;
 
     zmq::context_t context_{1};
+    std::optional<ClientGate> gate_;
     std::thread thread_;
 };
 

@@ -16,8 +16,11 @@ using sandbox::Status;
 namespace {
 
 constexpr int kLingerMilliseconds = 1000;
-constexpr int kQueuedRequests = 1000;    // beyond our own queue; a client's further ones wait at its side
-constexpr int kQueuedReplies = 100'000;  // for one client that doesn't read
+// Of one client, beyond our own queue: these wait unverified. Further ones wait at its side.
+constexpr int kQueuedRequests = 16;
+constexpr std::int64_t kMaxControlBytes = 16 << 20;      // a debugger's source code, a line for input()
+constexpr std::int64_t kMaxSubscriptionBytes = 1 << 12;  // ZMQ keeps them in a tree as deep as they are long
+constexpr int kQueuedReplies = 100'000;                  // for one client that doesn't read
 constexpr int kIpcTries = 1000;
 
 // zmq makes the sockets of ipc for everyone.
@@ -46,7 +49,10 @@ void choose_ipc_port(Connection& connection, Channel channel) {
 
 void set_options(zmq::socket_t& socket, Channel channel) {
     socket.set(zmq::sockopt::linger, kLingerMilliseconds);
-    socket.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(kMaxMessageBytes));
+    const std::int64_t most = channel == Channel::shell   ? static_cast<std::int64_t>(kMaxMessageBytes)
+                              : channel == Channel::iopub ? kMaxSubscriptionBytes
+                                                          : kMaxControlBytes;
+    socket.set(zmq::sockopt::maxmsgsize, most);
     if (channel == Channel::iopub) {
         socket.set(zmq::sockopt::sndhwm, 0);  // a closing `idle` must never be the message that is dropped
         socket.set(zmq::sockopt::xpub_verbose, 1);
@@ -99,11 +105,17 @@ Status bind_channel(zmq::socket_t& socket, Connection& connection, Channel chann
 
 Result<std::unique_ptr<Sockets>> Sockets::bind(Connection& connection) {
     std::unique_ptr<Sockets> made(new Sockets);
+    try {
+        made->gate_.emplace(made->context_, connection);
+    } catch (const zmq::error_t& failed) {
+        return Error{"make a ZMQ socket", failed.num(), failed.what(), {}};
+    }
     for (const Channel channel : {Channel::shell, Channel::control, Channel::input, Channel::iopub}) {
         const auto type = channel == Channel::iopub ? zmq::socket_type::xpub : zmq::socket_type::router;
         try {
             made->of(channel) = zmq::socket_t(made->context_, type);
             set_options(made->of(channel), channel);
+            made->gate_->guard(made->of(channel), channel);
         } catch (const zmq::error_t& failed) {
             return Error{"make a ZMQ socket", failed.num(), failed.what(), {}};
         }
@@ -111,6 +123,7 @@ Result<std::unique_ptr<Sockets>> Sockets::bind(Connection& connection) {
             return bound.error();
         }
     }
+    made->gate_->open();
     return made;
 }
 

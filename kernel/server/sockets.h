@@ -11,6 +11,7 @@
 #include <optional>
 #include <zmq.hpp>
 
+#include "kernel/server/client_gate.h"
 #include "kernel/server/connection.h"
 #include "kernel/server/wire.h"
 
@@ -33,6 +34,7 @@ private:
     zmq::socket_t& of(Channel channel) { return sockets_[static_cast<std::size_t>(channel)]; }
 
     zmq::context_t context_{1};
+    std::optional<ClientGate> gate_;        // after the sockets, before the context
     std::array<zmq::socket_t, 4> sockets_;  // by Channel, without the heartbeat
 };
 

@@ -33,7 +33,7 @@ WorkerMessage read_display(Fields& fields) {
                                             {"execute_result", DisplayKind::execute_result},
                                             {"update_display_data", DisplayKind::update_display_data}});
     out.data = fields.mime_bundle("data");
-    out.metadata = fields.raw("metadata", '{');
+    out.metadata = fields.raw("metadata", '{', kMetadataBytes);
     out.display_id = fields.optional_text("display_id");
     if (out.kind == DisplayKind::execute_result) {
         out.count = static_cast<int>(fields.number("count", 1U << 30));
@@ -83,8 +83,8 @@ WorkerMessage read_comm(Fields& fields, CommKind kind) {
         out.target_name = fields.text("target_name", kNameBytes);
         out.target_module = fields.optional_text("target_module");
     }
-    out.data = fields.raw("data", '{');
-    out.metadata = fields.raw("metadata", '{');
+    out.data = fields.raw("data", '{', kStateBytes);
+    out.metadata = fields.raw("metadata", '{', kMetadataBytes);
     out.buffers = fields.buffers("buffers");
     return out;
 }
@@ -107,8 +107,8 @@ WorkerMessage read_done(Fields& fields, Frame& frame) {
     if (fields.is_null("error") == failed) {
         fields.fail("error");
     }
-    out.user_expressions = fields.raw("user_expressions", '{');
-    out.payload = fields.raw("payload", '[');
+    out.user_expressions = fields.raw("user_expressions", '{', kReplyBytes);
+    out.payload = fields.raw("payload", '[', kReplyBytes);
     return out;
 }
 
@@ -147,7 +147,7 @@ std::optional<WorkerMessage> read_message(Fields& fields, Frame& frame, const st
         return read_done(fields, frame);
     }
     if (type == "reply") {
-        return QueryReply{fields.number("query"), false, fields.raw("content", '{')};
+        return QueryReply{fields.number("query"), false, fields.raw("content", '{', kReplyBytes)};
     }
     if (type == "ready") {
         return WorkerReady{fields.text("python", kNameBytes), fields.text("ipython", kNameBytes),
@@ -181,9 +181,9 @@ Result<DebugMessage> decode_debug_frame(Frame frame) {
     if (type == "debugger") {
         message = DebuggerFound{fields.flag("available"), fields.optional_text("missing") != "sockets"};
     } else if (type == "debug_reply") {
-        message = DebugAnswer{fields.number("request"), fields.raw("content", '{')};
+        message = DebugAnswer{fields.number("request"), fields.raw("content", '{', kReplyBytes)};
     } else if (type == "debug_event") {
-        message = DebugNews{fields.raw("content", '{')};
+        message = DebugNews{fields.raw("content", '{', kReplyBytes)};
     } else {
         return Error{"frame", 0, "a debugger's frame of the unknown type '" + type.substr(0, 40) + "'", {}};
     }

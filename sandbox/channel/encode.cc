@@ -12,7 +12,7 @@ namespace {
 
 // A client's JSON object; anything else becomes the empty one.
 json object_from(const std::string& text) {
-    auto parsed = parse_json_object(text, 64);
+    auto parsed = parse_json_object(text, {64});
     return parsed ? std::move(*parsed) : json::object();
 }
 

@@ -112,8 +112,16 @@ std::string Fields::buffer_text(const char* name) {
         fail(name);
         return {};
     }
-    std::string text = buffer_at(*value, name);
-    if (text.size() > kTextBytes || !is_utf8(text)) {
+    std::string text = text_at(*value, name);
+    if (text.size() > kTextBytes) {
+        fail(name);
+    }
+    return text;
+}
+
+std::string Fields::text_at(const json& index, const char* name) {
+    std::string text = buffer_at(index, name);
+    if (!is_utf8(text)) {
         fail(name);
     }
     return text;
@@ -127,9 +135,12 @@ RawJson Fields::raw_at(const json& index, const char* name) {
     return raw;
 }
 
-RawJson Fields::raw(const char* name, char bracket) {
+RawJson Fields::raw(const char* name, char bracket, std::size_t max) {
     const json* value = find(name);
-    if (value == nullptr) {
+    const bool fits = value != nullptr && value->is_number_unsigned() &&
+                      value->get<std::uint64_t>() < frame_.buffers.size() &&
+                      frame_.buffers[value->get<std::size_t>()].size() <= max;
+    if (!fits) {  // known before the text is looked at
         fail(name);
         return {};
     }
@@ -171,6 +182,8 @@ std::vector<MimeItem> Fields::mime_bundle(const char* name) {
             out.push_back({type, std::move(item.get_ref<std::string&>())});
         } else if (one_member && item.contains("bytes")) {
             out.push_back({type, Bytes{buffer_at(item["bytes"], name)}});
+        } else if (one_member && item.contains("text")) {
+            out.push_back({type, text_at(item["text"], name)});
         } else if (one_member && item.contains("json")) {
             out.push_back({type, raw_at(item["json"], name)});
         } else {

@@ -26,6 +26,9 @@ namespace cellblock::sandbox {
 constexpr std::size_t kNameBytes = 1024;      // types, identifiers
 constexpr std::size_t kTextBytes = 8U << 20;  // whatever a person reads
 constexpr std::size_t kListItems = 10'000;
+constexpr std::size_t kMetadataBytes = 1U << 20;
+constexpr std::size_t kReplyBytes = 8U << 20;   // of a query, of a debugger; expressions, payload
+constexpr std::size_t kStateBytes = 16U << 20;  // a comm's data
 
 class Fields {
 public:
@@ -49,7 +52,7 @@ public:
     // Fields that are indices of buffers: any bytes; UTF-8; JSON that begins with `bracket`; a list.
     std::string buffer(const char* name);
     std::string buffer_text(const char* name);
-    RawJson raw(const char* name, char bracket);
+    RawJson raw(const char* name, char bracket, std::size_t max);
     std::vector<std::string> buffers(const char* name);
     std::vector<MimeItem> mime_bundle(const char* name);
 
@@ -68,6 +71,7 @@ public:
 private:
     nlohmann::json* find(const char* name);
     std::string buffer_at(const nlohmann::json& index, const char* name);
+    std::string text_at(const nlohmann::json& index, const char* name);
     RawJson raw_at(const nlohmann::json& index, const char* name);
 
     Frame& frame_;

@@ -94,7 +94,7 @@ Result<bool> FrameReader::consume(Frame& frame) {
         return status ? Result<bool>(false) : Result<bool>(status.error());
     }
     if (stage_ == Stage::header) {
-        auto parsed = parse_json_object(part_, bounds_.header_depth);
+        auto parsed = parse_json_object(part_, {bounds_.header_depth, bounds_.header_values});
         if (!parsed) {
             return violation("a header that is " + parsed.error().message);
         }

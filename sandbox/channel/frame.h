@@ -34,11 +34,12 @@ struct FrameBounds {
     std::uint32_t buffer_bytes;
     std::uint64_t frame_bytes;
     std::size_t header_depth;
+    std::size_t header_values;
 };
 
-inline constexpr FrameBounds kWorkerBounds{8U << 20, 256, 64U << 20, 128U << 20, 32};
-inline constexpr FrameBounds kWardenBounds{64U << 10, 0, 0, 64U << 10, 8};
-inline constexpr FrameBounds kDebugBounds{4U << 10, 1, 8U << 20, 9U << 20, 4};
+inline constexpr FrameBounds kWorkerBounds{1U << 20, 256, 64U << 20, 128U << 20, 8, 50'000};
+inline constexpr FrameBounds kWardenBounds{64U << 10, 0, 0, 64U << 10, 2, 100};
+inline constexpr FrameBounds kDebugBounds{4U << 10, 1, 8U << 20, 9U << 20, 2, 100};
 
 enum class ReadState { frame, would_block, end_of_file };
 

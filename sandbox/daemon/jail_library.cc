@@ -55,12 +55,11 @@ void take_start(std::unique_ptr<jail::JailPlan> plan) {
     ::prctl(PR_SET_NAME, program.c_str() + program.rfind('/') + 1, 0, 0, 0);
 }
 
-// What the warden is told: bytes that all have together. 0: nothing.
-std::uint64_t memory_to_watch() {
-    constexpr std::string_view kOption = "--memory=";
+// What the warden is told, in bytes. 0: nothing.
+std::uint64_t number_after(std::string_view option) {
     for (const auto& argument : the_arguments) {
-        if (argument.starts_with(kOption)) {
-            return std::strtoull(argument.c_str() + kOption.size(), nullptr, 10);
+        if (argument.starts_with(option)) {
+            return std::strtoull(argument.c_str() + option.size(), nullptr, 10);
         }
     }
     return 0;
@@ -119,7 +118,7 @@ CELLBLOCK_EXPORT int cellblock_start(int plan, int control, int warden, int outp
     }
     jail::supervise_warm(*jail_plan, descriptors, number);
     take_start(std::move(jail_plan));
-    the_worker = jail::be_warm_warden(python, memory_to_watch());
+    the_worker = jail::be_warm_warden(python, {number_after("--memory="), number_after("--socket=")});
     return 0;
 }
 

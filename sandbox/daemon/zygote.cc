@@ -78,9 +78,10 @@ Result<pid_t> launch(const ZygoteSpec& spec, int socket) {
 }
 
 std::string task_text(const ZygoteSpec& spec, const std::string& scratch) {
-    const json task{{"scratch", scratch},         {"worker", spec.worker},         {"inside", kInside},
-                    {"library", spec.library},    {"prefixes", spec.prefixes},     {"preload", spec.preload},
-                    {"shield", ::geteuid() == 0}, {"directory", jail::kWorkInside}};
+    const json task{
+        {"scratch", scratch},         {"worker", spec.worker},          {"inside", kInside},
+        {"library", spec.library},    {"prefixes", spec.prefixes},      {"preload", spec.preload},
+        {"shield", ::geteuid() == 0}, {"directory", jail::kWorkInside}, {"groups", groups_of_nobody_else()}};
     return task.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

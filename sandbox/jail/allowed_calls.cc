@@ -30,7 +30,7 @@ constexpr auto kAllowed = std::to_array<const char*>({
     "setxattr", "lsetxattr", "fsetxattr", "listxattr", "llistxattr", "flistxattr", "removexattr",
     "lremovexattr", "fremovexattr",
     // memory
-    "brk", "mmap", "munmap", "mremap", "mprotect", "madvise", "mincore", "mlock", "mlock2",
+    "brk", "munmap", "mremap", "mprotect", "madvise", "mincore", "mlock", "mlock2",
     "mlockall", "munlock", "munlockall", "membarrier", "pkey_alloc", "pkey_free", "pkey_mprotect",
     "get_mempolicy", "set_mempolicy", "mbind",
     // processes and threads

@@ -2,7 +2,7 @@
 //
 // Purpose: one place to read what is allowed, and why. Everything that isn't
 // here is refused; calls that are allowed only with certain arguments
-// (arch_prctl, clone, fcntl, ioctl, mknod, msync, personality, prctl, socket,
+// (arch_prctl, clone, fcntl, ioctl, mknod, mmap, msync, personality, prctl, socket,
 // socketpair; those on another process's share) have their rules in seccomp.cc.
 // Names, so that each machine's numbers are libseccomp's business; a name that
 // a machine doesn't have is skipped there.

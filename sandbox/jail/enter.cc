@@ -76,6 +76,15 @@ Failure raise_loopback() {
     return failure;
 }
 
+// Where no cgroup bounds memory: a connection's two buffers together hold what bytes_of_socket() counts. Not
+// every kernel or container lets a network namespace have its own; the watch counts sockets all the same.
+void lower_buffers() {
+    constexpr char kSizes[] = "4096 16384 106496";
+    for (const char* file : {"/proc/sys/net/ipv4/tcp_rmem", "/proc/sys/net/ipv4/tcp_wmem"}) {
+        (void)write_file(file, kSizes, sizeof kSizes - 1);
+    }
+}
+
 Failure set_streams(const JailDescriptors& descriptors) {
     const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || ::dup2(null, 0) < 0 || ::dup2(descriptors.output, 1) < 0 ||
@@ -155,6 +164,9 @@ Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
     }
     if (const auto failure = plan.host_network ? Failure{} : raise_loopback(); failure.happened()) {
         return failure;
+    }
+    if (!plan.filter_options.memory_is_limited && !plan.host_network) {
+        lower_buffers();
     }
     if (const auto failure = build_root(plan); failure.happened()) {
         return failure;

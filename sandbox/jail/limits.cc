@@ -5,8 +5,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
+
+#include "sandbox/base/file_text.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -21,6 +24,9 @@ constexpr rlim_t kNoCore = 1;
 // can.
 constexpr rlim_t kDescriptors = 1024;
 constexpr rlim_t kDescriptorsOfUser = 512;
+// Without a cgroup a process's page tables are counted, but only from time to time: 1/512 of that.
+constexpr rlim_t kAddresses = 64ULL << 30;
+constexpr std::uint64_t kLeastOfSocket = 208U << 10;
 constexpr rlim_t kLockedMemory = 64U << 10;
 constexpr rlim_t kMessageQueues = 64U << 10;
 constexpr rlim_t kPendingSignals = 4096;
@@ -57,6 +63,14 @@ void count_others_processes(JailPlan& plan) {
     }
 }
 
+std::uint64_t bytes_of_socket() {
+    std::uint64_t most = kLeastOfSocket;
+    for (const char* file : {"/proc/sys/net/core/wmem_default", "/proc/sys/net/core/rmem_default"}) {
+        most = std::max<std::uint64_t>(most, std::strtoull(file_text(file).c_str(), nullptr, 10));
+    }
+    return most;
+}
+
 std::vector<ResourceLimit> resource_limits(const Limits& limits, bool memory_is_limited) {
     const rlim_t memory = limits.memory_bytes - (memory_is_limited ? limits.memory_bytes / 16 : 0);
     std::vector<ResourceLimit> wanted{
@@ -72,6 +86,9 @@ std::vector<ResourceLimit> resource_limits(const Limits& limits, bool memory_is_
         {RLIMIT_RTPRIO, 0},
         {RLIMIT_NICE, 0},
     };
+    if (!memory_is_limited) {
+        wanted.push_back({RLIMIT_AS, kAddresses + 8 * limits.memory_bytes});
+    }
     for (auto& limit : wanted) {
         rlimit now{};
         if (::getrlimit(static_cast<__rlimit_resource_t>(limit.resource), &now) == 0) {

@@ -4,11 +4,15 @@
 // cgroup's hold for the sum. Threads: pure. Failure: none.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "sandbox/jail/plan.h"
 
 namespace cellblock::sandbox::jail {
+
+// What the buffers of one of a cell's sockets can hold, where no cgroup counts them.
+std::uint64_t bytes_of_socket();
 
 // `memory_is_limited`: a cgroup limits the sum, so that a process's own limit is
 // set a little lower and Python raises MemoryError before the kernel kills it.

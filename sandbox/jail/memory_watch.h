@@ -2,8 +2,8 @@
 //
 // Purpose: looks often enough that the sum can't get far, and names the largest
 // process. What a process says of itself is not believed: statm is the
-// kernel's. Shared pages are told apart only once the plain sum is over the
-// limit, since that costs the kernel a walk through each process's pages. As
+// kernel's. Page tables count, and sockets with what their buffers can hold. Shared pages are told apart only
+// once the plain sum is over the limit, since that costs the kernel a walk through each process's pages. As
 // MemoryWatch of sandbox/worker/warden.py.
 // Threads: one. Failure: a process that can't be looked at counts nothing.
 #pragma once
@@ -19,11 +19,12 @@ class MemoryWatch {
 public:
     struct Seen {
         std::chrono::milliseconds next;  // until the next look
-        pid_t victim = -1;               // to be killed
+        pid_t victim = 0;  // as kill() takes it. 0: nobody; -1: everybody, as one at a time won't do
     };
 
-    // In bytes; 0: there is nothing to watch.
-    explicit MemoryWatch(std::uint64_t limit) : limit_(limit) {}
+    // In bytes; limit 0: there is nothing to watch. `of_socket`: what each socket of the caller's network
+    // namespace counts, which is what its buffers can hold.
+    MemoryWatch(std::uint64_t limit, std::uint64_t of_socket = 0) : limit_(limit), of_socket_(of_socket) {}
 
     [[nodiscard]] bool is_on() const { return limit_ > 0; }
 
@@ -32,6 +33,7 @@ public:
 
 private:
     std::uint64_t limit_;
+    std::uint64_t of_socket_;
 };
 
 }  // namespace cellblock::sandbox::jail

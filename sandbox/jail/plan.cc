@@ -131,6 +131,16 @@ void plan_limits(JailPlan& plan, const Limits& limits, bool memory_is_limited) {
     plan.limits = resource_limits(limits, memory_is_limited);
 }
 
+// A shared mapping of /dev/zero is anonymous memory, which no limit of a process counts. /dev/full can be
+// read as well and can't be mapped.
+void show_no_shared_zeros(JailPlan& plan) {
+    for (auto& step : plan.files) {
+        if (step.target == "dev/zero") {
+            step.source = "/dev/full";
+        }
+    }
+}
+
 // The last step: from here on the plan's strings stay where they are.
 void point_to_strings(JailPlan& plan) {
     plan.argv = pointers(plan.arguments);
@@ -214,6 +224,10 @@ Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOp
     plan->environment = cell_environment(policy);
     if (!memory_is_limited) {
         plan->arguments.push_back("--memory=" + std::to_string(policy.limits.memory_bytes));
+    }
+    if (!memory_is_limited && !contained) {
+        plan->arguments.push_back("--socket=" + std::to_string(bytes_of_socket()));
+        show_no_shared_zeros(*plan);
     }
     if (contained) {
         plan->arguments.emplace_back("--contained");

@@ -190,6 +190,17 @@ void add_by_argument(Rules& rules, const FilterOptions& options) {
         rules.allow("mknod", has_bits(1, S_IFMT, static_cast<std::uint64_t>(kind)));
         rules.allow("mknodat", has_bits(2, S_IFMT, static_cast<std::uint64_t>(kind)));
     }
+    if (options.memory_is_limited) {
+        rules.allow("mmap");
+    } else {
+        // Anonymous memory that is shared stays where it is when nobody has it mapped, and no process is
+        // charged for it.
+        rules.allow("mmap", has_bits(3, MAP_ANONYMOUS, 0));
+        constexpr std::uint64_t kDroppable = 8;  // of newer headers: private, and may be forgotten
+        for (const std::uint64_t kind : {std::uint64_t{MAP_PRIVATE}, kDroppable}) {
+            rules.allow("mmap", has_bits(3, MAP_TYPE, kind));
+        }
+    }
     // Asking for the present personality is all that is allowed.
     rules.allow("personality", is(0, 0xffffffff));
 }
@@ -279,6 +290,24 @@ void refuse_by_value(std::vector<sock_filter>& program, std::uint32_t machine) {
     program.insert(program.begin(), first.begin(), first.end());
 }
 
+// So that a socket's buffers hold no more than the watch on memory counts for it.
+void keep_buffers(std::vector<sock_filter>& program, std::uint32_t machine) {
+    const int number = seccomp_syscall_resolve_name_arch(machine, "setsockopt");
+    constexpr auto kLevel = offsetof(seccomp_data, args) + sizeof(std::uint64_t);
+    constexpr auto kOption = offsetof(seccomp_data, args) + 2 * sizeof(std::uint64_t);
+    const std::array<sock_filter, 8> first{
+        sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<std::uint32_t>(number), 0, 6),
+        sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kLevel),
+        sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SOL_SOCKET, 0, 4),
+        sock_filter BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kOption),
+        sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SO_SNDBUF, 1, 0),
+        sock_filter BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SO_RCVBUF, 0, 1),
+        sock_filter BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO),  // answered with success
+    };
+    program.insert(program.begin(), first.begin(), first.end());
+}
+
 }  // namespace
 
 Result<std::vector<sock_filter>> build_filter(const FilterOptions& options, std::uint32_t machine) {
@@ -305,6 +334,9 @@ Result<std::vector<sock_filter>> build_filter(const FilterOptions& options, std:
     }
     auto program = exported(filter.get());
     if (program) {
+        if (!options.memory_is_limited) {
+            keep_buffers(*program, machine != 0 ? machine : seccomp_arch_native());
+        }
         forget_newer_calls(*program);
         if (options.namespaces) {
             refuse_by_value(*program, machine != 0 ? machine : seccomp_arch_native());

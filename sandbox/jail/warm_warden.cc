@@ -163,7 +163,7 @@ private:
 
 class Warden {
 public:
-    explicit Warden(std::uint64_t memory) : watch_(memory) {}
+    explicit Warden(const MemoryWatch& watch) : watch_(watch) {}
 
     // Returns in a worker.
     WorkerDescriptors serve(const char* python) {
@@ -322,7 +322,7 @@ private:
         }
         const auto seen = watch_.look();
         next_look_ = Clock::now() + seen.next;
-        if (seen.victim > 0) {
+        if (seen.victim != 0) {
             send_frame(R"({"type": "memory_kill"})");
             ::kill(seen.victim, SIGKILL);
         }
@@ -340,11 +340,11 @@ private:
 
 }  // namespace
 
-WorkerDescriptors be_warm_warden(const char* python, std::uint64_t memory) {
+WorkerDescriptors be_warm_warden(const char* python, const MemoryWatch& watch) {
     if (::getpid() != 1) {
         ::_exit(kFailed);  // what it kills would be others'
     }
-    Warden warden(memory);
+    Warden warden(watch);
     return warden.serve(python);
 }
 

@@ -8,7 +8,7 @@
 // read ends it, with the reason on descriptor 2, and its end is the jail's.
 #pragma once
 
-#include <cstdint>
+#include "sandbox/jail/memory_watch.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -18,8 +18,8 @@ struct WorkerDescriptors {
 };
 
 // To be called by PID 1. Serves the host until it has gone, and returns in each worker that it forks, and
-// nowhere else. `python`: its version, for the host. `memory`: bytes that the jail's processes may have
-// together; 0 where a control group sees to it.
-WorkerDescriptors be_warm_warden(const char* python, std::uint64_t memory);
+// nowhere else. `python`: its version, for the host. `watch`: over the memory of the jail's processes, where
+// no control group bounds it.
+WorkerDescriptors be_warm_warden(const char* python, const MemoryWatch& watch);
 
 }  // namespace cellblock::sandbox::jail

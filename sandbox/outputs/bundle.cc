@@ -2,7 +2,9 @@
 #include "sandbox/outputs/bundle.h"
 
 #include <algorithm>
+#include <iterator>
 
+#include "sandbox/channel/json_text.h"
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/html.h"
 #include "sandbox/outputs/image.h"
@@ -40,6 +42,24 @@ bool erase_powers(json& object) {
     return changed;
 }
 
+// A part of an HTML that may be shown as such.
+bool is_of_content(const LeftOut& one) {
+    using Why = LeftOut::Why;
+    return one.why != Why::not_listed && one.why != Why::html_dropped && one.why != Why::not_what_it_says;
+}
+
+// True if it is to be shown, or showed nothing before either. Of HTML that shows something, frames
+// and what would be loaded are told; its scripts and styles mostly serve what is shown.
+bool keeps_html(const InertHtml& html, std::vector<LeftOut>& lost) {
+    using Why = LeftOut::Why;
+    const auto is_missed = [&](const LeftOut& one) {
+        return !html.shows || (one.why != Why::script && one.why != Why::styles && one.why != Why::other);
+    };
+    std::copy_if(html.lost.begin(), html.lost.end(), std::back_inserter(lost), is_missed);
+    return html.shows || std::all_of(html.lost.begin(), html.lost.end(),
+                                     [](const LeftOut& one) { return one.why == Why::styles; });
+}
+
 }  // namespace
 
 bool BundleRules::allows(const std::string& type) const {
@@ -59,6 +79,10 @@ bool BundleRules::allows(const std::string& type) const {
     return names(rules_.mime, type);
 }
 
+bool BundleRules::is_sanitized_html(const std::string& type) const {
+    return type == "text/html" && rules_.html == HtmlRule::sanitize;
+}
+
 std::optional<std::string> BundleRules::inert(const std::string& type, std::string text) const {
     if (!allows(type)) {
         return std::nullopt;
@@ -66,7 +90,7 @@ std::optional<std::string> BundleRules::inert(const std::string& type, std::stri
     if (is_markup(type) && rules_.html == HtmlRule::trust) {
         return text;
     }
-    if (type == "text/html") {
+    if (is_sanitized_html(type)) {
         return inert_html(text);
     }
     if (type == "image/svg+xml") {
@@ -84,31 +108,48 @@ std::optional<std::string> BundleRules::inert(const std::string& type, std::stri
     return terminal_text(std::move(text));
 }
 
-bool BundleRules::admit_item(MimeItem& item) const {
-    if (auto* bytes = std::get_if<Bytes>(&item.value); bytes != nullptr) {
-        return allows(item.type) && (!is_pixels(item.type) || is_image(item.type, bytes->value));
+LeftOut::Why BundleRules::why_not(const std::string& type) const {
+    if (allows(type)) {
+        return LeftOut::Why::not_what_it_says;
     }
-    if (auto* text = std::get_if<std::string>(&item.value); text != nullptr) {
-        auto good = inert(item.type, std::move(*text));
-        if (good) {
-            *text = std::move(*good);
-        }
-        return good.has_value();
-    }
-    // JSON under a type that is shown as text would be read as text by some.
-    return allows(item.type) && !item.type.starts_with("text/") && !item.type.starts_with("image/");
+    return is_markup(type) && rules_.html == HtmlRule::drop ? LeftOut::Why::html_dropped
+                                                            : LeftOut::Why::not_listed;
 }
 
-std::vector<std::string> BundleRules::admit(std::vector<MimeItem>& data) const {
-    std::vector<std::string> left_out;
-    std::erase_if(data, [&](MimeItem& item) {
-        if (admit_item(item)) {
-            return false;
+bool BundleRules::admit_item(MimeItem& item, std::vector<LeftOut>& lost) const {
+    bool good = allows(item.type);
+    if (auto* bytes = std::get_if<Bytes>(&item.value); bytes != nullptr) {
+        good = good && (!is_pixels(item.type) || is_image(item.type, bytes->value));
+    } else if (auto* text = std::get_if<std::string>(&item.value); text != nullptr) {
+        if (good && is_sanitized_html(item.type)) {
+            InertHtml html = clean_html(*text);
+            *text = std::move(html.text);
+            return keeps_html(html, lost);
         }
-        left_out.push_back(item.type);
-        return true;
+        auto inert_text = inert(item.type, std::move(*text));
+        good = inert_text.has_value();
+        *text = std::move(inert_text).value_or("");
+    } else {
+        // JSON under a type that is shown as text would be read as text by some.
+        good = good && !item.type.starts_with("text/") && !item.type.starts_with("image/");
+    }
+    if (!good) {
+        lost.push_back({item.type, why_not(item.type), ""});
+    }
+    return good;
+}
+
+std::vector<LeftOut> BundleRules::admit(std::vector<MimeItem>& data) const {
+    std::vector<LeftOut> lost;
+    std::erase_if(data, [&](MimeItem& item) { return !admit_item(item, lost); });
+    // Where another form of the same is shown, what is missing in its HTML twin isn't missed.
+    const bool shown = std::any_of(data.begin(), data.end(), [](const MimeItem& item) {
+        return item.type != "text/plain" && item.type != "text/html";
     });
-    return left_out;
+    if (shown) {
+        std::erase_if(lost, &is_of_content);
+    }
+    return lost;
 }
 
 bool BundleRules::admit(json& bundle) const {
@@ -123,7 +164,13 @@ bool BundleRules::admit(json& bundle) const {
             item->is_array() && (item.key().starts_with("text/") || item.key() == "image/svg+xml");
         const bool text = item->is_string();
         std::optional<std::string> good;
-        if (text) {
+        if (text && is_sanitized_html(item.key()) && allows(item.key())) {
+            InertHtml html = clean_html(item->get_ref<const std::string&>());
+            std::vector<LeftOut> lost;
+            if (keeps_html(html, lost) || !bundle.contains("text/plain")) {
+                good = std::move(html.text);
+            }
+        } else if (text) {
             good = inert(item.key(), item->get<std::string>());
         }
         const bool kept = text ? good.has_value()
@@ -147,7 +194,9 @@ RawJson inert_metadata(const RawJson& metadata) {
     if (metadata.text == "{}") {
         return metadata;
     }
-    json given = json::parse(metadata.text, nullptr, /*allow_exceptions=*/false);
+    json given = json_within(metadata.text, {})
+                     ? json::parse(metadata.text, nullptr, /*allow_exceptions=*/false)
+                     : json();
     if (!given.is_object()) {
         return {};
     }

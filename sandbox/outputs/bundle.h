@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sandbox/events.h"
+#include "sandbox/outputs/notices.h"
 #include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox {
@@ -19,8 +20,9 @@ class BundleRules {
 public:
     explicit BundleRules(const OutputRules& rules) : rules_(rules) {}
 
-    // Changes `data`. Gives the types that were left out, for a note.
-    std::vector<std::string> admit(std::vector<MimeItem>& data) const;
+    // Changes `data`. Gives what was left out, for a notice. HTML of which nothing visible stays is
+    // left out as a whole, so that the text beside it is shown.
+    std::vector<LeftOut> admit(std::vector<MimeItem>& data) const;
 
     // The same for a bundle within other JSON: {"text/plain": "…"}. True if anything was changed.
     bool admit(nlohmann::json& bundle) const;
@@ -30,7 +32,10 @@ public:
 
 private:
     [[nodiscard]] bool allows(const std::string& type) const;
-    [[nodiscard]] bool admit_item(MimeItem& item) const;
+    [[nodiscard]] bool is_sanitized_html(const std::string& type) const;
+    [[nodiscard]] LeftOut::Why why_not(const std::string& type) const;
+    // What was lost of an item goes to `lost`. False: all of it was.
+    bool admit_item(MimeItem& item, std::vector<LeftOut>& lost) const;
 
     OutputRules rules_;
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "sandbox/base/utf8.h"
+#include "sandbox/channel/json_text.h"
 
 namespace cellblock::sandbox {
 
@@ -60,7 +61,6 @@ void shorten(std::string& text, std::size_t max) {
 OutputFirewall::OutputFirewall(const Policy& policy)
     : limit_(policy.limits.output_bytes),
       policy_name_(policy.name),
-      html_(policy.outputs.html),
       bundles_(policy.outputs),
       comms_(policy.outputs),
       note_("\ncellblock: this cell's output was cut at " + format_size(policy.limits.output_bytes) +
@@ -141,19 +141,14 @@ std::vector<Event> OutputFirewall::admit(DisplayOutput event) {
     }
     const auto left_out = bundles_.admit(event.data);
     if (event.data.empty() && !left_out.empty()) {
-        event.data.push_back(
-            {"text/plain", "[" + terminal_text(left_out.front()) + ": left out by the policy]"});
+        event.data.push_back({"text/plain", "[" + terminal_text(left_out.front().type) + ": not shown]"});
     }
     event.metadata = inert_metadata(event.metadata);
     if (const std::uint64_t grown = cost_of(event); grown <= cost || spend(cell, grown - cost, events)) {
         events.emplace_back(std::move(event));
     }
-    for (const auto& type : left_out) {
-        const bool by_html = html_ == HtmlRule::drop && (type == "text/html" || type == "image/svg+xml");
-        note_once(cell,
-                  "an output of type " + terminal_text(type).substr(0, 100) + " was left out (key outputs." +
-                      (by_html ? "html)" : "mime, or it isn't what it says)"),
-                  events);
+    if (const LeftOut* what = most_telling(left_out); what != nullptr) {
+        note_once(cell, notice(*what, policy_name_), events);
     }
     return events;
 }
@@ -164,7 +159,7 @@ void OutputFirewall::note_once(CellId cell, const std::string& what, std::vector
     if (spent.cut || spent.noted.size() >= kMostNotes || !spent.noted.insert(what).second) {
         return;
     }
-    const std::string text = "cellblock: " + what + ", by policy \"" + policy_name_ + "\"\n";
+    const std::string text = "cellblock: " + what + "\n";
     if (spend(cell, text.size() + kMessageCost, events)) {
         events.emplace_back(StreamOutput{cell, StreamName::standard_error, text});
     }
@@ -185,9 +180,13 @@ std::vector<Event> OutputFirewall::admit(CommOutput event) {
     if (!spend(cell, cost, events)) {
         return events;
     }
+    if (!json_within(event.data.text, {})) {
+        note_once(cell, "a message of a comm was left out, for it has too many values", events);
+        return events;
+    }
     if (const auto why = comms_.refuse(event)) {
         if (!why->empty()) {
-            note_once(cell, *why, events);
+            note_once(cell, *why + ", by policy \"" + policy_name_ + "\"", events);
         }
         return events;
     }

@@ -78,12 +78,11 @@ private:
     // Takes the cost from the cell's budget. False: there is too little left;
     // the budget is then spent, and `notes` has the note if it is the first time.
     bool spend(CellId cell, std::uint64_t cost, std::vector<Event>& notes);
-    // "cellblock: <what> (policy …)" on stderr, if this cell wasn't told yet.
+    // "cellblock: <what>" on stderr, if this cell wasn't told yet.
     void note_once(CellId cell, const std::string& what, std::vector<Event>& events);
 
     std::uint64_t limit_;
     std::string policy_name_;
-    HtmlRule html_;
     BundleRules bundles_;
     CommRules comms_;
     std::string note_;

@@ -11,6 +11,7 @@
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/latex.h"
 #include "sandbox/outputs/markup.h"
+#include "sandbox/outputs/media.h"
 #include "sandbox/outputs/scope.h"
 #include "sandbox/outputs/svg_element.h"
 
@@ -37,7 +38,7 @@ const Names& elements() {
 const Names& dropped() {
     static const Names names{
         "script", "noscript", "iframe", "frame", "frameset", "noframes", "object", "embed", "applet", "noembed",
-        "template", "textarea", "title", "xmp", "plaintext", "listing", "math", "audio", "video", "source", "track",
+        "template", "textarea", "title", "xmp", "plaintext", "listing", "math", "source", "track",
         "canvas", "select", "option", "datalist", "meta", "link", "base", "basefont", "bgsound", "portal", "slot",
         "dialog", "map", "area", "marquee", "isindex", "keygen", "param", "foreignobject",
     };
@@ -54,7 +55,7 @@ const Names& plain_attributes() {
     static const Names names{
         "align", "valign", "width", "height", "colspan", "rowspan", "span", "border", "cellpadding",
         "cellspacing", "bgcolor", "color", "face", "size", "scope", "start", "type", "value", "min", "max", "low",
-        "high", "optimum", "open", "reversed", "datetime", "lang", "dir", "abbr", "rules", "frame", "nowrap",
+        "high", "optimum", "open", "loop", "muted", "reversed", "datetime", "lang", "dir", "abbr", "rules", "frame", "nowrap",
     };
     return names;
 }
@@ -123,6 +124,56 @@ std::string attribute(const std::string& element, const std::string& name, const
     return plain ? attribute_text(name, value) : "";
 }
 
+// Whose script it is, by its beginning, as far as it matters for a notice.
+std::string library_of(std::string_view script) {
+    constexpr auto kMarks =
+        std::to_array<std::pair<std::string_view, const char*>>({{"vega-embed", "altair"},
+                                                                 {"vegaEmbed", "altair"},
+                                                                 {"Plotly", "plotly"},
+                                                                 {"Bokeh", "bokeh"},
+                                                                 {"echarts", "pyecharts"}});
+    for (const auto& [mark, name] : kMarks) {
+        if (script.find(mark) != std::string_view::npos) {
+            return name;
+        }
+    }
+    return {};
+}
+
+// "example.org" of an address; empty if it has none.
+std::string host_of(std::string_view url) {
+    const std::size_t start = url.find("//");
+    if (start == std::string_view::npos || start > 8) {
+        return {};
+    }
+    const std::string_view rest = url.substr(start + 2, 200);
+    const auto is_host = [](char c) {
+        return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '-';
+    };
+    return std::string(rest.begin(), std::find_if_not(rest.begin(), rest.end(), is_host));
+}
+
+std::string value_of(const xmlNode* element, std::string_view wanted) {
+    for (const xmlAttr* one = element->properties; one != nullptr; one = one->next) {
+        if (lower(reinterpret_cast<const char*>(one->name)) == wanted) {
+            std::string value;
+            for (const xmlNode* part = one->children; part != nullptr; part = part->next) {
+                value += text_of(part);
+            }
+            return value;
+        }
+    }
+    return {};
+}
+
+bool is_frame(std::string_view name) {
+    return name == "iframe" || name == "frame" || name == "object" || name == "embed" || name == "portal";
+}
+
+bool is_blank(std::string_view text) {
+    return text.find_first_not_of(" \t\r\n\f\xc2\xa0") == std::string_view::npos;  // U+00A0 too
+}
+
 class HtmlWriter {
 public:
     explicit HtmlWriter(std::string scope) : scope_(std::move(scope)) {}
@@ -135,7 +186,9 @@ public:
 
     void one(const xmlNode* child, int depth) {
         if (child->type == XML_TEXT_NODE || child->type == XML_CDATA_SECTION_NODE) {
-            out_ += escaped(text_of(child));
+            const std::string text = text_of(child);
+            shows_ = shows_ || (hidden_ == 0 && !is_blank(text));
+            out_ += escaped(text);
         } else if (child->type == XML_ELEMENT_NODE && depth < kDeepestElement) {
             element(child, depth + 1);
         }
@@ -154,42 +207,108 @@ public:
     }
 
     // Bound to a root of its own that nothing painted leaves.
-    [[nodiscard]] std::string finish() const {
-        if (!styled_) {
-            return out_;
+    [[nodiscard]] InertHtml finish() const {
+        InertHtml done{out_, shows_, lost_};
+        if (styled_) {
+            done.text =
+                "<div class=\"" + scope_ + "\" style=\"contain:paint;overflow:auto\">" + out_ + "</div>";
         }
-        return "<div class=\"" + scope_ + "\" style=\"contain:paint;overflow:auto\">" + out_ + "</div>";
+        return done;
     }
 
 private:
     void element(const xmlNode* node, int depth) {
         const std::string name = lower(name_of(node));
         if (dropped().count(name) != 0) {
-            return;
+            return drop(node, name);
         }
         if (name == "svg") {
             styled_ = true;
+            shows_ = shows_ || hidden_ == 0;
             return write_svg_element(node, scope_, depth, out_);
         }
         if (name == "style") {
             return style(node);
+        }
+        if (name == "audio" || name == "video") {
+            return media(node, name);
         }
         if (elements().count(name) == 0) {
             return children(node, depth);
         }
         const std::string attributes = attributes_of(node, name);
         if (name == "img" && attributes.find(" src=") == std::string::npos) {
-            return;
+            return lose(LeftOut::Why::image, host_of(value_of(node, "src")));
         }
+        const bool hides = attributes.find("display:none") != std::string::npos;
+        hidden_ += hides ? 1 : 0;
+        shows_ = shows_ || (hidden_ == 0 && is_drawn(name, attributes));
         out_ += "<" + name + attributes + ">";
         if (without_end().count(name) == 0) {
             children(node, depth);
             out_ += "</" + name + ">";
         }
+        hidden_ -= hides ? 1 : 0;
+    }
+
+    // Seen without any text in it.
+    static bool is_drawn(std::string_view name, std::string_view attributes) {
+        return name == "img" || name == "hr" || name == "meter" || name == "progress" ||
+               attributes.find("background") != std::string_view::npos ||
+               attributes.find("border") != std::string_view::npos ||
+               attributes.find("bgcolor") != std::string_view::npos;
+    }
+
+    void drop(const xmlNode* node, const std::string& name) {
+        using Why = LeftOut::Why;
+        if (name == "script") {
+            lose(Why::script, library_of(all_text_of(node)));
+        } else if (is_frame(name)) {
+            lose(Why::frame, host_of(value_of(node, name == "object" ? "data" : "src")));
+        } else if (name != "meta" && name != "link" && name != "title" && name != "noscript") {
+            lose(Why::other, "");
+        }
+    }
+
+    // The first of each kind is told.
+    void lose(LeftOut::Why why, const std::string& detail) {
+        const auto known =
+            std::find_if(lost_.begin(), lost_.end(), [&](const LeftOut& one) { return one.why == why; });
+        if (known == lost_.end()) {
+            lost_.push_back({"text/html", why, detail});
+        } else if (known->detail.empty()) {
+            known->detail = detail;
+        }
+    }
+
+    // With its bytes in it, controls, and no way to begin by itself.
+    void media(const xmlNode* node, const std::string& name) {
+        std::vector<std::string> addresses{value_of(node, "src")};
+        // A <source> that was left open has the next one in it.
+        for (const xmlNode* child = node->children; child != nullptr;) {
+            const bool source = child->type == XML_ELEMENT_NODE && lower(name_of(child)) == "source";
+            if (source) {
+                addresses.push_back(value_of(child, "src"));
+            }
+            child = source && child->children != nullptr ? child->children : child->next;
+        }
+        for (const auto& address : addresses) {
+            if (const auto good = inert_media_url(name, address); good) {
+                out_ += "<" + name + attributes_of(node, name) + attribute_text("src", *good) +
+                        R"( controls="" preload="metadata"></)" + name + ">";
+                shows_ = shows_ || hidden_ == 0;
+                return;
+            }
+        }
+        const auto far = std::find_if(addresses.begin(), addresses.end(),
+                                      [](const std::string& address) { return !host_of(address).empty(); });
+        lose(name == "audio" ? LeftOut::Why::sound : LeftOut::Why::video,
+             far == addresses.end() ? "" : host_of(*far));
     }
 
     void style(const xmlNode* node) {
         const std::string css = inert_stylesheet(all_text_of(node), "." + scope_);
+        lose(LeftOut::Why::styles, "");
         if (!css.empty()) {
             styled_ = true;
             out_ += "<style>" + css + "</style>";
@@ -216,12 +335,15 @@ private:
 
     std::string scope_;
     std::string out_;
+    std::vector<LeftOut> lost_;
+    int hidden_ = 0;  // elements around that aren't displayed
     bool styled_ = false;
+    bool shows_ = false;
 };
 
 }  // namespace
 
-std::string inert_html(const std::string& html) {
+InertHtml clean_html(const std::string& html) {
     const Tree tree = parse_html(html);
     const xmlNode* root = tree ? xmlDocGetRootElement(tree.get()) : nullptr;
     if (root == nullptr) {
@@ -233,7 +355,13 @@ std::string inert_html(const std::string& html) {
             writer.top(part);
         }
     }
-    return inert_latex_in_page(writer.finish());
+    InertHtml out = writer.finish();
+    out.text = inert_latex_in_page(std::move(out.text));
+    return out;
+}
+
+std::string inert_html(const std::string& html) {
+    return clean_html(html).text;
 }
 
 }  // namespace cellblock::sandbox

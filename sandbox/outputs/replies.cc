@@ -1,6 +1,7 @@
 // Replies.
 #include "sandbox/outputs/replies.h"
 
+#include "sandbox/channel/json_text.h"
 #include "sandbox/outputs/terminal_text.h"
 
 namespace cellblock::sandbox {
@@ -11,6 +12,11 @@ using nlohmann::json;
 
 constexpr std::size_t kMostPayloads = 32;
 constexpr std::size_t kLongestInput = 1U << 20;
+
+// Nothing where it has more values than a tree may have.
+json tree_of(const RawJson& raw) {
+    return json_within(raw.text, {}) ? json::parse(raw.text, nullptr, /*allow_exceptions=*/false) : json();
+}
 
 // {"data": {…}} in place.
 bool clean_data(json& object, const BundleRules& rules) {
@@ -85,6 +91,10 @@ bool clean_strings(json& value) {  // NOLINT(misc-no-recursion): its depth was c
 }
 
 RawJson inert_reply(const RawJson& content, const BundleRules& rules) {
+    if (!json_within(content.text, {})) {
+        return RawJson{
+            R"({"status":"error","ename":"ValueError","evalue":"an answer of too many values","traceback":[]})"};
+    }
     json given = json::parse(content.text, nullptr, /*allow_exceptions=*/false);
     if (!given.is_object()) {
         return content;
@@ -93,7 +103,7 @@ RawJson inert_reply(const RawJson& content, const BundleRules& rules) {
 }
 
 RawJson inert_debug_message(const RawJson& content, const BundleRules& rules) {
-    json given = json::parse(content.text, nullptr, /*allow_exceptions=*/false);
+    json given = tree_of(content);
     if (!given.is_object()) {
         return {};
     }
@@ -109,7 +119,7 @@ RawJson inert_payload(const RawJson& payload, const BundleRules& rules) {
     if (payload.text == "[]") {
         return payload;
     }
-    const json given = json::parse(payload.text, nullptr, /*allow_exceptions=*/false);
+    const json given = tree_of(payload);
     json out = json::array();
     for (std::size_t i = 0; given.is_array() && i < given.size() && i < kMostPayloads; ++i) {
         if (json good = good_payload(given[i], rules); !good.is_null()) {
@@ -123,7 +133,7 @@ RawJson inert_expressions(const RawJson& expressions, const BundleRules& rules) 
     if (expressions.text == "{}") {
         return expressions;
     }
-    json given = json::parse(expressions.text, nullptr, /*allow_exceptions=*/false);
+    json given = tree_of(expressions);
     if (!given.is_object()) {
         return {};
     }

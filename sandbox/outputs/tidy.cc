@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sandbox/base/ascii.h"
+#include "sandbox/base/utf8.h"
 
 namespace cellblock::sandbox {
 
@@ -18,6 +19,7 @@ namespace {
 
 constexpr std::size_t kLongestName = 64;
 constexpr std::size_t kLongestEntity = 32;
+constexpr std::size_t kKeptOfScript = 16U << 10;
 
 bool is_blank(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
@@ -397,7 +399,8 @@ private:
         put_attributes(tag);
         out_ += single ? "/>" : ">";
         if (raw && !single) {
-            put_style(name == "style" ? content : "");
+            // Of a script its beginning, so that a notice can tell whose it is.
+            put_raw(name == "style" ? content : name == "script" ? utf8_prefix(content, kKeptOfScript) : "");
             out_.append("</").append(name).append(">");
         } else if (!single) {
             push(name);
@@ -422,7 +425,7 @@ private:
     }
 
     // Nothing in it may look like the end of it.
-    void put_style(std::string_view css) {
+    void put_raw(std::string_view css) {
         for (std::size_t at = css.find('<'); at != std::string_view::npos; at = css.find('<')) {
             out_.append(css.substr(0, at)).append(css.substr(at, 4) == "<!--" ? "<" : "< ");
             css.remove_prefix(at + 1);

@@ -15,7 +15,7 @@
 
 namespace cellblock::sandbox {
 
-inline constexpr FrameBounds kBuilderBounds{512U << 10, 1, 1U << 20, 2U << 20, 4};
+inline constexpr FrameBounds kBuilderBounds{512U << 10, 1, 1U << 20, 2U << 20, 4, 20'000};
 
 // The index says that these are to be installed; as wheels' names.
 struct Resolved {

@@ -25,12 +25,17 @@ using nlohmann::json;
 
 // Names as Python's module `resource` has them.
 const std::map<int, const char*>& resource_names() {
-    static const std::map<int, const char*> names{
-        {RLIMIT_CORE, "RLIMIT_CORE"},       {RLIMIT_NPROC, "RLIMIT_NPROC"},
-        {RLIMIT_NOFILE, "RLIMIT_NOFILE"},   {RLIMIT_FSIZE, "RLIMIT_FSIZE"},
-        {RLIMIT_DATA, "RLIMIT_DATA"},       {RLIMIT_STACK, "RLIMIT_STACK"},
-        {RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK"}, {RLIMIT_MSGQUEUE, "RLIMIT_MSGQUEUE"},
-        {RLIMIT_RTPRIO, "RLIMIT_RTPRIO"},   {RLIMIT_NICE, "RLIMIT_NICE"}};
+    static const std::map<int, const char*> names{{RLIMIT_CORE, "RLIMIT_CORE"},
+                                                  {RLIMIT_NPROC, "RLIMIT_NPROC"},
+                                                  {RLIMIT_NOFILE, "RLIMIT_NOFILE"},
+                                                  {RLIMIT_FSIZE, "RLIMIT_FSIZE"},
+                                                  {RLIMIT_DATA, "RLIMIT_DATA"},
+                                                  {RLIMIT_STACK, "RLIMIT_STACK"},
+                                                  {RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK"},
+                                                  {RLIMIT_MSGQUEUE, "RLIMIT_MSGQUEUE"},
+                                                  {RLIMIT_RTPRIO, "RLIMIT_RTPRIO"},
+                                                  {RLIMIT_NICE, "RLIMIT_NICE"},
+                                                  {RLIMIT_AS, "RLIMIT_AS"}};
     return names;
 }
 

@@ -20,6 +20,7 @@ MAX_HEADER = 64 * 1024
 PR_SET_DUMPABLE = 4
 FAILED = 70  # exit status of a process that met what it didn't expect
 REAP_SECONDS = 2.0  # how long killed processes are waited for before the host is told
+EVERYBODY = -1  # one at a time won't do
 site_is_done = False  # a warm Python has done it
 
 
@@ -55,28 +56,49 @@ def is_contained():
 class MemoryWatch:
     """Where no cgroup bounds the sum of memory: looks at it often enough that it can't get far, and kills the largest.
 
-    What a process says of itself is not believed: statm is the kernel's. Shared pages are told apart only once the
+    What a process says of itself is not believed: statm is the kernel's. Page tables count, and sockets with what their
+    buffers can hold, also those that wait to be accepted or received. Shared pages are told apart only once the
     plain sum is over the limit, since that costs the kernel a walk through each process's pages.
     """
 
     NEAR, FAR = 0.1, 0.5  # seconds between two looks: above half of the limit, and below
 
-    def __init__(self, limit):
+    def __init__(self, limit, of_socket=0):
         self.limit = limit
+        self.of_socket = of_socket  # what each of the network namespace's counts
         self.page = os.sysconf("SC_PAGE_SIZE")
 
     @staticmethod
     def asked_for():
-        for argument in sys.argv:
-            if argument.startswith("--memory="):
-                return MemoryWatch(int(argument[9:]))
-        return None
+        told = {name: int(value) for name, _, value in (word.partition("=") for word in sys.argv)
+                if name in ("--memory", "--socket")}
+        return MemoryWatch(told["--memory"], told.get("--socket", 0)) if "--memory" in told else None
 
     def processes(self):
         try:
             return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != str(os.getpid())]
         except OSError:
             return []  # a contained jail doesn't see /proc
+
+    @staticmethod
+    def value(file, name):
+        try:
+            with open(file) as lines:
+                return next((int(line[len(name):].split()[0]) for line in lines if line.startswith(name)), 0)
+        except (OSError, ValueError, IndexError):
+            return 0
+
+    def page_tables(self, pid):
+        return self.value("/proc/%d/status" % pid, "VmPTE:") * 1024
+
+    def sockets_of(self, pid):
+        count, folder = 0, "/proc/%d/fd" % pid
+        try:
+            for name in os.listdir(folder):
+                count += os.readlink(folder + "/" + name).startswith("socket:")
+        except OSError:
+            pass  # it ends, or has closed itself to us
+        return count
 
     def resident(self, pid):
         try:
@@ -98,15 +120,19 @@ class MemoryWatch:
             return self.resident(pid)  # it has closed itself to us
 
     def look(self):
-        """(seconds to the next look, the process to be killed or None)."""
+        """(seconds to the next look, the process to be killed, EVERYBODY or None)."""
         pids = self.processes()
-        rough = sum(map(self.resident, pids))
+        in_sockets = self.value("/proc/net/sockstat", "sockets: used") * self.of_socket if self.of_socket else 0
+        rough = in_sockets + sum(self.resident(pid) + self.page_tables(pid) for pid in pids)
         if rough <= self.limit:
             return self.NEAR if rough > self.limit // 2 else self.FAR, None
-        sizes = {pid: self.proportional(pid) for pid in pids}
-        if sum(sizes.values()) <= self.limit:
+        sizes = {pid: self.proportional(pid) + self.page_tables(pid) for pid in pids}
+        used = in_sockets + sum(sizes.values())
+        if used <= self.limit:
             return self.NEAR, None
-        return self.NEAR, max(sizes, key=sizes.get)
+        if self.of_socket:
+            sizes = {pid: size + self.sockets_of(pid) * self.of_socket for pid, size in sizes.items()}
+        return self.NEAR, max(sizes, key=sizes.get) if used <= 2 * self.limit else EVERYBODY
 
 
 class Warden:
@@ -160,6 +186,8 @@ class Warden:
         self.next_look = monotonic() + wait
         if victim is not None:
             self.send('{"type": "memory_kill"}')
+            if victim == EVERYBODY:
+                return self.kill_all()
             try:
                 os.kill(victim, signal.SIGKILL)
             except OSError:

@@ -21,7 +21,8 @@ import sys
 SOCKET = 3
 TASK_BYTES = 128 * 1024
 DESCRIPTORS = 5    # plan, control, warden, output to read and to write
-OURS = ("warden", "zygote_fork", "zygote_imports", "zygote_memory", "zygote_rehearsal", "zygote_scout")
+OURS = ("warden", "zygote_fork", "zygote_imports", "zygote_memory", "zygote_rehearsal", "zygote_scout",
+        "zygote_trust")
 
 
 class WorkerLoader(importlib.machinery.SourceFileLoader):
@@ -136,5 +137,6 @@ def main(connection, task):
 
 first = first_message()
 from zygote_fork import start_first  # noqa: E402
-from zygote_imports import Refused, prepare, threads  # noqa: E402
+from zygote_imports import prepare, threads  # noqa: E402
+from zygote_trust import Refused  # noqa: E402
 main(*first)

@@ -12,17 +12,14 @@ import time
 
 import zygote_memory
 from zygote_fork import forget_chance, forget_places, found_on_host, reopened, set_variables
+from zygote_trust import Refused, Trust, judge_packages
 
 ZYGOTE_FILES = ("warden.py", "zygote.py", "zygote_fork.py", "zygote_imports.py", "zygote_memory.py",
-                "zygote_rehearsal.py", "zygote_scout.py")
+                "zygote_rehearsal.py", "zygote_scout.py", "zygote_trust.py")
 OURS = (0, 1, 2, 3)  # descriptors
 PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 views = set()  # descriptors of mount namespaces, during the imports
-
-
-class Refused(Exception):
-    """This Python can't be kept warm. The reason is for the user."""
 
 
 # --- imports
@@ -37,6 +34,8 @@ def import_worker(task):
         for name in sorted(os.listdir(os.path.join(task["worker"], "cellblock_worker"))):
             if name.endswith(".py") and name != "__init__.py":
                 importlib.import_module("cellblock_worker." + name[:-3])
+    except Refused:
+        raise
     except ImportError as error:
         raise Refused(str(error)) from None
     except Exception as error:  # CannotStart among them
@@ -181,8 +180,11 @@ def prepare(task):
             raise Refused("no read-only view of the host can be made for the imports")
         views.add(view)
     os.environ["MPLCONFIGDIR"] = os.environ["TMPDIR"] = task["scratch"]
-    import site
-    site.main()
+    trust = Trust(task["groups"])
+    for path in sys.path:
+        trust.check_folder(path) if os.path.isdir(path) else trust.check(path)
+    sys.meta_path.insert(0, trust)
+    judge_packages(trust)
     warden = import_worker(task)
     from cellblock_worker import worker
     worker.make_early()
@@ -190,6 +192,9 @@ def prepare(task):
     import_preload(task["preload"])
     import zygote_rehearsal
     zygote_rehearsal.rehearse(lambda: check_alone("a cell for practice"))
+    sys.meta_path.remove(trust)
+    if trust.refusal:
+        raise trust.refusal
     check_origins(task)
     found = stamps(task, begun)
     if view is not None and library.cellblock_unshield(view) != 0:

@@ -1,8 +1,10 @@
 """Sandboxes that are forks of a warm Python: nothing of one is in the next, and nothing of the daemon is in reach."""
 
+import grp
 import json
 import os
 import pathlib
+import pwd
 import shutil
 import signal
 import subprocess
@@ -172,6 +174,48 @@ def test_a_python_that_others_may_change_runs_in_sandboxes_only(alone):
     result, said = run_and_say(alone, "import value; print(value.x)", python=python)
     result, said = run_and_say(alone, "import value; print(value.x)", python=python)
     assert result["stdout"] == "1\n" and "others may change" in said, (result, said)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others")
+@pytest.mark.parametrize("whose", ["a group's folder", "a group's module", "another's module", "a sticky folder of all",
+                                   "another's .pth file", "another's compiled module"])
+def test_a_package_that_others_may_change_is_imported_in_sandboxes_only(alone, whose):
+    python, packages = environment_with(alone, value="x = 1")
+    ran = alone.folder / "ran"
+    line = "import os; exec(%r)" % ("try: open(%r, 'w').close()\nexcept OSError: pass" % str(ran))
+    name = packages / {"another's .pth file": "odd.pth", "another's compiled module": "__pycache__"}.get(whose, "value.py")
+    if name.suffix == ".pth":
+        name.write_text(line + "\n")
+    elif name.suffix != ".py":
+        subprocess.run([PYTHON, "-m", "py_compile", packages / "value.py"], check=True)
+    else:
+        name.write_text("x = 1\n" + line + "\n")
+        alone.give(name)
+    if "folder" in whose:
+        os.chown(packages, -1, 54321)
+        packages.chmod(0o2775 if "group" in whose else 0o1777)
+    elif "group" in whose:
+        os.chown(name, -1, 54321)
+        name.chmod(0o664)
+    else:
+        os.chown(name, 12345, -1)
+    policy = {"preload": ["value"]}
+    alone.run("pass", policy=policy, python=python)
+    result, said = run_and_say(alone, "import value; print(value.x)", policy=policy, python=python)
+    assert result["stdout"] == "1\n" and "a cold start" in said, (result, said)
+    assert "others may change" in said and str(name if "folder" not in whose else packages) in said
+    assert not ran.exists(), "it ran outside of a sandbox"
+
+
+def test_a_package_that_a_group_without_members_may_change_is_imported(alone):
+    python, packages = environment_with(alone, value="x = 1")
+    empty = [entry.gr_gid for entry in grp.getgrall() if not entry.gr_mem and entry.gr_gid not in
+             {user.pw_gid for user in pwd.getpwall()}]
+    if os.geteuid() != 0 or not empty:
+        pytest.skip("gives files to an empty group")
+    os.chown(packages, -1, empty[0])
+    packages.chmod(0o2775)
+    assert is_warm(alone, policy={"preload": ["value"]}, python=python)
 
 
 def test_a_package_that_was_changed_on_disk_is_imported_anew(alone):

@@ -38,7 +38,7 @@ def test_user_install_writes_a_whole_kernelspec(cellblock):
     assert spec["language"] == "python"
     assert spec["kernel_protocol_version"] == "5.3"
     has_debugpy = subprocess.run([DEBIAN_PYTHON, "-c", "import debugpy"], capture_output=True, check=False).returncode == 0
-    assert spec["metadata"] == {"debugger": has_debugpy}
+    assert spec["metadata"] == {"debugger": has_debugpy, "supported_encryption": ["curve"]}
     assert ("no debugpy" in done.stdout) is not has_debugpy
     assert {file.name for file in folder.iterdir()} == LOGOS | {"kernel.json"}
     assert str(folder) in done.stdout and "jupyter lab" in done.stdout
@@ -46,7 +46,7 @@ def test_user_install_writes_a_whole_kernelspec(cellblock):
 
 def test_no_debugger_is_promised_where_the_policy_has_none(cellblock, tmp_path):
     assert cellblock("install", "--prefix", tmp_path / "p", "--python", DEBIAN_PYTHON, "--policy", "default").returncode == 0
-    assert read_spec(tmp_path / "p/share/jupyter/kernels/cellblock")["metadata"] == {"debugger": False}
+    assert read_spec(tmp_path / "p/share/jupyter/kernels/cellblock")["metadata"] == {"debugger": False, "supported_encryption": ["curve"]}
 
 
 def test_jupyter_finds_it(cellblock, tmp_path):
@@ -182,6 +182,6 @@ def test_the_packages_own_kernelspec_promises_a_debugger_and_recommends_one(tmp_
     if not (build / "cmake_install.cmake").exists():
         pytest.skip("build/ isn't configured")
     subprocess.run(["cmake", "--install", build, "--prefix", tmp_path], check=True, capture_output=True, timeout=60)
-    assert read_spec(spec_in(tmp_path))["metadata"] == {"debugger": True}
+    assert read_spec(spec_in(tmp_path))["metadata"] == {"debugger": True, "supported_encryption": ["curve"]}
     assert "python3-debugpy" in next(line for line in (build / "CPackConfig.cmake").read_text().splitlines()
                                      if "CPACK_DEBIAN_PACKAGE_RECOMMENDS" in line)

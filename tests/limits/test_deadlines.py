@@ -5,6 +5,7 @@ import time
 import pytest
 
 from limits.conftest import shared_with
+from support.shared import Shared
 
 DEADLINE, GRACE, SLACK = 1.0, 1.0, 1.0
 BUSY_MACHINE = 4.0  # for a machine that does other things too; told apart in the assertion below
@@ -173,15 +174,98 @@ def test_the_clock_goes_on_after_input(client):
 
 # --- the user's interrupt
 
-def test_an_interrupt_climbs_the_same_ladder(start_as):
-    client = start_as(policy={"limits": {"cell_time": "60s", "grace_time": "500ms"}}).client
-    cell = client.execute("print('begun', flush=True)\n" + LOST["ignored_sigint"])
+@pytest.fixture(scope="module")
+def patient(user_place):
+    made = Shared(user_place, policy=user_place.policy("patient", limits={"cell_time": "60s", "grace_time": "500ms"}))
+    yield made
+    left = made.stop()
+    assert not left, "outlived the kernel: %s" % left
+
+
+def begin(client, code):
+    cell = client.execute("print('begun', flush=True)\n" + code)
     client.first(cell, "stream")
-    begun = time.monotonic()
+    return cell
+
+
+def interrupt(client):
     client.send("control", "interrupt_request")
+
+
+def warning_of(client, cell):
+    def seen():
+        return [one for one in client.of(cell) if one.type == "stream" and one.content["name"] == "stderr"]
+    client.wait(seen, "the warning")
+    return seen()[0].content["text"]
+
+
+# Each goes on after SIGINT for longer than the grace time, and then ends.
+SLOW_TO_STOP = {
+    "c_code": "import time, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
+              "try:\n    time.sleep(2.5)\nfinally:\n    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])\n"
+              "time.sleep(60)",
+    "pool": "import time\nfrom concurrent.futures import ThreadPoolExecutor\n"
+            "with ThreadPoolExecutor() as pool:\n    pool.submit(time.sleep, 2.5).result()",
+    "cleanup": "import time\ntry:\n    time.sleep(60)\nfinally:\n    time.sleep(2)",
+}
+
+
+@pytest.mark.parametrize("name", SLOW_TO_STOP)
+def test_an_interrupt_waits_and_loses_nothing(patient, name):
+    client = patient.kernel().client
+    client.run("kept = 'kept'").ok()
+    cell = begin(client, SLOW_TO_STOP[name])
+    interrupt(client)
+    assert "a second interrupt kills it" in warning_of(client, cell)
     run = client.finish(cell)
-    assert time.monotonic() - begun < GRACE + SLACK + BUSY_MACHINE
+    assert run.content["ename"] == "KeyboardInterrupt" and "lost" not in run.content["evalue"], run.content
+    assert len(run.of("error")) == 1
+    assert client.run("kept").result == "'kept'"
+
+
+def test_two_quick_interrupts_lose_nothing(patient):
+    client = patient.kernel().client
+    client.run("kept = 'kept'").ok()
+    cell = begin(client, SLOW_TO_STOP["c_code"])
+    for _ in range(3):
+        interrupt(client)
+    run = client.finish(cell)
+    assert run.content["ename"] == "KeyboardInterrupt" and "lost" not in run.content["evalue"], run.content
+    assert client.run("kept").result == "'kept'"
+
+
+def test_an_interrupt_after_the_warning_kills(patient):
+    client = patient.kernel().client
+    cell = begin(client, LOST["ignored_sigint"])
+    interrupt(client)
+    warning_of(client, cell)
+    time.sleep(1)
+    interrupt(client)
+    run = client.finish(cell)
     assert run.content["ename"] == "KeyboardInterrupt" and "variables are lost" in run.content["evalue"]
+    assert client.run("1").result == "1"
+
+
+def test_a_cell_that_handles_interrupts_may_ask_on(patient):
+    client = patient.kernel().client
+    asked = []
+    client.on_input = lambda request: asked.append(request) and None
+    cell = begin(client, "while True:\n    try:\n        answer = input()\n        break\n    except KeyboardInterrupt: pass\nanswer")
+    for count in (1, 2, 3):
+        client.wait(lambda: len(asked) >= count, "input_request")
+        if count < 3:
+            time.sleep(1.2)  # past grace and warning: an earlier interrupt must not count
+            interrupt(client)
+    client.answer(asked[-1], "late")
+    run = client.finish(cell)
+    assert run.result == "'late'" and not [one for one in run.of("stream") if one.content["name"] == "stderr"]
+
+
+def test_the_deadline_holds_after_an_interrupt(client):
+    cell = begin(client, LOST["ignored_sigint"])
+    interrupt(client)
+    run = client.finish(cell)
+    assert run.content["ename"] == "CellTimeout" and "variables are lost" in run.content["evalue"]
     assert client.run("1").result == "1"
 
 

@@ -47,6 +47,8 @@ def test_cells_results_and_plots(warm):
     assert warm.client.run("print('a'); import sys; print('b', file=sys.stderr)").ok().stdout == "a\n"
     shown = warm.client.run(PLOT).ok()
     assert any("image/png" in mimes for mimes in shown.mimes), shown
+    html = warm.client.run("from IPython.display import HTML\nHTML('<p>long</p>' * 60_000)").ok()
+    assert html.of("execute_result")[0].content["data"]["text/html"].count("long") == 60_000
     failed = warm.client.run("1/0")
     assert failed.content["ename"] == "ZeroDivisionError"
     assert "zygote" not in failed.traceback

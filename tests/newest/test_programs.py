@@ -48,6 +48,34 @@ def test_jupyter_kernel_test_with_the_welcome(run, jupyter):
     assert "skipped" not in done.stderr, done.stderr[-4000:]
 
 
+ENCRYPTED = '''
+import json, sys
+from jupyter_client.manager import KernelManager
+for policy in ("required", "auto", "disabled"):
+    manager = KernelManager(kernel_name="cellblock", transport_encryption=policy)
+    manager.start_kernel()
+    client = manager.client()
+    try:
+        client.start_channels()
+        client.wait_for_ready(timeout=60)
+        for _ in range(2):
+            reply = client.execute_interactive("print(6 * 7)", timeout=60)
+            assert reply["content"]["status"] == "ok", reply
+            with open(manager.connection_file) as file:
+                assert ("curve_secretkey" in json.load(file)) == (policy != "disabled"), policy
+            manager.restart_kernel(now=True)  # the keys stay
+            client.wait_for_ready(timeout=60)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+'''
+
+
+def test_transport_encryption_of_jupyter_client(run, jupyter):
+    done = run(str(jupyter.file("encrypted.py", ENCRYPTED)))
+    assert done.returncode == 0 and done.stdout == "42\n" * 6, done.stdout + done.stderr[-4000:]
+
+
 KERNEL = {"kernelspec": {"name": "cellblock", "display_name": "Python (cellblock)", "language": "python"}}
 
 

@@ -66,6 +66,30 @@ def test_33_images_are_base64(client):
     assert png_of(result).startswith(PNG)
 
 
+LONG = """
+import json
+from IPython.display import HTML, SVG, Latex, Markdown, display
+display(HTML("<table>" + "<tr><td>cell</td><td>1</td></tr>" * 20_000 + "</table>"))
+display(SVG("<svg xmlns='http://www.w3.org/2000/svg'>" + "<circle cx='1' cy='1' r='1'/>" * 20_000 + "</svg>"))
+display(Markdown("word " * 130_000))
+display({"application/json": {"rows": list(range(120_000))}, "text/plain": "rows"}, raw=True)
+class Long:
+    def __repr__(self): return "r\u00e4" * 400_000
+Long()
+"""
+
+
+def test_33_outputs_above_half_a_mebibyte_arrive(client):
+    run = client.run(LONG, timeout=120)
+    assert "left out" not in run.stderr
+    html, svg, markdown, rows = [one.content["data"] for one in run.of("display_data")]
+    assert html["text/html"].count("<td>cell</td>") == 20_000
+    assert svg["image/svg+xml"].count("<circle") == 20_000
+    assert len(markdown["text/markdown"]) == 650_000
+    assert rows["application/json"]["rows"] == list(range(120_000))
+    assert run.result == "r\u00e4" * 400_000
+
+
 # --- 34
 
 def test_34_a_display_is_updated_by_its_id(client):

@@ -31,6 +31,13 @@ def address(info, port_key):
     return "%s://%s%s%s" % (transport, host, ":" if transport == "tcp" else "-", port)
 
 
+def encrypt(socket, info):
+    """As jupyter_client does, where the connection file has keys: client and kernel share the pair."""
+    if info.get("curve_publickey"):
+        socket.curve_serverkey = socket.curve_publickey = info["curve_publickey"].encode()
+        socket.curve_secretkey = info["curve_secretkey"].encode()
+
+
 class Run:
     """What one request gave: its reply and its iopub messages from busy to idle."""
 
@@ -115,6 +122,7 @@ class Client:
         socket = self._context.socket(kind)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.RECONNECT_IVL, 5)
+        encrypt(socket, self.info)
         if kind == zmq.DEALER:
             socket.setsockopt(zmq.IDENTITY, self.identity)
         if kind == zmq.SUB:
@@ -250,6 +258,7 @@ class Client:
         socket = self._context.socket(zmq.SUB)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.SUBSCRIBE, topic)
+        encrypt(socket, self.info)
         socket.connect(address(self.info, "iopub_port"))
         return socket
 

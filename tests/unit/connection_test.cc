@@ -56,6 +56,26 @@ TEST_CASE("a whole connection file is read") {
     CHECK(connection.endpoint(Channel::heartbeat) == "tcp://127.0.0.1:5");
 }
 
+TEST_CASE("keys of CurveZMQ come as a pair, or not at all") {
+    json document = whole();
+    CHECK(parsed(document).curve_secret.empty());
+    document["curve_publickey"] = nullptr;
+    document["curve_secretkey"] = "";
+    CHECK(parsed(document).curve_secret.empty());
+    char secret[41];
+    char open[41];
+    REQUIRE(zmq_curve_keypair(open, secret) == 0);
+    document["curve_publickey"] = open;
+    document["curve_secretkey"] = secret;
+    CHECK(parsed(document).curve_public == open);
+    CHECK(parsed(document).curve_secret == secret);
+    document["curve_publickey"] = std::string(40, 'x');
+    CHECK(refusal(document.dump()).find("aren't a pair") != std::string::npos);
+    CHECK(refusal(document.dump()).find(secret) == std::string::npos);
+    document.erase("curve_publickey");
+    CHECK(refusal(document.dump()).find("both or not at all") != std::string::npos);
+}
+
 TEST_CASE("what is left out, empty or null has a default") {
     for (const char* name : {"transport", "ip", "signature_scheme", "key"}) {
         json without = whole();

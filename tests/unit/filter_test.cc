@@ -187,3 +187,28 @@ TEST_CASE("no file is watched, and programs hear that they have to look themselv
         CHECK(machine.judge("fanotify_mark") == answer(EPERM));
     }
 }
+
+TEST_CASE("where no control group bounds memory, none is shared without a file, and no socket holds more") {
+    for (const auto& options : kOptions) {
+        const Machine machine(options);
+        const bool bounded = options.memory_is_limited;
+        for (const std::uint64_t flags :
+             Numbers{MAP_PRIVATE, MAP_PRIVATE | MAP_ANONYMOUS, MAP_SHARED, MAP_SHARED_VALIDATE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_HUGETLB}) {
+            CHECK(machine.judge("mmap", {0, 4096, 3, flags}) == kAllowed);
+        }
+        for (const std::uint64_t flags :
+             Numbers{MAP_SHARED | MAP_ANONYMOUS, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE,
+                     MAP_SHARED_VALIDATE | MAP_ANONYMOUS, MAP_SHARED | MAP_ANONYMOUS | kHigh}) {
+            CHECK(machine.judge("mmap", {0, 4096, 3, flags}) == (bounded ? kAllowed : answer(EPERM)));
+        }
+        for (const std::uint64_t option : Numbers{SO_SNDBUF, SO_RCVBUF}) {
+            CHECK(machine.judge("setsockopt", {3, SOL_SOCKET, option}) == (bounded ? kAllowed : kDone));
+            CHECK(machine.judge("setsockopt", {3, SOL_SOCKET | kHigh, option | kHigh}) ==
+                  (bounded ? kAllowed : kDone));
+            CHECK(machine.judge("setsockopt", {3, IPPROTO_TCP, option}) == kAllowed);
+        }
+        CHECK(machine.judge("setsockopt", {3, SOL_SOCKET, SO_REUSEADDR}) == kAllowed);
+    }
+}

@@ -52,6 +52,21 @@ TEST_CASE("a frame may come byte by byte") {
     REQUIRE(frame.buffers.at(0) == "abc");
 }
 
+TEST_CASE("a header's values are counted before a tree is made, and all bytes of a frame are known") {
+    Pair pair;
+    FrameReader reader(kWorkerBounds);
+    Frame frame;
+    const std::string good = encode_frame({{"type", "x"}, {"list", std::vector<int>(40'000)}}, {"abc", ""});
+    pair.send(good);
+    REQUIRE(*reader.read(pair.near.get(), frame) == ReadState::frame);
+    REQUIRE(frame.bytes == good.size());
+    const auto value =
+        GENERATE(json(std::vector<int>(51'000)), json(std::vector<json>(51'000, json::object())),
+                 json::parse(std::string(20, '[') + std::string(20, ']')));
+    pair.send(encode_frame({{"type", "x"}, {"list", value}}));
+    REQUIRE_FALSE(reader.read(pair.near.get(), frame).ok());
+}
+
 TEST_CASE("half a frame is the end of the file") {
     Pair pair;
     FrameReader reader(kWorkerBounds);
@@ -72,7 +87,7 @@ TEST_CASE("sizes are checked before anything is kept") {
 TEST_CASE("JSON deeper than the bound is refused") {
     REQUIRE(json_depth_within("[[\"[[[[\"]]", 2));
     REQUIRE_FALSE(json_depth_within("[[[]]]", 2));
-    REQUIRE_FALSE(parse_json_object(std::string(100'000, '['), 32).ok());
+    REQUIRE_FALSE(parse_json_object(std::string(100'000, '['), {32}).ok());
     REQUIRE_FALSE(check_json(std::string(1'000'000, '['), 128).ok());
     REQUIRE(check_json("{\"big\": 123456789012345678901234567890}", 4).ok());
     REQUIRE_FALSE(check_json("NaN", 4).ok());

@@ -48,6 +48,7 @@ TEST_CASE("install: the kernelspec has what Jupyter needs") {
     CHECK(spec["interrupt_mode"] == "message");
     CHECK(spec["kernel_protocol_version"] == "5.3");
     CHECK(spec["metadata"]["debugger"] == false);
+    CHECK(spec["metadata"]["supported_encryption"] == nlohmann::json{"curve"});
 }
 
 TEST_CASE("install: a kernel's name is Jupyter's, without path tricks") {

@@ -64,6 +64,33 @@ TEST_CASE("a display that does not fit is dropped whole; another cell has its ow
     REQUIRE(std::holds_alternative<DisplayOutput>(firewall.admit(display).at(0)));
 }
 
+TEST_CASE("JSON of too many values is no tree: it is left out, and that is told") {
+    Policy policy = with_output(64U << 20);
+    policy.outputs.comms = {"jupyter.widget"};
+    OutputFirewall firewall(policy);
+    std::string many = "{\"a\":[";
+    for (int i = 0; i < 300'000; ++i) {
+        many += "{},";
+    }
+    many += "1]}";
+    DisplayOutput display;
+    display.cell = 1;
+    display.data.push_back({"text/plain", "x"});
+    display.metadata.text = many;
+    const auto shown = firewall.admit(display);
+    REQUIRE(std::get<DisplayOutput>(shown.at(0)).metadata.text == "{}");
+    CommOutput open;
+    open.cell = 1;
+    open.kind = CommKind::open;
+    open.comm_id = "c";
+    open.target_name = "jupyter.widget";
+    open.data.text = many;
+    REQUIRE_THAT(text_of(firewall.admit(open)), Catch::Matchers::Contains("too many values"));
+    REQUIRE(firewall.admit_expressions({many}).text == "{}");
+    REQUIRE(firewall.admit_payload({"[" + many + "]"}).text == "[]");
+    REQUIRE_THAT(firewall.admit_reply({many}).text, Catch::Matchers::Contains("too many values"));
+}
+
 TEST_CASE("accounts of old cells are forgotten, the newest kept") {
     OutputFirewall firewall(with_output(1000));
     for (CellId cell = 1; cell < 5000; ++cell) {

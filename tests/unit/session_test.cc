@@ -243,14 +243,95 @@ TEST_CASE("the user's interrupt climbs the same ladder") {
         REQUIRE(play.outcome().status == CellStatus::interrupted);
         REQUIRE(play.all<ErrorOutput>().at(0).error.ename == "KeyboardInterrupt");
     }
-    SECTION("one that does not is killed") {
+    SECTION("one that does not goes on, and says so") {
         play.pass(2s);
-        REQUIRE(play.stage->warden_command() == "kill_worker");
-        play.stage->worker_dies(SIGKILL, std::nullopt);
-        play.advance();
-        REQUIRE(play.outcome().status == CellStatus::interrupted);
-        REQUIRE(play.outcome().state == Survival::lost);
+        REQUIRE_FALSE(play.stage->warden_command());
+        const auto note = play.all<StreamOutput>().at(0);
+        REQUIRE(note.name == StreamName::standard_error);
+        REQUIRE_THAT(note.text, Catch::Matchers::Contains("a second interrupt kills it"));
+        SECTION("until it ends by itself") {
+            play.pass(50s);
+            REQUIRE(play.all<StreamOutput>().size() == 1);
+            play.done(cell);
+            REQUIRE(play.outcome().status == CellStatus::ok);
+            REQUIRE(play.outcome().state == Survival::intact);
+        }
+        SECTION("until the deadline") {
+            play.pass(58s);
+            REQUIRE(play.stage->warden_command() == "interrupt");
+            play.pass(2s);
+            REQUIRE(play.stage->warden_command() == "kill_worker");
+            play.stage->worker_dies(SIGKILL, std::nullopt);
+            play.advance();
+            REQUIRE(play.outcome().status == CellStatus::timeout);
+        }
+        SECTION("until the next interrupt") {
+            play.pass(1s);
+            play.session.interrupt();
+            REQUIRE(play.stage->warden_command() == "kill_worker");
+            play.stage->worker_dies(SIGKILL, std::nullopt);
+            play.advance();
+            REQUIRE(play.outcome().status == CellStatus::interrupted);
+            REQUIRE(play.outcome().state == Survival::lost);
+        }
     }
+}
+
+TEST_CASE("a silent cell and a query have no warning, and only the deadline kills them") {
+    Play play;
+    play.open();
+    ExecuteRequest silent;
+    silent.silent = true;
+    const bool is_cell = GENERATE(true, false);
+    if (is_cell) {
+        play.session.execute(silent);
+    } else {
+        play.session.ask(CompleteQuery{"slow.", 5});
+    }
+    play.advance();
+    play.session.interrupt();
+    REQUIRE(play.stage->warden_command() == "interrupt");
+    play.pass(5s);
+    play.session.interrupt();
+    REQUIRE(play.stage->warden_command() == "interrupt");
+    REQUIRE(play.all<StreamOutput>().empty());
+    play.pass(is_cell ? 55s : 5s);
+    REQUIRE(play.stage->warden_command() == "interrupt");
+    play.pass(2s);
+    REQUIRE(play.stage->warden_command() == "kill_worker");
+}
+
+TEST_CASE("a cell that handles an interrupt may ask again, and its clock stands still") {
+    Play play;
+    play.open();
+    const CellId cell = play.run("ask", true);
+    const auto ask = [&](int request) {
+        play.stage->from_worker({{"type", "input_request"},
+                                 {"cell", cell},
+                                 {"request", request},
+                                 {"prompt", "? "},
+                                 {"password", false}});
+        play.advance();
+    };
+    SECTION("after an answer that never came") {
+        ask(1);
+        play.session.interrupt();
+        REQUIRE(play.stage->warden_command() == "interrupt");
+        ask(2);
+    }
+    SECTION("though its last question crossed the interrupt") {
+        play.session.interrupt();
+        REQUIRE(play.stage->warden_command() == "interrupt");
+        ask(1);
+        ask(2);
+    }
+    REQUIRE(play.all<InputRequest>().size() == 2);
+    play.pass(1000s);
+    REQUIRE_FALSE(play.stage->warden_command());
+    REQUIRE(play.all<StreamOutput>().empty());
+    play.session.answer_input(2, "yes");
+    play.done(cell);
+    REQUIRE(play.outcome().status == CellStatus::ok);
 }
 
 TEST_CASE("an interrupt while the sandbox starts ends the cell") {

@@ -72,7 +72,7 @@ void be_namespace(int control, int words) {
         ::dup2(words, STDERR_FILENO);
         ::dup2(control, 3);
         ::close_range(4, ~0U, 0);
-        const auto worker = jail::be_warm_warden("3.11.2", 0);
+        const auto worker = jail::be_warm_warden("3.11.2", jail::MemoryWatch(0));
         work(worker.socket);
     }
     ::close_range(3, ~0U, 0);  // the host's end among them, which only the host is to hold
@@ -262,15 +262,40 @@ TEST_CASE("commands that come in pieces and together are read") {
     REQUIRE_THAT(jail.told(), Contains("worker_exited"));
 }
 
-TEST_CASE("the watch over memory names the largest once the sum is over its limit") {
+// By a limit that is above a half of what all have. They come and go meanwhile.
+pid_t victim_above_half() {
+    constexpr int kTimes = 20;
+    constexpr std::uint64_t kMost = 1ULL << 50;
+    for (int i = 0; i < kTimes; ++i) {
+        for (std::uint64_t limit = 1; limit < kMost; limit *= 2) {
+            if (const pid_t victim = jail::MemoryWatch(limit).look().victim; victim >= 0) {
+                if (victim > 0) {
+                    return victim;
+                }
+                break;
+            }
+        }
+    }
+    return 0;
+}
+
+TEST_CASE(
+    "the watch over memory names the largest once the sum is over its limit, and all at twice of that") {
     const pid_t child = ::fork();
     if (child == 0) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         ::pause();
     }
     REQUIRE_FALSE(jail::MemoryWatch(0).is_on());
-    REQUIRE(jail::MemoryWatch(1).look().victim > 0);
-    REQUIRE(jail::MemoryWatch(~std::uint64_t{0}).look().victim == -1);
+    REQUIRE(victim_above_half() > 0);
+    REQUIRE(jail::MemoryWatch(1).look().victim == -1);
+    REQUIRE(jail::MemoryWatch(1ULL << 60).look().victim == 0);
+    std::array<int, 2> sockets{};
+    REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets.data()) == 0);
+    REQUIRE(jail::MemoryWatch(1ULL << 50, 1ULL << 50).look().victim != 0);  // sockets count
+    for (const int one : sockets) {
+        ::close(one);
+    }
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
 }

@@ -98,6 +98,8 @@ class Frame(dict):
         if isinstance(item, str):
             return item
         assert len(item) == 1
+        if "text" in item:
+            return self.take(item["text"]).decode("utf-8")
         return self.take(item["bytes"]) if "bytes" in item else self.json_at(item["json"])
 
 
@@ -134,7 +136,7 @@ class Socket:
         if len(self.data) < 8:
             return None
         length, count = struct.unpack_from(">II", self.data)
-        assert length <= 8 << 20 and count <= 256, "bounds"
+        assert length <= 1 << 20 and count <= 256, "bounds"
         start = 8 + 4 * count
         if len(self.data) < start:
             return None

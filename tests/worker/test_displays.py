@@ -139,3 +139,19 @@ def test_a_formatter_for_a_plain_type_is_asked(host):
 def test_a_plain_types_subclass_shows_itself(host):
     host.execute("class Money(int):\n    def _repr_html_(self): return '<b>%d</b>' % self")
     assert host.execute("Money(7)").displays[0]["data"]["text/html"] == "<b>7</b>"
+
+
+def test_texts_of_any_length_travel_as_texts(host):
+    frame, = publish(host, "{'text/%d' % n: chr(0x1f600) * 3000 * n for n in range(60)}").displays
+    assert frame["data"] == {"text/%d" % n: "\U0001f600" * 3000 * n for n in range(60)}
+
+
+def test_metadata_of_great_size_is_left_out_with_a_word(host):
+    result = publish(host, "{'text/plain': 'x'}, {'a': 'm' * (2 << 20)}")
+    assert result.displays == [] and "metadata of 2.0 MiB" in result.stderr and result.status == "ok"
+
+
+def test_an_error_fits_whatever_its_characters_are(host):
+    for text in (r"'\x1b' * 400_000", r"'\U0001f600' * 400_000", r"'\n\x01' * 400_000"):
+        result = host.execute("raise ValueError(%s)" % text)
+        assert result.error["ename"] == "ValueError" and result.error["traceback"]

@@ -8,6 +8,7 @@ import sys
 import uuid
 
 from . import cells, jsontext
+from .frames import MAX_METADATA, MAX_STATE, bounded
 
 
 class Comm:
@@ -127,7 +128,9 @@ class CommManager:
         extra = [memoryview(buffer).cast("B") if memoryview(buffer).contiguous else bytes(buffer)
                  for buffer in buffers or ()]
         header["buffers"] = list(range(2, 2 + len(extra)))
-        self._channel.send(header, [jsontext.dump(dict(data or {})), jsontext.dump(dict(metadata or {})), *extra])
+        state = bounded(jsontext.dump(dict(data or {})), MAX_STATE, "a comm's message")
+        more = bounded(jsontext.dump(dict(metadata or {})), MAX_METADATA, "metadata")
+        self._channel.send(header, [state, more, *extra])
 
     # --- from the front end
 

@@ -10,10 +10,10 @@ from IPython.core.displaypub import DisplayPublisher
 from IPython.core.formatters import BaseFormatter
 
 from . import cells, jsontext
-from .frames import FrameTooLarge
+from .frames import MAX_METADATA, FrameTooLarge, bounded
 
 BASE64_TYPES = frozenset(("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf"))
-LARGE_TEXT = 512 * 1024  # longer texts go as a buffer, because a header is bounded
+INLINE_TEXT = 64 * 1024  # characters of all texts in a header, which is bounded; others go as buffers
 NAME_BYTES = 1000
 # Nobody can give these a _repr_html_ or the like.
 PLAIN_TYPES = frozenset((int, float, complex, bool, str, bytes, list, tuple, dict, set, frozenset, range, type(None)))
@@ -25,10 +25,11 @@ class DisplayFrame:
     def __init__(self, data, metadata, buffers=()):
         self.buffers = []
         self.data = {}
+        self._inline = 0
         for mime, value in data.items():
             if isinstance(mime, str) and mime and len(mime.encode("utf-8", "replace")) <= NAME_BYTES:
                 self.data[mime] = self._value(mime, value)
-        self.metadata = self.add(jsontext.dump(metadata or {}))
+        self.metadata = self.add(bounded(jsontext.dump(metadata or {}), MAX_METADATA, "metadata"))
         self.extra = [self.add(buffer) for buffer in buffers]
         self.cost = 64 + sum(memoryview(part).nbytes for part in self.buffers) + sum(
             len(value) for value in self.data.values() if isinstance(value, str))
@@ -43,8 +44,9 @@ class DisplayFrame:
                 decoded = _from_base64(value)
                 if decoded is not None:
                     return {"bytes": self.add(decoded)}
-            if len(value) > LARGE_TEXT:
-                return {"json": self.add(jsontext.dump(value))}
+            if self._inline + len(value) > INLINE_TEXT:
+                return {"text": self.add(value.encode("utf-8", "replace"))}
+            self._inline += len(value)
             return value
         if isinstance(value, (bytes, bytearray, memoryview)):
             return {"bytes": self.add(bytes(value))}
@@ -73,7 +75,11 @@ def send_display(channel, kind, data, metadata, display_id=None, count=None, buf
         print(data.get("text/plain", ""))  # a forked child has only its descriptors
         return
     cell = cells.current()
-    frame = DisplayFrame(data, metadata, buffers)
+    try:
+        frame = DisplayFrame(data, metadata, buffers)
+    except FrameTooLarge as error:
+        print("cellblock: an output was left out: %s" % error, file=sys.stderr)
+        return
     header = {"type": "display", "cell": cell, "kind": kind, "data": frame.data, "metadata": frame.metadata,
               "display_id": _identifier(display_id), "buffers": frame.extra}
     if count is not None:

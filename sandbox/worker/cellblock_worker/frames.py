@@ -3,11 +3,17 @@
 import json
 import struct
 
-MAX_HEADER = 8 << 20
+MAX_HEADER = 1 << 20
+MAX_HEADER_IN = 8 << 20  # of what the host sends: a cell's code is there
 MAX_BUFFERS = 256
 MAX_BUFFER = 64 << 20
 MAX_FRAME = 128 << 20
 
+MAX_METADATA = 1 << 20  # JSON of a display's or a comm's metadata
+MAX_REPLY = 8 << 20     # of a reply, of a cell's user_expressions, of its payload
+MAX_STATE = 16 << 20    # of a comm's data
+
+_HEADER_TOO_LONG = "a message with more than 1 MiB beside its contents"
 _encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
@@ -19,12 +25,23 @@ class FrameBroken(ValueError):
     """What came isn't a frame."""
 
 
+def bounded(text, most, what):
+    """JSON text that the host takes no more of."""
+    if len(text) > most:
+        raise FrameTooLarge("%s of %.1f MiB; at most %d MiB fit" % (what, len(text) / (1 << 20), most >> 20))
+    return text
+
+
+def header_bytes(header):
+    return len(_encoder.encode(header).encode("utf-8", "replace"))
+
+
 def encode(header, buffers=()):
     """The parts of a frame, to be sent one after another."""
     text = _encoder.encode(header).encode("utf-8", "replace")
     if not buffers:
         if len(text) > MAX_HEADER:
-            raise FrameTooLarge("a message of %d MiB of text; at most 8 MiB fit" % (len(text) >> 20))
+            raise FrameTooLarge(_HEADER_TOO_LONG)
         return [struct.pack(">II", len(text), 0) + text]
     views = [memoryview(buffer).cast("B") for buffer in buffers]
     lengths = [view.nbytes for view in views]
@@ -34,7 +51,7 @@ def encode(header, buffers=()):
 
 def check_sizes(header, lengths):
     if header > MAX_HEADER:
-        raise FrameTooLarge("a message of %d MiB of text; at most 8 MiB fit" % (header >> 20))
+        raise FrameTooLarge(_HEADER_TOO_LONG)
     if len(lengths) > MAX_BUFFERS:
         raise FrameTooLarge("a message of %d binary parts; at most %d fit" % (len(lengths), MAX_BUFFERS))
     if lengths and max(lengths) > MAX_BUFFER:
@@ -57,7 +74,7 @@ class Parser:
         if len(data) < 8:
             return None
         header, count = struct.unpack_from(">II", data)
-        if header > MAX_HEADER or count > MAX_BUFFERS:
+        if header > MAX_HEADER_IN or count > MAX_BUFFERS:
             raise FrameBroken("a frame out of bounds")
         start = 8 + 4 * count
         if len(data) < start:

@@ -21,7 +21,7 @@ from IPython.utils.process import arg_split  # noqa: F401  (as ipykernel's modul
 from traitlets import Any, CBool, Instance, Type, default
 from traitlets.config import Config
 
-from . import cells, figures
+from . import cells, figures, frames
 from .compiler import Compiler
 from .displays import Publisher, ResultHook
 from .history import HostHistory
@@ -30,6 +30,8 @@ from .magics import SandboxMagics, no_packages_text
 MAX_ERROR_TEXT = 64 * 1024
 MAX_TRACEBACK = 512 * 1024
 MAX_TRACEBACK_LINES = 1000
+MAX_ERROR_BYTES = 900 * 1024  # in a header
+SURELY_FITS = MAX_ERROR_BYTES // 6 - 1024 * 8  # characters, each written as \\u0000
 OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 VARIABLES = {"TERM": "xterm-color", "CLICOLOR": "1", "FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "PAGER": "cat",
              "GIT_PAGER": "cat"}
@@ -220,7 +222,7 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
         if hint:
             lines.append(hint)
         self._last_traceback = lines
-        self._last_error = {"ename": str(etype.__name__)[:200], "evalue": _text_of(evalue), "traceback": lines}
+        self._last_error = _fitting({"ename": str(etype.__name__)[:200], "evalue": _text_of(evalue), "traceback": lines})
         if not self.silent:
             self.pipes.drain()
             self.channel.send({"type": "error", "cell": cells.current(), **self._last_error})
@@ -350,12 +352,23 @@ def _text_of(error):
     return text if len(text) <= MAX_ERROR_TEXT else text[:MAX_ERROR_TEXT] + " […]"
 
 
-def _bounded(stb):
-    lines = [line if len(line) <= MAX_ERROR_TEXT else line[:MAX_ERROR_TEXT] + " […]"
+def _fitting(error):
+    """An error that fits into a frame's header, whatever its characters are."""
+    most = MAX_TRACEBACK
+    while len(error["evalue"]) + sum(map(len, error["traceback"])) > SURELY_FITS and \
+            frames.header_bytes(error) > MAX_ERROR_BYTES:
+        most //= 2
+        error = {"ename": error["ename"], "evalue": error["evalue"][:most // 4], "traceback": _bounded(error["traceback"], most)}
+    return error
+
+
+def _bounded(stb, most=MAX_TRACEBACK):
+    longest = min(MAX_ERROR_TEXT, most // 4)
+    lines = [line if len(line) <= longest else line[:longest] + " […]"
              for line in ([stb] if isinstance(stb, str) else map(str, stb))]
     if len(lines) > MAX_TRACEBACK_LINES:
         half = MAX_TRACEBACK_LINES // 2
         lines = lines[:half] + lines[-half:]
-    while len(lines) > 2 and sum(map(len, lines)) > MAX_TRACEBACK:
+    while len(lines) > 2 and sum(map(len, lines)) > most:
         del lines[len(lines) // 2]  # the beginning says where it started, the end what it was
     return lines

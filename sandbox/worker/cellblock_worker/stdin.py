@@ -12,6 +12,8 @@ import sys
 from . import cells
 from .replies import Replies
 
+MAX_PROMPT = 4096  # characters
+
 EOF_MARK = "\x04"
 
 
@@ -54,7 +56,7 @@ class Stdin:
         number = self.replies.new_number()
         self._pipes.drain()
         self._channel.send({"type": "input_request", "cell": cells.current(), "request": number,
-                            "prompt": str(prompt), "password": password})
+                            "prompt": str(prompt)[:MAX_PROMPT], "password": password})
         try:
             value = str(self.replies.wait_for(number)[0].get("value", ""))
         except KeyboardInterrupt:

@@ -10,9 +10,9 @@ import os
 import sys
 import traceback
 
-from . import cells, first_pages, imports, jsontext, program, startup
+from . import cells, first_pages, imports, jsontext, program, shared_memory, startup
 from .debug_channel import DebugChannel, Debugging
-from .frames import FrameTooLarge
+from .frames import MAX_REPLY, FrameTooLarge
 from .lines import Lines
 from .memory import Reserve
 from .stdin import Stdin
@@ -90,6 +90,7 @@ class Worker:
         limit = self._facts.get("output_bytes")
         if isinstance(limit, int) and limit > 0:
             self._channel.output_bytes = limit
+        shared_memory.install()
         self._reserve = Reserve()
         self._shell.start(self._reserve)
         self._stdin.install()
@@ -185,7 +186,10 @@ class Worker:
             self._inspect(header)
         elif self._queries.knows(kind):
             content = self._answer(header)
-            self._channel.send({"type": "reply", "query": header["query"], "content": 0}, [jsontext.dump(content)])
+            text = jsontext.dump(content)
+            if len(text) > MAX_REPLY:
+                text = jsontext.dump(self._queries.failure(FrameTooLarge("an answer of more than 8 MiB")))
+            self._channel.send({"type": "reply", "query": header["query"], "content": 0}, [text])
         else:
             self._interrupts.taken = False  # an input_reply that nobody waits for is stale
 
@@ -242,10 +246,8 @@ class Worker:
         self._pipes.drain()
         done = {"type": "done", "cell": header["cell"], "status": "error" if error else "ok", "error": error,
                 "user_expressions": 0, "payload": 1}
-        try:
-            self._channel.send(done, [expressions, payload])
-        except FrameTooLarge:
-            self._channel.send(done, [b"{}", b"[]"])
+        self._channel.send(done, [expressions if len(expressions) <= MAX_REPLY else b"{}",
+                                  payload if len(payload) <= MAX_REPLY else b"[]"])
 
     def _end_child(self, error):
         """A child that a cell forked has come to the cell's end, as a program comes to its own."""

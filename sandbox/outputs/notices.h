@@ -1,0 +1,41 @@
+// What was left out of an output, and the words that tell a person.
+//
+// Purpose: the one place for the texts of the firewall's notices. A notice
+// says what isn't shown, why, and what to do about it.
+// Ownership, threads: pure values. Failure: none.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cellblock::sandbox {
+
+struct LeftOut {
+    enum class Why {
+        not_listed,        // outputs.mime has no such type
+        html_dropped,      // outputs.html is `drop`
+        not_what_it_says,  // a picture that is none, JSON where text belongs
+        refused,           // its own filter found something; `detail` says what
+        script,            // HTML that shows nothing without its script; `detail`: whose, or empty
+        frame,             // `detail`: the host of its address, or empty
+        image,
+        sound,
+        video,   // not within the output; `detail`: the host of its address, or empty
+        styles,  // HTML that is nothing but styles for the rest of the page
+        other,   // HTML of nothing but elements that aren't shown
+    };
+
+    std::string type;  // the MIME type
+    Why why = Why::not_listed;
+    std::string detail;
+};
+
+// One sentence or two without a line's end. `policy`: the policy's name.
+std::string notice(const LeftOut& what, std::string_view policy);
+
+// Of all that one output lost what a person needs to hear: a figure is one thing, in however many
+// forms it was sent. Nothing was lost: nullptr.
+const LeftOut* most_telling(const std::vector<LeftOut>& left_out);
+
+}  // namespace cellblock::sandbox
