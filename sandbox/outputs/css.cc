@@ -76,6 +76,28 @@ const Names& properties() {
         "stop-color", "stop-opacity", "clip-path", "clip-rule", "mask", "marker", "marker-start", "marker-mid",
         "marker-end", "dominant-baseline", "alignment-baseline", "baseline-shift", "shape-rendering",
         "image-rendering", "paint-order", "vector-effect", "mix-blend-mode",
+        // pictures of gradients, and the mouse
+        "background-image", "background-size", "background-repeat", "background-position", "background-clip",
+        "background-origin", "cursor", "user-select", "pointer-events", "text-underline-offset",
+    };
+    return names;
+}
+
+// What leaves its place, but not a root that paints nothing outside of itself and contains its layers.
+const Names& placing_properties() {
+    static const Names names{
+        "position", "top", "right", "bottom", "left", "inset", "z-index", "clip", "transform", "transform-origin",
+        "box-shadow", "text-shadow", "outline", "outline-offset", "outline-color", "outline-style",
+        "outline-width", "transition", "scrollbar-width",
+    };
+    return names;
+}
+
+// What a sheet may say of the root itself, which stands in the page.
+const Names& root_properties() {
+    static const Names names{
+        "color", "background-color", "font-family", "font-size", "font-style", "font-weight", "line-height",
+        "text-align", "accent-color",
     };
     return names;
 }
@@ -85,6 +107,9 @@ const Names& functions() {
         "rgb", "rgba", "hsl", "hsla", "hwb", "lab", "lch", "oklab", "oklch", "color", "color-mix", "light-dark",
         "calc", "min", "max", "clamp", "minmax", "repeat", "fit-content", "var", "linear-gradient",
         "radial-gradient", "conic-gradient", "repeating-linear-gradient", "repeating-radial-gradient",
+        // shapes to clip by, and transforms; their properties are the ones that understand them
+        "inset", "circle", "ellipse", "polygon", "rect", "translate", "translatex", "translatey", "rotate",
+        "scale", "scalex", "scaley", "skew", "cubic-bezier", "steps",
     };
     return names;
 }
@@ -93,7 +118,18 @@ const Names& pseudo_classes() {
     static const Names names{
         "hover", "first-child", "last-child", "only-child", "first-of-type", "last-of-type", "only-of-type",
         "empty", "checked", "link", "visited", "before", "after", "first-line", "first-letter", "marker",
-        "nth-child", "nth-last-child", "nth-of-type", "nth-last-of-type", "not", "is", "where",
+        "nth-child", "nth-last-child", "nth-of-type", "nth-last-of-type", "not", "is", "where", "enabled",
+        "disabled", "indeterminate", "focus", "focus-visible", "focus-within", "active",
+    };
+    return names;
+}
+
+// Attributes that a selector may ask for: those that html.cc lets through.
+const Names& asked_attributes() {
+    static const Names names{
+        "type", "checked", "disabled", "hidden", "open", "class", "id", "for", "name", "href", "title",
+        "align", "valign", "colspan", "rowspan", "scope", "start", "value", "dir", "lang", "width", "height",
+        "tabindex", "aria-hidden", "aria-label", "aria-expanded", "aria-controls",
     };
     return names;
 }
@@ -214,7 +250,13 @@ bool may_be_negative(std::string_view value) {
     return value.find('-') != std::string_view::npos || value.find('(') != std::string_view::npos;
 }
 
-std::string declaration(std::string_view text) {
+// Not `fixed`: a root that something turns into less than it is would no longer hold it.
+bool is_position(const std::string& value) {
+    const std::string word = lower(value.substr(0, value.find_first_of(" !")));
+    return word == "relative" || word == "absolute" || word == "static" || word == "sticky";
+}
+
+std::string declaration(std::string_view text, Placing placing) {
     const std::size_t colon = text.find(':');
     if (colon == std::string_view::npos) {
         return {};
@@ -223,10 +265,14 @@ std::string declaration(std::string_view text) {
     const std::string value = inert_value(text.substr(colon + 1));
     const bool own = name.size() > 2 && name.starts_with("--") &&
                      std::all_of(name.begin(), name.end(), [](char c) { return is_name_char(c) && c > 0; });
-    if (value.empty() || (!own && properties().count(name) == 0)) {
+    const bool placed = placing == Placing::within_root && placing_properties().count(name) != 0;
+    if (value.empty() || (!own && !placed && properties().count(name) == 0)) {
         return {};
     }
     if (name.starts_with("margin") && may_be_negative(value)) {
+        return {};
+    }
+    if (name == "position" && !is_position(value)) {
         return {};
     }
     // Strings in the text of ::before are text; what reads attributes is a function and was refused.
@@ -273,7 +319,9 @@ public:
 private:
     void step() {
         const char c = text_[at_];
-        if (c == '.' || c == '#') {
+        if (c == '[') {
+            attribute();
+        } else if (c == '.' || c == '#') {
             ++at_;
             const std::string name = prefixed_name(word());
             good_ = !name.empty();
@@ -293,6 +341,47 @@ private:
             out_ += is_blank(c) ? ' ' : c;
             ++at_;
         }
+    }
+
+    // [name], [name="value"] with any of the comparisons; names of elements in it get their prefix.
+    void attribute() {
+        const std::size_t end = text_.find(']', at_);
+        good_ = end != std::string_view::npos;
+        if (!good_) {
+            return;
+        }
+        const std::string_view inner = trimmed(text_.substr(at_ + 1, end - at_ - 1));
+        const std::size_t split = std::min(inner.find_first_of("=~|^$* "), inner.size());
+        const std::string name = lower(inner.substr(0, split));
+        const std::string compared = comparison(name, trimmed(inner.substr(split)));
+        good_ = asked_attributes().count(name) != 0 && (split == inner.size() || !compared.empty());
+        out_ += "[" + name + compared + "]";
+        at_ = end + 1;
+    }
+
+    // `="value"`; empty: refused.
+    static std::string comparison(std::string_view name, std::string_view text) {
+        const std::size_t equals = text.find('=');
+        if (equals > 1 || text.size() < equals + 2) {
+            return {};
+        }
+        std::string_view value = trimmed(text.substr(equals + 1));
+        if (value.size() > 1 && (value.front() == '"' || value.front() == '\'') &&
+            value.back() == value.front()) {
+            value = value.substr(1, value.size() - 2);
+        }
+        const bool plain = !value.empty() && std::all_of(value.begin(), value.end(), [](char c) {
+            return is_name_char(c) || std::string_view(" .:/#").find(c) != std::string_view::npos;
+        });
+        if (!plain ||
+            (equals == 1 && std::string_view("~|^$*").find(text.front()) == std::string_view::npos)) {
+            return {};
+        }
+        const bool named = name == "class" || name == "id" || name == "for" || name == "name";
+        const bool from_start =
+            equals == 0 || text.front() == '^' || text.front() == '~' || text.front() == '|';
+        const std::string wanted = named && from_start ? prefixed_name(value) : std::string(value);
+        return wanted.empty() ? "" : std::string(text.substr(0, equals + 1)) + "\"" + wanted + "\"";
     }
 
     void pseudo() {
@@ -338,6 +427,11 @@ private:
     bool good_ = true;
 };
 
+// The document of a sheet that thinks it has one: here the root of its output.
+bool is_root(std::string_view selector) {
+    return selector == ":root" || selector == ":host" || selector == "html" || selector == "body";
+}
+
 std::string selectors(std::string_view list, std::string_view scope) {
     std::string out;
     if (list.size() > kLongestSelector || !has_only_plain_characters(list)) {
@@ -346,7 +440,8 @@ std::string selectors(std::string_view list, std::string_view scope) {
     for (const auto one : split(list, ',')) {
         const std::string_view selector = trimmed(one);
         // What begins with a combinator would be about the root's own siblings.
-        if (selector.empty() || std::string_view(">+~,").find(selector.front()) != std::string_view::npos) {
+        if (selector.empty() || is_root(selector) ||
+            std::string_view(">+~,").find(selector.front()) != std::string_view::npos) {
             continue;
         }
         if (const std::string good = SelectorReader(selector).read(); !good.empty()) {
@@ -387,7 +482,8 @@ std::string without_comments(std::string_view css) {
 
 class SheetReader {
 public:
-    SheetReader(std::string_view css, std::string_view scope) : css_(css), scope_(scope) {}
+    SheetReader(std::string_view css, std::string_view scope, Placing placing)
+        : css_(css), scope_(scope), placing_(placing) {}
 
     std::string read() {
         read_rules(false);
@@ -449,7 +545,9 @@ private:
         if (close == std::string_view::npos || css_[close] == '{') {
             return skip_block();  // nested rules, or one that never ends
         }
-        const std::string body = inert_declarations(css_.substr(open + 1, close - open - 1));
+        const std::string_view declarations = css_.substr(open + 1, close - open - 1);
+        const std::string body = inert_declarations(declarations, placing_);
+        root_rule(list, body);
         const std::string subjects = body.empty() ? "" : selectors(list, scope_);
         if (!subjects.empty()) {
             out_ += subjects + "{" + body + "}\n";
@@ -457,8 +555,29 @@ private:
         at_ = close + 1;
     }
 
+    // What is said of the root itself, from what was found good for what is in it.
+    void root_rule(std::string_view list, std::string_view body) {
+        const auto subjects =
+            list.size() > kLongestSelector ? std::vector<std::string_view>() : split(list, ',');
+        if (placing_ != Placing::within_root ||
+            std::none_of(subjects.begin(), subjects.end(), [](auto one) { return is_root(trimmed(one)); })) {
+            return;
+        }
+        std::string kept;
+        for (const auto one : split(body, ';')) {
+            const std::string_view name = one.substr(0, one.find(':'));
+            if (name.starts_with("--") || root_properties().count(name) != 0) {
+                kept.append(kept.empty() ? "" : ";").append(one);
+            }
+        }
+        if (!kept.empty()) {
+            out_.append(scope_).append("{").append(kept).append("}\n");
+        }
+    }
+
     std::string_view css_;
     std::string_view scope_;
+    Placing placing_;
     std::string out_;
     std::size_t at_ = 0;
     std::size_t rules_ = 0;
@@ -493,20 +612,20 @@ std::string inert_value(std::string_view value) {
     return ValueReader(value).read();
 }
 
-std::string inert_declarations(std::string_view css) {
+std::string inert_declarations(std::string_view css, Placing placing) {
     std::string out;
     const std::string plain = without_comments(css);
     for (const auto one : split(plain, ';')) {
-        if (const std::string good = declaration(one); !good.empty()) {
+        if (const std::string good = declaration(one, placing); !good.empty()) {
             out += (out.empty() ? "" : ";") + good;
         }
     }
     return out;
 }
 
-std::string inert_stylesheet(std::string_view css, std::string_view scope) {
+std::string inert_stylesheet(std::string_view css, std::string_view scope, Placing placing) {
     const std::string plain = without_comments(css);
-    return SheetReader(plain, scope).read();
+    return SheetReader(plain, scope, placing).read();
 }
 
 }  // namespace cellblock::sandbox

@@ -27,7 +27,7 @@ const Names& elements() {
         "a", "abbr", "address", "article", "aside", "b", "bdi", "bdo", "big", "blockquote", "br", "caption",
         "center", "cite", "code", "col", "colgroup", "dd", "del", "details", "dfn", "div", "dl", "dt", "em",
         "figcaption", "figure", "font", "footer", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "i", "img",
-        "ins", "kbd", "li", "main", "mark", "meter", "nav", "ol", "p", "pre", "progress", "q", "rp", "rt", "ruby",
+        "input", "ins", "kbd", "label", "li", "main", "mark", "meter", "nav", "ol", "p", "pre", "progress", "q", "rp", "rt", "ruby",
         "s", "samp", "section", "small", "span", "strike", "strong", "sub", "summary", "sup", "table", "tbody",
         "td", "tfoot", "th", "thead", "time", "tr", "tt", "u", "ul", "var", "wbr",
     };
@@ -46,7 +46,7 @@ const Names& dropped() {
 }
 
 const Names& without_end() {
-    static const Names names{"br", "hr", "img", "wbr", "col"};
+    static const Names names{"br", "hr", "img", "wbr", "col", "input"};
     return names;
 }
 
@@ -55,7 +55,8 @@ const Names& plain_attributes() {
     static const Names names{
         "align", "valign", "width", "height", "colspan", "rowspan", "span", "border", "cellpadding",
         "cellspacing", "bgcolor", "color", "face", "size", "scope", "start", "type", "value", "min", "max", "low",
-        "high", "optimum", "open", "loop", "muted", "reversed", "datetime", "lang", "dir", "abbr", "rules", "frame", "nowrap",
+        "high", "optimum", "open", "loop", "muted", "reversed", "datetime", "lang", "dir", "abbr", "rules", "frame", "nowrap", "hidden", "checked",
+        "disabled", "tabindex", "aria-hidden", "aria-expanded",
     };
     return names;
 }
@@ -97,17 +98,36 @@ std::string link(std::string_view value) {
     return attribute_text("href", url) + R"( target="_blank" rel="noopener noreferrer nofollow")";
 }
 
+// Names of other elements, by which one is meant.
+bool names_elements(std::string_view element, std::string_view name) {
+    return (name == "for" && element == "label") || name == "aria-controls" || name == "aria-labelledby" ||
+           name == "aria-describedby";
+}
+
+// Boxes to tick belong to no form: they fold and unfold what a style sheet binds to them.
+bool is_tick_box(std::string_view type) {
+    return type == "checkbox" || type == "radio";
+}
+
+// scikit-learn's script would choose one of two palettes; without any of them lines have no colour.
+std::string with_palette(std::string_view given, std::string names) {
+    const bool asks = given.find("sk-global") != std::string_view::npos;
+    const bool has =
+        given.find("light") != std::string_view::npos || given.find("dark") != std::string_view::npos;
+    return asks && !has ? names + " " + prefixed_name("light") : names;
+}
+
 std::string attribute(const std::string& element, const std::string& name, const std::string& value) {
-    if (name == "class") {
+    if (name == "class" || names_elements(element, name)) {
         const std::string own = prefixed_names(value);
-        return own.empty() ? "" : attribute_text(name, own);
+        return own.empty() ? "" : attribute_text(name, name == "class" ? with_palette(value, own) : own);
     }
-    if (name == "id") {
+    if (name == "id" || (name == "name" && element == "input")) {
         const std::string own = prefixed_name(value);
         return own.empty() ? "" : attribute_text(name, own);
     }
     if (name == "style") {
-        const std::string own = inert_declarations(value);
+        const std::string own = inert_declarations(value, Placing::within_root);
         return own.empty() ? "" : attribute_text(name, own);
     }
     if (name == "href" && element == "a") {
@@ -225,7 +245,7 @@ private:
         if (name == "svg") {
             styled_ = true;
             shows_ = shows_ || hidden_ == 0;
-            return write_svg_element(node, scope_, depth, out_);
+            return write_svg_element(node, scope_, Placing::within_root, depth, out_);
         }
         if (name == "style") {
             return style(node);
@@ -235,6 +255,9 @@ private:
         }
         if (elements().count(name) == 0) {
             return children(node, depth);
+        }
+        if (name == "input" && !is_tick_box(lower(value_of(node, "type")))) {
+            return lose(LeftOut::Why::other, "");
         }
         const std::string attributes = attributes_of(node, name);
         if (name == "img" && attributes.find(" src=") == std::string::npos) {
@@ -253,7 +276,7 @@ private:
 
     // Seen without any text in it.
     static bool is_drawn(std::string_view name, std::string_view attributes) {
-        return name == "img" || name == "hr" || name == "meter" || name == "progress" ||
+        return name == "img" || name == "hr" || name == "input" || name == "meter" || name == "progress" ||
                attributes.find("background") != std::string_view::npos ||
                attributes.find("border") != std::string_view::npos ||
                attributes.find("bgcolor") != std::string_view::npos;
@@ -307,7 +330,7 @@ private:
     }
 
     void style(const xmlNode* node) {
-        const std::string css = inert_stylesheet(all_text_of(node), "." + scope_);
+        const std::string css = inert_stylesheet(all_text_of(node), "." + scope_, Placing::within_root);
         lose(LeftOut::Why::styles, "");
         if (!css.empty()) {
             styled_ = true;

@@ -1,10 +1,12 @@
 // HTML that shows and does nothing.
 //
-// Purpose: tables, text, images and styles as pandas, sympy or IPython make
-// them; no script, no event handler, no frame, no form, nothing loaded from
-// elsewhere; sound and video where their bytes are within. A real parser makes a tree, allowlists judge it,
-// and it is written anew with everything escaped: a browser finds no markup in it but ours. Ownership,
-// threads: pure. Failure: an empty text.
+// Purpose: tables, text, images and styles as pandas, scikit-learn or IPython
+// make them; no script, no event handler, no frame, no form (boxes to tick, which
+// fold and unfold their own output, belong to none), nothing loaded from
+// elsewhere; sound and video where their bytes are within. A real parser makes a
+// tree, allowlists judge it, and it is written anew with everything escaped: a
+// browser finds no markup in it but ours.
+// Ownership, threads: pure. Failure: an empty text.
 #pragma once
 
 #include <string>

@@ -97,13 +97,14 @@ std::string reference(std::string_view element, std::string_view value) {
     return name.empty() ? "" : attribute_text("href", "#" + name);
 }
 
-std::string attribute(std::string_view element, const std::string& name, const std::string& value) {
+std::string attribute(std::string_view element, const std::string& name, const std::string& value,
+                      Placing placing) {
     if (name == "id") {
         const std::string own = prefixed_name(value);
         return own.empty() ? "" : attribute_text("id", own);
     }
     if (name == "style") {
-        const std::string own = inert_declarations(value);
+        const std::string own = inert_declarations(value, placing);
         return own.empty() ? "" : attribute_text("style", own);
     }
     if (name == "href") {
@@ -121,7 +122,8 @@ std::string attribute(std::string_view element, const std::string& name, const s
 
 class SvgWriter {
 public:
-    SvgWriter(const std::string& scope, std::string& out) : scope_(scope), out_(out) {}
+    SvgWriter(const std::string& scope, Placing placing, std::string& out)
+        : scope_(scope), placing_(placing), out_(out) {}
 
     void element(const xmlNode* node, int depth, bool root) {
         const std::string name = lower(name_of(node));
@@ -131,7 +133,7 @@ public:
         }
         if (name == "style") {
             // In SVG it would be read as markup were it not for the lack of '<' and '&' in it.
-            const std::string css = inert_stylesheet(all_text_of(node), "." + scope_);
+            const std::string css = inert_stylesheet(all_text_of(node), "." + scope_, placing_);
             if (!css.empty() && css.find('&') == std::string::npos) {
                 out_ += "<style>" + css + "</style>";
             }
@@ -159,7 +161,7 @@ private:
             if (key == "class") {
                 classes += (classes.empty() ? "" : " ") + prefixed_names(value);
             } else {
-                out += attribute(name, key, value);
+                out += attribute(name, key, value, placing_);
             }
         }
         return classes.empty() ? out : out + attribute_text("class", classes);
@@ -176,13 +178,15 @@ private:
     }
 
     const std::string& scope_;
+    Placing placing_;
     std::string& out_;
 };
 
 }  // namespace
 
-void write_svg_element(const xmlNode* element, const std::string& scope, int depth, std::string& out) {
-    SvgWriter(scope, out).element(element, depth, true);
+void write_svg_element(const xmlNode* element, const std::string& scope, Placing placing, int depth,
+                       std::string& out) {
+    SvgWriter(scope, placing, out).element(element, depth, true);
 }
 
 std::optional<std::string> inert_svg(const std::string& text) {
@@ -192,7 +196,7 @@ std::optional<std::string> inert_svg(const std::string& text) {
         return std::nullopt;
     }
     std::string out;
-    write_svg_element(root, scope_of(text), 0, out);
+    write_svg_element(root, scope_of(text), Placing::refused, 0, out);
     return out;
 }
 

@@ -8,9 +8,12 @@
 
 #include <string>
 
+#include "sandbox/outputs/css.h"
+
 namespace cellblock::sandbox {
 
-// `scope`: see css.h.
-void write_svg_element(const xmlNode* element, const std::string& scope, int depth, std::string& out);
+// `scope`, `placing`: see css.h.
+void write_svg_element(const xmlNode* element, const std::string& scope, Placing placing, int depth,
+                       std::string& out);
 
 }  // namespace cellblock::sandbox

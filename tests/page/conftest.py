@@ -125,18 +125,26 @@ function look() {
     const place = document.getElementById("out" + n);
     for (const one of place.querySelectorAll("*")) {
       const name = one.localName;
-      if (["script", "iframe", "object", "embed", "form", "input", "link", "meta", "base", "foreignobject", "video",
-           "audio", "animate", "set", "template", "textarea", "dialog"].includes(name.toLowerCase()))
+      if (["script", "iframe", "object", "embed", "form", "link", "meta", "base", "foreignobject",
+           "animate", "set", "template", "textarea", "dialog"].includes(name.toLowerCase()))
         bad.push(n + ": <" + name + ">");
+      // A box to tick that belongs to no form; sound and video whose bytes are here and that wait to be started.
+      if (name == "input" && (!["checkbox", "radio"].includes(one.type) || one.form)) bad.push(n + ": <input>");
+      if (["video", "audio"].includes(name) && (one.autoplay || !one.controls || one.children.length ||
+          !/^data:(audio|video)[/][a-z0-9-]+;base64,/.test(one.getAttribute("src")))) bad.push(n + ": <" + name + ">");
       for (const a of one.attributes) {
-        if (/^on/i.test(a.name) || /^(srcdoc|formaction|ping|action|background|poster|srcset)$/i.test(a.name))
+        if (/^on/i.test(a.name) || /^(srcdoc|formaction|form|ping|action|background|poster|srcset|autofocus|autoplay|data-.*|role)$/i.test(a.name))
           bad.push(n + ": " + a.name);
-        if (/href|src$/i.test(a.name) && !/^(#|https?:|mailto:|data:image\\/(png|jpeg|gif|webp);base64,)/.test(a.value))
+        if (/href|src$/i.test(a.name) && !/^(#|https?:|mailto:|data:(image|audio|video)\\/[a-z0-9-]+;base64,)/.test(a.value))
           bad.push(n + ": " + a.name + "=" + a.value);
-        if ((a.name == "id" || a.name == "name") && !a.value.startsWith("cb-")) bad.push(n + ": " + a.name);
+        if (["id", "name", "for", "aria-controls", "aria-labelledby"].includes(a.name) && !a.value.startsWith("cb-")) bad.push(n + ": " + a.name);
       }
       const s = getComputedStyle(one);
-      if (["fixed", "absolute", "sticky"].includes(s.position)) bad.push(n + ": position " + s.position);
+      // What is placed is held by a root that paints nothing outside of itself.
+      const held = one.parentElement.closest("[style='contain:paint;overflow:auto']");
+      if (s.position == "fixed" || (["absolute", "sticky"].includes(s.position) &&
+          !(held && getComputedStyle(held).contain == "paint" && getComputedStyle(held).display == "block")))
+        bad.push(n + ": position " + s.position);
     }
   });
   const {clientWidth: w, clientHeight: h} = document.documentElement;  // without scroll bars

@@ -92,7 +92,7 @@ def test_trusted_html_does_run_so_the_test_sees_it(shown, browse):
 def test_dropped_html_leaves_its_plain_text_and_a_notice(shown):
     bundles, report = shown([("text/html", "<b>x</b>"), ("image/svg+xml", "<svg/>")], html="drop")
     assert [sorted(bundle) for bundle in bundles] == [["text/plain"]] * 2
-    assert "outputs.html" in report["stderr"] and report["stderr"].count("text/html") == 1
+    assert "outputs.html" in report["stderr"] and report["stderr"].count("this HTML isn't shown") == 1
 
 
 def test_what_isnt_allowed_falls_back_to_what_is(shown):
@@ -173,6 +173,94 @@ def test_a_drawing_of_matplotlib_looks_right(shown, browse):
     extra = found["extra"]
     assert extra["width"] > 300 and extra["paths"] > 10 and extra["uses"] >= 10 and extra["line"] > 100
     assert extra["drawn"] is True
+
+
+# As scikit-learn and xarray make them: a box that isn't seen, its label, and what it unfolds.
+FOLDS = """
+<style>
+:root, .own { --text: rgb(1, 2, 3); }
+#tree-1 { color: var(--text); }
+#tree-1 div.content { max-height: 0; max-width: 0; overflow: hidden; }
+#tree-1 input.control:checked~div.content { max-height: 200px; max-width: 100%%; overflow: auto; }
+#tree-1 input.hidden { border: 0; clip: rect(1px 1px 1px 1px); position: absolute; width: 1px; height: 1px; }
+#tree-1 label:before { content: "closed"; }
+#tree-1 input:checked~label:before { content: "open"; }
+#tree-1 div.line { position: relative; }
+#tree-1 div.line::before { content: ""; position: absolute; left: 50%%; top: 0; bottom: 0; border-left: 1px solid rgb(9, 9, 9); }
+#tree-1 .grid { display: grid; grid-template-columns: 150px auto; } .grid input + label { color: rgb(7, 7, 7); }
+#tree-1 details[open] > p { color: rgb(4, 5, 6); }
+div.shown { display: inline-block !important; }
+</style>
+<svg style="position: absolute; width: 0; height: 0; overflow: hidden"><defs><symbol id="icon" viewBox="0 0 32 32">
+<path d="M0 0h32v32h-32z"></path></symbol></defs></svg>
+<div id="tree-1" class="own"><div class="shown" hidden>
+<div class="line"><input class="control hidden" id="box-1" type="checkbox" %s><label for="box-1">step</label>
+<div class="content"><pre>inside</pre></div></div></div>
+<div class="grid"><input type="checkbox" id="two"><label for="two">two</label></div>
+<details><summary>more</summary><p>told</p></details><svg width="16" height="16"><use xlink:href="#icon"></use></svg></div>
+"""
+LOOKS = """["out0", "out1"].map((id) => {
+    const place = document.getElementById(id), first = (s) => place.querySelector(s), look = (e, b) => getComputedStyle(e, b);
+    const seen = () => [first("pre").parentElement.getBoundingClientRect().height > 0, look(first("label"), "::before").content];
+    const before = seen();
+    first("label").click();
+    first("summary").click();
+    const line = look(first("label").parentElement, "::before");
+    return {before, after: seen(), shown: look(first("label").closest("[hidden]")).display, told: look(first("details p")).color,
+            opened: first("details").open, text: look(first("label")).color, grid: look(first("[type=checkbox]#" +
+            first(".cb-grid input").id).nextElementSibling).color, line: [line.position, line.borderLeftColor],
+            icon: first("use").getBoundingClientRect().width, symbol: !!document.querySelector(first("use").getAttribute("href"))};
+})"""
+
+
+def test_displays_that_fold_do_so_without_scripts(shown, browse):
+    bundles, report = shown([("text/html", FOLDS % ""), ("text/html", (FOLDS % "checked").replace("tree-1", "tree-2")
+                                                         .replace("box-1", "box-2").replace("two", "three"))])
+    assert report["stderr"] == ""
+    # The page's own look has clicked on each summary and class before: every box was turned once.
+    found = browse([bundle["text/html"] for bundle in bundles], extra=LOOKS)
+    assert_inert(found, 2)
+    for one in found["extra"]:
+        assert {tuple(one["before"]), tuple(one["after"])} == {(False, '"closed"'), (True, '"open"')}
+        assert one["shown"] == "inline-block" and one["text"] == "rgb(1, 2, 3)" and one["grid"] == "rgb(7, 7, 7)"
+        assert one["line"] == ["absolute", "rgb(9, 9, 9)"] and one["symbol"] and one["icon"] > 10
+        assert one["told"] == "rgb(4, 5, 6)" or not one["opened"]
+
+
+SKLEARN = """
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.linear_model import LogisticRegression
+print(make_pipeline(StandardScaler(), LogisticRegression(C=3.5))._repr_html_())
+"""
+
+
+def test_an_estimators_diagram_folds_out(shown, browse):
+    bundles, report = shown([("text/html", made_by(SKLEARN))])
+    assert report["stderr"] == ""
+    found = browse([bundles[0]["text/html"]], extra="""(() => {
+        const place = document.getElementById("out0"), boxes = [...place.querySelectorAll("input")];
+        for (const box of boxes) box.checked = false;
+        const pre = [...place.querySelectorAll("pre")].filter((p) => p.textContent.includes("C=3.5")).pop();
+        const height = () => pre.parentElement.getBoundingClientRect().height, before = height();
+        place.querySelector("label[for='" + boxes[boxes.length - 1].id + "']").click();
+        return {boxes: boxes.length, before, after: height(), lines: getComputedStyle(place.querySelector(".cb-sk-item"),
+                "::before").position, fallback: getComputedStyle(place.querySelector(".cb-sk-text-repr-fallback")).display};
+    })()""")
+    assert_inert(found, 1)
+    extra = found["extra"]
+    assert extra["boxes"] == 3 and extra["before"] == 0 and extra["after"] > 10, extra
+    assert extra["fallback"] == "none"
+
+
+def test_sound_and_video_within_the_output_are_shown(shown, browse):
+    code = "from IPython.display import Audio\nprint(Audio(b'RIFF$\\0\\0\\0WAVEfmt ' + bytes(30), rate=8000, embed=True)._repr_html_())"
+    bundles, report = shown([("text/html", made_by(code)), ("text/html", "<video src='x.mp4' autoplay></video>")])
+    found = browse([bundle.get("text/html", "") for bundle in bundles],
+                   extra="[document.querySelector('#out0 audio').controls, document.querySelector('#out0 audio').paused]")
+    assert_inert(found, 2)
+    assert found["extra"] == [True, True] and list(bundles[1]) == ["text/plain"]
+    assert "Video(…, embed=True)" in report["stderr"]
 
 
 @pytest.mark.parametrize("html, wanted", [

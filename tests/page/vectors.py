@@ -178,6 +178,18 @@ HTML = """
 <div contenteditable autofocus onfocus=alert(1)>x</div>
 <div hidden=until-found onbeforematch=alert(1)>x</div>
 <portal src=http://HOST/p onload=alert(1)>
+<div style="position:absolute;top:-999px;left:-999px;width:9999px;height:9999px;z-index:99999;background:red">x</div>
+<div style="position:sticky;top:0;height:9999px;width:9999px;z-index:99999;background:red;transform:translate(-500px,-500px) scale(9)">x</div>
+<div style="box-shadow:0 0 0 9999px red;outline:9999px solid red;outline-offset:999px">x</div>
+<style>:root,body,html{position:absolute;top:0;left:0;width:9999px;height:9999px;z-index:9;display:inline;overflow:visible;contain:none;transform:none;color:red}p{position:fixed;inset:0;z-index:9}</style><p>x
+<style>*{position:absolute!important;inset:-9999px!important;z-index:2147483647!important;background:red!important;width:99999px;height:99999px}</style><b>x</b>
+<div style="display:contents"><div style="position:absolute;inset:-9999px;background:red;z-index:9">x</div></div>
+<input type=checkbox autofocus onfocus=alert(1) onchange=alert(1) formaction=javascript:alert(1) form=own id=own name=own><label for=own onclick=alert(1)>own</label>
+<input type="checkbox\t" onfocus=alert(1) autofocus><input type=image src=http://HOST/i onerror=alert(1)><input type=text value=x>
+<label for=guard accesskey=x>x</label><a aria-controls=guard role=tab data-commandlinker-command=x href=#guard>x</a>
+<audio autoplay controls onplay=alert(1) src="data:audio/wav;base64,UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA="></audio>
+<video src="data:video/mp4;base64,AAAAHGZ0eXBpc29tAAACAGlzb21pc28ybXA0MQ==" poster=http://HOST/p><source src=http://HOST/v onerror=alert(1)><track src=http://HOST/t></video>
+<video><source src="data:text/html;base64,PHNjcmlwdD4="></video><audio src=data:audio/wav,x onerror=alert(1)>
 <link rel=icon href=http://HOST/favicon.ico>
 """.strip("\n")
 

@@ -203,7 +203,7 @@ TEST_CASE("css: every rule is bound to its output, and names have a prefix") {
     CHECK(sheet("@media (max-width: 3px){a{color:red}}") == "@media (max-width: 3px){.s a{color:red}\n}\n");
     for (const char* css : {"~ a{color:red}",
                             "> a{color:red}",
-                            "a[href]{color:red}",
+                            "a[data-command]{color:red}",
                             "a:has(b){color:red}",
                             "a{position:fixed}",
                             "@import 'x';",
@@ -224,6 +224,72 @@ TEST_CASE("css: every rule is bound to its output, and names have a prefix") {
         INFO(css);
         CHECK(sheet(css).empty());
     }
+}
+
+TEST_CASE("css: selectors that ask for attributes, with the elements' names prefixed") {
+    const std::pair<const char*, const char*> cases[] = {
+        {"[open]", "[open]"},
+        {"details[open] > p", "details[open] > p"},
+        {"input[type=checkbox]:checked ~ div", "input[type=\"checkbox\"]:checked ~ div"},
+        {"[id='a']", "[id=\"cb-a\"]"},
+        {"[class^=col_]", "[class^=\"cb-col_\"]"},
+        {"[class$=_heading]", "[class$=\"_heading\"]"},
+        {"label[ for = \"x\" ]", "label[for=\"cb-x\"]"},
+        {"a:not([href])", "a:not([href])"},
+    };
+    for (const auto& [given, wanted] : cases) {
+        INFO(given);
+        CHECK(inert_stylesheet(std::string(given) + "{color:red}", ".s") ==
+              ".s " + std::string(wanted) + "{color:red}\n");
+    }
+    for (const char* wrong :
+         {"[", "[]", "[=x]", "[open", "[open=]", "[id==x]", "[id=a b]", "[id=\"a\" i]x[", "[style]",
+          "[onclick]", "[data-x]", "[id='a]", "[type=\"a\"b\"]", "[type=a(b)]"}) {
+        INFO(wrong);
+        CHECK(inert_stylesheet(std::string(wrong) + "{color:red}", ".s").empty());
+    }
+}
+
+TEST_CASE("css: what is placed stays within its root, and of the root itself only words are told") {
+    const auto within = [](const char* css) { return inert_stylesheet(css, ".s", Placing::within_root); };
+    CHECK(within("a{position:absolute;top:-1px;z-index:9}") ==
+          ".s a{position:absolute;top:-1px;z-index:9}\n");
+    CHECK(inert_stylesheet("a{position:absolute;top:0;z-index:9}", ".s").empty());
+    for (const char* css :
+         {"a{position:fixed}", "a{position:FIXED}", "a{position:var(--x)}", "a{position:fixed !important}",
+          "a{position:-webkit-sticky}", "a{margin-top:-9px}", "a{contain:none}", ":root{position:absolute}",
+          "body{display:inline}", "html{display:contents !important}", ":root{overflow:visible}",
+          "body{margin:9px}", ":host{transform:none}"}) {
+        INFO(css);
+        const std::string out = within(css);
+        CHECK((out.empty() || out.starts_with(".s{") == false));
+        CHECK(out.find("position") == std::string::npos);
+        CHECK(out.empty());
+    }
+    CHECK(within(":root, .x{--a:1px;color:red;display:none}") ==
+          ".s{--a:1px;color:red}\n.s .cb-x{--a:1px;color:red;display:none}\n");
+    CHECK(within("@media (prefers-color-scheme: dark){html{color:red}}") ==
+          "@media (prefers-color-scheme: dark){.s{color:red}\n}\n");
+}
+
+TEST_CASE("html: boxes to tick are all that is left of forms") {
+    CHECK(
+        inert_html(
+            "<form action=x><input type=checkbox id=a name=n form=f checked autofocus onclick=x formaction=y "
+            "value=v><label for=a class=b>t</label></form>") ==
+        R"(<input type="checkbox" id="cb-a" name="cb-n" checked="" value="v"><label for="cb-a" class="cb-b">t</label>)");
+    CHECK(inert_html("<input type=RADIO name=n>") == R"(<input type="RADIO" name="cb-n">)");
+    for (const char* type :
+         {"text", "password", "submit", "image src=x", "file", "hidden", "checkbox2", ""}) {
+        INFO(type);
+        CHECK(inert_html("<input type=" + std::string(type) + ">").empty());
+    }
+    CHECK(inert_html("<input type=text type=checkbox>").empty());
+    CHECK(inert_html("<button type=submit>b</button><input>") == "b");
+    CHECK(inert_html("<div hidden aria-controls='a b' role=dialog data-commandlinker-command=x>t</div>") ==
+          R"(<div hidden="" aria-controls="cb-a cb-b">t</div>)");
+    CHECK(inert_html("<div class='sk-top-container sk-global'></div>") ==
+          R"(<div class="cb-sk-top-container cb-sk-global cb-light"></div>)");
 }
 
 TEST_CASE("html: what is let through reads back to the same") {
