@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "sandbox/channel/json_text.h"
+#include "sandbox/outputs/charts.h"
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/html.h"
 #include "sandbox/outputs/image.h"
@@ -79,6 +80,10 @@ bool BundleRules::allows(const std::string& type) const {
     return names(rules_.mime, type);
 }
 
+bool BundleRules::is_filtered_chart(const std::string& type) const {
+    return is_chart(type) && rules_.html != HtmlRule::trust;
+}
+
 bool BundleRules::is_sanitized_html(const std::string& type) const {
     return type == "text/html" && rules_.html == HtmlRule::sanitize;
 }
@@ -95,6 +100,9 @@ std::optional<std::string> BundleRules::inert(const std::string& type, std::stri
     }
     if (type == "image/svg+xml") {
         return inert_svg(text);
+    }
+    if (is_filtered_chart(type)) {
+        return std::nullopt;  // they are JSON
     }
     if (type == "text/markdown") {
         return rules_.html == HtmlRule::trust ? text : inert_markdown(text);
@@ -129,6 +137,13 @@ bool BundleRules::admit_item(MimeItem& item, std::vector<LeftOut>& lost) const {
         auto inert_text = inert(item.type, std::move(*text));
         good = inert_text.has_value();
         *text = std::move(inert_text).value_or("");
+    } else if (auto& raw = std::get<RawJson>(item.value); good && is_filtered_chart(item.type)) {
+        Chart chart = inert_chart(item.type, raw.text);
+        if (!chart.json) {
+            lost.push_back({item.type, LeftOut::Why::refused, std::move(chart.why)});
+            return false;
+        }
+        raw.text = std::move(*chart.json);
     } else {
         // JSON under a type that is shown as text would be read as text by some.
         good = good && !item.type.starts_with("text/") && !item.type.starts_with("image/");
@@ -173,9 +188,16 @@ bool BundleRules::admit(json& bundle) const {
         } else if (text) {
             good = inert(item.key(), item->get<std::string>());
         }
+        bool refused = false;
+        if (!text && is_filtered_chart(item.key()) && allows(item.key())) {
+            const Chart chart = inert_chart(item.key(), item->dump());
+            refused = !chart.json.has_value();
+            *item = refused ? json() : json::parse(*chart.json);
+            changed = true;
+        }
         const bool kept = text ? good.has_value()
-                               : !lines && allows(item.key()) && !item.key().starts_with("text/") &&
-                                     !item.key().starts_with("image/");
+                               : !lines && !refused && allows(item.key()) &&
+                                     !item.key().starts_with("text/") && !item.key().starts_with("image/");
         if (!kept) {
             item = bundle.erase(item);
             changed = true;
@@ -201,8 +223,10 @@ RawJson inert_metadata(const RawJson& metadata) {
         return {};
     }
     bool changed = erase_powers(given);
+    changed = inert_embed_options(given) || changed;
     for (auto& value : given) {  // {"image/png": {…}}
         changed = (value.is_object() && erase_powers(value)) || changed;
+        changed = (value.is_object() && inert_embed_options(value)) || changed;
     }
     return changed ? RawJson{given.dump()} : metadata;
 }

@@ -32,6 +32,7 @@ public:
 
 private:
     [[nodiscard]] bool allows(const std::string& type) const;
+    [[nodiscard]] bool is_filtered_chart(const std::string& type) const;
     [[nodiscard]] bool is_sanitized_html(const std::string& type) const;
     [[nodiscard]] LeftOut::Why why_not(const std::string& type) const;
     // What was lost of an item goes to `lost`. False: all of it was.

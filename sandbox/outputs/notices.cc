@@ -134,7 +134,7 @@ std::string notice(const LeftOut& what, std::string_view policy) {
                    " says, or too large to be drawn";
         case Why::refused:
             return "this " + name_of(what) + " isn't shown: " + terminal_text(what.detail.substr(0, 300)) +
-                   ", which " + quoted(policy) + " doesn't let through";
+                   ", which " + quoted(policy) + " doesn't let through; outputs.html: \"trust\" would";
         case Why::script:
             return script(what, policy);
         case Why::frame:

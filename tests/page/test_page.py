@@ -96,11 +96,26 @@ def test_dropped_html_leaves_its_plain_text_and_a_notice(shown):
 
 
 def test_what_isnt_allowed_falls_back_to_what_is(shown):
-    plotly = {"application/vnd.plotly.v1+json": {"data": []}, "text/html": "<div>chart<script>alert(1)</script></div>"}
-    bundles, report = shown([plotly, ("application/javascript", "alert(1)")])
+    html = "<div>chart<script>alert(1)</script></div>"
+    own = {"application/vnd.example+json": {"data": []}, "text/html": html}
+    bundles, report = shown([own, ("application/javascript", "alert(1)")])
     assert "chart" in bundles[0]["text/html"] and "script" not in bundles[0]["text/html"]
     assert list(bundles[1]) == ["text/plain"]
-    assert "application/vnd.plotly.v1+json" in report["stderr"] and "application/javascript" in report["stderr"]
+    assert "application/vnd.example+json" in report["stderr"] and "application/javascript" in report["stderr"]
+
+
+def test_figures_are_let_through_if_nothing_in_them_loads_or_runs(shown):
+    plotly, vega = "application/vnd.plotly.v1+json", "application/vnd.vegalite.v5+json"
+    figure = {"data": [{"type": "bar", "x": ["a", "b"], "y": [1, 2]}], "layout": {"title": {"text": "<a href='x'>t</a>"}}}
+    chart = {"data": {"values": [{"a": 1}]}, "mark": "bar", "encoding": {"x": {"field": "a", "type": "nominal"}}}
+    bundles, report = shown([{plotly: figure, "text/html": "<div></div><script>Plotly.newPlot()</script>"}, {vega: chart},
+                             {plotly: {**figure, "layout": {"images": [{"source": "http://e.example"}]}}},
+                             {vega: {**chart, "data": {"url": "http://e.example"}}}])
+    assert bundles[0][plotly]["layout"]["title"]["text"] == "t" and "text/html" not in bundles[0]
+    assert bundles[1][vega] == chart
+    assert [list(bundle) for bundle in bundles[2:]] == [["text/plain"]] * 2
+    assert "this plotly figure isn't shown: it has a picture that would be loaded" in report["stderr"]
+    assert "chart isn't shown: it names an address to load" in report["stderr"]
 
 
 SYMPY = """
