@@ -102,6 +102,10 @@ constexpr auto kOnOneProcess = std::to_array<const char*>({
     "prlimit64", "sched_setaffinity", "sched_setparam", "sched_setscheduler", "sched_setattr",
 });
 
+constexpr auto kReadAttributes = std::to_array<const char*>({
+    "getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr",
+});
+
 constexpr auto kOnOwnedFiles = std::to_array<const char*>({
     "chmod", "fchmod", "fchmodat", "chown", "fchown", "lchown", "fchownat", "utime", "utimes",
     "utimensat", "futimesat", "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr",
@@ -178,6 +182,10 @@ std::span<const char* const> calls_that_need_namespaces() {
 
 std::span<const char* const> calls_on_one_process() {
     return kOnOneProcess;
+}
+
+std::span<const char* const> calls_that_read_attributes() {
+    return kReadAttributes;
 }
 
 std::span<const char* const> calls_on_owned_files() {

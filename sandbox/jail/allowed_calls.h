@@ -33,6 +33,8 @@ std::span<const char* const> calls_left_undone();
 std::span<const char* const> calls_that_need_namespaces();
 // Allowed only for the caller itself: their first argument is 0.
 std::span<const char* const> calls_on_one_process();
+// Not supported there, programs hear: Landlock doesn't judge them, and the values are the user's.
+std::span<const char* const> calls_that_read_attributes();
 // Where the jail's user is the caller's own, answered with success and not
 // done: Landlock doesn't judge them, and the caller's files lie outside.
 std::span<const char* const> calls_on_owned_files();

@@ -80,11 +80,15 @@ inline void pause_for(long milliseconds) {
     ::nanosleep(&time, nullptr);
 }
 
-// Sorts them.
-inline void close_all_but(int (&keep)[4]) {
+// Sorts them. -1 is none.
+template <std::size_t kCount>
+void close_all_but(int (&keep)[kCount]) {
     std::sort(std::begin(keep), std::end(keep));
     unsigned next = 0;
     for (const int fd : keep) {
+        if (fd < 0) {
+            continue;
+        }
         if (static_cast<unsigned>(fd) > next) {
             ::close_range(next, static_cast<unsigned>(fd) - 1, 0);
         }

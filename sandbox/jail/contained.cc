@@ -151,7 +151,11 @@ bool may_be_contained(const Policy& policy) {
 Status plan_contained(JailPlan& plan, const Policy& policy, const StartOptions& options,
                       const PythonHome& python, const std::string& worker_folder) {
     plan.contained = true;
-    plan.identity = choose_contained_identity();
+    auto identity = choose_contained_identity(plan.user_lock);
+    if (!identity) {
+        return identity.error();
+    }
+    plan.identity = std::move(*identity);
     auto files = visible(policy, options, python, worker_folder);
     if (!files) {
         return files.error();

@@ -40,7 +40,7 @@ Failure be_reaper(const JailPlan& plan) {
         return {Step::watch_parent, 0, errno};
     }
     if (plan.identity.privileged) {
-        return {};  // the jail's user has no other process
+        return {};  // the jail's user has no other process: see take_unused_user()
     }
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
         return {Step::no_new_privileges, 0, errno};
@@ -62,7 +62,7 @@ pid_t start_guard(const JailPlan& plan) {
         ::close(life[0]);  // the other end stays open for as long as the supervisor lives
         return guard;
     }
-    int keep[4] = {life[0], life[0], life[0], life[0]};
+    int keep[] = {life[0], plan.user_lock.get()};
     close_all_but(keep);
     pollfd end{life[0], POLLIN, 0};
     while (::poll(&end, 1, -1) < 0 && errno == EINTR) {

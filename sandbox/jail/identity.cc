@@ -3,11 +3,21 @@
 
 #include <linux/capability.h>
 #include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cctype>
+#include <cerrno>
+#include <cstddef>
 #include <cstdint>
+#include <cstdio>
+#include <filesystem>
 #include <fstream>
+#include <set>
 
 namespace cellblock::sandbox::jail {
 
@@ -39,22 +49,59 @@ std::uint32_t random_number() {
     return value;
 }
 
-// An id that nobody uses and that exists in the namespace we live in; 0: there is none.
-std::uint64_t unused_id(const char* map_file, std::uint32_t random) {
+// Those that exist in the namespace we live in; none of them: count is 0.
+IdRange unused_ids(const char* map_file) {
     std::ifstream map(map_file);
     std::uint64_t inside = 0;
     std::uint64_t outside = 0;
     std::uint64_t count = 0;
-    std::uint64_t highest = 0;
+    IdRange range;
     while (map >> inside >> outside >> count) {
         if (inside <= kUnusedFirst && inside + count >= kUnusedFirst + kUnusedCount) {
-            return kUnusedFirst + random % kUnusedCount;
+            return {kUnusedFirst, kUnusedCount};
         }
         if (count > 2048) {  // inside another container: the upper end of what it was given
-            highest = inside + count - 16 - random % 1024;
+            range = {inside + count - 16 - 1023, 1024};
         }
     }
-    return highest;
+    return range;
+}
+
+// An id that nobody uses; 0: there is none.
+std::uint64_t unused_id(const char* map_file, std::uint32_t random) {
+    const IdRange range = unused_ids(map_file);
+    return range.count == 0 ? 0 : range.first + random % range.count;
+}
+
+std::set<uid_t> users_of_processes() {
+    std::set<uid_t> users;
+    std::error_code failed;
+    for (std::filesystem::directory_iterator one("/proc", failed), end; !failed && one != end;
+         one.increment(failed)) {
+        struct stat info {};
+        if (std::isdigit(static_cast<unsigned char>(one->path().filename().c_str()[0])) != 0 &&
+            ::stat(one->path().c_str(), &info) == 0) {
+            users.insert(info.st_uid);
+        }
+    }
+    return users;
+}
+
+// A name in the abstract, which is gone with the last descriptor, however its holders end. -1 and EADDRINUSE:
+// another has it.
+UniqueFd lock_user(uid_t user) {
+    UniqueFd lock(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    sockaddr_un name{};
+    name.sun_family = AF_UNIX;
+    const int size = std::snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "cellblock-user-%u", user);
+    const auto length =
+        static_cast<socklen_t>(offsetof(sockaddr_un, sun_path)) + 1 + static_cast<socklen_t>(size);
+    if (lock.valid() && ::bind(lock.get(), reinterpret_cast<const sockaddr*>(&name), length) != 0) {
+        const int error = errno;
+        lock.reset();
+        errno = error;
+    }
+    return lock;
 }
 
 std::string map_line(std::uint64_t outside) {
@@ -85,18 +132,45 @@ Identity choose_identity() {
     return identity;
 }
 
-Identity choose_contained_identity() {
+Result<uid_t> take_unused_user(const IdRange& range, std::uint32_t start, UniqueFd& lock) {
+    constexpr std::uint64_t kMostTries = 1024;
+    const auto taken = users_of_processes();
+    for (std::uint64_t i = 0; i < std::min(range.count, kMostTries); ++i) {
+        const auto user = static_cast<uid_t>(range.first + (start + i) % range.count);
+        if (taken.count(user) != 0) {
+            continue;
+        }
+        lock = lock_user(user);
+        if (lock.valid()) {
+            return user;
+        }
+        if (errno != EADDRINUSE) {
+            return errno_error("choose a user for the sandbox");
+        }
+    }
+    return Error{"choose a user for the sandbox", 0,
+                 "each of the " + std::to_string(range.count) + " that this host can give has one",
+                 "Wait until other sandboxes have ended"};
+}
+
+Result<Identity> choose_contained_identity(UniqueFd& lock) {
     Identity identity;
-    const std::uint32_t random = random_number();
-    identity.user = static_cast<uid_t>(unused_id("/proc/self/uid_map", random));
-    identity.group = static_cast<gid_t>(unused_id("/proc/self/gid_map", random));
+    const IdRange users = unused_ids("/proc/self/uid_map");
+    const IdRange groups = unused_ids("/proc/self/gid_map");
     identity.privileged =
-        identity.user != 0 && identity.group != 0 &&
+        users.count != 0 && groups.count != 0 &&
         has_power({CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_KILL});
     if (!identity.privileged) {
         identity.user = ::geteuid();
         identity.group = ::getegid();
+        return identity;
     }
+    auto user = take_unused_user(users, random_number(), lock);
+    if (!user) {
+        return user.error();
+    }
+    identity.user = *user;
+    identity.group = static_cast<gid_t>(groups.first + (*user - users.first) % groups.count);
     return identity;
 }
 

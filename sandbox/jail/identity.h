@@ -10,7 +10,11 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
+
+#include "sandbox/base/result.h"
+#include "sandbox/base/unique_fd.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -28,7 +32,18 @@ struct Identity {
 
 Identity choose_identity();
 
-// Without namespaces. `privileged`: root with the power to become a user that nobody uses.
-Identity choose_contained_identity();
+// User ids that no system gives out.
+struct IdRange {
+    std::uint64_t first = 0;
+    std::uint64_t count = 0;
+};
+
+// One of the range, from `start` on, that no process has and that no other sandbox takes as long as `lock` is
+// held by anybody: a jail without namespaces is ended by a signal to all of its user's processes.
+Result<uid_t> take_unused_user(const IdRange& range, std::uint32_t start, UniqueFd& lock);
+
+// Without namespaces. `privileged`: root with the power to become a user that nobody uses, which is then
+// `lock`ed.
+Result<Identity> choose_contained_identity(UniqueFd& lock);
 
 }  // namespace cellblock::sandbox::jail

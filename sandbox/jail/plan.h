@@ -98,6 +98,8 @@ struct JailPlan {
     bool host_network = false;
     std::string box;    // contained: its private folder on the host
     UniqueFd box_lock;  // held for as long as the folder is in use
+    UniqueFd
+        user_lock;  // contained, where root starts it: its user is no other jail's; the supervisor has it too
     std::vector<ResourceLimit> limits;
     std::vector<std::string> cgroup_files;    // files to write "0" to
     std::vector<std::string> cgroup_folders;  // to be removed at the end

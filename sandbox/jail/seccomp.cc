@@ -128,7 +128,8 @@ bool is_one_of(std::span<const char* const> names, std::string_view name) {
 // Where no namespace hides the host's other processes and objects.
 bool reaches_outside(const char* name, const FilterOptions& options) {
     return (!options.namespaces &&
-            (is_one_of(calls_that_need_namespaces(), name) || is_one_of(calls_on_one_process(), name))) ||
+            (is_one_of(calls_that_need_namespaces(), name) || is_one_of(calls_on_one_process(), name) ||
+             is_one_of(calls_that_read_attributes(), name))) ||
            (!options.own_user && is_one_of(calls_on_owned_files(), name));
 }
 
@@ -155,6 +156,9 @@ void add_allowed(Rules& rules, const FilterOptions& options) {
     if (!options.namespaces) {
         for (const char* name : calls_on_one_process()) {
             rules.allow(name, is(0, 0));
+        }
+        for (const char* name : calls_that_read_attributes()) {
+            rules.answer(EOPNOTSUPP, name);
         }
     }
 }

@@ -317,8 +317,8 @@ private:
 
 // Returns in the first process of a warm jail.
 void supervise_any(const JailPlan& plan, const SupervisorDescriptors& descriptors, int* thread_id) {
-    int keep[4] = {descriptors.control, descriptors.warden, descriptors.output_read,
-                   descriptors.output_write};
+    int keep[] = {descriptors.control, descriptors.warden, descriptors.output_read, descriptors.output_write,
+                  plan.user_lock.get()};
     close_all_but(keep);
     fill_low_descriptors();
     ::setsid();

@@ -1,5 +1,6 @@
 """The policy's `files`: what is shown, and that nothing of it changes."""
 
+import fcntl
 import os
 import shutil
 
@@ -47,6 +48,39 @@ def test_an_overlay_counts_against_the_disk_limit(host):
         except OSError: pass
         print(written)
     """, policy={"limits": {"disk": "50MiB"}, "files": [{"host": "data", "sandbox": "/work", "mode": "overlay"}]}) <= 50
+
+
+def test_locks_on_an_overlays_files_stay_inside(host):
+    path = host.file("data/file", "x" * 10)
+    host.give(path.parent)
+    with open(path, "r+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        assert host.value("""
+            import fcntl, json
+            got = []
+            for flags in ('r', 'r+'):
+                with open('file', flags) as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                    got.append(flags)
+            print(json.dumps(got))
+        """, policy={"files": [{"host": "data", "sandbox": "/work", "mode": "overlay"}]}) == ["r", "r+"]
+
+
+@pytest.mark.parametrize("mode", ["read", "overlay"])
+def test_no_lease_holds_the_hosts_programs_up(host, mode):
+    path = host.file("data/file", "x")
+    host.give(path.parent)
+    assert host.value("""
+        import fcntl, json
+        refused = []
+        with open('/data/file') as file:
+            for command, argument in ((fcntl.F_SETLEASE, fcntl.F_RDLCK), (fcntl.F_SETLEASE, fcntl.F_WRLCK), (fcntl.F_NOTIFY, fcntl.DN_MODIFY)):
+                try: fcntl.fcntl(file, command, argument)
+                except PermissionError: refused.append(command)
+        print(json.dumps(len(refused)))
+    """, policy={"files": [{"host": "data", "sandbox": "/data", "mode": mode}]}) == 3
 
 
 @pytest.mark.parametrize("rule, words", [

@@ -177,6 +177,17 @@ TEST_CASE("nothing makes the host's disks work but reading") {
     }
 }
 
+TEST_CASE("without a root of its own, a jail reads no attributes of files") {
+    for (const auto& options : kOptions) {
+        const Machine machine(options);
+        const std::uint32_t told = options.namespaces ? kAllowed : answer(EOPNOTSUPP);
+        for (const char* call :
+             {"getxattr", "lgetxattr", "fgetxattr", "listxattr", "llistxattr", "flistxattr"}) {
+            CHECK(machine.judge(call) == told);
+        }
+    }
+}
+
 TEST_CASE("no file is watched, and programs hear that they have to look themselves") {
     for (const auto& options : kOptions) {
         const Machine machine(options);

@@ -16,6 +16,7 @@
 #include "sandbox/engines/native_sandbox.h"
 #include "sandbox/jail/allowed_calls.h"
 #include "sandbox/jail/file_rules.h"
+#include "sandbox/jail/identity.h"
 #include "sandbox/jail/landlock.h"
 #include "sandbox/jail/layers.h"
 #include "sandbox/jail/left_out.h"
@@ -273,8 +274,8 @@ TEST_CASE("every call in the filter's lists is one that some supported machine h
             CHECK(seen.insert(name).second);
         }
     }
-    for (const auto list :
-         {jail::calls_that_need_namespaces(), jail::calls_on_one_process(), jail::calls_on_owned_files()}) {
+    for (const auto list : {jail::calls_that_need_namespaces(), jail::calls_on_one_process(),
+                            jail::calls_on_owned_files(), jail::calls_that_read_attributes()}) {
         for (const char* name : list) {
             INFO(name);
             CHECK(seen.count(name) == 1);  // an exception from something
@@ -286,6 +287,30 @@ TEST_CASE("every call in the filter's lists is one that some supported machine h
         INFO(name);
         CHECK(seen.count(name) == 0);
     }
+}
+
+TEST_CASE("no two jails without namespaces have one user") {
+    const jail::IdRange two{0x7ffffff0, 2};
+    UniqueFd first;
+    UniqueFd second;
+    UniqueFd third;
+    const auto one = jail::take_unused_user(two, 5, first);
+    const auto other = jail::take_unused_user(two, 5, second);
+    REQUIRE(one.ok());
+    REQUIRE(other.ok());
+    CHECK(std::set<uid_t>{*one, *other} == std::set<uid_t>{0x7ffffff0, 0x7ffffff1});
+    const auto none = jail::take_unused_user(two, 5, third);
+    REQUIRE_FALSE(none.ok());
+    CHECK(none.error().text().find("other sandboxes") != std::string::npos);
+    const UniqueFd supervisors(::dup(second.get()));
+    second.reset();
+    CHECK_FALSE(jail::take_unused_user(two, 5, third).ok());  // still held, by a copy
+    first.reset();
+    const auto again = jail::take_unused_user(two, 5, third);
+    REQUIRE(again.ok());
+    CHECK(*again == *one);
+    UniqueFd used;  // by this process
+    CHECK_FALSE(jail::take_unused_user({::geteuid(), 1}, 0, used).ok());
 }
 
 TEST_CASE("text from inside a sandbox is made harmless") {
