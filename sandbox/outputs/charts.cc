@@ -31,7 +31,7 @@ bool is_bounded(std::string_view text) {
 
 bool is_vegalite(std::string_view type) {
     return type == "application/vnd.vegalite.v4+json" || type == "application/vnd.vegalite.v5+json" ||
-           type == "application/vnd.vegalite.v6+json";
+           type == "application/vnd.vegalite.v6+json" || type == "application/vnd.vegalite.v6.json";
 }
 
 }  // namespace

@@ -195,6 +195,9 @@ std::optional<std::string> element(std::string_view inner) {
     if (bare) {
         return "<" + std::string(inner) + ">";  // <b>, <br/>, and words such as <NA>
     }
+    if (name.empty() && rest.starts_with(' ')) {
+        return "<" + std::string(inner) + ">";  // a < b > c
+    }
     if (!is_element(name) || closes) {
         return std::nullopt;
     }

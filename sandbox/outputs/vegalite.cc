@@ -282,8 +282,12 @@ private:
                               ? "it names an address to load or to go to"
                               : "it has parts that reach into the page (signals, elements, pivots)");
         }
-        if ((key == "datasets" && owner.empty()) || (key == "values" && owner == "data")) {
-            return part.is_string() ? refuse("its data are a text to be parsed") : data(part);
+        const bool datasets = key == "datasets" && owner.empty();
+        if (datasets || (key == "values" && owner == "data")) {
+            const bool text = part.is_string() ||
+                              (datasets && std::any_of(part.begin(), part.end(),
+                                                       [](const json& one) { return one.is_string(); }));
+            return text ? refuse("its data are a text to be parsed") : data(part);
         }
         walk(part, key, owner);
     }

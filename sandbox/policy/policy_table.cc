@@ -159,7 +159,8 @@ std::vector<PolicyKey> limit_keys() {
 constexpr const char* kShownByDefault =
     R"(["text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg", "image/gif", )"
     R"("image/webp", "image/svg+xml", "application/json", "application/vnd.jupyter.widget-view+json", )"
-    R"("application/vnd.vscode.bg.execution.*"])";
+    R"("application/vnd.plotly.v1+json", "application/vnd.vegalite.v4+json", "application/vnd.vegalite.v5+json", )"
+    R"("application/vnd.vegalite.v6+json", "application/vnd.vegalite.v6.json", "application/vnd.vscode.bg.execution.*"])";
 
 std::vector<PolicyKey> output_keys() {
     return {
@@ -175,7 +176,10 @@ std::vector<PolicyKey> output_keys() {
         PolicyKey{
             "outputs.mime", "list of text", kShownByDefault, "at most 64 MIME types",
             "Types of output that are let through; `.*` at the end takes in a family. Others are left out, "
-            "with a notice. VS Code's view of variables asks by the family of its own.",
+            "with a notice. Figures of plotly and vega-lite (altair) are judged as a whole: what would load, "
+            "link or run is refused, unless `outputs.html` is `trust`. VS Code's view of variables asks by "
+            "the "
+            "family of its own.",
             [](const json& value, Policy& policy) {
                 return store(read_mime_types("outputs.mime", value), policy.outputs.mime);
             },

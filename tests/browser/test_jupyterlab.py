@@ -280,6 +280,49 @@ def test_html_under_each_policy(notebook, page, kernel, seen, ran):
         assert "outputs.html" in one.text(0), one.text(0)
 
 
+CHART = """from IPython.display import display
+chart = {"$schema": "https://vega.github.io/schema/vega-lite/v5.20.1.json", "data": {"values": [{"a": "x", "b": 3}, {"a": "y", "b": 7}]},
+         "mark": {"type": "bar", "color": "rgb(31, 119, 180)", "tooltip": True}, "width": 200, "height": 150,
+         "params": [{"name": "zoom", "bind": "scales", "select": {"type": "interval"}}],
+         "transform": [{"calculate": "datum.b * 2", "as": "c"}, {"filter": "isValid(datum.c)"}],
+         "encoding": {"x": {"field": "a", "type": "nominal"}, "y": {"field": "c", "type": "quantitative"}}}
+bundle = lambda chart: {"application/vnd.vegalite.v5+json": chart, "text/plain": "a chart"}
+display(bundle(chart), raw=True)"""
+
+
+def test_a_chart_of_vega_lite_is_drawn_and_one_that_loads_is_told(notebook, page):
+    one = notebook(CHART, "chart['data'] = {'url': 'http://127.0.0.1:9/x.json'}\ndisplay(bundle(chart), raw=True)")
+    one.run(0)
+    canvas = one.cell(0).locator(".vega-embed canvas")
+    canvas.wait_for()
+    page.wait_for_function("""() => { const c = document.querySelector('.vega-embed canvas');
+        const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data; let blue = 0;
+        for (let i = 0; i < d.length; i += 4) blue += d[i] == 31 && d[i + 1] == 119 && d[i + 2] == 180;
+        return blue > 1000; }""")
+    one.run(1)
+    one.wait_text(1, "a chart")
+    one.wait_text(1, "chart isn't shown: it names an address to load")
+    assert one.cell(1).locator(".vega-embed").count() == 0
+
+
+# As scikit-learn's diagrams fold: a box that isn't seen, its label, and what it unfolds.
+FOLDS = """%%html
+<style>#t div.c{max-height:0;overflow:hidden} #t input:checked~div.c{max-height:200px} #t input{position:absolute;opacity:0}</style>
+<div id="t"><div><input type="checkbox" id="b"><label for="b">step</label><div class="c"><pre>inside</pre></div></div></div>"""
+
+
+def test_a_display_that_folds_does_so_by_a_click(notebook, page):
+    one = notebook(FOLDS)
+    one.run(0)
+    content = one.cell(0).locator(".jp-OutputArea-output pre")
+    content.wait_for(state="attached")
+    height = "(e) => e.parentElement.getBoundingClientRect().height"
+    assert content.evaluate(height) == 0
+    one.cell(0).locator("label").click()
+    page.wait_for_timeout(200)
+    assert content.evaluate(height) > 5
+
+
 @pytest.mark.long
 def test_clear_output_draws_over_itself(notebook):
     one = notebook("from IPython.display import clear_output\nimport time\nfor n in range(15):\n"

@@ -155,3 +155,32 @@ def test_an_error_fits_whatever_its_characters_are(host):
     for text in (r"'\x1b' * 400_000", r"'\U0001f600' * 400_000", r"'\n\x01' * 400_000"):
         result = host.execute("raise ValueError(%s)" % text)
         assert result.error["ename"] == "ValueError" and result.error["traceback"]
+
+
+ALTAIR = """
+import contextlib, sys, types
+altair = sys.modules["altair"] = types.ModuleType("altair")
+class Renderers:
+    active = "default"
+    @contextlib.contextmanager
+    def enable(self, name):
+        before, self.active = self.active, name
+        yield
+        self.active = before
+altair.renderers = Renderers()
+class TopLevelMixin:
+    def _repr_mimebundle_(self, *a, **k):
+        return ({"text/html": "<script></script>", "text/plain": "html"} if altair.renderers.active != "mimetype" else
+                ({"application/vnd.vegalite.v6.json": {"mark": "bar"}, "text/plain": "not enabled"}, {}))
+TopLevelMixin.__module__ = "altair.vegalite.v6.api"
+class Chart(TopLevelMixin):
+    def __repr__(self): return "alt.Chart(...)"
+Chart()
+"""
+
+
+def test_altairs_charts_are_what_front_ends_draw(host):
+    frame, = host.execute(ALTAIR).displays
+    assert frame["data"] == {"application/vnd.vegalite.v5+json": {"mark": "bar"}, "text/plain": "alt.Chart(...)"}
+    frame, = host.execute("altair.renderers.active = 'html'\nChart()").displays
+    assert frame["data"] == {"text/html": "<script></script>", "text/plain": "html"}

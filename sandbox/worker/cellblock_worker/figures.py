@@ -1,7 +1,7 @@
-"""matplotlib with no magic: figures appear at plt.show() and at a cell's end.
+"""matplotlib with no magic: figures appear at plt.show() and at a cell's end; altair's charts as what a front end draws.
 
-Nothing of matplotlib is imported here before a cell does it; the environment
-names the backend, which sets the rest up when it is loaded.
+Nothing of either library is imported here before a cell does it; the environment
+names matplotlib's backend, which sets the rest up when it is loaded.
 """
 
 import os
@@ -34,3 +34,24 @@ def complete_inline(shell):
         from matplotlib_inline.backend_inline import configure_inline_support, flush_figures
         if flush_figures not in shell.events.callbacks["post_execute"]:
             configure_inline_support(shell, BACKEND)
+
+
+def draw_charts(formatter):
+    """Altair's own choice is HTML with a script that loads others; front ends draw vega-lite's JSON themselves."""
+    for version in (5, 6):
+        formatter.for_type_by_name("altair.vegalite.v%d.api" % version, "TopLevelMixin", _chart_bundle)
+
+
+def _chart_bundle(chart, include=None, exclude=None):
+    import altair
+    if altair.renderers.active != "default":  # somebody has chosen
+        return chart._repr_mimebundle_(include, exclude)
+    with altair.renderers.enable("mimetype"):
+        bundle = chart._repr_mimebundle_(include, exclude)
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    for type_, value in list(data.items()):
+        if type_.startswith("application/vnd.vegalite.v6"):
+            # JupyterLab 4's newest is 5, whose compiler takes such charts.
+            data["application/vnd.vegalite.v5+json"] = data.pop(type_)
+    data["text/plain"] = repr(chart)
+    return bundle

@@ -106,6 +106,10 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
         super().init_hooks()
         self.set_hook("show_in_pager", page.as_hook(self._page), 99)
 
+    def init_display_formatter(self):
+        super().init_display_formatter()
+        figures.draw_charts(self.display_formatter.mimebundle_formatter)
+
     def init_history(self):
         self.history_manager = HostHistory(shell=self, parent=self, questions=self.questions)
         self.configurables.append(self.history_manager)
