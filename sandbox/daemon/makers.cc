@@ -108,7 +108,8 @@ void Makers::left(pid_t process) {
     heard_.ended(maker.number, process, status);
 }
 
-// It may take some seconds, so a child does it. One thread is all we have, so it may do anything.
+// It may take some seconds and needs the session's environment, so a child does it. It forks by libc's fork,
+// after which it may allocate, whatever the threads of beside() do.
 void Makers::clear_away_after(const Maker& maker) {
     const pid_t child = ::fork();
     if (child == 0) {

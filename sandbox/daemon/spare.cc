@@ -6,6 +6,7 @@
 #include <array>
 #include <utility>
 
+#include "sandbox/base/beside.h"
 #include "sandbox/base/memory_file.h"
 #include "sandbox/daemon/message.h"
 #include "sandbox/jail/plan_bytes.h"
@@ -91,7 +92,7 @@ Result<Spare> Spare::make_sockets(std::uint64_t number, const Recipe& recipe, st
 Spare::~Spare() {
     jail_.control.reset();
     if (is_jail_ && cgroup_ && !given_ && jail_.supervisor <= 0) {
-        cgroup_->remove();
+        beside([cgroup = std::shared_ptr<jail::Cgroup>(std::move(cgroup_))] { cgroup->remove(); });
     }
 }
 

@@ -58,7 +58,11 @@ std::string words_of(const ordered_json& zygote) {
                ", " + std::to_string(zygote["forks"].get<std::uint64_t>()) + " forks, " +
                format_size(zygote["memory_bytes"].get<std::uint64_t>()) + " shared";
     }
-    return text + (state == "refused" ? "not to be had: " : "gone: ") + zygote["reason"].get<std::string>();
+    const auto left = std::lround(zygote.value("retry_seconds", 0.0));
+    return text + (state == "refused" ? "not to be had: " : "gone: ") + zygote["reason"].get<std::string>() +
+           (left > 0 ? "; tried again in " + std::to_string(left) + " s at the earliest (failed " +
+                           std::to_string(zygote.value("failures", 0)) + " times in a row)"
+                     : "");
 }
 
 // One family of metrics: what it is, then its samples of each daemon.
@@ -125,6 +129,8 @@ ordered_json status_json(const DaemonStatus& status) {
                            {"preload", one.preload},
                            {"state", one.state},
                            {"reason", one.reason},
+                           {"failures", one.failures},
+                           {"retry_seconds", one.retry_seconds},
                            {"process", one.process},
                            {"start_seconds", one.start_seconds},
                            {"forks", one.forks},

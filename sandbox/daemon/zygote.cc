@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,9 +16,11 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "sandbox/base/beside.h"
 #include "sandbox/base/bytes.h"
 #include "sandbox/base/file_stamp.h"
 #include "sandbox/base/pointers.h"
+#include "sandbox/base/process_end.h"
 #include "sandbox/daemon/host_memory.h"
 #include "sandbox/daemon/trust.h"
 #include "sandbox/jail/plan.h"
@@ -30,6 +33,9 @@ using nlohmann::json;
 
 constexpr std::chrono::seconds kTimeToStart{60};
 constexpr std::chrono::seconds kGoodTime{10};
+constexpr std::chrono::seconds kTimeToDie{5};
+constexpr std::chrono::seconds kFirstPause{60};  // before another attempt; it doubles
+constexpr std::chrono::seconds kLongestPause{3600};
 constexpr std::size_t kMaxStamps = 512;
 constexpr std::size_t kMaxReason = 1000;
 constexpr const char* kUnreadable = "it sent what can't be read";
@@ -83,6 +89,13 @@ std::string task_text(const ZygoteSpec& spec, const std::string& scratch) {
         {"library", spec.library},    {"prefixes", spec.prefixes},      {"preload", spec.preload},
         {"shield", ::geteuid() == 0}, {"directory", jail::kWorkInside}, {"groups", groups_of_nobody_else()}};
     return task.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+void remove_folder(const std::string& path) {
+    std::error_code ignored;
+    if (!path.empty()) {
+        std::filesystem::remove_all(path, ignored);
+    }
 }
 
 const char* name_of(Zygote::State state) {
@@ -140,21 +153,21 @@ void Zygote::end(State state, std::string reason) {
     reason_ = std::move(reason);
     socket_.reset();
     stamps_.clear();
-    if (pid_.value > 0) {
-        ::kill(pid_.value, SIGKILL);
-        while (::waitpid(pid_.value, nullptr, 0) < 0 && errno == EINTR) {
+    ended_ = Clock::now();
+    const pid_t pid = std::exchange(pid_.value, -1);
+    if (pid > 0) {
+        ::kill(pid, SIGKILL);
+    }
+    if (pid <= 0 && scratch_.empty()) {
+        return;
+    }
+    beside([pid, scratch = std::exchange(scratch_, {})] {
+        const UniqueFd handle(pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1);
+        if (handle.valid() && ends_within(handle.get(), kTimeToDie)) {
+            (void)::waitpid(pid, nullptr, WNOHANG);
         }
-        pid_.value = -1;
-    }
-    remove_scratch();
-}
-
-void Zygote::remove_scratch() {
-    std::error_code ignored;
-    if (!scratch_.empty()) {
-        std::filesystem::remove_all(scratch_, ignored);
-        scratch_.clear();
-    }
+        remove_folder(scratch);
+    });
 }
 
 bool Zygote::is_late() const {
@@ -162,7 +175,8 @@ bool Zygote::is_late() const {
 }
 
 bool Zygote::was_good() const {
-    return ready_ != Clock::time_point() && Clock::now() - ready_ > kGoodTime;
+    const auto until = ended_ != Clock::time_point() ? ended_ : Clock::now();
+    return ready_ != Clock::time_point() && until - ready_ > kGoodTime;
 }
 
 ZygoteEvent Zygote::receive() {
@@ -219,7 +233,7 @@ void Zygote::hear(const std::string& text) {
         }
         stamps_.push_back({one[0].get<std::string>(), one[1].get<std::string>()});
     }
-    remove_scratch();
+    remove_folder(std::exchange(scratch_, {}));
     state_ = State::ready;
     ready_ = Clock::now();
 }
@@ -244,16 +258,34 @@ bool Zygote::fork(std::uint64_t number, const std::vector<UniqueFd>& theirs) {
     return true;
 }
 
+// The first end of one that was up is taken for an accident.
+std::chrono::seconds pause_after(int failures, bool was_up) {
+    auto pause = kFirstPause;
+    for (int i = was_up ? 2 : 1; i < failures && pause < kLongestPause; ++i) {
+        pause *= 2;
+    }
+    return was_up && failures <= 1 ? std::chrono::seconds{0} : std::min(pause, kLongestPause);
+}
+
+Zygote::Clock::time_point Zygote::next_attempt() const {
+    return ended_ + pause_after(failures_ + 1, ready_ != Clock::time_point());
+}
+
 std::string Zygote::in_words() const {
     return "warm Python " + std::to_string(pid_.value) + ", " + spec_.program + ": " + name_of(state_) +
            (reason_.empty() ? "" : ": " + reason_);
 }
 
 Zygote::Figures Zygote::figures() const {
-    Figures figures{spec_.program, spec_.preload, name_of(state_), reason_, pid_.value, 0, forks_, 0};
+    Figures figures{spec_.program, spec_.preload, name_of(state_), reason_, pid_.value, 0, forks_, 0, 0, 0};
     if (state_ == State::ready) {
         figures.start_seconds = std::chrono::duration<double>(ready_ - started_).count();
         figures.memory_bytes = resident_memory(pid_.value);
+    }
+    if (state_ == State::refused || state_ == State::dead) {
+        figures.failures = failures_ + 1;
+        figures.retry_seconds =
+            std::max(0.0, std::chrono::duration<double>(next_attempt() - Clock::now()).count());
     }
     return figures;
 }

@@ -39,6 +39,9 @@ struct ForkEnded {
 };
 using ZygoteEvent = std::variant<std::monostate, Forked, NotForked, ForkEnded>;
 
+// How long after that many ends in a row nobody tries again. `was_up`: the last one had been ready.
+std::chrono::seconds pause_after(int failures, bool was_up);
+
 class Zygote {
 public:
     using Clock = std::chrono::steady_clock;
@@ -62,6 +65,11 @@ public:
     // It worked, and for long enough that the next one is likely to.
     [[nodiscard]] bool was_good() const;
     [[nodiscard]] const ZygoteSpec& spec() const { return spec_; }
+    // Of one that ended: when another may be tried. Whoever asks before is told why this one ended.
+    [[nodiscard]] Clock::time_point next_attempt() const;
+    // How many like it failed in a row, with it.
+    [[nodiscard]] int failures() const { return was_good() ? 0 : failures_ + 1; }
+    void follows(int failures) { failures_ = failures; }
 
     // What has come on its socket. Of itself it tells by its state.
     ZygoteEvent receive();
@@ -81,6 +89,8 @@ public:
         double start_seconds = 0;  // its imports
         std::uint64_t forks = 0;
         std::uint64_t memory_bytes = 0;  // resident, which all its forks share
+        int failures = 0;                // in a row, with this one
+        double retry_seconds = 0;        // until it is tried again, if it is asked for
     };
     [[nodiscard]] Figures figures() const;
     // A line for the log.
@@ -95,7 +105,6 @@ private:
     Zygote() = default;
     void hear(const std::string& text);
     ZygoteEvent hear_of_fork(Message& message);
-    void remove_scratch();
 
     ZygoteSpec spec_;
     std::string key_;
@@ -119,6 +128,8 @@ private:
     Clock::time_point started_;
     Clock::time_point ready_;
     Clock::time_point used_;
+    Clock::time_point ended_;
+    int failures_ = 0;  // of those before it
     std::uint64_t forks_ = 0;
 };
 

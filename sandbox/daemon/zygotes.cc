@@ -14,7 +14,6 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kMaxZygotes = 8;
-constexpr auto kBeforeRetry = 60s;  // of one that failed
 constexpr auto kBetweenLooks = 1s;  // at one that starts
 
 bool was_changed(const Zygote& zygote) {
@@ -25,7 +24,7 @@ bool was_changed(const Zygote& zygote) {
     return !file.empty();
 }
 
-// To be made anew: changed on disk, killed, or failed some time ago.
+// To be made anew: changed on disk, or it ended some time ago.
 bool is_useless(const Zygote& zygote) {
     switch (zygote.state()) {
         case Zygote::State::starting:
@@ -33,11 +32,19 @@ bool is_useless(const Zygote& zygote) {
         case Zygote::State::ready:
             return was_changed(zygote);
         case Zygote::State::dead:
-            return true;
         case Zygote::State::refused:
-            return Zygotes::Clock::now() - zygote.used() > kBeforeRetry;
+            return Zygotes::Clock::now() >= zygote.next_attempt();
     }
     return true;
+}
+
+bool has_ended(const Zygote& zygote) {
+    return zygote.state() == Zygote::State::dead || zygote.state() == Zygote::State::refused;
+}
+
+// So that nobody tries again too early.
+bool is_remembered(const Zygote& zygote) {
+    return has_ended(zygote) && Zygotes::Clock::now() < zygote.next_attempt();
 }
 
 }  // namespace
@@ -62,11 +69,20 @@ std::string why_not(const Zygote& zygote) {
 Zygote* Zygotes::find_or_start(const ZygoteSpec& spec) {
     const std::string key = key_of(spec);
     auto found = std::find_if(all_.begin(), all_.end(), [&](const Zygote& one) { return one.key() == key; });
+    int failures = 0;
     if (found != all_.end() && is_useless(*found)) {
+        failures = found->state() == Zygote::State::ready ? 0 : found->failures();
         remove(found);
         found = all_.end();
     }
-    return found != all_.end() ? &*found : start(spec);
+    if (found != all_.end()) {
+        return &*found;
+    }
+    Zygote* const started = start(spec);
+    if (started != nullptr) {
+        started->follows(failures);
+    }
+    return started;
 }
 
 Zygote* Zygotes::start(const ZygoteSpec& spec) {
@@ -127,7 +143,7 @@ void Zygotes::look_after() {
             loop_.forget(one->socket());
             one->end(Zygote::State::refused, "its imports took too long");
             log(one->in_words());
-        } else if (now - one->used() > idle_) {
+        } else if (now - one->used() > idle_ && !is_remembered(*one)) {
             remove(one);
         }
         one = next;
@@ -137,8 +153,11 @@ void Zygotes::look_after() {
 Zygotes::Clock::time_point Zygotes::next() const {
     auto next = ended_.empty() ? Clock::time_point::max() : Clock::now();
     for (const auto& one : all_) {
-        next = std::min<Clock::time_point>(
-            next, one.state() == Zygote::State::starting ? Clock::now() + kBetweenLooks : one.used() + idle_);
+        const auto unused = one.used() + idle_;
+        next = std::min<Clock::time_point>(next, one.state() == Zygote::State::starting
+                                                     ? Clock::now() + kBetweenLooks
+                                                 : has_ended(one) ? std::max(unused, one.next_attempt())
+                                                                  : unused);
     }
     return next;
 }

@@ -4,11 +4,13 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <sstream>
 #include <variant>
 
+#include "sandbox/base/beside.h"
 #include "sandbox/base/file_text.h"
 #include "sandbox/engines/bundle.h"
 #include "sandbox/engines/claimed_start.h"
@@ -47,6 +49,12 @@ int clean_bundles(const EngineTemplate& from) {
         }
     }
     return count;
+}
+
+// What crashed owners left.
+void sweep(const EngineTemplate& from) {
+    sweep_folders();
+    (void)(from.bundle ? clean_bundles(from) : 0);
 }
 
 struct Listed {
@@ -132,19 +140,20 @@ Result<int> CommandEngine::clean(const std::string& destination) {
     return count;
 }
 
-void CommandEngine::sweep() const {
-    sweep_folders();
-    (void)(template_.bundle ? clean_bundles(template_) : 0);
-}
-
 Result<std::unique_ptr<Sandbox>> CommandEngine::start_cold(const Policy& policy,
                                                            const StartOptions& options) {
-    sweep();
+    static std::atomic<bool> sweeps = false;
+    if (!sweeps.exchange(true)) {  // one at a time
+        beside([from = template_] {
+            sweep(from);
+            sweeps = false;
+        });
+    }
     return TemplateStart(template_, policy, options).run();
 }
 
 Result<TemplateStart::Made> CommandEngine::make(const Policy& policy, const StartOptions& options) {
-    sweep();
+    sweep(template_);
     return TemplateStart(template_, policy, options).make();
 }
 

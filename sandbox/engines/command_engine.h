@@ -35,7 +35,6 @@ private:
 
     // A program that is here need not work: a sandbox's first sign of life tells.
     Status try_start(const Policy& policy);
-    void sweep() const;
     Result<std::unique_ptr<Sandbox>> start_cold(const Policy& policy, const StartOptions& options);
     Result<std::unique_ptr<Sandbox>> sandbox_of(daemon::MadeSandbox made, const Policy& policy) const;
 

@@ -3,12 +3,17 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <filesystem>
 
+#include "sandbox/base/beside.h"
+#include "sandbox/base/process_end.h"
 #include "sandbox/base/resources.h"
 #include "sandbox/daemon/client.h"
 #include "sandbox/engines/claimed_start.h"
@@ -21,7 +26,7 @@ namespace cellblock::sandbox {
 namespace {
 
 constexpr int kTimeToAnswer = 1000;  // milliseconds
-constexpr int kTimeToLeave = 5000;
+constexpr std::chrono::seconds kTimeToLeave{5};
 
 // All that was made for a start, until it is a sandbox.
 struct Start {
@@ -165,23 +170,22 @@ SandboxUsage NativeSandbox::usage() const {
 }
 
 NativeSandbox::~NativeSandbox() {
-    // The supervisor kills, waits, removes the cgroups and leaves.
+    // The supervisor kills, waits, removes the cgroups and leaves. The plan holds the lock of the folder.
     spawned_.control.reset();
-    pollfd left{spawned_.process.get(), POLLIN, 0};
-    int ready = 0;
-    do {
-        ready = ::poll(&left, 1, kTimeToLeave);
-    } while (ready < 0 && errno == EINTR);
-    if (ready <= 0) {
-        ::kill(spawned_.supervisor, SIGKILL);  // its jail dies with it
-    }
-    while (::waitpid(spawned_.supervisor, nullptr, 0) < 0 && errno == EINTR) {
-    }
-    cgroup_.remove();
-    if (!plan_->box.empty()) {  // if the supervisor could not
-        std::error_code ignored;
-        std::filesystem::remove_all(plan_->box, ignored);
-    }
+    beside([process = std::make_shared<UniqueFd>(std::move(spawned_.process)), pid = spawned_.supervisor,
+            cgroup = cgroup_, plan = std::shared_ptr<jail::JailPlan>(std::move(plan_))] {
+        if (!ends_within(process->get(), kTimeToLeave)) {
+            // Its jail dies with it.
+            ::syscall(SYS_pidfd_send_signal, process->get(), SIGKILL, nullptr, 0);
+            (void)ends_within(process->get(), kTimeToLeave);
+        }
+        (void)::waitpid(pid, nullptr, WNOHANG);  // the daemon's aren't our children
+        cgroup.remove();
+        if (!plan->box.empty()) {  // if the supervisor could not
+            std::error_code ignored;
+            std::filesystem::remove_all(plan->box, ignored);
+        }
+    });
 }
 
 void NativeSandbox::kill() {

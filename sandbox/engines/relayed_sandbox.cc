@@ -7,7 +7,12 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
+#include <memory>
+#include <utility>
 
+#include "sandbox/base/beside.h"
+#include "sandbox/base/process_end.h"
 #include "sandbox/jail/process_usage.h"
 #include "sandbox/jail/words.h"
 #include "sandbox/relay/command.h"
@@ -18,7 +23,9 @@ namespace cellblock::sandbox {
 namespace {
 
 constexpr int kTimeToAnswer = 1000;  // milliseconds
-constexpr int kTimeToLeave = 5000;
+constexpr std::chrono::milliseconds kPause{250};
+constexpr std::chrono::seconds kTimeToLeave{5};
+constexpr std::chrono::seconds kTimeToClear{60};  // more than a relay takes at most
 
 bool ready(int fd, int milliseconds) {
     pollfd wanted{fd, POLLIN, 0};
@@ -34,20 +41,25 @@ bool ready(int fd, int milliseconds) {
 // A relay that still removes a container goes on to do so by itself; one that was killed can't.
 RelayedSandbox::~RelayedSandbox() {
     ::shutdown(relay_.control.get(), SHUT_WR);
-    if (!ready(relay_.handle.get(), kTimeToLeave)) {
-        return;
-    }
-    bool cleared = false;
-    char first = 0;
-    ssize_t size = 0;  // of the whole message: a reason may begin with any byte
-    while ((size = ::recv(relay_.control.get(), &first, 1, MSG_DONTWAIT | MSG_TRUNC)) > 0) {
-        cleared = size == 1 && first == relay::kCleared;
-    }
-    while (::waitpid(relay_.pid, nullptr, 0) < 0 && errno == EINTR) {  // the daemon's aren't our children
-    }
-    if (!cleared) {
-        relay::clear_away(spec_);
-    }
+    beside([relay = std::make_shared<relay::RelayProcess>(std::move(relay_)), spec = std::move(spec_)] {
+        const auto begin = std::chrono::steady_clock::now();
+        while (!ends_within(relay->handle.get(), kPause)) {
+            const auto passed = std::chrono::steady_clock::now() - begin;
+            if (passed > kTimeToClear || (passed > kTimeToLeave && is_finishing())) {
+                return;
+            }
+        }
+        bool cleared = false;
+        char first = 0;
+        ssize_t size = 0;  // of the whole message: a reason may begin with any byte
+        while ((size = ::recv(relay->control.get(), &first, 1, MSG_DONTWAIT | MSG_TRUNC)) > 0) {
+            cleared = size == 1 && first == relay::kCleared;
+        }
+        (void)::waitpid(relay->pid, nullptr, WNOHANG);  // the daemon's aren't our children
+        if (!cleared) {
+            relay::clear_away(spec);
+        }
+    });
 }
 
 void RelayedSandbox::kill() {

@@ -10,7 +10,6 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <sstream>
 #include <thread>
 
 #include "sandbox/base/bytes.h"
@@ -38,16 +37,9 @@ std::string quota(const Limits& limits) {
 
 // What `folder` hands on to its children, asked for where it isn't yet.
 bool hands_on(const std::string& folder, const std::string& controller) {
-    const auto listed = [&] {
-        std::istringstream words(file_text(folder + "/cgroup.subtree_control"));
-        for (std::string word; words >> word;) {
-            if (word == controller) {
-                return true;
-            }
-        }
-        return false;
-    };
-    return listed() || (write_text(folder + "/cgroup.subtree_control", "+" + controller) && listed());
+    return hands_on_already(folder, controller) ||
+           (write_text(folder + "/cgroup.subtree_control", "+" + controller) &&
+            hands_on_already(folder, controller));
 }
 
 // Whether a process of ours may be moved there: a child tries.
@@ -86,7 +78,8 @@ bool Cgroup::would_limit_memory() {
     return first || std::any_of(places.begin(), places.end(), [](const CgroupPlace& place) {
                std::string above = place.folder;
                while (place.version2 && above.size() >= place.mount.size()) {
-                   if (::access(above.c_str(), W_OK) == 0 && hands_on(above, "memory")) {
+                   if (::access(above.c_str(), W_OK) == 0 && would_hand_on(above, "memory") &&
+                       would_hand_on(above, "pids")) {
                        return true;
                    }
                    above = above.substr(0, above.rfind('/'));

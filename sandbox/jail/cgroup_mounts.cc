@@ -99,10 +99,33 @@ void remove_with_nested(const std::filesystem::path& group) {
     ::rmdir(group.c_str());
 }
 
+bool lists(const std::string& file, const std::string& wanted) {
+    std::istringstream words(file_text(file));
+    for (std::string word; words >> word;) {
+        if (word == wanted) {
+            return true;
+        }
+    }
+    return false;
+}
+
 }  // namespace
 
 bool CgroupPlace::has(const std::string& controller) const {
     return std::find(controllers.begin(), controllers.end(), controller) != controllers.end();
+}
+
+bool hands_on_already(const std::string& folder, const std::string& controller) {
+    return lists(folder + "/cgroup.subtree_control", controller);
+}
+
+// Linux refuses where processes are, but in the root, which has no type.
+bool would_hand_on(const std::string& folder, const std::string& controller) {
+    const std::string asked = folder + "/cgroup.subtree_control";
+    return hands_on_already(folder, controller) ||
+           (lists(folder + "/cgroup.controllers", controller) && ::access(asked.c_str(), W_OK) == 0 &&
+            (file_text(folder + "/cgroup.procs").empty() ||
+             ::access((folder + "/cgroup.type").c_str(), F_OK) != 0));
 }
 
 std::vector<CgroupPlace> cgroup_places() {

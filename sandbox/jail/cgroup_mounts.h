@@ -19,6 +19,11 @@ struct CgroupPlace {
 
 std::vector<CgroupPlace> cgroup_places();
 
+// Version 2: whether a folder hands on a controller to its children, and whether it would if it were asked
+// to. Both only look.
+bool hands_on_already(const std::string& folder, const std::string& controller);
+bool would_hand_on(const std::string& folder, const std::string& controller);
+
 // "cellblock-<pid>-<start time>-<number>-<pid namespace>": unique, and tells whose it is.
 std::string new_cgroup_name();
 

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "sandbox/base/beside.h"
 #include "sandbox/jail/calls.h"
 #include "sandbox/jail/enter.h"
 #include "sandbox/jail/file_rules.h"
@@ -53,7 +54,6 @@ void sweep_boxes(const std::string& folder) {
 
 Status make_box(JailPlan& plan) {
     const std::string folder = folder_for_boxes();
-    sweep_boxes(folder);
     std::string box = folder + "/" + kBoxName + "XXXXXX";
     const auto failed = [&](const std::string& path) {
         Error error =
@@ -80,6 +80,7 @@ Status make_box(JailPlan& plan) {
     }
     plan.box = box;
     plan.working_directory = box + "/work";
+    beside([folder] { sweep_boxes(folder); });  // this one is locked by now
     return Ok{};
 }
 

@@ -10,14 +10,13 @@
 
 namespace cellblock::sandbox::jail {
 
-// A step of setting up a jail. In the order in which they are taken.
+// A step of setting up a jail, about in the order in which enter() takes them; nothing relies on that.
 enum class Step : std::int32_t {
     none,
     start_first_process,
     watch_parent,
-    join_cgroup,
     map_user,
-    cgroup_namespace,
+    join_cgroup,
     host_name,
     loopback,
     private_mounts,
@@ -27,6 +26,8 @@ enum class Step : std::int32_t {
     file_step,  // index: of the FileStep
     change_root,
     read_only_root,
+    parent_gone,
+    cgroup_namespace,
     standard_streams,
     change_user,
     last_user_namespace,
@@ -37,7 +38,6 @@ enum class Step : std::int32_t {
     landlock,
     landlock_rule,  // index: of the LandlockRule
     system_call_filter,
-    parent_gone,
     execute,
 };
 

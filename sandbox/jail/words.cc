@@ -98,13 +98,36 @@ bool linux_is_old() {
            (major < 5 || (major == 5 && minor < 12));
 }
 
+// What a process may do only in namespaces of its own, which the host may have switched off or restricted.
+bool needs_namespaces(Step step) {
+    switch (step) {
+        case Step::start_first_process:
+        case Step::map_user:
+        case Step::host_name:
+        case Step::loopback:
+        case Step::private_mounts:
+        case Step::open_source:
+        case Step::base_filesystem:
+        case Step::scratch_filesystem:
+        case Step::file_step:
+        case Step::change_root:
+        case Step::read_only_root:
+        case Step::cgroup_namespace:
+        case Step::change_user:
+        case Step::last_user_namespace:
+            return true;
+        default:
+            return false;
+    }
+}
+
 std::string remedy_for(const JailPlan& plan, const Failure& failure) {
     if (linux_is_old() && (failure.error == ENOSYS || failure.error == EINVAL)) {
         return "The native engine needs Linux 5.12 or newer";
     }
     const bool refused = failure.error == EPERM || failure.error == EACCES || failure.error == ENOSPC ||
                          failure.error == EUSERS;
-    if (refused && failure.step < Step::resource_limit) {
+    if (refused && needs_namespaces(failure.step)) {
         if (auto remedy = namespaces_remedy(); !remedy.empty()) {
             return remedy;
         }

@@ -41,8 +41,8 @@ private:
     [[nodiscard]] Status write_list() const;
     void read_list();
 
+    UniqueFd lock_;  // before the folder, which is removed while nobody else may use it
     TemporaryFolder folder_;
-    UniqueFd lock_;
     std::map<std::string, std::string> installed_;
     std::map<std::string, std::vector<std::string>> files_;  // name → its files below `seen`
     std::uint64_t bytes_ = 0;

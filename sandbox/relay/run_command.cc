@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 
 #include "sandbox/base/file_limit.h"
 #include "sandbox/base/pointers.h"
+#include "sandbox/base/process_end.h"
 #include "sandbox/base/unique_fd.h"
 #include "sandbox/jail/words.h"
 
@@ -26,6 +28,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMostOutput = 256U << 10;
+constexpr std::chrono::seconds kTimeToDie{5};  // of one that was killed; what is stuck in the kernel is left
+
+std::chrono::milliseconds left_of(Clock::time_point until) {
+    return std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now());
+}
 
 struct Pipe {
     UniqueFd read;
@@ -52,8 +59,12 @@ bool take(int fd, std::string& text) {
 bool read_all(std::array<pollfd, 2> ends, std::array<std::string*, 2> texts, Clock::time_point until) {
     while (ends[0].fd >= 0 || ends[1].fd >= 0) {
         const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
-        if (left <= 0 || (::poll(ends.data(), ends.size(), static_cast<int>(left)) == 0)) {
+        const int ready = left > 0 ? ::poll(ends.data(), ends.size(), static_cast<int>(left)) : 0;
+        if (ready == 0 || (ready < 0 && errno != EINTR)) {
             return false;
+        }
+        if (ready < 0) {
+            continue;  // it has told of neither
         }
         for (std::size_t i = 0; i < ends.size(); ++i) {
             if (ends[i].revents != 0 && !take(ends[i].fd, *texts[i])) {
@@ -94,14 +105,18 @@ CommandResult run_command(const std::vector<std::string>& argv, std::chrono::mil
     errors.write.reset();
     CommandResult result;
     std::string said;
-    const bool ended = read_all({pollfd{output.read.get(), POLLIN, 0}, pollfd{errors.read.get(), POLLIN, 0}},
-                                {&result.output, &said}, Clock::now() + patience);
+    const UniqueFd handle(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+    const auto until = Clock::now() + patience;
+    const bool closed = read_all({pollfd{output.read.get(), POLLIN, 0}, pollfd{errors.read.get(), POLLIN, 0}},
+                                 {&result.output, &said}, until);
+    // A program may close both and go on.
+    bool ended = closed && ends_within(handle.get(), left_of(until));
     if (!ended) {
         ::kill(-child, SIGKILL);
+        (void)ends_within(handle.get(), kTimeToDie);
     }
     int status = 0;
-    while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
+    ended = ::waitpid(child, &status, WNOHANG) == child && ended;
     result.ok = ended && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (!result.ok) {
         result.why = !ended ? argv[0] + " gave no answer in time"

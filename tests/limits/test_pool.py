@@ -158,6 +158,24 @@ def test_each_is_another_user_of_the_host(daemon, place):
     assert len(set(users)) == 3 and b"0" not in users, users
 
 
+# --- what can't be had
+
+def test_a_warm_python_that_fails_is_not_tried_by_every_session(place):
+    """One attempt may take a minute; the next ones are further and further apart."""
+    with daemons(place) as make:
+        make()
+        policy = policy_of(place, preload=["cellblock_test_isnt_there"])
+        said = []
+        assert leftovers.wait_until(lambda: said.append(run(place, "1", policy)[1]) or "no warm Python" in said[-1], 60), said
+        zygotes = status(place)["zygotes"]
+        for _ in range(2):
+            assert "cellblock_test_isnt_there" in run(place, "1", policy)[1]
+        now = status(place)["zygotes"]
+        assert len(now) == len(zygotes) == 1 and now[0]["failures"] == 1
+        assert 0 < now[0]["retry_seconds"] < zygotes[0]["retry_seconds"] <= 60
+        assert "tried again in" in ask(place, "status")
+
+
 # --- bounds
 
 def test_no_more_sandboxes_than_there_may_be(daemon, place, start_as):
