@@ -177,8 +177,10 @@ def test_a_python_that_others_may_change_runs_in_sandboxes_only(alone):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to others")
-@pytest.mark.parametrize("whose", ["a group's folder", "a group's module", "another's module", "a sticky folder of all",
-                                   "another's .pth file", "another's compiled module"])
+@pytest.mark.parametrize("warm, whose", [
+    (USERS[0], "a group's folder"), (USERS[0], "another's module"), (USERS[0], "another's .pth file"),
+    (USERS[-1], "a group's module"), (USERS[-1], "a sticky folder of all"), (USERS[-1], "another's compiled module"),
+], indirect=["warm"])
 def test_a_package_that_others_may_change_is_imported_in_sandboxes_only(alone, whose):
     python, packages = environment_with(alone, value="x = 1")
     ran = alone.folder / "ran"
