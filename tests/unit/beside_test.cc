@@ -20,9 +20,14 @@
 
 #include "sandbox/base/beside.h"
 #include "sandbox/base/file_text.h"
+#include "sandbox/base/pointers.h"
 #include "sandbox/daemon/zygote.h"
 #include "sandbox/engines/relayed_sandbox.h"
 #include "sandbox/jail/cgroup_mounts.h"
+#include "sandbox/jail/contained.h"
+#include "sandbox/jail/python_home.h"
+#include "sandbox/jail/report.h"
+#include "sandbox/jail/spawn.h"
 #include "sandbox/packages/package_folder.h"
 #include "sandbox/relay/run_command.h"
 
@@ -157,6 +162,34 @@ TEST_CASE("a session's package folder is locked until it is gone") {
     other.join();
     ::unsetenv("XDG_CACHE_HOME");
     CHECK_FALSE(was_there);
+}
+
+TEST_CASE("a contained jail's supervisor leaves with what became of its jail, and removes its folder") {
+    const Folder worker;
+    const auto python = jail::find_python("/usr/bin/python3");
+    if (!python) {
+        WARN("skipped: no /usr/bin/python3");
+        return;
+    }
+    jail::JailPlan plan;
+    REQUIRE(jail::plan_contained(plan, builtin_policy(), {worker.path()}, *python, worker.path()).ok());
+    plan.filter_options = {false, false, plan.identity.privileged, false};
+    REQUIRE(jail::complete_filter(plan).ok());
+    plan.arguments = {"/usr/bin/true"};
+    plan.argv = pointers(plan.arguments);
+    plan.envp = pointers(plan.environment);
+    REQUIRE(fs::exists(plan.box));
+    auto spawned = jail::spawn_jail(plan);
+    REQUIRE(spawned.ok());
+    jail::Report report;
+    REQUIRE(::recv(spawned->control.get(), &report, sizeof report, 0) == sizeof report);
+    spawned->control.reset();
+    int status = 0;
+    REQUIRE(::waitpid(spawned->supervisor, &status, 0) == spawned->supervisor);
+    REQUIRE(WIFEXITED(status));
+    CHECK(WEXITSTATUS(status) ==
+          (report.kind == jail::ReportKind::ended ? jail::kLeftEnded : jail::kLeftUnmade));
+    CHECK_FALSE(fs::exists(plan.box));
 }
 
 TEST_CASE("what a control group hands on is found out by looking") {
