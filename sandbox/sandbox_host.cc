@@ -14,6 +14,7 @@ namespace cellblock::sandbox {
 
 namespace {
 
+constexpr int kOutOfMemory = 72;          // the worker's exit status then (worker/cellblock_worker/memory.py)
 constexpr std::size_t kMostWaiting = 64;  // of a debugger's requests, for a sandbox that is coming
 
 void watch(int epoll, int fd) {
@@ -316,6 +317,9 @@ Death SandboxHost::death_of(const WorkerExited& report) const {
         }
         return Death{Death::Kind::signal, *report.signal, {}};
     }
+    if (report.exit_status == kOutOfMemory) {
+        return Death{Death::Kind::memory_limit, 0, {}};
+    }
     return Death{Death::Kind::exit_status, report.exit_status.value_or(0), {}};
 }
 
@@ -347,7 +351,7 @@ void SandboxHost::sandbox_ended() {
     }
     const bool out_of_memory = usage().oom_kills > oom_kills_seen_;
     const std::string why = sandbox_->death_reason();
-    Death death{out_of_memory ? Death::Kind::memory_limit : Death::Kind::sandbox_gone, 0, why};
+    Death death{out_of_memory ? Death::Kind::memory_limit : Death::Kind::sandbox_gone, SIGKILL, why};
     if (condemned_) {
         death = Death{Death::Kind::violation, 0, *condemned_};
     }

@@ -28,6 +28,10 @@ std::string death_words(const Policy& policy, const Death& death) {
         case Death::Kind::signal:
             return "Python was killed (" + signal_words(death.number) + ")";
         case Death::Kind::memory_limit:
+            if (death.number == 0) {
+                return "Python had no memory left to go on with: the sandbox may use " +
+                       format_size(policy.limits.memory_bytes);
+            }
             return "the sandbox used more than " + format_size(policy.limits.memory_bytes) + " of memory";
         case Death::Kind::violation:
             return "the sandbox broke the channel's rules: " + death.detail;

@@ -87,6 +87,34 @@ def test_memory_to_the_last_bytes_is_no_death(client):
     client.run("import os; os._exit(0)")  # its heap is left in pieces, too small for the tests that follow
 
 
+def test_memory_that_a_thread_fills_between_cells(client):
+    """The session answers, and keeps its variables."""
+    client.run("kept, hold = 1, []\ndef eat():\n    for size in (1_000_000, 200_000, 5_000):\n        while True:\n"
+               "            try: hold.append(bytearray(size))\n            except MemoryError: break\n"
+               "import threading\nthread = threading.Thread(target=eat, daemon=True); thread.start()").ok()
+    client.run("thread.join()")
+    for _ in range(2):
+        run = client.run("print('small', kept)").ok()
+        assert run.stdout == "small 1\n" and not run.stderr
+    client.run("hold.clear()").ok()
+    client.run("import os; os._exit(0)")
+
+
+def test_a_worker_that_ends_for_memory_says_so(client):
+    run = client.run("import os; os._exit(72)")  # as the worker does where nothing else helps
+    assert run.content["ename"] == "MemoryLimit" and "no memory left" in run.content["evalue"]
+    assert "limits.memory" in run.traceback
+    assert_next_runs(client)
+
+
+def test_threads_that_sleep_take_no_memory_to_speak_of(start_as):
+    client = start_as(policy={"limits": {"memory": "512MiB"}}).client
+    run = client.run("import threading, time\nfor n in range(110): threading.Thread(target=time.sleep, args=(2,), "
+                     "daemon=True).start()\nthreading.active_count() > 110")
+    assert run.ok().result == "True"
+    assert client.run("1").result == "1"
+
+
 # 240 MiB in the worker and 40 MiB in each child: each within a process's limit, together over the sandbox's.
 # The worker is the largest, so that it is the one whom the host's kernel kills, or without a cgroup the warden.
 MANY = ("import subprocess, sys, time\nkept = bytearray(b'x') * (240 << 20)\n"

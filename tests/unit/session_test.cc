@@ -364,6 +364,13 @@ TEST_CASE("a worker that dies is named by its reason") {
         REQUIRE(play.outcome().error->ename == "MemoryLimit");
         REQUIRE(play.outcome().error->traceback.back().find("limits.memory") != std::string::npos);
     }
+    SECTION("memory, as the worker itself says") {
+        play.stage->worker_dies(std::nullopt, 72);
+        play.advance();
+        REQUIRE(play.outcome().error->ename == "MemoryLimit");
+        REQUIRE(play.outcome().error->evalue.find("no memory left") != std::string::npos);
+        REQUIRE(play.outcome().error->traceback.back().find("limits.memory") != std::string::npos);
+    }
     REQUIRE(play.outcome().status == CellStatus::killed);
     REQUIRE(play.stage->warden_command() == "start_worker");
 }

@@ -5,6 +5,9 @@ order is the order in which they were made. Whoever calls flush() writes the
 queue out: adjoining texts (a run) as one frame. A frame is never left half-written: an
 interrupt waits for its end (interrupts.py), and if anything else breaks one,
 the process ends, because the host could make no sense of what follows.
+
+All of it also works where a cell has used up the memory: what goes out leaves the queue only once it was written, what
+comes in has its place already, and the reserve (memory.py) is lent to both.
 """
 
 import collections
@@ -16,14 +19,32 @@ import threading
 import time
 
 from . import frames
+from .memory import OUT_OF_MEMORY
 
 FLUSH_SECONDS = 0.01     # how long text may wait for more
 FLUSH_CHARACTERS = 64 * 1024
 CHUNK_CHARACTERS = 256 * 1024
 SMALL = 16 * 1024        # bytes that go out with one call, parts joined
+RECEIVED = 256 * 1024    # bytes that are taken in at once
 ACCOUNTS = 256
 NO_RUN = (None, None, ())
 BROKEN = 71              # the process's exit status once its socket is unusable
+
+
+class Endless:
+    """A reserve where nothing bounds the memory, or before it is known."""
+
+    def __enter__(self):
+        pass
+
+    def __exit__(self, *_):
+        pass
+
+    def insist(self, work):
+        return work()
+
+    def after_fork_in_child(self):
+        pass
 
 
 class Channel:
@@ -42,8 +63,12 @@ class Channel:
         self.armed = False           # a flush() will come soon
         self.arm = lambda: None      # asks for one
         self._read_lock = threading.Lock()
+        self._received = memoryview(bytearray(RECEIVED))
+        self._unread = 0             # bytes of it that the parser hasn't got yet
         self._parser = frames.Parser()
         self.inbox = collections.deque()
+        self._offset = 0             # characters of the queue's first text that are written already
+        self.reserve = Endless()
 
     def open(self, fd):
         self.in_child = self.armed = False
@@ -78,10 +103,12 @@ class Channel:
             return
         if cost and self._spent.get(cell, 0) > self.output_bytes:
             return
-        encoded = frames.encode(header, buffers)
+        self.queue(frames.encode(header, buffers), cell, cost)
+        self.flush()
+
+    def queue(self, encoded, cell=None, cost=0):
         self._run = NO_RUN
         self._queue.append((encoded, cell, cost, None))
-        self.flush()
 
     def flush_soon(self):
         """A flush the user asked for: now, unless the last one was just before."""
@@ -99,45 +126,65 @@ class Channel:
                 self._writer = threading.get_ident()
                 try:
                     self._write_queue()
+                except MemoryError:
+                    self.reserve.insist(self._write_queue)
                 finally:
                     self._writer = None
 
     def _push_all(self, parts):
         try:
             if sum(map(len, parts)) <= SMALL:
-                parts = (b"".join(parts),)
+                parts = _joined(parts)
             for part in parts:
                 self._socket.sendall(part)
+        except MemoryError:
+            os._exit(OUT_OF_MEMORY)  # perhaps after half of the frame
         except BaseException:
             os._exit(BROKEN)  # the host is gone, or would get half a frame
 
     def _write_queue(self):
         queue = self._queue
         while queue:
-            item = queue.popleft()
+            item = queue[0]  # until it was written
             if len(item) == 3:
                 self._write_run(item)
             else:
                 parts, cell, cost, _ = item
                 self._spend(cell, cost)
                 self._push_all(parts)
+            queue.popleft()
         self._sent_at = time.monotonic()
 
     def _write_run(self, run):
         if self._run is run:
             self._run = NO_RUN
-        cell, name, texts = run
-        count = len(texts)  # another thread may add one even now
-        text = "".join(texts[:count])
-        del texts[:count]
-        self._waiting = max(0, self._waiting - len(text))
-        for start in range(0, len(text), CHUNK_CHARACTERS):
-            if self._spent.get(cell, 0) > self.output_bytes:
-                return
-            chunk = text[start:start + CHUNK_CHARACTERS]
-            self._spend(cell, len(chunk))
-            header = {"type": "stream", "cell": cell, "name": name, "text": 0}
-            self._push_all(frames.encode(header, (chunk.encode("utf-8", "replace"),)))
+        cell, name, texts = run  # another thread may add one even now
+        left = len(texts)
+        while left:
+            count, chunk, offset = self._next_chunk(texts, left)
+            data = chunk.encode("utf-8", "replace")
+            parts = frames.encode({"type": "stream", "cell": cell, "name": name, "text": 0}, (data,))
+            waiting = max(0, self._waiting - len(chunk))
+            is_cut = self._spent.get(cell, 0) > self.output_bytes
+            if not is_cut:
+                self._spend(cell, len(chunk))
+            del texts[:count]  # from here on nothing needs memory
+            left -= count
+            self._waiting, self._offset = waiting, offset
+            if not is_cut:
+                self._push_all(parts)
+
+    def _next_chunk(self, texts, most):
+        """Some texts, or a piece of one: how many are then done, what to write, where to go on in the next."""
+        first = texts[0]
+        if len(first) - self._offset > CHUNK_CHARACTERS:
+            end = self._offset + CHUNK_CHARACTERS
+            return 0, first[self._offset:end], end
+        count, length = 1, len(first) - self._offset
+        while count < most and length + len(texts[count]) <= CHUNK_CHARACTERS:
+            length += len(texts[count])
+            count += 1
+        return count, "".join(texts[:count])[self._offset:], 0
 
     def _spend(self, cell, cost):
         if cost:
@@ -153,20 +200,33 @@ class Channel:
             return
         with self._interrupts:
             with self._read_lock:
-                try:
-                    data = self._socket.recv(1 << 20, socket.MSG_DONTWAIT)
-                except BlockingIOError:
-                    return
-                except OSError:
-                    data = b""
-                if not data:
-                    os._exit(0)  # the host has let go of this worker
-                self._parser.feed(data)
-                while True:
-                    frame = self._parser.next()
-                    if frame is None:
-                        return
-                    self.inbox.append(frame)
+                with self.reserve:
+                    self._take()
+
+    def _take(self):
+        if not self._unread:
+            try:
+                count = self._socket.recv_into(self._received, RECEIVED, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return
+            except MemoryError:
+                os._exit(OUT_OF_MEMORY)  # how much has come isn't known
+            except OSError:
+                count = 0
+            if not count:
+                os._exit(0)  # the host has let go of this worker
+            self._unread = count
+        try:
+            self._sort()
+        except MemoryError:
+            self.reserve.insist(self._sort)
+
+    def _sort(self):
+        if self._unread:
+            self._parser.feed(self._received[:self._unread])
+            self._unread = 0
+        while self._parser.next_into(self.inbox):
+            pass
 
     def _ready(self, timeout):
         poller = select.poll()
@@ -194,7 +254,8 @@ class Channel:
         self._writer = None
         self._queue.clear()
         self._run = NO_RUN
-        self._waiting = 0
+        self._waiting = self._offset = 0
+        self.reserve.after_fork_in_child()
         try:
             os.close(self._socket.detach())
         except OSError:
@@ -212,3 +273,10 @@ def _out_of_the_way(fd):
         return moved
     os.set_inheritable(fd, False)
     return fd
+
+
+def _joined(parts):
+    try:
+        return (b"".join(parts),)
+    except MemoryError:
+        return parts

@@ -61,33 +61,42 @@ def check_sizes(header, lengths):
 
 
 class Parser:
-    """Bytes in, frames out: feed() what came, then next() until None."""
+    """Bytes in, frames out: feed() what came, then next() until None. Where memory is full, each can be tried again."""
 
     def __init__(self):
         self._data = bytearray()
+        self._taken = 0  # bytes at the front that belong to frames which were given out
 
     def feed(self, data):
         self._data += data
 
     def next(self):
+        found = []
+        return found[0] if self.next_into(found) else None
+
+    def next_into(self, frames):
+        """Appends the next frame to them; False where there is none yet."""
         data = self._data
+        if self._taken:
+            del data[:self._taken]
+            self._taken = 0
         if len(data) < 8:
-            return None
+            return False
         header, count = struct.unpack_from(">II", data)
         if header > MAX_HEADER_IN or count > MAX_BUFFERS:
             raise FrameBroken("a frame out of bounds")
         start = 8 + 4 * count
         if len(data) < start:
-            return None
+            return False
         lengths = struct.unpack_from(">%dI" % count, data, 8)
         end = start + header + sum(lengths)
         if end > MAX_FRAME:
             raise FrameBroken("a frame out of bounds")
         if len(data) < end:
-            return None
-        frame = self._cut(start, header, lengths)
-        del data[:end]
-        return frame
+            return False
+        frames.append(self._cut(start, header, lengths))
+        self._taken = end
+        return True
 
     def _cut(self, start, header, lengths):
         try:

@@ -76,7 +76,7 @@ class Pipes:
             return
         if self.owner == threading.get_ident():
             return  # a signal handler or finalizer printed in the midst of this
-        with self._interrupts:
+        with self._interrupts, self._channel.reserve:
             with self._lock:
                 self.owner = threading.get_ident()
                 try:
@@ -105,7 +105,7 @@ class Pipes:
 
     def start(self):
         self._channel.arm = self._arm
-        _thread.start_new_thread(self._watch, ())
+        _thread.start_new_thread(self._watch_on, ())
 
     def _arm(self):
         self._channel.armed = True
@@ -116,12 +116,23 @@ class Pipes:
         self._also = (fd, call)
         os.write(self._wake_write, b"!")
 
+    def _watch_on(self):
+        """Without this thread a session would be mute: it goes on where a cell has used up the memory."""
+        while True:
+            try:
+                self._watch()
+            except MemoryError:
+                time.sleep(FLUSH_SECONDS)
+                self._channel.armed = True  # until the flush that it begins with
+
     def _watch(self):
         poller = select.poll()
         arrivals = self._interrupts.arrivals
         for fd in (*self._readers, self._wake_read, arrivals.fileno()):
             poller.register(fd, select.POLLIN)
-        deadline = None
+        if self._also:
+            poller.register(self._also[0], select.POLLIN)
+        deadline = time.monotonic() if self._channel.armed else None
         while True:
             wait = None if deadline is None else max(0, deadline - time.monotonic()) * 1000
             for fd, _ in poller.poll(wait):

@@ -238,8 +238,23 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
             return None  # a hint is an extra: an odd exception object may break it
 
     def showtraceback(self, exc_tuple=None, *args, **kwargs):
-        if self.reserve:
-            self.reserve.release()
+        if not self.reserve:
+            return self._show_whole(exc_tuple, *args, **kwargs)
+        self.reserve.release()
+        before = self._last_error
+        try:
+            self._show_whole(exc_tuple, *args, **kwargs)
+            if self._last_error is before and issubclass(self._get_exc_info(exc_tuple)[0], MemoryError):
+                raise MemoryError  # IPython gave up
+        except MemoryError:
+            self.reserve.insist(lambda: self._show_briefly(exc_tuple))
+
+    def _show_briefly(self, exc_tuple):
+        etype, value, _ = self._get_exc_info(exc_tuple)
+        self._showtraceback(etype, value, ["%s: %s" % (etype.__name__, _text_of(value)),
+                                           "cellblock: there is no memory left for a traceback"])
+
+    def _show_whole(self, exc_tuple=None, *args, **kwargs):
         try:
             etype, value, trace = self._get_exc_info(exc_tuple)
         except ValueError:  # there is none; IPython says so

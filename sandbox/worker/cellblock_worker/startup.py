@@ -8,6 +8,8 @@ from . import cells, figures
 from .streams import OutputStream
 
 OLDEST_IPYTHON = (8, 5)
+# A stack counts as memory before it is used: of 8 MiB each, a hundred threads that sleep would fill 1 GiB.
+THREAD_STACK = 2 << 20
 
 
 class CannotStart(Exception):
@@ -55,6 +57,7 @@ def change_process():
     """What holds for the whole process, and for each fork of it."""
     hide_own_flags()
     unbuffer_c_output()
+    make_thread_stacks_small()
     # Python 3.12 warns of threads at a fork; the only one that a cell didn't make is taken care of.
     warnings.filterwarnings("ignore", message=".* is multi-threaded, use of fork", category=DeprecationWarning)
 
@@ -79,3 +82,16 @@ def unbuffer_c_output():
         libc.setvbuf(stdout, None, 1, 0)  # _IOLBF
     except Exception:
         pass
+
+
+def make_thread_stacks_small():
+    """Those of threads that ask for no size, Python's and C libraries'. The main thread's stack stays as it is."""
+    try:
+        import ctypes
+        libc = ctypes.CDLL(None)
+        attributes = ctypes.create_string_buffer(256)  # a pthread_attr_t has 56 bytes
+        if (libc.pthread_attr_init(attributes) == 0
+                and libc.pthread_attr_setstacksize(attributes, ctypes.c_size_t(THREAD_STACK)) == 0):
+            libc.pthread_setattr_default_np(attributes)
+    except Exception:
+        pass  # another C library, with smaller stacks of its own

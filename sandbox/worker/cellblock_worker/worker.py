@@ -10,14 +10,16 @@ import os
 import sys
 import traceback
 
-from . import cells, first_pages, imports, jsontext, program, shared_memory, startup
+from . import cells, first_pages, frames, imports, jsontext, program, shared_memory, startup
 from .debug_channel import DebugChannel, Debugging
 from .frames import MAX_REPLY, FrameTooLarge
 from .lines import Lines
-from .memory import Reserve
+from .memory import OUT_OF_MEMORY, Reserve
 from .stdin import Stdin
 
 FAILED = 69
+COMMS = ("comm_open", "comm_msg", "comm_close")
+MOST_FAILURES = 1000  # of the loop itself, for memory
 
 _early = None
 
@@ -69,6 +71,7 @@ class Worker:
         self._channel, self._pipes, self._interrupts = lines.channel, lines.pipes, lines.interrupts
         self._wakeup = self._debugging = self._program = None
         self._raised = None  # what the cell ended with
+        self._ended = 0      # the last cell whose end was told
         self._facts = {}  # of the policy, once they are told
         self._questions = history.Questions(self._channel, self._facts)
         made = parts.Parts(lines, self._facts, self._questions)
@@ -91,7 +94,7 @@ class Worker:
         if isinstance(limit, int) and limit > 0:
             self._channel.output_bytes = limit
         shared_memory.install()
-        self._reserve = Reserve()
+        self._reserve = self._channel.reserve = Reserve()
         self._shell.start(self._reserve)
         self._stdin.install()
         self._preload(configure.get("preload") or [])
@@ -141,19 +144,31 @@ class Worker:
             self._debugging.listen()
         task = loop.create_task(self._serve())
         self._interrupts.main_task = task
+        failures = 0
         while not task.done():
             try:
                 loop.run_until_complete(task)
             except (KeyboardInterrupt, SystemExit):
                 pass  # of a task that a cell left behind; the loop goes on
+            except MemoryError:
+                if task.done():
+                    os._exit(OUT_OF_MEMORY)
+                failures += 1
+                if failures > MOST_FAILURES:
+                    os._exit(OUT_OF_MEMORY)
+                self._reserve.open_up()  # until the next cell
             except RuntimeError:
                 if loop.is_closed():
                     break  # a cell has closed the loop: this worker's end
         os._exit(FAILED)
 
     def _readable(self):
-        self._channel.receive(0)
-        self._wake()
+        with self._reserve:
+            self._channel.receive(0)
+            try:
+                self._wake()
+            except MemoryError:
+                os._exit(OUT_OF_MEMORY)  # else the loop might never be woken
 
     def _wake(self):
         if self._wakeup is not None and not self._wakeup.done():
@@ -177,10 +192,27 @@ class Worker:
             await self.serve_one(header, buffers)
 
     async def serve_one(self, header, buffers):
+        try:
+            await self._serve_one(header, buffers)
+        except MemoryError as error:  # outside of the cell's own code
+            self._interrupts.end()
+            self._reserve.insist(lambda: self._answer_without_memory(header, error))
+        self._reserve.hold_back()
+
+    def _answer_without_memory(self, header, error):
+        kind = header["type"]
+        if kind == "execute" or kind in COMMS:
+            if self._ended != header["cell"]:
+                self._end(header, self._show(error))
+        elif self._queries.knows(kind):
+            self._channel.send({"type": "reply", "query": header["query"], "content": 0},
+                               [jsontext.dump(self._queries.failure(error))])
+
+    async def _serve_one(self, header, buffers):
         kind = header["type"]
         if kind == "execute":
             await self._execute(header)
-        elif kind in ("comm_open", "comm_msg", "comm_close"):
+        elif kind in COMMS:
             self._comm(kind, header, buffers)
         elif kind == "inspection":
             self._inspect(header)
@@ -246,8 +278,15 @@ class Worker:
         self._pipes.drain()
         done = {"type": "done", "cell": header["cell"], "status": "error" if error else "ok", "error": error,
                 "user_expressions": 0, "payload": 1}
-        self._channel.send(done, [expressions if len(expressions) <= MAX_REPLY else b"{}",
-                                  payload if len(payload) <= MAX_REPLY else b"[]"])
+        encoded = frames.encode(done, [expressions if len(expressions) <= MAX_REPLY else b"{}",
+                                       payload if len(payload) <= MAX_REPLY else b"[]"])
+        self._reserve.insist(lambda: self._send_end(header["cell"], encoded))
+
+    def _send_end(self, cell, encoded):
+        if self._ended != cell:
+            self._channel.queue(encoded)
+            self._ended = cell
+        self._channel.flush()
 
     def _end_child(self, error):
         """A child that a cell forked has come to the cell's end, as a program comes to its own."""
