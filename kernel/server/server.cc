@@ -45,7 +45,7 @@ void JupyterServer::run_until(const std::function<bool()>& done) {
 void JupyterServer::turn(bool may_wait) {
     wait_and_read(may_wait ? time_to_sleep() : 0ms);
     serve_control();
-    const auto deadline = parts_.relay.session().next_deadline();
+    const auto deadline = parts_.relay.next_deadline();
     if (!stopping_ && (session_has_news_ || (deadline && *deadline <= SteadyClock::now()))) {
         session_has_news_ = false;
         parts_.relay.advance();
@@ -60,7 +60,7 @@ milliseconds JupyterServer::time_to_sleep() const {
     const auto no_later = [&time](SteadyClock::time_point end) {
         time = time == kForever ? until(end) : std::min(time, until(end));
     };
-    if (const auto deadline = parts_.relay.session().next_deadline()) {
+    if (const auto deadline = parts_.relay.next_deadline()) {
         no_later(*deadline);
     }
     // A kernel_info that waits for the version.

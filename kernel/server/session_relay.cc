@@ -1,6 +1,7 @@
 // Events as messages.
 #include "kernel/server/session_relay.h"
 
+#include <algorithm>
 #include <iostream>
 
 #include "kernel/base64.h"
@@ -89,8 +90,22 @@ QueryId SessionRelay::ask(const Query& query) {
 
 void SessionRelay::advance() {
     session_.advance([this](Event event) {
-        std::visit([this](auto&& one) { on(std::forward<decltype(one)>(one)); }, std::move(event));
+        std::visit(
+            [this](auto&& one) {
+                if constexpr (!std::is_same_v<std::decay_t<decltype(one)>, StreamOutput>) {
+                    streams_.release(Clock::now());  // what was written before it
+                }
+                on(std::forward<decltype(one)>(one));
+            },
+            std::move(event));
     });
+    streams_.release_due(Clock::now());
+}
+
+std::optional<TimePoint> SessionRelay::next_deadline() const {
+    const auto session = session_.next_deadline();
+    const auto streams = streams_.next();
+    return session && streams ? std::min(*session, *streams) : session ? session : streams;
 }
 
 void SessionRelay::interrupt() {
@@ -115,7 +130,11 @@ const Origin& SessionRelay::origin_of(CellId cell) const {
     return cell == 0 || origins_.empty() ? none : origins_.rbegin()->second;
 }
 
-void SessionRelay::on(const StreamOutput& output) {
+void SessionRelay::on(StreamOutput output) {
+    streams_.add(std::move(output), Clock::now());
+}
+
+void SessionRelay::publish(const StreamOutput& output) {
     publisher_.publish("stream", origin_of(output.cell).header,
                        ObjectText()
                            .text("name", output.name == StreamName::standard_output ? "stdout" : "stderr")

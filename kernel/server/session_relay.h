@@ -14,6 +14,7 @@
 #include "kernel/history/history.h"
 #include "kernel/server/debug_requests.h"
 #include "kernel/server/publisher.h"
+#include "kernel/server/stream_merger.h"
 #include "sandbox/session.h"
 
 namespace cellblock::kernel {
@@ -32,7 +33,11 @@ public:
     static constexpr std::size_t kRememberedCells = 1000;
 
     SessionRelay(sandbox::Session& session, Publisher& publisher, History& history)
-        : session_(session), publisher_(publisher), history_(history), debug_(session, publisher) {}
+        : session_(session),
+          publisher_(publisher),
+          history_(history),
+          debug_(session, publisher),
+          streams_([this](const sandbox::StreamOutput& output) { publish(output); }) {}
 
     // One at a time; the loop then runs until take_outcome() or take_reply() has it.
     sandbox::CellId execute(sandbox::ExecuteRequest request, Origin origin);
@@ -42,8 +47,9 @@ public:
     std::optional<sandbox::Outcome> take_outcome() { return std::exchange(outcome_, std::nullopt); }
     std::optional<sandbox::QueryReply> take_reply() { return std::exchange(reply_, std::nullopt); }
 
-    // Hands on what the session has.
+    // Hands on what the session has. Due when its descriptor is readable, and at next_deadline().
     void advance();
+    [[nodiscard]] std::optional<sandbox::TimePoint> next_deadline() const;
     void interrupt();
     // Busy now; reply and idle when there is an answer.
     void debug(const Message& request, Channel channel) { debug_.begin(request, channel); }
@@ -62,7 +68,8 @@ private:
     void remember(sandbox::CellId cell, Origin origin);
     [[nodiscard]] const Origin& origin_of(sandbox::CellId cell) const;
 
-    void on(const sandbox::StreamOutput& output);
+    void publish(const sandbox::StreamOutput& output);
+    void on(sandbox::StreamOutput output);
     void on(sandbox::DisplayOutput output);
     void on(const sandbox::ClearOutput& output);
     void on(const sandbox::ErrorOutput& output);
@@ -78,6 +85,7 @@ private:
     Publisher& publisher_;
     History& history_;
     DebugRequests debug_;
+    StreamMerger streams_;
     std::map<sandbox::CellId, Origin> origins_;
     std::optional<Question> question_;
     std::optional<sandbox::Outcome> outcome_;

@@ -1,6 +1,7 @@
 """Floods of output: no lost reply, no lost idle, a notice where it was cut, bounded memory in the kernel."""
 
 import os
+import time
 
 import pytest
 
@@ -33,6 +34,25 @@ def test_ten_thousand_prints(large):
 def test_ten_thousand_flushed_prints(large):
     run = whole(large.client.run("for n in range(10_000): print(n, flush=True)"))
     assert run.stdout == "".join("%d\n" % n for n in range(10_000))
+
+
+def test_fast_turns_of_two_streams_are_merged(large):
+    """Jupyter's server drops what comes faster than 1,000 messages a second."""
+    begun = time.monotonic()
+    run = whole(large.client.run("import sys\nfor n in range(10_000): print(n); print(-n, file=sys.stderr)\n"
+                                 "display('after'); print('end')"))
+    took = time.monotonic() - begun
+    assert run.stdout == "".join("%d\n" % n for n in range(10_000)) + "end\n"
+    assert run.stderr == "".join("%d\n" % -n for n in range(10_000))
+    count = len(run.of("stream"))
+    print("%d messages in %.1f s" % (count, took))
+    assert count < 200 + 200 * took
+    assert run.types[-3:-1] == ["display_data", "stream"], run.types[-5:]
+
+
+def test_a_few_turns_of_two_streams_keep_their_order(large):
+    run = whole(large.client.run("import sys, time\nfor n in range(20): print(n, file=(sys.stdout, sys.stderr)[n % 2], flush=True)"))
+    assert "".join(one.content["text"] for one in run.of("stream")) == "".join("%d\n" % n for n in range(20))
 
 
 def test_ten_thousand_displays(large):
