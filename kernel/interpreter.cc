@@ -61,7 +61,7 @@ nl::json Interpreter::execute_request_impl(int, const std::string& code, bool si
                                               current.count, current.stores});
     loop_.run_until([this] { return relay_.finished(); });
     const auto outcome = relay_.take_outcome().value_or(left_behind());
-    loop_.set_reply(execute_reply_content(outcome, current.count), usage_content(outcome.usage));
+    loop_.set_reply(execute_reply_content(outcome, current.reply_count), usage_content(outcome.usage));
     return {{"status", outcome.error ? "error" : "ok"}};
 }
 

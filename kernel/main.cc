@@ -64,7 +64,15 @@ void add_kernel(CLI::App& app, KernelOptions& options, Action& action) {
         ->type_name("own|any")
         ->check(CLI::IsMember({"own", "any"}));
     command->allow_extras();  // clients add options that are meant for ipykernel
-    command->callback([&] { action = [&] { return kernel_command(options); }; });
+    command->callback([&options, &action, command] {
+        // nbclient asks for this where it takes the kernel for an ipykernel.
+        for (const auto& extra : command->remaining()) {
+            if (extra == "--HistoryManager.hist_file=:memory:" || extra == "--HistoryManager.enabled=False") {
+                options.keeps_history = false;
+            }
+        }
+        action = [&options] { return kernel_command(options); };
+    });
 }
 
 void add_run(CLI::App& app, RunOptions& options, Action& action) {

@@ -19,6 +19,7 @@ struct KernelOptions {
     std::string policy = "notebook";    // a name or a path
     std::optional<std::string> python;  // instead of the policy's
     bool any_user = false;              // clients of other users of this machine may connect too
+    bool keeps_history = true;          // where the policy does
 };
 int kernel_command(const KernelOptions& options);
 

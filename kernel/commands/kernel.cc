@@ -116,7 +116,7 @@ int kernel_command(const KernelOptions& options) {
 
     Wire wire(std::move(*signer));
     Publisher publisher(**sockets, wire, Headers(xeus::get_user_name()));
-    const auto file = history_file(session->policy().history);
+    const auto file = options.keeps_history ? history_file(session->policy().history) : std::nullopt;
     History history = file ? History(*file) : History();
     session->answer_history_by([&](const HistoryQuestion& question) { return history.answer(question); });
     SessionRelay relay(*session, publisher, history);

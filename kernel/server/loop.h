@@ -19,6 +19,7 @@ struct CurrentRequest {  // NOLINT(bugprone-exception-escape): as Message
     Message message;
     std::string started;  // when, as an ISO date
     int count = 0;        // the execution count that it is shown with
+    int reply_count = 0;  // and the one that its reply tells
     bool stores = false;  // an execute that counts and goes into the history
     bool stop_on_error = false;
 };

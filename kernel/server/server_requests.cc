@@ -73,13 +73,16 @@ void JupyterServer::give_to_core(Message request, Channel channel) {
 }
 
 void JupyterServer::prepare_execute(const nlohmann::json& content) {
-    current_.stores = content["store_history"];
+    const std::string& code = content["code"].get_ref<const std::string&>();
+    const bool blank = code.find_first_not_of(" \t\n\v\f\r") == std::string::npos;
+    current_.stores = content["store_history"] && !blank;
     current_.stop_on_error = content["stop_on_error"];
     const bool silent = content["silent"];
     current_.count = execution_count_ + (silent ? 0 : 1);
+    current_.reply_count = blank ? execution_count_ : current_.count;  // as ipykernel's
     if (current_.stores) {
         execution_count_ = current_.count;
-        parts_.history.store(current_.count, content["code"]);
+        parts_.history.store(current_.count, code);
     }
 }
 

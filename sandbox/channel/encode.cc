@@ -55,6 +55,16 @@ std::string files_summary(const Policy& policy) {
     return out;
 }
 
+json read_only_places(const Policy& policy) {
+    json places = json::array();
+    for (const auto& rule : policy.files) {
+        if (rule.mode == FileMode::read) {
+            places.push_back(rule.sandbox);
+        }
+    }
+    return places;
+}
+
 }  // namespace
 
 std::string encode_configure(const Policy& policy) {
@@ -68,6 +78,7 @@ std::string encode_configure(const Policy& policy) {
                            {"output_bytes", policy.limits.output_bytes},
                            {"network", "none"},
                            {"files", files_summary(policy)},
+                           {"read_only", read_only_places(policy)},
                            {"history", policy.history != "none"},
                            {"packages", policy.packages.allow},
                            {"working_directory", "/work"}}},

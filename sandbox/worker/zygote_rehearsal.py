@@ -18,7 +18,7 @@ import sys
 import traceback
 import warnings
 
-from cellblock_worker import cells, compiler, displays, lines, shell, startup, streams, worker
+from cellblock_worker import application, cells, compiler, displays, lines, shell, startup, streams, worker
 
 TIMES, PLOT_TIMES = 20, 3  # Python rewrites code that has run some times, once and for all
 CELLS = ("pass", "1 + 1", "print('a')", "a = [1]\na")
@@ -95,7 +95,7 @@ def settings():
 
 def singletons():
     """The classes that know their one instance."""
-    kinds = [shell.ZMQInteractiveShell]
+    kinds = [shell.ZMQInteractiveShell, application.IPKernelApp]
     if "matplotlib_inline.config" in sys.modules:
         kinds.append(sys.modules["matplotlib_inline.config"].InlineBackend)
     return [one for kind in kinds for one in kind._walk_mro()]

@@ -71,6 +71,18 @@ def test_19_the_count_rises_with_store_history_alone(client):
     assert client.run("1").content["execution_count"] == first + 2
 
 
+def test_19_a_blank_cell_does_not_count(client):
+    first = client.run("1").content["execution_count"]
+    for code in ("", "  \n\t "):
+        run = client.run(code)
+        assert run.types == ["status", "execute_input", "status"]
+        assert run.of("execute_input")[0].content["execution_count"] == first + 1
+        assert run.content["execution_count"] == first and run.status == "ok"
+    assert client.run("# a remark").content["execution_count"] == first + 1
+    kept = client.ask("history_request", {"hist_access_type": "tail", "n": 2, "raw": True, "output": False})
+    assert [line[2] for line in kept.content["history"]] == ["1", "# a remark"]
+
+
 def test_19_the_count_rises_after_an_error_too(client):
     first = client.run("1/0").content["execution_count"]
     assert client.run("1").content["execution_count"] == first + 1

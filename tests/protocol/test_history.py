@@ -120,6 +120,14 @@ def test_49_where_nothing_is_kept_the_magic_names_the_key(start, place):
     assert not (place.root / "data" / "cellblock").exists()
 
 
+def test_49_a_client_that_wants_no_file_has_none(place, start):
+    """nbclient says so in ipykernel's words."""
+    kernel = start(policy=place.policy("keeps", history="keep"), extra=["--HistoryManager.hist_file=:memory:"])
+    kernel.client.run("a = 1").ok()
+    assert history(kernel.client, hist_access_type="tail", n=5) == [[1, 1, "a = 1"]]
+    assert not (place.root / "data" / "cellblock").exists()
+
+
 def test_49_a_file_that_is_broken_costs_a_warning(place, start):
     file = place.file("broken.sqlite", "x" * 5000)
     file.chmod(0o600)

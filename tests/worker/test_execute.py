@@ -330,3 +330,28 @@ def test_a_cell_runs_where_nothing_can_be_written(host):
                  "def refuse(*_): raise FileNotFoundError('no usable temporary directory')\n"
                  "tempfile._get_default_tempdir = refuse")
     assert host.execute("6 * 7").result == "42"
+
+
+def test_an_error_in_a_forked_child_is_shown(host):
+    result = host.execute("import os\nif os.fork() == 0:\n    raise RuntimeError('in the child')\n_, status = os.wait(); print('parent', status)")
+    assert result.status == "ok" and result.stdout == "parent 256\n"
+    assert "RuntimeError" in result.stderr and "in the child" in result.stderr and result.stderr.count("Traceback") == 1
+    quiet = host.execute("if os.fork() == 0:\n    import sys; sys.stdout.write('no newline')\nelse:\n    print(os.wait()[1])")
+    assert quiet.status == "ok" and "no newline" in quiet.stdout and not quiet.stderr
+
+
+def test_a_group_of_exceptions_has_no_empty_lines(host):
+    result = host.execute("raise ExceptionGroup('group', [ValueError('a'), ExceptionGroup('inner', [KeyError('k')])])")
+    lines = result.error["traceback"]
+    assert any("ExceptionGroup: group (2 sub-exceptions)" in line for line in lines)
+    assert all(line.strip() and "\n" not in line for line in lines), lines
+
+
+def test_a_text_as_lines(host):
+    shown = host.execute("display({'text/plain': ['a\\n', 'b'], 'application/json': ['a', 'b']}, raw=True)").displays[0]
+    assert shown["data"] == {"text/plain": "a\nb", "application/json": ["a", "b"]}
+
+
+def test_debuggers_warnings_are_no_output(host, has):
+    has("ipykernel")
+    assert host.execute("from ipykernel import kernelbase, ipkernel").stderr == ""

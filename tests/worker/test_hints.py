@@ -47,4 +47,47 @@ def test_hint(host, code):
 def test_files_that_are_shown_need_no_hint(fresh):
     host = fresh(files="/work, /data")
     assert "cellblock" not in str(host.execute("open('/data/missing')").error)
+    assert "../missing is /missing here" in str(host.execute("import os; os.chdir('/data' if os.path.isdir('/data') else '/tmp'); "
+                                                             "open('../missing')").error)
     assert "only /work, /data" in str(host.execute("open('/home/missing')").error)
+
+
+def test_a_link_that_leads_out_of_what_is_shown(fresh, tmp_path):
+    (tmp_path / "data").symlink_to("/somewhere/else")
+    (tmp_path / "broken").symlink_to(tmp_path / "nothing")
+    host = fresh(files=str(tmp_path))
+    told = str(host.execute("open('data/x.csv')").error)
+    assert "data/x.csv is a link to /somewhere/else/x.csv" in told and "key files" in told
+    for harmless in ("broken", "missing"):
+        assert "cellblock" not in str(host.execute("open('%s')" % harmless).error)
+
+
+@pytest.mark.parametrize("number", [30, 13])
+def test_writing_to_what_may_only_be_read(fresh, tmp_path, number):
+    host = fresh(files=str(tmp_path), read_only=[str(tmp_path)])
+    told = str(host.execute("raise OSError(%d, 'no', 'new.csv')" % number).error)
+    assert "may read %s and not change it" % tmp_path in told and "key files" in told
+
+
+def test_a_program_that_needs_a_network(host):
+    for command in ("curl http://example.org", "cd /tmp && /usr/bin/wget x", "git clone https://example.org/x"):
+        told = host.execute("!%s || exit 7" % command).stderr
+        assert "key network" in told and told.count("cellblock: ") == 1, told
+    for command in ("echo curl; false", "git status; false", "curl --version || true"):
+        assert "cellblock: " not in host.execute("!" + command).stderr
+
+
+def test_c_code_that_ends_the_process_for_lack_of_threads(fresh):
+    """As OpenBLAS does. What it wrote isn't lost."""
+    host = fresh()
+    cell = host.begin("import resource, os, ctypes\nos.write(2, b'no thread\\n')\n"
+                      "import _thread\ndef refuse(*_): raise RuntimeError(\"can't start new thread\")\n"
+                      "_thread.start_new_thread = refuse\nctypes.CDLL(None).exit(1)")
+    told = ""
+    while True:
+        frame = host.read()
+        if frame is None:
+            break
+        told += frame.get("text", "")
+    assert "no thread\n" in told and "key limits.processes" in told
+    assert host.worker_exited()["exit_status"] == 1 and cell == 1

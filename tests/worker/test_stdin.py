@@ -41,7 +41,9 @@ def test_end_of_file(host):
 
 
 def test_without_stdin_it_is_an_error(host):
-    assert host.execute("input()").error["ename"] == "StdinNotImplementedError"
+    error = host.execute("input()").error
+    assert error["ename"] == "StdinNotImplementedError"  # in ipykernel's words, as programs look for them
+    assert error["evalue"] == "raw_input was called, but this frontend does not support input requests."
     assert host.execute("import getpass; getpass.getpass()").error["ename"] == "StdinNotImplementedError"
 
 

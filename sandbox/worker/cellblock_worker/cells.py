@@ -32,6 +32,11 @@ def begin(cell):
     _cell.set(cell)
 
 
+def join(cell):
+    """From here on this thread (or task) belongs to that cell."""
+    _cell.set(cell)
+
+
 def follow_threads():
     """Lets each new thread know its cell."""
     start = threading.Thread.start

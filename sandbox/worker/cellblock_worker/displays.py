@@ -39,6 +39,8 @@ class DisplayFrame:
         return len(self.buffers) - 1
 
     def _value(self, mime, value):
+        if isinstance(value, list) and not _is_json(mime) and all(isinstance(line, str) for line in value):
+            value = "".join(value)  # a text as lines, as notebooks keep it
         if isinstance(value, str):
             if mime in BASE64_TYPES:
                 decoded = _from_base64(value)
@@ -51,6 +53,10 @@ class DisplayFrame:
         if isinstance(value, (bytes, bytearray, memoryview)):
             return {"bytes": self.add(bytes(value))}
         return {"json": self.add(jsontext.dump(value))}
+
+
+def _is_json(mime):
+    return mime == "application/json" or mime.endswith("+json")
 
 
 def _from_base64(text):
@@ -133,6 +139,9 @@ class Publisher(DisplayPublisher):
         self.pipes.drain()
         self.channel.send({"type": "clear_output", "cell": cells.current(), "wait": bool(wait)})
 
+    def set_parent(self, parent):
+        self.shell.set_parent(parent)
+
     def register_hook(self, hook):
         self._hooks.append(hook)
 
@@ -155,6 +164,9 @@ class ResultHook(DisplayHook):
         self._format = {}
         self._metadata = {}
         self.transient = {}
+
+    def set_parent(self, parent):
+        self.shell.set_parent(parent)
 
     def write_output_prompt(self):
         pass

@@ -1,7 +1,9 @@
 """The line under a traceback that says the policy is why, and names its key."""
 
+import _thread
 import errno
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,6 +14,8 @@ NETWORK_NAMES = frozenset(("URLError", "ConnectError", "ConnectionError", "Conne
 NETWORK_MODULES = ("urllib", "http", "requests", "httpx", "aiohttp", "socket", "asyncio", "ssl", "ftplib", "smtplib")
 DISK_ERRNOS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 CHAIN = 20
+PROGRAMS = re.compile(r"(?:^|[;&|(]|\bsudo|\btime)\s*(?:\S*/)?(curl|wget|ping|ssh|scp|sftp|rsync|ftp|nc|telnet|dig|nslookup|npm|"
+                      r"apt(?:-get)?|gh|git\s+(?:clone|fetch|pull|push|ls-remote))\b")
 
 
 class Hints:
@@ -29,11 +33,28 @@ class Hints:
             seen.append(error)
             found = self._cause(error)
             if found:
-                text, key = found
-                return 'cellblock: %s (policy "%s", key %s)' % (text, self._facts.get("name", "?"), key)
+                return self._line(*found)
             waiting += [error.__cause__, None if error.__suppress_context__ else error.__context__,
                         getattr(error, "reason", None), *getattr(error, "exceptions", ())]
         return None
+
+    def line_for_program(self, command, status):
+        """The line for a program of `!` that failed."""
+        found = PROGRAMS.search(command)
+        if status and found and self._facts.get("network", "none") == "none":
+            return self._line("%s needs a network, and this sandbox has none" % found.group(1).split()[0], "network")
+        return None
+
+    def line_for_exit(self):
+        """Where C code ends the process: could it be that it can't have another thread?"""
+        try:
+            _thread.start_new_thread(int, ())
+        except RuntimeError as error:
+            return self.line(error)
+        return None
+
+    def _line(self, text, key):
+        return 'cellblock: %s (policy "%s", key %s)' % (text, self._facts.get("name", "?"), key)
 
     def _fact(self, name):
         return self._facts.get(name) or "a limited amount"
@@ -72,14 +93,35 @@ class Hints:
             path = os.fsdecode(path)
         if not isinstance(path, str) or not path or _is_program(error):
             return None
-        path = os.path.normpath(os.path.join(self._working_directory(), path))
+        named, path = path, os.path.normpath(os.path.join(self._working_directory(), path))
+        read_only = self._read_only(error, path)
+        if read_only:
+            return "this sandbox may read %s and not change it; mode overlay lets it write to a copy" % read_only, "files"
         if self._is_private(path):
-            return None
+            return self._about_link(error, path)
         if error.errno == errno.EROFS or isinstance(error, PermissionError):
             return "this sandbox may not change or read %s" % path, "files"
         shown = self._shown()
         what = "only %s" % ", ".join(shown) if shown else "none"
-        return "this sandbox sees %s of the host's files" % what, "files"
+        leads = "%s is %s here, and " % (named, path) if ".." in named.split("/") else ""
+        return "%sthis sandbox sees %s of the host's files" % (leads, what), "files"
+
+    def _about_link(self, error, path):
+        """A link within what is shown, to something that isn't."""
+        target = os.path.realpath(path)
+        if isinstance(error, FileNotFoundError) and target != path and not self._is_private(target):
+            return "%s is a link to %s, which this sandbox doesn't see" % (path, target), "files"
+        return None
+
+    def _read_only(self, error, path):
+        """The folder that is shown to be read only, where that is why something couldn't be written."""
+        if error.errno not in (errno.EROFS, errno.EACCES):
+            return None
+        for place in self._facts.get("read_only") or []:
+            if any(_within(one, place) for one in (path, os.path.realpath(path))):
+                unreadable = error.errno == errno.EACCES and os.path.exists(path) and not os.access(path, os.R_OK)
+                return None if unreadable else place
+        return None
 
     def _working_directory(self):
         try:

@@ -10,6 +10,8 @@ import importlib.machinery
 import sys
 import types
 
+from . import application
+
 
 def install(shell_class, publisher, result_hook, magics, comm, comm_manager):
     package = _module("ipykernel", Folders())
@@ -19,6 +21,7 @@ def install(shell_class, publisher, result_hook, magics, comm, comm_manager):
     _module("ipykernel.comm", [], Comm=comm, CommManager=comm_manager)
     _module("ipykernel.comm.comm", Comm=comm, BaseComm=comm.__bases__[-1])
     _module("ipykernel.comm.manager", CommManager=comm_manager)
+    _module("ipykernel.kernelapp", IPKernelApp=application.IPKernelApp)
     shell_class.__module__ = "ipykernel.zmqshell"
 
 

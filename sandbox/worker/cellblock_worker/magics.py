@@ -52,6 +52,14 @@ class SandboxMagics(Magics):
         self.shell.display_pub.clear_output()
 
     @line_magic
+    def edit(self, line):
+        """An editor can't be opened from a sandbox."""
+        raise UsageError("an editor can't be opened from a sandbox; %load brings a file's text into a cell, and %%writefile "
+                         "writes a cell to a file")
+
+    ed = line_magic("ed")(edit)
+
+    @line_magic
     def less(self, line):
         """Show a file through the pager."""
         if not line:

@@ -1,6 +1,6 @@
 """The parts of a session that IPython and the libraries see: the shell, its kernel, its comms."""
 
-from . import comms, displays, hints, ipykernel_names, kernel, magics, packages, shell, startup
+from . import application, comms, displays, hints, ipykernel_names, kernel, magics, packages, shell, startup
 
 
 class Parts:
@@ -15,6 +15,7 @@ class Parts:
         self.comms = comms.install(self.kernel)
         self.comms.attach(lines.channel, lines.pipes)
         self.kernel.comm_manager = self.comms
+        application.IPKernelApp.instance()
         self.kernel.banner = self.shell.banner
         ipykernel_names.install(shell.ZMQInteractiveShell, displays.Publisher, displays.ResultHook, magics.SandboxMagics,
                                 self.comms.comm_class, comms.CommManager)

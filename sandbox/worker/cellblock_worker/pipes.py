@@ -85,6 +85,13 @@ class Pipes:
                 finally:
                     self.owner = None
 
+    def is_free(self):
+        """Can this thread drain them without waiting for another?"""
+        if not self._lock.acquire(blocking=False):
+            return False
+        self._lock.release()
+        return True
+
     def _drain_one(self, index, reader):
         left = 4 * PIPE_BYTES  # more than a pipe holds: a busy child can't keep us here
         while left > 0:

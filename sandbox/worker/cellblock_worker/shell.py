@@ -101,6 +101,7 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
         # Colours where programs ask for the terminal; no pager that waits for a key.
         for name, value in VARIABLES.items():  # update() looks at each kind of mapping there is
             os.environ[name] = value
+        os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else debugpy warns of frozen modules, in four lines
 
     def init_hooks(self):
         super().init_hooks()
@@ -164,6 +165,24 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
             self.history_manager.dir_hist[:] = [pathlib.Path(directory)]
         self._orig_sys_module_state.update(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr)
 
+    # --- the request at hand, as programs know it from ipykernel
+
+    @property
+    def parent_header(self):
+        return self.kernel.get_parent()
+
+    @parent_header.setter
+    def parent_header(self, parent):
+        self.set_parent(parent)
+
+    def get_parent(self):
+        return self.kernel.get_parent()
+
+    def set_parent(self, parent):
+        self.kernel.set_parent(None, parent)
+
+    set_thread_parent = set_parent
+
     # --- what a cell may ask for
 
     def enable_gui(self, gui=None):
@@ -194,6 +213,13 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
         words = command.split()
         if self.user_ns["_exit_code"] and "pip" in words[:3] and "install" in words:
             print("cellblock: " + no_packages_text(self.policy_facts, "!" + command), file=sys.stderr)
+        elif self.user_ns["_exit_code"] and self.hints:
+            self._hint_about(command)
+
+    def _hint_about(self, command):
+        line = self.hints.line_for_program(command, self.user_ns["_exit_code"])
+        if line:
+            print(line, file=sys.stderr)
 
     system = system_raw = system_piped
 
@@ -267,7 +293,8 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
             exc_tuple = (etype, value, trace)
         if hasattr(value, "exceptions") and hasattr(value, "derive"):
             # IPython prints a group of exceptions to stderr; here it is an error like any other.
-            self._showtraceback(etype, value, traceback.format_exception(etype, value, _after_shell(trace)))
+            text = "".join(traceback.format_exception(etype, value, _after_shell(trace)))
+            self._showtraceback(etype, value, text.rstrip("\n").split("\n"))
             return None
         return super().showtraceback(exc_tuple, *args, **kwargs)
 

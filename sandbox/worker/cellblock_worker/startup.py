@@ -95,3 +95,17 @@ def make_thread_stacks_small():
             libc.pthread_setattr_default_np(attributes)
     except Exception:
         pass  # another C library, with smaller stacks of its own
+
+
+def call_at_exit(work):
+    """When exit() of the C library ends this process; os._exit() doesn't come here."""
+    global _at_exit
+    try:
+        import ctypes
+        _at_exit = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: work())
+        getattr(ctypes.CDLL(None), "__cxa_atexit")(_at_exit, None, None)
+    except Exception:
+        pass  # it goes without
+
+
+_at_exit = None  # keeps it from being collected

@@ -37,19 +37,19 @@ class Stdin:
 
     def input(self, prompt="", /):
         """Ask the user for a line of text."""
-        return self._ask(prompt, password=False)
+        return self._ask(prompt, "raw_input", password=False)
 
     def getpass(self, prompt="Password: ", stream=None, **_):
         """Ask the user for a line of text that isn't shown."""
-        return self._ask(prompt, password=True)
+        return self._ask(prompt, "getpass", password=True)
 
-    def _ask(self, prompt, password):
+    def _ask(self, prompt, name, password):
         if self._channel.in_child:
             raise EOFError("a forked process can't ask for input in this sandbox")
         if not self.allowed:
             from IPython.core.error import StdinNotImplementedError
             raise StdinNotImplementedError(
-                "input was called, but this frontend does not support input requests.")
+                "%s was called, but this frontend does not support input requests." % name)  # programs look for these words
         if self._interrupted_in_pdb and _within_pdb():
             # pdb answers an interrupt by asking again; to the user it meant: stop.
             raise bdb.BdbQuit("interrupted")

@@ -97,11 +97,25 @@ class Worker:
         self._reserve = self._channel.reserve = Reserve()
         self._shell.start(self._reserve)
         self._stdin.install()
+        startup.call_at_exit(self._last_words)
         self._preload(configure.get("preload") or [])
         if configure.get("imports") is not None:
             imports.ImportGate(configure["imports"]).install()
         if debug_channel:
             self._debugging = Debugging(debug_channel, self._shell, self._pipes, self._interrupts, self._between_cells)
+
+    def _last_words(self):
+        """C code calls exit() (OpenBLAS does, for one, if it can't have its threads). What it wrote before would be lost."""
+        if self._channel.in_child or not self._pipes.is_free():
+            return
+        try:
+            self._pipes.drain()
+            hint = self._shell.hints.line_for_exit()
+            if hint:
+                self._channel.text(cells.latest(), "stderr", hint + "\n")
+            self._channel.flush()
+        except BaseException:
+            pass
 
     def _first_frame(self):
         while not self._channel.inbox:
@@ -266,7 +280,7 @@ class Worker:
     def _begin(self, header, kind):
         self._pipes.drain()
         cells.begin(header["cell"])
-        self._kernel.set_parent_id(header.get("parent", ""), kind)
+        self._kernel.begin_request(header["cell"], header.get("parent", ""), kind)
         self._questions.begin_cell()
         self._interrupts.install()
 
@@ -281,6 +295,8 @@ class Worker:
         encoded = frames.encode(done, [expressions if len(expressions) <= MAX_REPLY else b"{}",
                                        payload if len(payload) <= MAX_REPLY else b"[]"])
         self._reserve.insist(lambda: self._send_end(header["cell"], encoded))
+        if self._kernel.is_leaving:
+            os._exit(0)
 
     def _send_end(self, cell, encoded):
         if self._ended != cell:
