@@ -9,6 +9,7 @@
 #include "kernel/server/heartbeat.h"
 #include "kernel/server/server.h"
 #include "sandbox/base/sha256.h"
+#include "sandbox/policy/time_zone.h"
 
 namespace cellblock::kernel {
 
@@ -49,6 +50,7 @@ std::unique_ptr<Session> make_session(const KernelOptions& options) {
     if (options.python) {
         policy->python = *options.python;
     }
+    pass_time_zone(*policy);
     auto engine = make_engine(*policy);
     return std::make_unique<Session>(std::move(*policy), std::move(engine), start);
 }

@@ -11,6 +11,7 @@
 #include "kernel/commands/cells.h"
 #include "kernel/commands/commands.h"
 #include "kernel/commands/run_report.h"
+#include "sandbox/policy/time_zone.h"
 #include "sandbox/session.h"
 
 namespace cellblock::kernel {
@@ -53,6 +54,7 @@ Result<Policy> effective_policy(const RunOptions& options) {
     if (!policy) {
         return policy;
     }
+    pass_time_zone(*policy);
     if (options.python) {
         policy->python = *options.python;
     }

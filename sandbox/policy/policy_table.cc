@@ -281,8 +281,8 @@ std::vector<PolicyKey> make_table() {
     table.push_back(member_key(
         "environment", "object", "{}", "at most 64 of `NAME`: text or true", &Policy::environment,
         &read_environment, &write_environment,
-        "Variables that the sandbox gets: a value of their own, or `true` for the host's value. Nothing else "
-        "of the host's environment passes."));
+        "Variables that the sandbox gets: a value of their own, or `true` for the host's value. Of the "
+        "host's environment nothing else passes but `TZ`."));
     table.push_back(member_key(
         "show_usage", "true or false", "false", "", &Policy::show_usage, &read_flag,
         [](bool value) { return ordered_json(value); },
