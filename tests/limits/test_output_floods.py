@@ -51,6 +51,7 @@ def test_fast_turns_of_two_streams_are_merged(large):
 
 
 def test_a_few_turns_of_two_streams_keep_their_order(large):
+    large.client.run("1").ok()  # so that no notice of a slow start comes between
     run = whole(large.client.run("import sys, time\nfor n in range(20): print(n, file=(sys.stdout, sys.stderr)[n % 2], flush=True)"))
     assert "".join(one.content["text"] for one in run.of("stream")) == "".join("%d\n" % n for n in range(20))
 
