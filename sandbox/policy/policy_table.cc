@@ -140,7 +140,8 @@ std::vector<PolicyKey> limit_keys() {
                      "The most that `%%timeout` may ask for; not below `limits.cell_time`, and raised to it "
                      "where this key isn't given."),
         duration_key("limits.grace_time", &Limits::grace_time, "2s", 10ms, 10min,
-                     "Between the interrupt at the deadline and the kill."),
+                     "Between the interrupt at the deadline and the kill; between a user's interrupt and the "
+                     "warning."),
         duration_key("limits.start_time", &Limits::start_time, "60s", 100ms, 1h,
                      "For a sandbox to become ready."),
         size_key("limits.memory", &Limits::memory_bytes, "1GiB", 32 * kMiB, 64 * kTiB,

@@ -17,6 +17,7 @@ def test_a_thread_that_goes_on_for_a_later_cell(host):
     result = host.execute("second_parent = ip.get_parent(); to_second.set(); printed.wait()", parent="id-second")
     assert result.stdout == "of the second\n"
     host.execute("ip.set_thread_parent(second_parent)")
+    assert host.execute("import sys; sys.stdout.set_parent({}); sys.stderr.parent_header['msg_id']", parent="id-3").result == "'id-3'"
     for wrong in ("{}", "None", "{'header': {'msg_id': 'unknown'}}", "{'header': {'msg_id': []}}"):
         assert host.execute("ip.set_parent(%s); print('here')" % wrong).stdout == "here\n"
 

@@ -92,6 +92,15 @@ class OutputStream(io.TextIOBase):
     def reconfigure(self, **_):
         pass
 
+    # The request whose output this is, as in ipykernel's streams.
+
+    @property
+    def parent_header(self):
+        return _shell().get_parent().get("header", {})
+
+    def set_parent(self, parent):
+        _shell().set_parent(parent)
+
     def detach(self):
         raise io.UnsupportedOperation("detach")
 
@@ -100,6 +109,11 @@ class OutputStream(io.TextIOBase):
 
     def __del__(self):
         pass
+
+
+def _shell():
+    from IPython.core.getipython import get_ipython
+    return get_ipython()
 
 
 class ByteStream(io.BufferedIOBase):
