@@ -177,7 +177,9 @@ class Channel:
     def _next_chunk(self, texts, most):
         """Some texts, or a piece of one: how many are then done, what to write, where to go on in the next."""
         if self._waiting <= CHUNK_CHARACTERS and not self._offset:  # nearly always
-            return most, "".join(texts[:most]), 0
+            text = "".join(texts[:most])
+            if len(text) <= CHUNK_CHARACTERS:  # what waits is counted roughly
+                return most, text, 0
         first = texts[0]
         if len(first) - self._offset > CHUNK_CHARACTERS:
             end = self._offset + CHUNK_CHARACTERS
