@@ -158,3 +158,15 @@ def test_53_the_output_widget_knows_its_message(widgets):
     if not any(ids):
         pytest.skip("this ipywidgets marks its output otherwise: %r" % run.of("comm_msg"))
     assert run.id in ids
+
+
+@pytest.mark.cellblock_only("there ipykernel's modules are the kernel itself")
+def test_53_what_ipykernels_own_modules_make_is_this_kernels(client):
+    """Where a cell imports ipykernel.ipkernel, comm's functions become CommManager() and BaseComm()."""
+    run = client.run("from ipykernel.comm.comm import BaseComm\nfrom ipykernel.comm.manager import CommManager\n"
+                     "print(CommManager() is get_ipython().kernel.comm_manager)\n"
+                     "one = BaseComm(target_name='front', comm_id='after', data={'a': 1})\n"
+                     "print(CommManager().get_comm('after') is one)").ok()
+    assert run.stdout == "True\nTrue\n"
+    opened, = run.of("comm_open")
+    assert opened.content["comm_id"] == "after" and opened.content["data"] == {"a": 1}

@@ -82,9 +82,20 @@ class Comm:
 
 
 class CommManager:
-    """All comms, and who wants those that the front end opens."""
+    """All comms, and who wants those that the front end opens.
 
-    def __init__(self, kernel):
+    There is one: ipykernel's own modules, where a cell imports them, put CommManager() in the place of comm's manager.
+    """
+
+    _only = None
+
+    def __new__(cls, kernel=None):
+        return super().__new__(cls) if kernel is not None or cls._only is None else cls._only
+
+    def __init__(self, kernel=None):
+        if kernel is None:
+            return
+        type(self)._only = self
         self._channel = None
         self._pipes = None
         self.kernel = kernel

@@ -19,7 +19,7 @@ def install(shell_class, publisher, result_hook, magics, comm, comm_manager):
     _module("ipykernel.zmqshell", ZMQInteractiveShell=shell_class, ZMQDisplayPublisher=publisher,
             ZMQShellDisplayHook=result_hook, KernelMagics=magics)
     _module("ipykernel.comm", [], Comm=comm, CommManager=comm_manager)
-    _module("ipykernel.comm.comm", Comm=comm, BaseComm=comm.__bases__[-1])
+    _module("ipykernel.comm.comm", Comm=comm, BaseComm=comm)  # ipykernel.ipkernel makes this one
     _module("ipykernel.comm.manager", CommManager=comm_manager)
     _module("ipykernel.kernelapp", IPKernelApp=application.IPKernelApp)
     shell_class.__module__ = "ipykernel.zmqshell"
