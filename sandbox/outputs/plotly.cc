@@ -195,7 +195,7 @@ std::optional<std::string> element(std::string_view inner) {
     if (bare) {
         return "<" + std::string(inner) + ">";  // <b>, <br/>, and words such as <NA>
     }
-    if (name.empty() && rest.starts_with(' ')) {
+    if (name.empty() && rest.starts_with(' ') && rest.find_first_of("=(\"'") == std::string_view::npos) {
         return "<" + std::string(inner) + ">";  // a < b > c
     }
     if (!is_element(name) || closes) {

@@ -69,6 +69,14 @@ bool is_word(char c) {
     return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '$';
 }
 
+// Of 1.5e3 the parts on both sides of the dot.
+bool is_number(std::string_view word) {
+    const std::size_t exponent = word.find_first_of("eE");
+    const std::string_view after = exponent == std::string_view::npos ? "" : word.substr(exponent + 1);
+    return word.substr(0, exponent).find_first_not_of("0123456789") == std::string_view::npos &&
+           after.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
 // The tokens of an expression, one after the other; in doubt it isn't safe.
 class ExpressionReader {
 public:
@@ -150,7 +158,7 @@ private:
         }
         const std::string_view word = text_.substr(start, at_ - start);
         if (std::isdigit(static_cast<unsigned char>(word[0])) != 0) {
-            good_ = before_ == Before::nothing || before_ == Before::dot;
+            good_ = (before_ == Before::nothing || before_ == Before::dot) && is_number(word);
             before_ = Before::name;  // 1.5: a dot may follow
             return;
         }

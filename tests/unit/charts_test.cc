@@ -149,7 +149,7 @@ TEST_CASE("vega-lite: selections, formats and data that people use are let throu
 TEST_CASE("vega's expressions: known functions, data and operators") {
     for (const char* good :
          {"1", "datum.x", "datum['a b'] > 3", "-(1 + 2) * 3", "if(datum.a, 'x', \"y\")", "[1, 2][0]",
-          "!isNaN(datum.x)", "datum.a.b", "brush", "1.5e3 + .5", "datum.a === 'con'"}) {
+          "!isNaN(datum.x)", "datum.a.b", "brush", "1.5e3 + .5", "2e-3", "datum.a === 'con'"}) {
         INFO(good);
         CHECK(is_safe_expression(good));
     }
@@ -170,6 +170,7 @@ TEST_CASE("vega's expressions: known functions, data and operators") {
                             "'open",
                             "a; b",
                             "a b",
+                            "5x",
                             "a `b`",
                             "window",
                             "this",
@@ -265,6 +266,7 @@ TEST_CASE("plotly: texts are markup, written anew") {
         {"<a <a>href='y'>", "&lt;a href='y'>"},
         {"<<a>a href=x>", "&lt;a href=x>"},
         {"< <a>b href=x>", "&lt; b href=x>"},
+        {"< style='fill:url(http://e)'>", ""},
         {"<x\ty=z>", ""},
         {"<a\thref='y'>x", "x"},
         {"<a\nhref='y'>x", "x"},
