@@ -307,7 +307,7 @@ def test_a_chart_of_vega_lite_is_drawn_and_one_that_loads_is_told(notebook, page
 
 # As scikit-learn's diagrams fold: a box that isn't seen, its label, and what it unfolds.
 FOLDS = """%%html
-<style>#t div.c{max-height:0;overflow:hidden} #t input:checked~div.c{max-height:200px} #t input{position:absolute;opacity:0}</style>
+<style>#t div.c{max-height:0;overflow:hidden} #t input:checked~div.c{max-height:200px} #t input{position:absolute;opacity:0;pointer-events:none}</style>
 <div id="t"><div><input type="checkbox" id="b"><label for="b">step</label><div class="c"><pre>inside</pre></div></div></div>"""
 
 
