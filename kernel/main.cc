@@ -2,15 +2,18 @@
 //
 // Each subcommand fills a struct of commands.h and calls its function.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
 #include <functional>
 #include <iostream>
 
 #include "kernel/commands/commands.h"
 #include "sandbox/base/file_limit.h"
+#include "sandbox/policy/policy_values.h"
 
 namespace {
 
+using namespace cellblock;
 using namespace cellblock::kernel;
 
 constexpr int kUsageError = 2;
@@ -50,11 +53,20 @@ void add_install(CLI::App& app, InstallOptions& options, Action& action) {
 
 void add_kernel(CLI::App& app, KernelOptions& options, Action& action) {
     auto* command = app.add_subcommand("kernel", "Serve a Jupyter client (Jupyter starts this one)");
-    command->add_option("-f", options.connection_file, "The connection file")->type_name("FILE")->required();
-    command->add_option("--policy", options.policy, "A policy's name, or the path of a .json file")
+    // Clients add options of theirs after the kernelspec's: the last one counts.
+    command->add_option("-f", options.connection_file, "The connection file")
+        ->type_name("FILE")
+        ->required()
+        ->take_last();
+    command
+        ->add_option("--policy", options.policy,
+                     "A policy's name, or the path of a .json file; $CELLBLOCK_POLICY goes before it")
         ->type_name("POLICY")
-        ->capture_default_str();
-    command->add_option("--python", options.python, "The Python that runs the cells")->type_name("PYTHON");
+        ->capture_default_str()
+        ->take_last();
+    command->add_option("--python", options.python, "The Python that runs the cells")
+        ->type_name("PYTHON")
+        ->take_last();
     command
         ->add_option_function<std::string>(
             "--clients", [&options](const std::string& whose) { options.any_user = whose == "any"; },
@@ -62,7 +74,8 @@ void add_kernel(CLI::App& app, KernelOptions& options, Action& action) {
             "owner's) "
             "or any (default: own)")
         ->type_name("own|any")
-        ->check(CLI::IsMember({"own", "any"}));
+        ->check(CLI::IsMember({"own", "any"}))
+        ->take_last();
     command->allow_extras();  // clients add options that are meant for ipykernel
     command->callback([&options, &action, command] {
         // nbclient asks for this where it takes the kernel for an ipykernel.
@@ -196,6 +209,24 @@ void add_policy(CLI::App& app, std::string& argument, Action& action) {
     reference->callback([&] { action = [] { return policy_reference_command(); }; });
 }
 
+// What could be said there: commands that are shown in the help, or options.
+std::vector<std::string> names_in(const CLI::App& place, bool commands) {
+    std::vector<std::string> names;
+    const auto shown = [](const CLI::App* one) { return !one->get_group().empty(); };
+    for (const auto* command : place.get_subcommands(shown)) {
+        names.push_back(command->get_name());
+    }
+    if (!commands) {
+        names.clear();
+        for (const auto* option : place.get_options()) {
+            for (const auto& name : option->get_lnames()) {
+                names.push_back("--" + name);
+            }
+        }
+    }
+    return names;
+}
+
 // One line: what is wrong, and where the usage is told.
 int refuse(const CLI::App& app, const CLI::ParseError& error) {
     std::string command = "cellblock";
@@ -205,12 +236,20 @@ int refuse(const CLI::App& app, const CLI::ParseError& error) {
         command += " " + place->get_name();
     }
     const auto unknown = place->remaining();
+    const bool wants_command = place->get_require_subcommand_min() > 0;
+    const auto slip = wants_command
+                          ? unknown.begin()
+                          : std::find_if(unknown.begin(), unknown.end(),
+                                         [](const std::string& one) { return one.starts_with('-'); });
+    const std::string meant =
+        slip == unknown.end() ? "" : sandbox::nearest(*slip, names_in(*place, wants_command));
     std::cerr << command << ": ";
-    if (place->get_require_subcommand_min() > 0 && !unknown.empty()) {
+    if (wants_command && !unknown.empty()) {
         std::cerr << "there is no command \"" << unknown.front() << "\"";
     } else {
         std::cerr << error.what();
     }
+    std::cerr << (meant.empty() ? "" : "; did you mean " + meant + "?");
     std::cerr << " (`" << command << " --help` shows the usage)\n";
     return kUsageError;
 }

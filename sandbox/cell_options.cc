@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::string_view kTimeout = "%%timeout";
 constexpr std::string_view kUsage = "%%usage";
+constexpr const char* kAsComment = "# ";
 constexpr std::string_view kBlank = " \t\r";
 constexpr std::string_view kSpace = " \t\r\n";
 
@@ -92,10 +93,15 @@ Result<CellOptions> read_cell_options(std::string code, const Policy& policy) {
         lines.emplace_back(first, end - first);
         first = code.find_first_not_of(kSpace, end);
     }
-    // IPython drops empty lines at the top, and tracebacks would be a line off: a comment holds the place.
+    // IPython drops empty lines at the top, and tracebacks would be a line off: as a comment the line keeps
+    // its place.
     const bool nothing_follows = first == std::string::npos || code.compare(first, 2, "%%") == 0;
     std::for_each(lines.rbegin(), lines.rend(), [&](const auto& line) {
-        code.replace(line.first, line.second, nothing_follows ? "" : "#");
+        if (nothing_follows) {
+            code.erase(line.first, line.second);
+        } else {
+            code.insert(line.first, kAsComment);
+        }
     });
     options.code = std::move(code);
     return options;

@@ -10,6 +10,7 @@
 
 #include "kernel/commands/commands.h"
 #include "kernel/commands/kernelspec.h"
+#include "kernel/commands/policy_findings.h"
 #include "kernel/commands/python_check.h"
 #include "sandbox/base/resources.h"
 #include "sandbox/policy/policy.h"
@@ -129,6 +130,7 @@ struct Plan {
     Kernelspec spec;
     std::vector<SpecFile> files;
     PythonFacts python;
+    std::vector<Error> findings;  // what the policy asks for in vain
 };
 
 Result<Plan> make_plan(const InstallOptions& options) {
@@ -162,6 +164,7 @@ Result<Plan> make_plan(const InstallOptions& options) {
     plan.folder = (fs::path(*kernels) / plan.name).string();
     plan.spec = Kernelspec{*program, options.display_name, lasting_policy(options.policy), python->program,
                            offers_debugger(*policy) && python->debugpy};
+    plan.findings = findings_in(*policy);
     plan.files = std::move(*logos);
     plan.files.push_back(
         SpecFile{"kernel.json", kernelspec_text(plan.spec)});  // last: it makes the kernel visible
@@ -178,6 +181,9 @@ void say_what_next(const InstallOptions& options, const Plan& plan) {
     }
     if (!plan.python.debugpy) {
         std::cout << "  This Python has no debugpy: there will be no debugger.\n";
+    }
+    for (const auto& finding : plan.findings) {
+        std::cout << "  The policy: " << finding.text() << "\n";
     }
     if (options.prefix) {
         const auto share = fs::path(plan.folder).parent_path().parent_path().string();

@@ -37,12 +37,18 @@ private:
     std::streambuf* before_;
 };
 
+// A session may have a policy of its own without a kernelspec of its own.
+std::string policy_asked_for(const KernelOptions& options) {
+    const char* own = std::getenv("CELLBLOCK_POLICY");
+    return own != nullptr && *own != '\0' ? own : options.policy;
+}
+
 // A policy that can't be had is no reason for a dead kernel: each cell tells of it.
 std::unique_ptr<Session> make_session(const KernelOptions& options) {
     std::error_code ignored;
     StartOptions start{std::filesystem::current_path(ignored).string()};
     start.session_name = "kernel-" + sha256(options.connection_file).substr(0, 32);
-    auto policy = load_policy(options.policy);
+    auto policy = load_policy(policy_asked_for(options));
     if (!policy) {
         std::cerr << kSubject << policy.error().text() << "\n";
         return std::make_unique<Session>(builtin_policy(), policy.error(), start);

@@ -4,6 +4,7 @@
 #include <iostream>
 
 #include "kernel/commands/commands.h"
+#include "kernel/commands/policy_findings.h"
 
 namespace cellblock::kernel {
 
@@ -24,6 +25,13 @@ int policy_check_command(const std::string& file) {
     auto policy = sandbox::load_policy(is_path ? file : "./" + file);
     if (!policy) {
         return refuse(policy.error());
+    }
+    const auto found = findings_in(*policy);
+    for (const auto& finding : found) {
+        std::cerr << "cellblock policy: policy " << file << ": " << finding.text() << "\n";
+    }
+    if (!found.empty()) {
+        return kBadPolicy;
     }
     std::cout << file << ": a policy that cellblock understands. With its defaults filled in:\n"
               << sandbox::policy_to_json(*policy);

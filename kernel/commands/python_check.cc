@@ -148,10 +148,9 @@ Result<PythonFacts> ask_python(const std::string& program) {
     if (output->exit_status != 0 || !facts || facts->program.empty()) {
         std::string said = output->text.substr(0, 400);
         said.erase(said.find_last_not_of("\n ") + 1);
-        return Error{"ask " + *path,
-                     0,
+        return Error{"ask " + *path, 0,
                      "it does not answer as a Python 3 does" + (said.empty() ? "" : ": " + said),
-                     {}};
+                     "Give the path of a python3, for example ~/venv/bin/python3"};
     }
     return *facts;
 }

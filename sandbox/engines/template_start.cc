@@ -60,7 +60,8 @@ Promises promises_of(const EngineTemplate& from) {
 }
 
 RelayedFacts facts_of(const EngineTemplate& from, const jail::Cgroup& cgroup) {
-    return {layers_of(promises_of(from), cgroup), from.children, from.needs};
+    return {layers_of(promises_of(from), cgroup), from.children,
+            "`cellblock engines` tells whether " + from.name + " is usable at all. " + from.needs};
 }
 
 TemplateStart::TemplateStart(const EngineTemplate& from, const Policy& policy, const StartOptions& options)
@@ -207,6 +208,18 @@ Result<std::string> TemplateStart::show_host() {
         return root.error();
     }
     root_ = std::move(*root);
+    // There the engine mounts what cells may write to, over all that was shown before.
+    for (const auto& bind : root_.binds) {
+        for (const char* place : {"/tmp", "/dev", "/proc"}) {
+            if (jail::is_inside(bind.sandbox, place)) {
+                return Error{
+                    "engine \"" + template_.name + "\"", 0,
+                    bind.sandbox + " can't be shown: " + place + " is the sandbox's own with this engine",
+                    "A virtual environment or a folder must lie elsewhere on the host; or use the native "
+                    "engine"};
+            }
+        }
+    }
     if (identity_.privileged && (template_.spare_user || template_.bundle)) {
         bring_within_reach();
     }

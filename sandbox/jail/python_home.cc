@@ -12,6 +12,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "sandbox/base/ascii.h"
+
 namespace cellblock::sandbox::jail {
 
 namespace {
@@ -47,6 +49,11 @@ Result<std::string> locate(const std::string& name) {
     }
     return Error{"find Python", 0, "there is no " + wanted + " on PATH",
                  std::string("Install it (on Debian: apt install python3 python3-ipython). ") + kRemedy};
+}
+
+// python3.11, pypy3, graalpy: perl in /usr/bin would find the same lib/python3 beside it.
+bool is_python_name(const std::string& path) {
+    return lower(std::string_view(path).substr(path.rfind('/') + 1)).find("py") != std::string::npos;
 }
 
 std::string parent(const std::string& path) {
@@ -128,6 +135,9 @@ public:
         auto venv = add_venv(parent(parent(home_.program)));
         if (!venv) {
             return venv.error();
+        }
+        if (!is_python_name(home_.program) && !is_python_name(chain->real)) {
+            return Error{"use " + home_.program, 0, "by its name it is no Python", kRemedy};
         }
         if (*venv && !has_library(real_prefix)) {
             return home_;  // the virtual environment's `home` has told

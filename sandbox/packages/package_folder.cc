@@ -136,6 +136,11 @@ void PackageFolder::remove_earlier(const std::string& name) {
     installed_.erase(name);
     for (const auto& path : files_[name]) {
         ::unlink((seen() + "/" + path).c_str());
+        // An empty .dist-info would be a package without a version to importlib.metadata.
+        auto above = fs::path(path).parent_path();
+        while (!above.empty() && ::rmdir((seen() + "/" + above.string()).c_str()) == 0) {
+            above = above.parent_path();
+        }
     }
     files_.erase(name);
 }

@@ -26,6 +26,15 @@ std::string shown(const json& value) {
     return text;
 }
 
+// "; did you mean …" for a number or a text that is nearly an amount; `meant` is what it would be written as.
+std::string or_meant(const json& value, std::string (*meant)(std::string_view), auto fits) {
+    const std::string text = value.is_string()   ? value.get<std::string>()
+                             : value.is_number() ? value.dump()
+                                                 : std::string();
+    const std::string guess = meant(text);
+    return guess.empty() || !fits(guess) ? "" : "; did you mean \"" + guess + "\"?";
+}
+
 std::string plain(double value) {
     std::array<char, 32> text{};
     std::snprintf(text.data(), text.size(), "%g", value);
@@ -71,28 +80,30 @@ Result<milliseconds> read_duration(const std::string& path, const json& value, m
                                    milliseconds most) {
     const std::string allowed = "a duration from " + exact_duration(least) + " to " + exact_duration(most) +
                                 ", as text with a unit (ms, s, m, h)";
-    if (!value.is_string()) {
-        return wrong_value(path, value, allowed + ", for example \"90s\"");
+    const auto fits = [&](const std::string& text) {
+        auto time = parse_duration(text);
+        return time && *time >= least && *time <= most;
+    };
+    if (!value.is_string() || !fits(value.get_ref<const std::string&>())) {
+        const std::string example = value.is_string() ? "" : ", for example \"90s\"";
+        return wrong_value(path, value, allowed + example + or_meant(value, &meant_duration, fits));
     }
-    auto time = parse_duration(value.get_ref<const std::string&>());
-    if (!time || *time < least || *time > most) {
-        return wrong_value(path, value, allowed);
-    }
-    return time;
+    return parse_duration(value.get_ref<const std::string&>());
 }
 
 Result<std::uint64_t> read_size(const std::string& path, const json& value, std::uint64_t least,
                                 std::uint64_t most) {
     const std::string allowed = "a size from " + exact_size(least) + " to " + exact_size(most) +
                                 ", as text with a unit (B, kB, MB, GB, KiB, MiB, GiB, TiB)";
-    if (!value.is_string()) {
-        return wrong_value(path, value, allowed + ", for example \"256MiB\"");
+    const auto fits = [&](const std::string& text) {
+        auto bytes = parse_size(text);
+        return bytes && *bytes >= least && *bytes <= most;
+    };
+    if (!value.is_string() || !fits(value.get_ref<const std::string&>())) {
+        const std::string example = value.is_string() ? "" : ", for example \"256MiB\"";
+        return wrong_value(path, value, allowed + example + or_meant(value, &meant_size, fits));
     }
-    auto bytes = parse_size(value.get_ref<const std::string&>());
-    if (!bytes || *bytes < least || *bytes > most) {
-        return wrong_value(path, value, allowed);
-    }
-    return bytes;
+    return parse_size(value.get_ref<const std::string&>());
 }
 
 Result<std::uint32_t> read_count(const std::string& path, const json& value, std::uint32_t least,
@@ -227,11 +238,21 @@ std::string exact_duration(milliseconds value) {
 }
 
 std::string exact_size(std::uint64_t bytes) {
+    constexpr std::array<const char*, 4> kDecimal{"B", "kB", "MB", "GB"};
+    std::size_t thousands = 0;
+    std::uint64_t left = bytes;
+    while (left != 0 && left % 1000 == 0 && thousands + 1 < kDecimal.size()) {
+        left /= 1000;
+        ++thousands;
+    }
     constexpr std::array<const char*, 5> kNames{"B", "KiB", "MiB", "GiB", "TiB"};
     std::size_t step = 0;
     while (bytes != 0 && bytes % 1024 == 0 && step + 1 < kNames.size()) {
         bytes /= 1024;
         ++step;
+    }
+    if (thousands > step) {
+        return std::to_string(left) + kDecimal[thousands];
     }
     return std::to_string(bytes) + kNames[step];
 }

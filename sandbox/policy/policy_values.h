@@ -48,13 +48,17 @@ Result<std::vector<std::string>> read_packages(const std::string& path, const nl
 Result<std::vector<FileRule>> read_files(const std::string& path, const nlohmann::json& value);
 Result<std::vector<EnvironmentRule>> read_environment(const std::string& path, const nlohmann::json& value);
 
-// Exact, so that what is written reads back to the same: "90s", "256MiB", "1000B".
+// Exact, so that what is written reads back to the same: "90s", "256MiB", "200MB".
 std::string exact_duration(std::chrono::milliseconds value);
 std::string exact_size(std::uint64_t bytes);
 
 const char* name_of(NetworkMode mode);
 const char* name_of(HtmlRule rule);
 const char* name_of(FileMode mode);
+
+// What was likely meant by "30" or "5 min", by "512M": "30s", "5m", "512MiB". Empty where nobody can tell.
+std::string meant_duration(std::string_view text);
+std::string meant_size(std::string_view text);
 
 // "did you mean …": the candidate nearest to what was written; empty if none is near.
 std::string nearest(const std::string& written, const std::vector<std::string>& candidates);

@@ -8,7 +8,9 @@
 #include <limits>
 #include <optional>
 
+#include "sandbox/base/ascii.h"
 #include "sandbox/policy/policy.h"
+#include "sandbox/policy/policy_values.h"
 
 namespace cellblock::sandbox {
 
@@ -82,10 +84,76 @@ std::optional<double> take_amount(std::string_view text, const std::array<Unit, 
     return std::nullopt;
 }
 
-Error bad_amount(std::string_view text, const std::string& what, const std::string& allowed) {
-    return Error{
-        "", 0, "\"" + std::string(text.substr(0, kMaxText)) + "\" is not " + what + "; " + allowed, {}};
+Error bad_amount(std::string_view text, const std::string& what, const std::string& meant,
+                 const std::string& allowed) {
+    return Error{"",
+                 0,
+                 "\"" + std::string(text.substr(0, kMaxText)) + "\" is not " + what + "; " +
+                     (meant.empty() ? "" : "did you mean \"" + meant + "\"? ") + allowed,
+                 {}};
 }
+
+// The number as it was written and the unit that begins with the same letters; no unit: `usual`.
+template <class Words>
+std::string with_unit(std::string_view text, const Words& words, const char* usual) {
+    const auto end = text.find_first_not_of("0123456789.");
+    const std::string number(text.substr(0, end));
+    std::string_view rest = text;
+    const auto value = text.size() <= kMaxText ? take_number(rest) : std::nullopt;
+    if (!value || *value <= 0) {
+        return {};
+    }
+    std::string unit;
+    for (const char letter : rest) {
+        unit += letter == ' ' ? "" : lower(std::string_view(&letter, 1));
+    }
+    if (unit.empty()) {
+        return number + usual;
+    }
+    for (const auto& [word, meant] : words) {
+        if (unit == word) {
+            return number + meant;
+        }
+    }
+    return {};
+}
+
+using Word = std::pair<std::string_view, const char*>;
+constexpr std::array<Word, 18> kWordsOfTime{{{"s", "s"},
+                                             {"sec", "s"},
+                                             {"secs", "s"},
+                                             {"second", "s"},
+                                             {"seconds", "s"},
+                                             {"m", "m"},
+                                             {"min", "m"},
+                                             {"mins", "m"},
+                                             {"minute", "m"},
+                                             {"minutes", "m"},
+                                             {"h", "h"},
+                                             {"hr", "h"},
+                                             {"hrs", "h"},
+                                             {"hour", "h"},
+                                             {"hours", "h"},
+                                             {"ms", "ms"},
+                                             {"msec", "ms"},
+                                             {"millis", "ms"}}};
+constexpr std::array<Word, 17> kWordsOfSize{{{"k", "KiB"},
+                                             {"kb", "kB"},
+                                             {"kib", "KiB"},
+                                             {"ki", "KiB"},
+                                             {"m", "MiB"},
+                                             {"mb", "MB"},
+                                             {"mib", "MiB"},
+                                             {"mi", "MiB"},
+                                             {"g", "GiB"},
+                                             {"gb", "GB"},
+                                             {"gib", "GiB"},
+                                             {"gi", "GiB"},
+                                             {"t", "TiB"},
+                                             {"ti", "TiB"},
+                                             {"tib", "TiB"},
+                                             {"b", "B"},
+                                             {"bytes", "B"}}};
 
 // At most two decimals and no trailing zeros: 1.5, 16, 0.25.
 std::string short_number(double value) {
@@ -103,10 +171,18 @@ std::string short_number(double value) {
 
 }  // namespace
 
+std::string meant_duration(std::string_view text) {
+    return with_unit(text, kWordsOfTime, "s");
+}
+
+std::string meant_size(std::string_view text) {
+    return with_unit(text, kWordsOfSize, "B");
+}
+
 Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
     const auto amount = take_amount(text, kDurationUnits);
     if (!amount || *amount > kMost) {
-        return bad_amount(text, "a duration",
+        return bad_amount(text, "a duration", meant_duration(text),
                           "write a number and one of ms, s, m, h, for example \"90s\" or \"1.5m\"");
     }
     return std::chrono::milliseconds(std::llround(*amount));
@@ -116,7 +192,7 @@ Result<std::uint64_t> parse_size(std::string_view text) {
     const auto amount = take_amount(text, kSizeUnits);
     if (!amount || *amount > kMost) {
         return bad_amount(
-            text, "a size",
+            text, "a size", meant_size(text),
             "write a number and one of B, kB, MB, GB, KiB, MiB, GiB, TiB, for example \"256MiB\"");
     }
     return static_cast<std::uint64_t>(std::llround(*amount));
@@ -137,6 +213,13 @@ std::string format_duration(std::chrono::milliseconds value) {
 }
 
 std::string format_size(std::uint64_t bytes) {
+    // "200MB" of a policy is told as that, not as 190.73 MiB.
+    constexpr std::uint64_t kMega = 1'000'000;
+    constexpr std::uint64_t kPart = (1U << 20) / 64;
+    if (bytes > 0 && bytes % kMega == 0 && bytes % kPart != 0) {
+        const bool giga = bytes % (10 * kMega) == 0 && bytes >= 1000 * kMega;
+        return short_number(static_cast<double>(bytes / kMega) / (giga ? 1000 : 1)) + (giga ? " GB" : " MB");
+    }
     constexpr std::array<const char*, 5> kNames{"B", "KiB", "MiB", "GiB", "TiB"};
     std::size_t step = 0;
     auto value = static_cast<double>(bytes);

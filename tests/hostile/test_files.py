@@ -3,8 +3,10 @@
 import fcntl
 import os
 import shutil
+import subprocess
 
 import pytest
+from jails import PYTHON
 
 
 def test_a_read_rule(host):
@@ -193,3 +195,17 @@ def test_a_folder_in_a_home_is_shown(host):
     host.file("home/notebooks/a.txt", "content")
     assert host.out("print(open('/work/a.txt').read())", policy={"files": [
         {"host": "home/notebooks", "sandbox": "/work", "mode": "overlay"}]}) == "content\n"
+
+
+@pytest.mark.parametrize("engine", ["bubblewrap", "runc"])
+def test_what_an_engine_would_cover_is_refused_with_a_hint_that_helps(host, engine):
+    if not shutil.which({"bubblewrap": "bwrap"}.get(engine, engine), path="/usr/bin:/bin:/usr/sbin"):
+        pytest.skip("there is no %s here" % engine)
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", "--system-site-packages", host.folder / "v"], check=True)
+    (host.folder / "data").mkdir()
+    for python, files, named in ((host.folder / "v/bin/python", [], str(host.folder / "v")),
+                                 (PYTHON, [{"host": "data", "sandbox": "/tmp/data"}], "/tmp/data")):
+        result = host.run("print(1)", policy={"engine": engine, "files": files}, python=python)
+        text = result["error"]["evalue"]
+        assert result["status"] == "unavailable" and named + " can't be shown" in text and "/tmp is" in text, text
+        assert "elsewhere" in text and "nstall" not in text, text

@@ -109,3 +109,54 @@ def test_a_language_model_is_told_the_policy(cellblock, name):
 def test_an_absent_policy_has_no_words_for_a_language_model(cellblock):
     done = cellblock("policy", "prompt", "absent")
     assert done.returncode == 1 and "absent" in done.stderr and not done.stdout
+
+
+@pytest.mark.parametrize("words, meant", [(("instal",), "install"), (("polcy",), "policy"), (("policy", "chek"), "check"),
+                                          (("daemon", "--idel", "5s"), "--idle"), (("run", "--jsn", "x.py"), "--json"),
+                                          (("run", "--timeout", "30", "x.py"), '"30s"')])
+def test_a_slip_of_the_pen_is_asked_about(cellblock, tmp_path, words, meant):
+    (tmp_path / "x.py").write_text("1")
+    done = cellblock(*words)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert "did you mean %s?" % meant in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("policy, words", [
+    ({"engine": "natve"}, ['engine: there is no engine "natve"', "did you mean native?"]),
+    ({"engine": ["native", "no-such-thing"]}, ['"no-such-thing"', "cellblock engines"]),
+    ({"python": "/nowhere/python3"}, ["python:", "/nowhere/python3"]),
+    ({"python": "/usr/bin/perl"}, ["python:", "/usr/bin/perl"]),
+    ({"files": [{"host": ".", "sandbox": "/work"}, {"host": "/nowhere", "sandbox": "/x"}]}, ['files[1].host "/nowhere"']),
+    ({"files": [{"host": "/etc", "sandbox": "/x"}]}, ["files[0].host", "system"]),
+    ({"debugger": True, "audit": "/tmp/log"}, ["debugger:", "audit"]),
+    ({"limits": {"cell_time": "30"}}, ["limits.cell_time", 'did you mean "30s"?']),
+    ({"limits": {"cell_time": 30}}, ["limits.cell_time", 'did you mean "30s"?']),
+    ({"limits": {"memory": "512M"}}, ["limits.memory", 'did you mean "512MiB"?'])])
+def test_a_policy_that_asks_in_vain_is_found_out(cellblock, tmp_path, policy, words):
+    (tmp_path / "mine.json").write_text(json.dumps(policy))
+    done = cellblock("policy", "check", "mine.json")
+    assert done.returncode == 1 and done.stdout == "", done
+    for word in words:
+        assert word in done.stderr
+
+
+def test_all_that_is_asked_in_vain_is_told_at_once(cellblock, tmp_path):
+    (tmp_path / "mine.json").write_text(json.dumps({"engine": "x", "files": [{"host": "/nowhere", "sandbox": "/x"}],
+                                                    "debugger": True, "audit": "/tmp/log"}))
+    assert len(cellblock("policy", "check", "mine.json").stderr.splitlines()) == 3
+
+
+def test_what_is_only_there_for_an_engine_with_images_is_let_be(cellblock, tmp_path):
+    (tmp_path / "mine.json").write_text(json.dumps({"engine": "docker", "python": "/opt/venv/bin/python3"}))
+    assert cellblock("policy", "check", "mine.json").returncode == 0
+
+
+def test_sizes_are_told_as_they_were_given(cellblock, tmp_path):
+    (tmp_path / "mine.json").write_text('{"limits": {"memory": "200MB"}}')
+    assert json.loads(cellblock("policy", "show", "./mine.json").stdout)["limits"]["memory"] == "200MB"
+    assert "200 MB of memory" in cellblock("policy", "prompt", "./mine.json").stdout
+
+
+def test_a_program_that_is_no_python_is_refused_with_a_hint(cellblock):
+    done = cellblock("install", "--user", "--python", "/usr/bin/perl")
+    assert done.returncode == 1 and "python3" in done.stderr and "/usr/bin/perl" in done.stderr

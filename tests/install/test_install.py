@@ -49,6 +49,13 @@ def test_no_debugger_is_promised_where_the_policy_has_none(cellblock, tmp_path):
     assert read_spec(tmp_path / "p/share/jupyter/kernels/cellblock")["metadata"] == {"debugger": False, "supported_encryption": ["curve"]}
 
 
+def test_a_debugger_that_the_audit_log_excludes_is_told(cellblock, tmp_path):
+    (tmp_path / "mine.json").write_text('{"debugger": true, "audit": "/tmp/cells.log"}')
+    done = cellblock("install", "--prefix", tmp_path, "--policy", "mine.json", "--python", DEBIAN_PYTHON)
+    assert done.returncode == 0 and "debugger" in done.stdout and "audit" in done.stdout, done.stdout
+    assert read_spec(spec_in(tmp_path))["metadata"] == {"debugger": False}
+
+
 def test_jupyter_finds_it(cellblock, tmp_path):
     cellblock("install", "--prefix", tmp_path / "p", "--python", DEBIAN_PYTHON)
     env = dict(os.environ, JUPYTER_PATH=str(tmp_path / "p/share/jupyter"))

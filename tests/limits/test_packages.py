@@ -60,6 +60,25 @@ def test_an_allowed_package_is_there_at_once(session, user_place):
     assert store(user_place).stat().st_mode & 0o777 == 0o700
 
 
+def test_another_version_takes_the_place_of_the_first_whole(session):
+    client = session(allow=["sample-lib"]).client
+    client.run("%pip install sample-lib==1.0").ok()
+    assert "Successfully installed sample-lib-2.0" in client.run("%pip install sample-lib==2.0").ok().stdout
+    code = "import importlib.metadata as m; sorted(one.version for one in m.distributions(path=['/packages']))"
+    assert client.run(code).result == "['0.3', '2.0']"
+    assert "1.0" not in client.run("import os; sorted(os.listdir('/packages'))").result
+
+
+def test_what_the_python_has_needs_no_leave_and_the_rest_of_a_file_is_installed(session, index):
+    client = session().client
+    run = client.run("%%writefile r.txt\nipython\nsample-lib<2\n")
+    run = client.run("%pip install -r r.txt").ok()
+    assert "Requirement already satisfied: ipython in /" in run.stdout and "Successfully installed sample-lib-1.0" in run.stdout
+    asked = list(index.asked)
+    assert "Requirement already satisfied: sample-lib<2 in /packages (1.0)" in client.run("%pip install -r r.txt").ok().stdout
+    assert index.asked == asked
+
+
 def test_what_is_not_allowed_is_refused_by_name(session, index):
     client = session().client
     for asked in ("other-lib", "Other_Lib", "sample-lib other-lib", "helper-lib"):

@@ -596,7 +596,7 @@ TEST_CASE("%%timeout sets the cell's own deadline within the policy") {
     play.open();
     SECTION("granted") {
         play.run("%%timeout 90\nx");
-        REQUIRE(play.stage->worker_frame()->header["code"] == "#\nx");
+        REQUIRE(play.stage->worker_frame()->header["code"] == "# %%timeout 90\nx");
         play.pass(89s);
         REQUIRE_FALSE(play.stage->warden_command());
         play.pass(1s);

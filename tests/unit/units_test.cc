@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "sandbox/policy/policy.h"
+#include "sandbox/policy/policy_values.h"
 
 using namespace cellblock::sandbox;
 using namespace std::chrono_literals;
@@ -83,4 +84,38 @@ TEST_CASE("units: durations and sizes for people") {
     CHECK(format_size(1023) == "1023 B");
     CHECK(format_size(16U << 20) == "16 MiB");
     CHECK(format_size(3ULL << 29) == "1.5 GiB");
+    CHECK(format_size(200'000'000) == "200 MB");
+    CHECK(format_size(1'000'000'000) == "1 GB");
+    CHECK(format_size(1'250'000'000) == "1.25 GB");
+    CHECK(format_size(1'234'000'000) == "1234 MB");
+    CHECK(format_size(43'528'192) == "41.51 MiB");
+    CHECK(format_size(64'000'000ULL << 14) == "976.56 GiB");
+}
+
+TEST_CASE("units: amounts are written so that they read back, in the units that they were given in") {
+    for (const char* text : {"200MB", "1GB", "5kB", "256MiB", "1GiB", "4097B", "1000KiB", "3TiB", "0B"}) {
+        CHECK(exact_size(parse_size(text).value()) == text);
+    }
+}
+
+TEST_CASE("units: what was likely meant is asked") {
+    const std::vector<std::pair<const char*, const char*>> times{
+        {"30", "30s"},     {"5 min", "5m"}, {"1.5 Hours", "1.5h"},
+        {"10 sec", "10s"}, {"90S", "90s"},  {"7 days", ""},
+        {"x", ""},         {"", ""},        {"-5", ""},
+        {"0", ""}};
+    for (const auto& [text, meant] : times) {
+        INFO(text);
+        CHECK(meant_duration(text) == meant);
+        const auto message = parse_duration(text).error().message;
+        CHECK((message.find("did you mean \"" + std::string(meant) + "\"?") != std::string::npos) ==
+              (*meant != '\0'));
+    }
+    const std::vector<std::pair<const char*, const char*>> sizes{{"512M", "512MiB"}, {"2g", "2GiB"},
+                                                                 {"200mb", "200MB"}, {"1Gi", "1GiB"},
+                                                                 {"5 bytes", "5B"},  {"1 PB", ""}};
+    for (const auto& [text, meant] : sizes) {
+        INFO(text);
+        CHECK(meant_size(text) == meant);
+    }
 }

@@ -164,6 +164,36 @@ def test_pip_and_conda_say_that_nothing_can_be_installed(host):
         assert "packages can't be installed in this sandbox" in result.error["evalue"]
 
 
+def test_pip_install_of_what_is_there_succeeds_with_pips_words(host, tmp_path):
+    result = host.execute("%pip install ipython 'traitlets>=1'  # both are there")
+    assert result.error is None, result.error
+    lines = result.stdout.splitlines()
+    assert len(lines) == 2 and lines[0].startswith("Requirement already satisfied: ipython in /"), lines
+    assert lines[1].startswith("Requirement already satisfied: traitlets>=1 in /") and lines[1].endswith(")")
+    assert host.execute("%pip install -q ipython").stdout == ""
+    for words in ("-U ipython", "ipython no-such-thing", "'ipython<1'", "'ipython[nothing]'", "ipython --index-url https://x/",
+                  "./ipython", "git+https://example.org/ipython"):
+        assert "packages can't be installed in this sandbox" in host.execute("%pip install " + words).error["evalue"], words
+
+
+def test_pip_install_reads_files_of_requirements(host, tmp_path):
+    (tmp_path / "requirements.txt").write_text(
+        "\ufeff# what we need\nipython  # at least\n\ntraitlets \\\n >=1\n-r more/others.txt\n"
+        "tomli; python_version < '3'\n")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more/others.txt").write_text("--requirement=again.txt\n")
+    (tmp_path / "more/again.txt").write_text("matplotlib-inline\n")
+    result = host.execute("%%pip install -r %s" % (tmp_path / "requirements.txt"))
+    assert result.error is None and result.stdout.count("already satisfied") == 3, result
+    (tmp_path / "more/again.txt").write_text("-r ../requirements.txt\n")
+    assert "in a row" in host.execute("%%pip install -r%s" % (tmp_path / "requirements.txt")).error["evalue"]
+    assert "No such file" in host.execute("%pip install -r nowhere.txt").error["evalue"]
+    for text, words in (("ipython\n--index-url https://x/", "line 2"), ("x --hash=sha256:0", "line 1"),
+                        ("ipython\n" * 600, "more than 500"), ("#" * 300000, "more than 256 KiB")):
+        (tmp_path / "bad.txt").write_text(text)
+        assert words in host.execute("%%pip install -r %s" % (tmp_path / "bad.txt")).error["evalue"], words
+
+
 def test_run_executes_a_file(host, tmp_path):
     file = tmp_path / "script.py"
     file.write_text("import sys\nprint(sys.argv[1:], __name__)\nmade = 7\n")

@@ -5,7 +5,7 @@ import re
 
 from . import compiler
 
-# The host puts a comment in the place of these first lines (sandbox/cell_options).
+# The host makes comments of these first lines (sandbox/cell_options).
 OPTIONS = re.compile(r"\s*(?:%%(?:timeout|usage)(?=[ \t\r\n]|$)[^\n]*\s*)+")
 OPTION_LINE = re.compile(r"%%(?:timeout|usage)[^\n]*")
 
@@ -26,6 +26,6 @@ class CellFiles:
         options = OPTIONS.match(code)
         if options:
             kept = code[options.end():]
-            stand_in = "" if not kept or kept.startswith("%%") else "#"
+            stand_in = "" if not kept or kept.startswith("%%") else r"# \g<0>"
             self._known[OPTION_LINE.sub(stand_in, options.group()) + kept] = name
         return name

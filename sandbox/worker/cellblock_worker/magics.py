@@ -6,7 +6,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_magic, magics_class
 from IPython.core.magics.config import ConfigMagics
 
-from . import packages
+from . import requirements
 
 
 @magics_class
@@ -14,9 +14,9 @@ class SandboxMagics(Magics):
     @line_magic
     def pip(self, line):
         """Installs packages, where the policy allows it."""
-        words = packages.words_of(line)
-        if words[:1] == ["install"] and self.shell.packages.allowed:
-            self.shell.packages.install(words[1:])
+        words = requirements.words_of(line)
+        if words[:1] == ["install"]:
+            self.shell.packages.install(words[1:], no_packages_text(self.shell.policy_facts, "%pip " + line))
         else:
             self._no_packages("pip", line)
 

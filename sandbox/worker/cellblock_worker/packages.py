@@ -11,14 +11,12 @@ import threading
 
 from IPython.core.error import UsageError
 
-from . import cells
+from . import cells, requirements
 from .replies import Replies
 
 FOLDER = "/packages"
-QUIET = ("-q", "--quiet", "--no-input", "--disable-pip-version-check", "--no-warn-script-location", "--prefer-binary",
-         "--only-binary=:all:")
-UPGRADE = ("-U", "--upgrade")
-MOST = 32  # of one cell; the host ends a sandbox that asks more
+MOST = 32  # installs of one cell; the host ends a sandbox that asks more
+MOST_AT_ONCE = 32  # requirements of one install
 
 
 class Packages:
@@ -54,9 +52,30 @@ class Packages:
                 return place
         return len(sys.path)
 
-    def install(self, words):
-        """`words`: what follows `%pip install`."""
-        requirements, upgrade = self._read(words)
+    def install(self, words, refusal):
+        """`words`: what follows `%pip install`; `refusal`: what is said where the policy allows nothing."""
+        try:
+            asked = requirements.Asked(words)
+        except requirements.FileProblem:
+            raise
+        except UsageError:
+            if not self.allowed:
+                raise UsageError(refusal) from None
+            raise
+        missing = asked.requirements
+        if not asked.upgrade:
+            importlib.invalidate_caches()
+            settled = [requirements.settle(text) for text in missing]
+            missing = [text for text, _ in settled if text]
+            for _, line in settled:
+                if line and not asked.quiet:
+                    print(line)
+        if missing and not self.allowed:
+            raise UsageError(refusal)
+        for first in range(0, len(missing), MOST_AT_ONCE):
+            self._ask(missing[first:first + MOST_AT_ONCE], asked.upgrade)
+
+    def _ask(self, wanted, upgrade):
         if self._channel.in_child or threading.current_thread() is not threading.main_thread():
             raise UsageError("packages can be installed by the cell itself, not by its threads and forks")
         cell = cells.current()
@@ -66,27 +85,13 @@ class Packages:
         number = self._replies.new_number()
         self._pipes.drain()
         self._channel.send({"type": "install_request", "cell": cell, "request": number,
-                            "requirements": requirements, "upgrade": upgrade})
+                            "requirements": wanted, "upgrade": upgrade})
         reply, _ = self._replies.wait_for(number)
         if reply.get("error"):
             raise UsageError(reply["error"])
         self.show()
         importlib.invalidate_caches()
         self._tell(reply.get("installed") or [], reply.get("present") or [])
-
-    @staticmethod
-    def _read(words):
-        requirements, upgrade = [], False
-        for word in words:
-            if word in UPGRADE:
-                upgrade = True
-            elif word.startswith("-") and word not in QUIET:
-                raise UsageError("%%pip install here takes names and version ranges, -U and -q; not %s" % word)
-            elif word not in QUIET:
-                requirements.append(word)
-        if not requirements:
-            raise UsageError("%pip install: name what is to be installed")
-        return requirements, upgrade
 
     @staticmethod
     def _tell(installed, present):
@@ -98,11 +103,3 @@ class Packages:
         if loaded:
             print("Note: %s is loaded already; restart the kernel to use what was installed." % ", ".join(loaded))
 
-
-def words_of(line):
-    """A command's words, as a shell would see them."""
-    import shlex
-    try:
-        return shlex.split(line)
-    except ValueError as error:
-        raise UsageError("%%pip %s: %s" % (line, error)) from None

@@ -35,6 +35,7 @@ SURELY_FITS = MAX_ERROR_BYTES // 6 - 1024 * 8  # characters, each written as \\u
 OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 VARIABLES = {"TERM": "xterm-color", "CLICOLOR": "1", "FORCE_COLOR": "1", "CLICOLOR_FORCE": "1", "PAGER": "cat",
              "GIT_PAGER": "cat"}
+OFFLINE = {"PIP_RETRIES": "0", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}  # `!pip install` fails at once; a policy may differ
 CHILD_SECONDS = 2.0  # for an interrupted child to end
 
 
@@ -102,6 +103,8 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
         for name, value in VARIABLES.items():  # update() looks at each kind of mapping there is
             os.environ[name] = value
         os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else debugpy warns of frozen modules, in four lines
+        for name, value in OFFLINE.items():
+            os.environ.setdefault(name, value)
 
     def init_hooks(self):
         super().init_hooks()
@@ -211,7 +214,7 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
         command = self.var_expand(cmd, depth=1)
         self.user_ns["_exit_code"] = self._run(command)
         words = command.split()
-        if self.user_ns["_exit_code"] and "pip" in words[:3] and "install" in words:
+        if self.user_ns["_exit_code"] and {"pip", "pip3"} & set(words[:3]) and "install" in words:
             print("cellblock: " + no_packages_text(self.policy_facts, "!" + command), file=sys.stderr)
         elif self.user_ns["_exit_code"] and self.hints:
             self._hint_about(command)

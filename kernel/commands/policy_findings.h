@@ -1,0 +1,18 @@
+// What a policy that can be read asks for in vain.
+//
+// Purpose: `policy check` and `install` say beforehand what a session would otherwise end with.
+// Ownership: plain values. Threads: no shared state; looks at the host's files. Failure: that is the answer.
+#pragma once
+
+#include <vector>
+
+#include "sandbox/base/result.h"
+#include "sandbox/policy/policy.h"
+
+namespace cellblock::kernel {
+
+// Engines that aren't there, a Python or files of the host that aren't, keys that exclude each other. Files
+// that are named relative to a session's directory are left to the session.
+std::vector<sandbox::Error> findings_in(const sandbox::Policy& policy);
+
+}  // namespace cellblock::kernel
