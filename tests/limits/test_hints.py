@@ -39,6 +39,19 @@ def test_other_errors_have_no_such_line(client, code):
     assert "cellblock: " not in client.run(code).traceback
 
 
+def test_a_limit_of_processes_that_is_too_low_is_named(start_as):
+    """Below what Python itself needs, and below what OpenBLAS wants."""
+    run = start_as(policy={"limits": {"processes": 2}}).client.run("1")
+    assert run.content["ename"] == "SandboxUnavailable" and "limits.processes" in run.content["evalue"], run.content
+    client = start_as(policy={"limits": {"processes": 3, "cpus": 2}}).client
+    run = client.run("import numpy; 'there'")
+    assert run.status == "ok" or "key limits.processes" in run.traceback + run.stderr, run.content
+    # As OpenBLAS does where the machine has more processors than this one.
+    run = client.run("import _thread, os, signal, time\nwhile True:\n    try: _thread.start_new_thread(time.sleep, (5,))\n"
+                     "    except RuntimeError: break\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(3)")
+    assert run.content["ename"] == "KeyboardInterrupt" and "key limits.processes" in run.traceback, run.content
+
+
 def test_hints_do_not_hide_the_error(client):
     run = client.run("open('/home/somebody/data.csv')")
     assert run.content["ename"] == "FileNotFoundError" and "/home/somebody/data.csv" in run.content["evalue"]

@@ -47,11 +47,7 @@ class Hints:
 
     def line_for_exit(self):
         """Where C code ends the process: could it be that it can't have another thread?"""
-        try:
-            _thread.start_new_thread(int, ())
-        except RuntimeError as error:
-            return self.line(error)
-        return None
+        return None if _can_have_a_thread() else self.line(RuntimeError("can't start new thread"))
 
     def _line(self, text, key):
         return 'cellblock: %s (policy "%s", key %s)' % (text, self._facts.get("name", "?"), key)
@@ -66,7 +62,8 @@ class Hints:
             if self._facts.get("network", "none") == "none":
                 return "this sandbox has no network", "network"
             return None
-        if _is_process_limit(error):
+        # OpenBLAS answers a lack of threads with a signal, as if the user had interrupted.
+        if _is_process_limit(error) or (isinstance(error, KeyboardInterrupt) and not _can_have_a_thread()):
             return ("this sandbox may have %s processes and threads" % self._fact("processes"),
                     "limits.processes")
         if isinstance(error, OSError) and error.errno in DISK_ERRNOS:
@@ -176,6 +173,14 @@ def _calls_connect(error):
         last, trace = trace, trace.tb_next
     names = last.tb_frame.f_code.co_names if last is not None else ()
     return any(name in names for name in ("connect", "connect_ex", "socket", "sendto", "bind"))
+
+
+def _can_have_a_thread():
+    try:
+        _thread.start_new_thread(int, ())
+        return True
+    except RuntimeError:
+        return False
 
 
 def _is_process_limit(error):

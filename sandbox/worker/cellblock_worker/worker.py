@@ -46,13 +46,17 @@ def main(fd, debugger_fd=None):
     early = take_early()
     lines = early.lines if early else Lines()
     lines.open(fd)
-    startup.install_streams(lines)
     try:
+        startup.install_streams(lines)
         startup.be_a_program()
         worker = early or Worker(lines)
         worker.configure(debug_channel)
     except startup.CannotStart as reason:
         fail(lines.channel, str(reason))
+    except RuntimeError as error:
+        if "can't start new thread" not in str(error):
+            fail(lines.channel, "the worker could not start: " + traceback.format_exc())
+        fail(lines.channel, "Python itself needs one thread more than the policy's limits.processes allows. Raise that key")
     except BaseException:
         fail(lines.channel, "the worker could not start: " + traceback.format_exc())
     worker.run()
