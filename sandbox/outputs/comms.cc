@@ -1,12 +1,8 @@
-// Comms and widgets' states (Jupyter widgets' messaging protocol 2).
+// Comms (Jupyter widgets' messaging protocol 2).
 #include "sandbox/outputs/comms.h"
 
 #include <algorithm>
-#include <array>
-
-#include "sandbox/outputs/css.h"
-#include "sandbox/outputs/html.h"
-#include "sandbox/outputs/replies.h"
+#include <nlohmann/json.hpp>
 
 namespace cellblock::sandbox {
 
@@ -15,33 +11,7 @@ namespace {
 using nlohmann::json;
 
 constexpr const char* kWidgetTarget = "jupyter.widget";
-constexpr std::string_view kInteractClass = "widget-interact";  // that of interact(): a margin, no more
-
-bool is_known_module(const json& name) {
-    constexpr auto kModules = std::to_array<std::string_view>(
-        {"@jupyter-widgets/base", "@jupyter-widgets/controls", "@jupyter-widgets/output",
-         "jupyter-js-widgets", "jupyter-matplotlib"});
-    return name.is_null() ||
-           (name.is_string() && std::find(kModules.begin(), kModules.end(),
-                                          name.get_ref<const std::string&>()) != kModules.end());
-}
-
-// {"state": {…}}; ipywidgets before 7 opened with the state itself.
-json* state_in(json& data) {
-    if (!data.is_object()) {
-        return nullptr;
-    }
-    const auto state = data.find("state");
-    if (state == data.end()) {
-        return data.contains("_model_module") ? &data : nullptr;
-    }
-    return state->is_object() ? &*state : nullptr;
-}
-
-bool has_known_modules(const json& state) {
-    return is_known_module(state.value("_model_module", json())) &&
-           is_known_module(state.value("_view_module", json()));
-}
+constexpr const char* kControlTarget = "jupyter.widget.control";
 
 }  // namespace
 
@@ -49,16 +19,27 @@ bool CommRules::allows(const std::string& target) const {
     return std::find(rules_.comms.begin(), rules_.comms.end(), target) != rules_.comms.end();
 }
 
+CommRules::Kind CommRules::kind_of(const std::string& target) const {
+    return !allows(target)            ? Kind::refused
+           : target == kWidgetTarget  ? Kind::widget
+           : target == kControlTarget ? Kind::control
+                                      : Kind::other;
+}
+
 void CommRules::opened_by_client(const std::string& comm_id, const std::string& target) {
     if (open_.size() < kMostComms) {
-        open_[comm_id] = !allows(target)           ? Kind::refused
-                         : target == kWidgetTarget ? Kind::widget
-                                                   : Kind::other;
+        open_[comm_id] = kind_of(target);
     }
 }
 
+void CommRules::forget() {
+    open_.clear();
+    widgets_.forget();
+}
+
 std::optional<std::string> CommRules::open(CommOutput& message) {
-    if (!allows(message.target_name)) {
+    const Kind kind = kind_of(message.target_name);
+    if (kind == Kind::refused) {
         return "a comm was not opened, for its target isn't named in the key outputs.comms";
     }
     if (open_.size() >= kMostComms) {
@@ -66,20 +47,20 @@ std::optional<std::string> CommRules::open(CommOutput& message) {
     }
     // A module of JavaScript that the front end would load.
     message.target_module.reset();
-    Kind kind = Kind::other;
-    if (message.target_name == kWidgetTarget) {
+    if (kind == Kind::widget) {
         json data = json::parse(message.data.text, nullptr, /*allow_exceptions=*/false);
-        const json* state = state_in(data);
-        if (state == nullptr || !has_known_modules(*state)) {
-            return "a widget was left out, for its code isn't one of Jupyter's own widgets'";
+        const json before = data;
+        if (auto why = widgets_.open(message.comm_id, data)) {
+            open_.erase(message.comm_id);
+            return why;
         }
-        const json name = state->value("_model_name", json(""));
-        kind = name == "HTMLModel" || name == "HTMLMathModel" ? Kind::html_widget
-               : name == "OutputModel"                        ? Kind::output_widget
-                                                              : Kind::widget;
+        if (data != before) {
+            message.data.text = data.dump();
+        }
+    } else {
+        clean(message, kind);
     }
     open_[message.comm_id] = kind;
-    clean(message, kind);
     return std::nullopt;
 }
 
@@ -94,76 +75,33 @@ std::optional<std::string> CommRules::refuse(CommOutput& message) {
     clean(message, found->second);
     if (message.kind == CommKind::close) {
         open_.erase(found);
+        widgets_.close(message.comm_id);
     }
     return std::nullopt;
 }
 
-void CommRules::clean(CommOutput& message, Kind kind) const {
+void CommRules::leave_out_views(std::vector<MimeItem>& data) const {
+    std::erase_if(data, [this](const MimeItem& item) {
+        const auto* raw = std::get_if<RawJson>(&item.value);
+        if (item.type != "application/vnd.jupyter.widget-view+json" || raw == nullptr) {
+            return false;
+        }
+        const json view = json::parse(raw->text, nullptr, /*allow_exceptions=*/false);
+        const json id = view.is_object() ? view.value("model_id", json()) : json();
+        return !id.is_string() || !widgets_.is_open(id.get_ref<const std::string&>());
+    });
+}
+
+void CommRules::clean(CommOutput& message, Kind kind) {
     if (kind == Kind::other || kind == Kind::refused) {
         return;
     }
     json data = json::parse(message.data.text, nullptr, /*allow_exceptions=*/false);
-    json* state = state_in(data);
-    if (state != nullptr && clean_state(*state, kind)) {
+    const json before = data;
+    kind == Kind::widget ? widgets_.update(message.comm_id, data) : widgets_.update_many(data);
+    if (data != before) {  // else the text stays to the letter
         message.data.text = data.dump();
     }
-}
-
-// True if anything was changed: else the text stays to the letter.
-bool CommRules::clean_state(json& state, Kind kind) const {
-    bool changed = false;
-    if (!has_known_modules(state)) {  // of an update: a model can't become another
-        changed = state.erase("_model_module") + state.erase("_view_module") > 0;
-    }
-    if (state.value("format", json()) == "url") {  // an image's value would be an address to load
-        changed = state.erase("format") > 0;
-    }
-    if (const auto names = state.find("_dom_classes"); names != state.end() && names->is_array()) {
-        for (auto& name : *names) {
-            if (name != json(kInteractClass)) {
-                name = name.is_string() ? prefixed_name(name.get_ref<const std::string&>()) : std::string();
-                changed = true;
-            }
-        }
-    }
-    if (rules_.html != HtmlRule::trust) {
-        if (state.value("description_allow_html", json(false)) != false) {
-            state["description_allow_html"] = false;
-            changed = true;
-        }
-        const auto value = state.find("value");
-        if (kind == Kind::html_widget && value != state.end()) {
-            const bool shown = value->is_string() && rules_.html == HtmlRule::sanitize;
-            *value = shown ? inert_html(value->get_ref<const std::string&>()) : std::string();
-            changed = true;
-        }
-    }
-    if (const auto outputs = state.find("outputs"); kind == Kind::output_widget && outputs != state.end()) {
-        changed = clean_outputs(*outputs) || changed;
-    }
-    return changed;
-}
-
-bool CommRules::clean_outputs(json& outputs) const {
-    if (!outputs.is_array()) {
-        return false;
-    }
-    bool changed = false;
-    for (auto& output : outputs) {
-        if (!output.is_object()) {
-            output = json::object();
-            changed = true;
-            continue;
-        }
-        if (const auto data = output.find("data"); data != output.end()) {
-            changed = bundles_.admit(*data) || changed;
-        }
-        for (const char* key : {"text", "ename", "evalue", "traceback"}) {
-            const auto found = output.find(key);
-            changed = (found != output.end() && clean_strings(*found)) || changed;
-        }
-    }
-    return changed;
 }
 
 }  // namespace cellblock::sandbox

@@ -139,7 +139,12 @@ std::vector<Event> OutputFirewall::admit(DisplayOutput event) {
     if (!spend(cell, cost, events)) {
         return events;
     }
+    const bool had_some = !event.data.empty();
     const auto left_out = bundles_.admit(event.data);
+    comms_.leave_out_views(event.data);
+    if (event.data.empty() && had_some && left_out.empty()) {
+        event.data.push_back({"text/plain", "[widget: not shown]"});
+    }
     if (event.data.empty() && !left_out.empty()) {
         event.data.push_back({"text/plain", "[" + terminal_text(left_out.front().type) + ": not shown]"});
     }

@@ -86,3 +86,50 @@ def test_formulas_are_mathematics(attack):
     assert one.cell(4).locator("a").get_attribute("href") == "https://a.b/c_(d)"
     assert one.cell(4).locator("pre").all_inner_texts()[0].startswith("graph TD"), "drawn, not shown"
     assert one.cell(4).locator("[class*=Mermaid]").count() == 0
+
+
+X = "<img src=x onerror='%s'>" % RUN
+LOAD = "HOST/widget-%d"
+
+WIDGETS = [
+    "import ipywidgets as w\nfrom comm import create_comm\ndisplay(w.Label(value=%r, _view_name='HTMLView'))" % X,
+    "display(w.Label(value=%r, _view_name='HTMLMathView'))" % X,
+    "one = w.Label(value='quiet'); display(one); one._view_name = 'HTMLView'; one.value = %r; display(one)" % X,
+    "layout, style = w.Layout(), w.HTML().style\n"
+    "def raw(name, view, **more):\n"
+    "    state = dict(_model_module='@jupyter-widgets/controls', _model_module_version='2.0.0', _model_name=name,\n"
+    "                 _view_module='@jupyter-widgets/controls', _view_module_version='2.0.0', _view_name=view,\n"
+    "                 layout='IPY_MODEL_' + layout.model_id, style='IPY_MODEL_' + style.model_id, **more)\n"
+    "    made = create_comm(target_name='jupyter.widget', data={'state': state, 'buffer_paths': []}, metadata={'version': '2.1.0'})\n"
+    "    display({'application/vnd.jupyter.widget-view+json': {'version_major': 2, 'version_minor': 0, 'model_id': made.comm_id},\n"
+    "             'text/plain': 'w'}, raw=True)\n"
+    "raw(['HTMLModel'], ['HTMLView'], value=%r)" % X,
+    "raw(['HTMLModel'], 'HTMLView', value=%r)" % X,
+    "raw('LabelModel', ['HTMLView'], value=%r)" % X,
+    "text, html = w.Text(value=%r), w.HTML(value='-'); display(html); link = w.jslink((text, 'value'), (html, 'value'))" % X,
+    "box, other = w.Checkbox(value=True), w.Text(description=%r)\n"
+    "allow = w.jslink((box, 'value'), (other, 'description_allow_html')); display(other)" % X,
+    "kind, image = w.Text(value='url'), w.Image(value=b'%s', format='png')\n"
+    "w.jsdlink((kind, 'value'), (image, 'format')); display(image)" % LOAD,
+    "display(w.Image(value=b'%s', format='url'))" % LOAD,
+    "display(w.HTML(value='x', style={'background': 'url(%s)'}))" % LOAD,
+    "display(w.Label(value='x', style={'font_family': 'x;background:url(%s)'}))" % LOAD,
+    "display(w.HTMLMath(value=r'$\\unicode[x;background:url(%s)]{65}$'))" % LOAD,
+    "display(w.Label(value=r'$\\unicode[x;background:url(%s)]{65}$'))" % LOAD,
+    "display(w.Text(description=r'$\\unicode[x;background:url(%s)]{65}$'))" % LOAD,
+    "display(w.Accordion(children=[w.Label('q')], titles=[%r]))" % X,
+]
+
+
+def test_widgets_run_and_load_nothing_and_go_on_working(attack, page):
+    # Few cells, for JupyterLab has only those in its page that are to be seen.
+    texts = [text % number for number, text in enumerate(WIDGETS)]
+    cells = ["\n".join(texts[at:at + 6]) for at in range(0, len(texts), 6)]
+    one = attack(*cells, "slider = w.IntSlider(value=3, description='n < 5'); progress = w.IntProgress(max=10)\n"
+                 "joined = w.jslink((slider, 'value'), (progress, 'value'))\n"
+                 "shown = w.Label(value='$x^2$'); w.VBox([slider, progress, shown, w.HTML('<b>bold</b>')])",
+                 "slider.value = 7")
+    last = one.cell(len(cells))
+    assert last.locator(".widget-readout").inner_text() == "7" and last.locator("mjx-container").count() == 1
+    assert last.locator("b").inner_text() == "bold" and "n <" in last.locator(".widget-label").first.inner_text()
+    assert "70%" in last.locator(".progress-bar").get_attribute("style")

@@ -469,6 +469,195 @@ TEST_CASE("comms: a widget's code is Jupyter's, its HTML inert") {
     CHECK_FALSE(state_of(changed).contains("_view_module"));
 }
 
+TEST_CASE("widgets: a model has its own view, and stays what it is") {
+    const auto comms = [] {
+        return CommRules(rules(R"({"comms": ["jupyter.widget", "jupyter.widget.control"]})"));
+    };
+    const auto opened = [&](const json& state) {
+        CommRules one = comms();
+        auto message = widget("1", state);
+        return !one.refuse(message).has_value();
+    };
+    for (const auto& [name, view] :
+         std::vector<std::pair<const char*, const char*>>{{"TextModel", "TextView"},
+                                                          {"IntProgressModel", "ProgressView"},
+                                                          {"HTMLModel", "HTMLView"},
+                                                          {"LayoutModel", "LayoutView"},
+                                                          {"SliderStyleModel", "StyleView"},
+                                                          {"BoundedIntTextModel", "IntTextView"}}) {
+        CHECK(opened(model(name, {{"_view_name", view}})));
+    }
+    for (const auto& [name, view] : std::vector<std::pair<json, json>>{{"LabelModel", "HTMLView"},
+                                                                       {"TextModel", "HTMLMathView"},
+                                                                       {"HTMLModel", "HTMLMathView"},
+                                                                       {{"HTMLModel"}, "HTMLView"},
+                                                                       {"LabelModel", {"HTMLView"}},
+                                                                       {"EvilModel", "EvilView"},
+                                                                       {"LabelModel", 3},
+                                                                       {"__proto__", nullptr},
+                                                                       {"", "HTMLView"},
+                                                                       {nullptr, "HTMLView"},
+                                                                       {"TextView", "TextModel"}}) {
+        json state = kModel;
+        state["_model_name"] = name;
+        state["_view_name"] = view;
+        INFO(state.dump());
+        CHECK_FALSE(opened(state));
+    }
+    CommRules one = comms();
+    auto label = widget("1", model("LabelModel", {{"_view_name", "LabelView"}}));
+    CHECK_FALSE(one.refuse(label).has_value());
+    auto update = widget("1",
+                         {{"_view_name", "HTMLView"},
+                          {"_model_name", "HTMLModel"},
+                          {"description_allow_html", true},
+                          {"value", "<img src=x>$\\unicode[a]{65}$"},
+                          {"unknown", "x"},
+                          {"number", 1}},
+                         CommKind::message);
+    CHECK_FALSE(one.refuse(update).has_value());
+    CHECK(state_of(update) ==
+          json{{"value", "<\xe2\x80\x8bimg src=x>$\\\xe2\x80\x8bunicode[a]{65}$"}, {"number", 1}});
+    CommOutput many = widget("c", {}, CommKind::message);
+    one.opened_by_client("c", "jupyter.widget.control");
+    const json told{{"model_name", "LabelModel"},
+                    {"model_module", "@jupyter-widgets/controls"},
+                    {"state", state_of(label)}};
+    json other = told;
+    other["model_name"] = "HTMLModel";
+    json evil = told;
+    evil["state"]["_view_name"] = "HTMLView";
+    many.data.text = json{{"method", "update_states"},
+                          {"states", {{"1", evil}, {"2", told}}},
+                          {"buffer_paths", {{"__proto__", "state", "value"}}}}
+                         .dump();
+    CHECK_FALSE(one.refuse(many).has_value());
+    json seen = json::parse(many.data.text);
+    CHECK(seen["states"].size() == 1);
+    CHECK_FALSE(seen["states"]["1"]["state"].contains("_view_name"));
+    CHECK(seen["buffer_paths"].empty());
+    many.data.text = json{{"states", {{"1", other}}}}.dump();
+    CHECK_FALSE(one.refuse(many).has_value());
+    CHECK(json::parse(many.data.text)["states"].empty());
+}
+
+TEST_CASE("widgets: styles, formats, addresses and labels") {
+    CommRules one(rules(R"({"comms": ["jupyter.widget"]})"));
+    const auto cleaned = [&](const char* name, const json& more) {
+        auto message = widget("1", model(name, more));
+        CHECK_FALSE(one.refuse(message).has_value());
+        json state = state_of(message);
+        for (const auto& key : {"_model_name", "_model_module", "_view_module"}) {
+            state.erase(key);
+        }
+        return state;
+    };
+    for (const auto& [key, value] :
+         std::vector<std::pair<const char*, json>>{{"background", "url(http://a)"},
+                                                   {"grid_template_areas", "'a' url(http://b)"},
+                                                   {"width", "expression(1)"},
+                                                   {"font_family", "x;background:url(y)"},
+                                                   {"margin", "-99em"},
+                                                   {"left", "calc(0px - 9em)"},
+                                                   {"button_color", {"a"}},
+                                                   {"background", "\\75rl(x)"},
+                                                   {"icon", "a\"b"},
+                                                   {"format", "URL"},
+                                                   {"_cursor", "url(x),auto"},
+                                                   {"layout", "x"},
+                                                   {"children", {"IPY_MODEL_1", "x"}},
+                                                   {"source", {"IPY_MODEL_1", "value"}},
+                                                   {"outputs", "x"},
+                                                   {"evil", {{"a", 1}}}}) {
+        INFO(key << " " << value.dump());
+        CHECK(cleaned("ImageModel", {{key, value}}).empty());
+    }
+    for (const auto& [key, value] :
+         std::vector<std::pair<const char*, json>>{{"background", "rgb(1,2,3)"},
+                                                   {"grid_template_areas", "'a b' 'c d'"},
+                                                   {"width", "50%"},
+                                                   {"width", nullptr},
+                                                   {"margin", "0 auto 3px 2px"},
+                                                   {"icon", "check circle"},
+                                                   {"format", "png"},
+                                                   {"description", "a < b & c"},
+                                                   {"layout", "IPY_MODEL_1"},
+                                                   {"children", {"IPY_MODEL_1"}},
+                                                   {"value", "x"},
+                                                   {"max", 1.5},
+                                                   {"tabbable", true}}) {
+        INFO(key << " " << value.dump());
+        if (std::string_view(key) != "description") {
+            CHECK(cleaned("ImageModel", {{key, value}})[key] == value);
+        }
+    }
+    CHECK(cleaned("MPLCanvasModel", {{"_data_url", "http://a"}})["_data_url"] == "");
+    CHECK(cleaned("DropdownModel", {{"_options_labels", {"<img>", "b"}}})["_options_labels"][0] ==
+          "<\xe2\x80\x8bimg>");
+}
+
+TEST_CASE("widgets: links join inputs, now and later") {
+    CommRules one(rules(R"({"comms": ["jupyter.widget"]})"));
+    for (const auto& [id, name] : std::vector<std::pair<const char*, const char*>>{{"t", "TextModel"},
+                                                                                   {"i", "IntSliderModel"},
+                                                                                   {"h", "HTMLModel"},
+                                                                                   {"l", "LabelModel"},
+                                                                                   {"p", "ImageModel"}}) {
+        auto message = widget(id, model(name, json::object()));
+        CHECK_FALSE(one.refuse(message).has_value());
+    }
+    const auto joined = [&](const char* kind, const json& source, const json& target) {
+        auto message = widget("link", model(kind, {{"source", source}, {"target", target}}));
+        return !one.refuse(message).has_value();
+    };
+    CHECK(joined("LinkModel", {"IPY_MODEL_t", "value"}, {"IPY_MODEL_i", "value"}));
+    CHECK(joined("DirectionalLinkModel", {"IPY_MODEL_i", "value"}, {"IPY_MODEL_i", "max"}));
+    const json from{"IPY_MODEL_t", "value"};
+    for (const auto& target : std::vector<json>{{"IPY_MODEL_h", "value"},
+                                                {"IPY_MODEL_l", "value"},
+                                                {"IPY_MODEL_p", "format"},
+                                                {"IPY_MODEL_t", "description_allow_html"},
+                                                {"IPY_MODEL_t", "description"},
+                                                {"IPY_MODEL_later", "value"},
+                                                {"t", "value"},
+                                                {{"IPY_MODEL_t"}, "value"},
+                                                {"IPY_MODEL_t", "_view_name"},
+                                                {"IPY_MODEL_i", {"value"}},
+                                                "x"}) {
+        INFO(target.dump());
+        CHECK_FALSE(joined("LinkModel", from, target));
+        CHECK_FALSE(joined("DirectionalLinkModel", from, target));
+        auto update = widget("link", {{"target", target}}, CommKind::message);
+        CHECK_FALSE(one.refuse(update).has_value());
+        CHECK_FALSE(state_of(update).contains("target"));
+    }
+    auto gone = widget("t", json::object(), CommKind::close);
+    CHECK_FALSE(one.refuse(gone).has_value());
+    auto again = widget("t", model("HTMLModel", json::object()));
+    CHECK(one.refuse(again).has_value());
+}
+
+TEST_CASE("widgets: the view of one that was left out goes with it, and the notice names the module") {
+    CommRules one(rules(R"({"comms": ["jupyter.widget"]})"));
+    auto map = widget("m", {{"_model_module", "jupyter-leaflet"},
+                            {"_model_name", "LeafletMapModel"},
+                            {"_view_module", "jupyter-leaflet"},
+                            {"_view_name", "LeafletMapView"}});
+    CHECK_THAT(one.refuse(map).value(), Contains("\"jupyter-leaflet\""));
+    auto text = widget("t", model("TextModel", json::object()));
+    CHECK_FALSE(one.refuse(text).has_value());
+    const auto left = [&](const char* view) {
+        std::vector<MimeItem> data{{"application/vnd.jupyter.widget-view+json", RawJson{view}},
+                                   {"text/plain", "x"s}};
+        one.leave_out_views(data);
+        return data.size();
+    };
+    CHECK(left(R"({"model_id": "t"})") == 2);
+    CHECK(left(R"({"model_id": "m"})") == 1);
+    CHECK(left(R"({"model_id": ["t"]})") == 1);
+    CHECK(left("{}") == 1);
+}
+
 TEST_CASE("replies: payloads by allowlist, text without control sequences") {
     const BundleRules bundles(rules());
     const auto payload = [&](const json& given) {
