@@ -10,8 +10,6 @@ import os
 import sys
 import threading
 
-from IPython.core import interactiveshell
-
 KEY = "cellblock_program"
 
 
@@ -90,6 +88,7 @@ def error_of(error):
 
 def _be_quiet_about_exit():
     """IPython tells whoever calls sys.exit() how a shell is left."""
+    from IPython.core import interactiveshell  # not above: a Python without IPython says so
     warn = interactiveshell.warn
 
     def warn_of_others(message, *args, **kwargs):
