@@ -70,6 +70,7 @@ std::string seccomp_profile() {
                              "mknod",
                              "mknodat",
                              "fcntl",
+                             "mmap",
                              "arch_prctl",
                              "msync",
                              "landlock_create_ruleset",
