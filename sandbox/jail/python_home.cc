@@ -136,9 +136,6 @@ public:
         if (!venv) {
             return venv.error();
         }
-        if (!is_python_name(home_.program) && !is_python_name(chain->real)) {
-            return Error{"use " + home_.program, 0, "by its name it is no Python", kRemedy};
-        }
         if (*venv && !has_library(real_prefix)) {
             return home_;  // the virtual environment's `home` has told
         }
@@ -146,6 +143,9 @@ public:
             return Error{"use " + home_.program, 0,
                          "it doesn't look like a Python 3: there is no lib/python3.* in " + real_prefix,
                          kRemedy};
+        }
+        if (!is_python_name(home_.program) && !is_python_name(chain->real)) {
+            return Error{"use " + home_.program, 0, "by its name it is no Python", kRemedy};
         }
         if (auto added = add_prefix(real_prefix); !added) {
             return added.error();
