@@ -22,6 +22,22 @@ def test_an_interrupted_query_is_answered_and_nothing_of_it_reaches_the_next_cel
     assert host.execute("kept").result == "1"
 
 
+def test_an_interrupted_completion_shows_no_traceback_and_a_matcher_that_fails_does(host):
+    host.execute("import io, sys, time\n"
+                 "def waits(text): time.sleep(60)\n"
+                 "def fails(text): raise LookupError(text)\n"
+                 "matchers = get_ipython().Completer.custom_matchers\n"
+                 "matchers.append(waits)\n"
+                 "sys.stderr = shown = io.StringIO()")
+    host.send({"type": "complete", "query": 902, "code": "show", "cursor": 4})
+    time.sleep(0.5)
+    host.interrupt()
+    assert host.until("reply")["query"] == 902
+    assert host.execute("matchers[:] = [fails]\nshown.getvalue()").result == "''"
+    host.ask("complete", code="show", cursor=4)
+    assert host.execute("'LookupError' in shown.getvalue()").result == "True"
+
+
 def test_complete_names(host):
     host.execute("some_long_name = 1")
     content = host.ask("complete", code="some_lo", cursor=7)

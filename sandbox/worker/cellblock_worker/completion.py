@@ -1,6 +1,7 @@
 """Queries between cells: complete, inspect, is_complete, comm_info."""
 
 import contextlib
+import sys
 import threading
 import traceback
 import warnings
@@ -51,8 +52,26 @@ class Completer:
             self._completer.use_jedi = True
 
     def _ask(self, code, cursor):
-        with provisionalcompleter():
+        with provisionalcompleter(), _interrupts_unshown():
             return list(rectify_completions(code, self._completer.completions(code, cursor)))
+
+
+@contextlib.contextmanager
+def _interrupts_unshown():
+    """IPython shows by the hook what ends one of its matchers. The interrupt of a question that took too long would
+    stand below the cell that ran last."""
+    hook = sys.excepthook
+
+    def others(kind, error, trace):
+        if not issubclass(kind, KeyboardInterrupt):
+            hook(kind, error, trace)
+
+    sys.excepthook = others
+    try:
+        yield
+    finally:
+        if sys.excepthook is others:
+            sys.excepthook = hook
 
 
 def _prepare_jedi():
