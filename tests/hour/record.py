@@ -14,7 +14,7 @@ import cells
 from jupyter_client import KernelManager
 from PIL import Image
 
-PATIENCE = 60
+PATIENCE = 400  # where the machine does much else: what comes after a cell that hasn't ended is aborted
 QUIET = 0.15  # seconds that threads and children get to print after a cell's end
 NEEDED = {"type": "allow_stdin", "move": "IntSliderModel", "click": "ButtonModel"}
 
@@ -86,6 +86,8 @@ class Recorder:
                 mine.append({"channel": "process", "type": "died", "content": {}, "metadata": {}, "buffers": []})
                 break
         if not all(done.values()):
+            if self.manager.is_alive():
+                raise TimeoutError("request %s hasn't ended within %d s: %r" % (request, PATIENCE, done))
             self.heard.setdefault(request, []).append(
                 {"channel": "process", "type": "no end", "content": done, "metadata": {}, "buffers": []})
         end = time.monotonic() + QUIET
