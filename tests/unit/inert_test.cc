@@ -613,6 +613,8 @@ TEST_CASE("widgets: links join inputs, now and later") {
     CHECK(joined("LinkModel", {"IPY_MODEL_t", "value"}, {"IPY_MODEL_i", "value"}));
     CHECK(joined("DirectionalLinkModel", {"IPY_MODEL_i", "value"}, {"IPY_MODEL_i", "max"}));
     const json from{"IPY_MODEL_t", "value"};
+    auto kept = widget("kept", model("LinkModel", {{"source", from}, {"target", from}}));
+    CHECK_FALSE(one.refuse(kept).has_value());
     for (const auto& target : std::vector<json>{{"IPY_MODEL_h", "value"},
                                                 {"IPY_MODEL_l", "value"},
                                                 {"IPY_MODEL_p", "format"},
@@ -627,7 +629,7 @@ TEST_CASE("widgets: links join inputs, now and later") {
         INFO(target.dump());
         CHECK_FALSE(joined("LinkModel", from, target));
         CHECK_FALSE(joined("DirectionalLinkModel", from, target));
-        auto update = widget("link", {{"target", target}}, CommKind::message);
+        auto update = widget("kept", {{"target", target}}, CommKind::message);
         CHECK_FALSE(one.refuse(update).has_value());
         CHECK_FALSE(state_of(update).contains("target"));
     }
