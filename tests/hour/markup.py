@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 SCOPE = re.compile(r"\.?cb-scope-[0-9a-f]+ ?")
 WRAPPER = "contain:paint;overflow:auto"
-IGNORED = {"scoped", "type", "target", "rel", "xmlns:xlink"}
+IGNORED = {"scoped", "type", "target", "rel", "xmlns", "xmlns:xlink"}
 EMPTY = {"br", "hr", "img", "input", "col"}
 
 

@@ -49,9 +49,16 @@ class Normal:
         if isinstance(value, list):
             return [self.value(one) for one in value]
         if isinstance(value, dict):
-            return {self.text(key): self.value(markup.plain(value[key]) if key in MARKUP else value[key])
+            return {self.text(key): self.value(self._of_type(key, value[key]))
                     for key in sorted(value, key=str)}
         return value
+
+    @staticmethod
+    def _of_type(key, value):
+        """A text may be a list of its lines."""
+        if str(key).startswith("text/") and isinstance(value, list) and all(isinstance(one, str) for one in value):
+            value = "".join(value)
+        return markup.plain(value) if key in MARKUP and isinstance(value, str) else value
 
     def request(self, messages):
         """The reply, and what was shown in its order: [(place, value)]."""

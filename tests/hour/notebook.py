@@ -954,6 +954,126 @@ x = = 1
 
 # %% a request: the widgets [comm_info]
 
+# %% a table of thousands of rows
+HTML(pd.DataFrame({"n": range(4000), "square": [n * n for n in range(4000)], "name": ["row %d" % n for n in range(4000)]}).to_html())
+
+# %% a picture of thousands of points
+set_matplotlib_formats("svg")
+plt.figure(figsize=(3, 2)); plt.plot(range(4000), [n * 7 % 100 for n in range(4000)], "."); plt.show()
+set_matplotlib_formats("png")
+
+# %% a long text as a result
+"ab" * 350_000
+
+# %% many lines and their errors in turn
+for n in range(3000):
+    print("out", n)
+    print("err", n, file=sys.stderr)
+
+# %% arrays with names
+import xarray as xr
+xr.Dataset({"warmth": (("day", "hour"), np.arange(6.0).reshape(2, 3))}, coords={"day": ["mon", "tue"]}, attrs={"unit": "°C"})
+
+# %% a search over a model's parameters
+from sklearn.compose import ColumnTransformer
+from sklearn.model_selection import GridSearchCV
+GridSearchCV(make_pipeline(ColumnTransformer([("scale", StandardScaler(), ["visitors"])]), LinearRegression()), {"linearregression__positive": [True]})
+
+# %% an animation to play
+from matplotlib.animation import FuncAnimation
+fig, ax = plt.subplots(figsize=(2, 1.5))
+line, = ax.plot([0, 1], [0, 1])
+moving = FuncAnimation(fig, lambda n: line.set_data([0, 1], [0, n]), frames=2)
+plt.close(fig)
+HTML(moving.to_jshtml())
+
+# %% plotly
+import plotly.graph_objects as go
+go.Figure(go.Scatter(x=[1, 2, 3], y=[3, 1, 2]), layout={"title": {"text": "<b>three</b> points"}})
+
+# %% altair
+import altair as alt
+alt.Chart(sales.head(5)).mark_bar().encode(x="visitors:Q", y="shop:N")
+
+# %% bokeh
+from bokeh.plotting import figure, output_notebook, show
+output_notebook(hide_banner=True)
+plot = figure(width=200, height=150)
+plot.line([1, 2], [2, 1])
+show(plot)
+
+# %% a frame of polars
+import polars as pl
+pl.DataFrame({"shop": ["north", "south"], "revenue": [310.5, None]})
+
+# %% a table of statsmodels
+import statsmodels.formula.api as smf
+smf.ols("revenue ~ visitors", sales).fit().summary().tables[1]
+
+# %% a graph of networkx
+import networkx as nx
+plt.figure(figsize=(2, 1.5))
+nx.draw(paths := nx.path_graph(3), nx.circular_layout(paths), node_size=40)
+
+# %% an array of dask
+import dask.array as da
+da.ones((100, 100), chunks=(50, 50))
+
+# %% a table of rich
+import rich
+from rich.table import Table
+shops = Table("shop", "revenue", title="Shops")
+shops.add_row("north", "[bold]310[/bold]")
+rich.print(shops)
+
+# %% a moving picture of one's own bytes
+Video(data=b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", mimetype="video/mp4", embed=True)
+
+# %% an image by its address
+Image(url="https://example.org/picture.png")
+
+# %% a widget of a module that nobody named
+from traitlets import Unicode
+
+class Globe(widgets.DOMWidget):
+    _view_name = Unicode("GlobeView").tag(sync=True)
+    _view_module = Unicode("some-globe").tag(sync=True)
+    _model_name = Unicode("GlobeModel").tag(sync=True)
+    _model_module = Unicode("some-globe").tag(sync=True)
+
+Globe()
+
+# %% a bundle whose texts are lists of lines
+display({"text/plain": ["one\n", "two"], "text/html": ["<b>one</b>\n", "two"]}, raw=True)
+
+# %% what the shell knows of its request
+shell = get_ipython()
+print(shell.get_parent()["header"]["msg_type"], shell.parent_header["header"]["msg_type"], shell.kernel.get_parent()["header"]["msg_type"])
+shell.set_parent(shell.get_parent())
+
+# %% a group of errors
+def both():
+    yield ValueError("one")
+    yield TypeError("other")
+
+raise ExceptionGroup("both failed", list(both()))
+
+# %% a traceback that is shown
+try:
+    1 / 0
+except ZeroDivisionError:
+    get_ipython().showtraceback()
+"on it goes"
+
+# %% pip, of what is there
+%pip install numpy pandas
+
+# %% nothing but spaces
+   
+
+# %% after nothing
+print("counted")
+
 # %% sys.exit
 print("leaving")
 sys.exit("with a message")

@@ -28,6 +28,7 @@ class Recorder:
         self.client.wait_for_ready(timeout=PATIENCE)
         self.heard = {}   # by the request's id: its messages
         self.models = {}  # the newest comm of a widget's model name
+        self._until_idle(self.client.execute("", silent=True))  # else a slow start is told in the first cell
 
     def close(self):
         self.client.stop_channels()
