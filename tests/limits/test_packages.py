@@ -114,12 +114,17 @@ def test_dependencies_only_where_the_policy_lets_them_come(session):
 
 @pytest.mark.parametrize("words", [
     "--index-url=http://127.0.0.1:1/ sample-lib", "-r requirements.txt", "-e .", ".", "/tmp/x-1.0-py3-none-any.whl",
-    "git+https://example.org/x", "'sample-lib @ http://127.0.0.1/x.whl'", "'sample-lib; python_version>\"3\"'",
+    "git+https://example.org/x", "'sample-lib @ http://127.0.0.1/x.whl'", "'sample-lib; python_version>\"x'",
     "'sample-lib\\n--pre'", "''", "", "'sample-lib[x'", "--pre sample-lib", "'sample-lib==1.0 --hash=x'", "x" * 300])
 def test_nothing_but_names_and_versions(session_of_many, index_of_many, words):
     run = session_of_many.run("get_ipython().run_line_magic('pip', 'install ' + %r)" % words)
     assert run.status == "error" and run.content["ename"] == "UsageError", run.content
     assert index_of_many.asked == []
+
+
+def test_a_marker_decides_whether_a_package_is_asked_for(session_of_many, index_of_many):
+    ignored = session_of_many.run("%pip install 'sample-lib; python_version<\"3\"'").ok()
+    assert "Ignoring sample-lib" in ignored.stdout and index_of_many.asked == []
 
 
 @pytest.fixture(scope="module")

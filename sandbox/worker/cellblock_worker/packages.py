@@ -56,8 +56,8 @@ class Packages:
         """`words`: what follows `%pip install`; `refusal`: what is said where the policy allows nothing."""
         try:
             asked = requirements.Asked(words)
-        except requirements.FileProblem:
-            raise
+        except requirements.FileProblem as problem:
+            raise UsageError(str(problem)) from None
         except UsageError:
             if not self.allowed:
                 raise UsageError(refusal) from None
