@@ -88,8 +88,8 @@ std::string name_inside(const std::string& path) {
 }
 
 // The worker runs the cells as the one program `python FILE` (worker/cellblock_worker/program.py).
-std::string program_metadata(const RunOptions& options, const char* step) {
-    const nlohmann::json program{{"step", step},
+std::string program_metadata(const RunOptions& options, bool is_last) {
+    const nlohmann::json program{{"is_last", is_last},
                                  {"name", name_inside(options.file)},
                                  {"is_file", options.file != "-" && !is_notebook(options.file)},
                                  {"arguments", options.arguments}};
@@ -100,28 +100,17 @@ std::string program_metadata(const RunOptions& options, const char* step) {
 int run_cells(Session& session, const std::vector<std::string>& cells, const RunOptions& options,
               RunReport& report) {
     int count = 0;
-    const auto execute = [&](const std::string& code, const char* step) {
+    for (const auto& cell : cells) {
         ExecuteRequest request;
-        request.code = code;
+        request.code = cell;
         request.count = ++count;
-        request.store_history = code != "";
-        request.metadata = program_metadata(options, step);
+        request.metadata = program_metadata(options, static_cast<std::size_t>(count) == cells.size());
         const Outcome outcome =
             session.execute_blocking(std::move(request), [&](Event event) { report.take(std::move(event)); });
         report.take(outcome);
-        return outcome;
-    };
-    Outcome last;
-    for (const auto& cell : cells) {
-        last = execute(cell, "run");
-        if (last.status != CellStatus::ok) {
+        if (outcome.status != CellStatus::ok) {
             break;
         }
-    }
-    // As Python does at its end: threads are waited for, functions of atexit are called.
-    if (last.state == Survival::intact &&
-        (last.status == CellStatus::ok || last.status == CellStatus::error)) {
-        execute("", "leave");
     }
     return report.finish();
 }

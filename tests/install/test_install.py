@@ -53,7 +53,7 @@ def test_a_debugger_that_the_audit_log_excludes_is_told(cellblock, tmp_path):
     (tmp_path / "mine.json").write_text('{"debugger": true, "audit": "/tmp/cells.log"}')
     done = cellblock("install", "--prefix", tmp_path, "--policy", "mine.json", "--python", DEBIAN_PYTHON)
     assert done.returncode == 0 and "debugger" in done.stdout and "audit" in done.stdout, done.stdout
-    assert read_spec(spec_in(tmp_path))["metadata"] == {"debugger": False}
+    assert read_spec(spec_in(tmp_path))["metadata"] == {"debugger": False, "supported_encryption": ["curve"]}
 
 
 def test_jupyter_finds_it(cellblock, tmp_path):

@@ -1,7 +1,7 @@
 """Cells that are one program: what `python FILE` does beside running the file.
 
 `cellblock run` says so in each cell's metadata. sys.argv and __file__ are the file's, exit() ends the program, asyncio.run()
-finds no loop that runs; and when the last cell is over, threads are waited for and atexit's functions called.
+finds no loop that runs; and at the end of the last cell, or of one that fails, threads are waited for and atexit's functions called.
 """
 
 import asyncio
@@ -52,6 +52,7 @@ class Program:
                 swap(loop, task)
 
     def leave(self):
+        """Within the time of the cell that ends the program, so that each cell is still one activity of the session."""
         import atexit
         for call in reversed(getattr(threading, "_threading_atexits", ())):  # executors end their threads here
             call()

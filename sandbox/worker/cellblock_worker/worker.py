@@ -358,9 +358,13 @@ class Worker:
         facts = program.facts_in(header)
         if facts and not self._program:
             self._program = program.Program(shell, facts)
-        if facts and facts.get("step") == "leave":
+        error = await self._run_code(header, facts)
+        if facts and (error or facts.get("is_last")):
             self._program.leave()
-            return None
+        return error
+
+    async def _run_code(self, header, facts):
+        shell = self._shell
         code, silent = header["code"], bool(header.get("silent"))
         store = bool(header.get("store_history", True)) and not silent
         failure = None
