@@ -43,7 +43,9 @@ std::size_t skip_spaces(std::string_view text, std::size_t at) {
 std::optional<std::size_t> end_of_place(std::string_view text, std::size_t at) {
     for (int depth = 0; at < text.size() && !is_space(text[at]); ++at) {
         const char c = text[at];
-        if (std::string_view("$\\\"`<>@{}").find(c) != std::string_view::npos) {
+        // JupyterLab writes @@7@@ where the seventh formula goes.
+        if (std::string_view("$\\\"`<>{}").find(c) != std::string_view::npos ||
+            text.substr(at).starts_with("@@")) {
             return std::nullopt;
         }
         if (c == ')' && depth-- == 0) {

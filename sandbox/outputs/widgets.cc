@@ -47,7 +47,7 @@ const Names& inputs() {
         "Bool", "BoundedFloatText", "BoundedIntText", "Checkbox", "ColorPicker", "Combobox", "ControllerAxis",
         "ControllerButton", "DatePicker", "Datetime", "Dropdown", "FloatLogSlider", "FloatProgress",
         "FloatRangeSlider", "FloatSlider", "FloatText", "IntProgress", "IntRangeSlider", "IntSlider", "IntText",
-        "NaiveDatetime", "Password", "Play", "RadioButtons", "Select", "SelectMultiple", "SelectionRangeSlider",
+        "NaiveDatetime", "Password", "Play", "Progress", "RadioButtons", "Select", "SelectMultiple", "SelectionRangeSlider",
         "SelectionSlider", "Text", "Textarea", "Time", "ToggleButton", "ToggleButtons", "Valid", "Accordion", "Tab",
         "Stack",
     };

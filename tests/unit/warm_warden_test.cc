@@ -279,8 +279,7 @@ pid_t victim_above_half() {
     return 0;
 }
 
-TEST_CASE(
-    "the watch over memory names the largest once the sum is over its limit, and all at twice of that") {
+TEST_CASE("the watch over memory names the largest above its limit, and all at twice of that") {
     const pid_t child = ::fork();
     if (child == 0) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);

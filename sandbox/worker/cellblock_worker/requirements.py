@@ -50,7 +50,7 @@ class Asked:
                 raise UsageError("%%pip install here takes names and version ranges, -r, -U and -q; not %s" % word)
             elif word not in IGNORED:
                 self.requirements.append(word)
-        if not self.requirements:
+        if not self.requirements or not all(text.strip() for text in self.requirements):
             raise UsageError("%pip install: name what is to be installed")
 
     def _read_file(self, name, depth):
