@@ -173,6 +173,8 @@ void add_relay(CLI::App& app, Action& action) {
     command->callback([&] { action = [] { return relay_command(); }; });
     auto* make = app.add_subcommand("make", "For the daemon alone")->group("");
     make->callback([&] { action = [] { return make_command(); }; });
+    auto* cleaner = app.add_subcommand("cleaner", "For sessions alone")->group("");
+    cleaner->callback([&] { action = [] { return cleaner_command(); }; });
 }
 
 void add_audit(CLI::App& app, AuditOptions& options, Action& action) {

@@ -145,7 +145,7 @@ Status DebugRelay::take(const DebugAnswer& answer, TimePoint now) {
     if (stopped && !succeeded(answer.content)) {
         refuse(answer.request, found->second, inspection_ended("your variables are intact"));
     } else {
-        events_.emplace_back(DebugReply{answer.request, firewall_.admit_debug(answer.content)});
+        events_.emplace_back(DebugReply{answer.request, answer.content});
     }
     if (found->second.inspection) {
         ladder_.reset();
@@ -173,11 +173,21 @@ Status DebugRelay::take(const DebugNews& news, TimePoint now) {
     } else if (!others_.spend(now)) {
         return Ok{};  // a cell may make threads by the thousand
     }
-    events_.emplace_back(DebugEvent{firewall_.admit_debug(news.content)});
+    events_.emplace_back(DebugEvent{news.content});
     return Ok{};
 }
 
 // --- ends
+
+void DebugRelay::fail(DebugId id, const std::string& reason) {
+    if (const auto found = pending_.find(id); found != pending_.end()) {
+        refuse(id, found->second, reason);
+        if (found->second.inspection) {
+            ladder_.reset();
+        }
+        pending_.erase(found);
+    }
+}
 
 void DebugRelay::fail_all(const std::string& reason) {
     const bool pushed = ladder_ && ladder_->rung() >= Rung::worker_killed;

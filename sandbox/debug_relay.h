@@ -20,7 +20,6 @@
 #include "sandbox/base/rate_bound.h"
 #include "sandbox/channel/messages.h"
 #include "sandbox/deadline.h"
-#include "sandbox/outputs/firewall.h"
 
 namespace cellblock::sandbox {
 
@@ -30,12 +29,11 @@ public:
     static constexpr std::size_t kRequestBytes = 4U << 20;
     static constexpr std::chrono::seconds kTime{30};  // for an answer
 
-    DebugRelay(const Policy& policy, const OutputFirewall& firewall, std::deque<Event>& events)
+    DebugRelay(const Policy& policy, std::deque<Event>& events)
         : offered_(offers_debugger(policy)),
           policy_name_(policy.name),
           inspection_time_(std::min(policy.limits.cell_time, kQueryTime)),
           grace_time_(policy.limits.grace_time),
-          firewall_(firewall),
           events_(events) {}
 
     // The frame for the worker; nothing if the request is refused, which is its reply then.
@@ -44,8 +42,11 @@ public:
 
     Status take(const DebuggerFound& found);
     Status take(const DebuggerGone& gone);
+    // Content that was made inert already.
     Status take(const DebugAnswer& answer, TimePoint now);
     Status take(const DebugNews& news, TimePoint now);
+    // Was begun, and can't be sent.
+    void fail(DebugId id, const std::string& reason);
     // The worker is gone, or never came: all that was asked gets this as its answer.
     void fail_all(const std::string& reason);
     // Answers what has waited too long, and says how to push the worker.
@@ -82,7 +83,6 @@ private:
     std::string policy_name_;
     std::chrono::milliseconds inspection_time_;
     std::chrono::milliseconds grace_time_;
-    const OutputFirewall& firewall_;
     std::deque<Event>& events_;
     std::optional<bool> available_;
     std::string missing_;  // why it isn't, for people

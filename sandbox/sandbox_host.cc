@@ -64,6 +64,18 @@ void SandboxHost::watch_also(int fd) const {
     watch(epoll_.get(), fd);
 }
 
+void SandboxHost::hold(bool held) {
+    if (std::exchange(held_, held) == held) {
+        return;
+    }
+    if (link_) {
+        link_->hold(held);
+    }
+    if (!held) {
+        wake();  // for what was read and not yet looked at
+    }
+}
+
 void SandboxHost::wake() const {
     const std::uint64_t one = 1;
     [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
@@ -130,6 +142,7 @@ void SandboxHost::use(Result<std::unique_ptr<Sandbox>> started) {
     }
     sandbox_ = std::move(*started);
     link_ = std::make_unique<Link>(sandbox_->warden_fd(), offers_debugger(policy_));
+    link_->hold(held_);
     watch(epoll_.get(), link_->poll_fd());
     if (auto sockets = sandbox_->take_worker(); sockets.worker.valid()) {
         link_->adopt_worker(std::move(sockets));
@@ -231,8 +244,10 @@ void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
             link_->drop_worker();
             kill_worker();
         }
-        read_worker_frames();
-        read_debug_frames();
+        if (!held_) {
+            read_worker_frames();
+            read_debug_frames();
+        }
         read_warden_frames();
     }
     if (deadline_ && now_() >= *deadline_) {

@@ -68,6 +68,8 @@ public:
     void condemn(const std::string& reason);
     // Ends the sandbox at once and without an event.
     void shutdown();
+    // What the worker and its debugger send stays in their sockets. A worker's rest is read all the same.
+    void hold(bool held);
     // poll_fd() is readable when `fd` is, too.
     void watch_also(int fd) const;
 
@@ -120,6 +122,7 @@ private:
     std::unique_ptr<Sandbox> sandbox_;
     std::unique_ptr<Link> link_;
     State state_ = State::absent;
+    bool held_ = false;
     bool was_ready_ = false;  // this sandbox's workers can start
     bool greeted_ = false;    // its warden has said hello
     std::optional<TimePoint> deadline_;

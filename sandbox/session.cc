@@ -24,9 +24,13 @@ Session::Impl::Impl(const Policy& policy, Result<std::unique_ptr<Engine>> engine
       installer_(policy, options.session_name, now),
       host_(policy, std::move(engine), showing(std::move(options), installer_.folder()), std::move(now)),
       firewall_(policy),
+      cleaner_(make_cleaner(policy.outputs)),
       audit_(policy),
-      debug_(policy, firewall_, events_) {
+      debug_(policy, events_) {
     host_.watch_also(installer_.poll_fd());
+    if (cleaner_->poll_fd() >= 0) {
+        host_.watch_also(cleaner_->poll_fd());
+    }
 }
 
 Session::Session(const Policy& policy, Result<std::unique_ptr<Engine>> engine, StartOptions options, Now now)
@@ -57,7 +61,16 @@ CellId Session::execute(ExecuteRequest request) {
 
 CellId Session::send_comm(const CommInput& message) {
     if (message.kind == CommKind::open) {
-        impl_->firewall_.opened_by_client(message.comm_id, message.target_name);
+        CleaningTask opened;
+        opened.kind = CleaningTask::Kind::client_comm;
+        opened.name = message.comm_id;
+        opened.target = message.target_name;
+        impl_->clean(std::move(opened), [impl = impl_.get()](const Result<Cleaned>& cleaned) {
+            if (cleaned) {
+                impl->firewall_.comm_is_open();
+            }
+        });
+        impl_->host_.wake();
     }
     Activity comm;
     comm.kind = ActivityKind::comm;
@@ -88,8 +101,7 @@ void Session::interrupt() {
     impl_->interrupt();
 }
 void Session::shutdown() {
-    impl_->installer_.cancel();
-    impl_->host_.shutdown();
+    impl_->shutdown();
 }
 void Session::keep_packages() {
     impl_->installer_.keep_folder();

@@ -8,6 +8,8 @@
 
 #include <chrono>
 #include <deque>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -16,6 +18,7 @@
 #include "sandbox/audit/log.h"
 #include "sandbox/deadline.h"
 #include "sandbox/debug_relay.h"
+#include "sandbox/outputs/cleaner.h"
 #include "sandbox/outputs/firewall.h"
 #include "sandbox/packages/installer.h"
 #include "sandbox/sandbox_host.h"
@@ -47,6 +50,7 @@ struct Activity {
     std::optional<std::uint64_t> input_pending;
     int history_questions = 0;
     int installs = 0;
+    bool over = false;  // its end has come, and may wait for outputs that are being made inert
     // Its end, held back until the debugger has told that it went on: front ends clear what they show then.
     std::optional<CellFinished> end;
     TimePoint end_held_until;
@@ -66,11 +70,16 @@ public:
     void answer_input(std::uint64_t request, const std::string& value);
     void interrupt();
     DebugId debug(const std::string& request);
+    // What a task gives is passed to `then`, if the task isn't a violation. Until then nothing else that the
+    // sandbox sent is looked at, and little more is read.
+    void clean(CleaningTask task, std::function<void(Result<Cleaned>)> then);
+    void shutdown();
 
     Now now_;
     Installer installer_;
     SandboxHost host_;
     OutputFirewall firewall_;
+    std::unique_ptr<Cleaner> cleaner_;
     AuditLog audit_;
     HistorySource history_;
     std::optional<Error> audit_failed_;  // from then on nothing runs
@@ -99,6 +108,14 @@ private:
         return current_ && current_->ladder && current_->ladder->cause() == PushCause::deadline;
     }
 
+    struct Cleaning {
+        CleaningTask task;  // until the cleaner has it
+        std::function<void(Result<Cleaned>)> then;
+    };
+
+    void advance_cleaning();
+    [[nodiscard]] bool next_worker_waits() const;
+    void add(std::vector<Event> events);
     void dispatch_when_ready();
     void advance_install();
     [[nodiscard]] std::optional<TimePoint> notice_time() const;
@@ -115,23 +132,31 @@ private:
     void note_killed_children(const SandboxUsage& used);
 
     void handle(HostEvent event);
+    void take(HostEvent event);
     void on(WorkerReady ready);
     void on(const WorkerFailed& /*failed*/) {}  // the host makes it an Unavailable
     template <class Output>
-    requires std::is_same_v<Output, StreamOutput> || std::is_same_v<Output, DisplayOutput> ||
-        std::is_same_v<Output, ClearOutput> || std::is_same_v<Output, CommOutput>
+    requires std::is_same_v<Output, StreamOutput> || std::is_same_v<Output, ClearOutput>
+    void on(Output output);
+    template <class Output>
+    requires std::is_same_v<Output, DisplayOutput> || std::is_same_v<Output, CommOutput>
     void on(Output output);
     void on(ErrorOutput output);
     void on(InputRequest request);
     void on(const HistoryQuestion& question);
     void on(const InstallRequest& request);
     void on(CellFinished finished);
+    void cell_finished(CellFinished finished);
     void end_cell(CellFinished finished);
     void release_end();
     void on(QueryReply reply);
-    void on(const DebugMessage& message);
+    void on(DebugMessage message);
+    void on_debug(const DebugMessage& message);
     void on(const WorkerGone& gone);
     void on(const Unavailable& unavailable);
+
+    std::deque<Cleaning> cleanings_;  // the first is with the cleaner
+    std::deque<HostEvent> held_;  // came while one was; a turn of reading at most, and a dead worker's rest
 };
 
 }  // namespace cellblock::sandbox

@@ -8,7 +8,7 @@ namespace cellblock::sandbox {
 
 std::optional<TimePoint> Session::Impl::next_deadline() const {
     auto next = host_.next_deadline();
-    if (current_ && current_->ladder) {
+    if (current_ && current_->ladder && !current_->over) {
         const auto rung = current_->ladder->next();
         if (rung && (!next || *rung < *next)) {
             next = rung;
@@ -23,6 +23,9 @@ std::optional<TimePoint> Session::Impl::next_deadline() const {
     if (current_ && current_->end && (!next || current_->end_held_until < *next)) {
         next = current_->end_held_until;
     }
+    if (const auto cleaned = cleaner_->due(); cleaned && (!next || *cleaned < *next)) {
+        next = cleaned;
+    }
     if (const auto answer = debug_.next(); answer && (!next || *answer < *next)) {
         next = answer;
     }
@@ -32,6 +35,7 @@ std::optional<TimePoint> Session::Impl::next_deadline() const {
 void Session::Impl::advance(const EventSink& sink) {
     push_by_clock();  // first: whatever a sandbox sends, its time runs
     host_.advance([this](HostEvent event) { handle(std::move(event)); });
+    advance_cleaning();
     advance_install();
     release_end();
     push_by_clock();
@@ -45,7 +49,7 @@ void Session::Impl::advance(const EventSink& sink) {
 }
 
 void Session::Impl::push_by_clock() {
-    if (current_ && current_->ladder) {
+    if (current_ && current_->ladder && !current_->over) {
         push(current_->ladder->step(now_()));
     }
     push(debug_.step(now_()));

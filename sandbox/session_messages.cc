@@ -10,9 +10,13 @@ constexpr int kHistoryQuestions = 32;  // of a cell; each may take the host's ti
 constexpr int kInstalls = 32;          // of a cell
 constexpr std::chrono::milliseconds kDebuggerTime{500};
 
+RawJson* only_json(Cleaned& cleaned) {
+    return cleaned.parts.size() == 1 ? std::get_if<RawJson>(&cleaned.parts.front().value) : nullptr;
+}
+
 }  // namespace
 
-void Session::Impl::handle(HostEvent event) {
+void Session::Impl::take(HostEvent event) {
     std::visit(
         [this](auto&& one) {
             if constexpr (std::is_same_v<std::decay_t<decltype(one)>, WorkerMessage>) {
@@ -31,14 +35,27 @@ void Session::Impl::on(WorkerReady ready) {
 }
 
 template <class Output>
-requires std::is_same_v<Output, StreamOutput> || std::is_same_v<Output, DisplayOutput> ||
-    std::is_same_v<Output, ClearOutput> || std::is_same_v<Output, CommOutput>
+requires std::is_same_v<Output, StreamOutput> || std::is_same_v<Output, ClearOutput>
 void Session::Impl::on(Output output) {
     if (output.cell > last_sent_) {
         return host_.condemn("output for a cell that there is not");
     }
-    for (auto& event : firewall_.admit(std::move(output))) {
-        events_.push_back(std::move(event));
+    add(firewall_.admit(std::move(output)));
+}
+
+template <class Output>
+requires std::is_same_v<Output, DisplayOutput> || std::is_same_v<Output, CommOutput>
+void Session::Impl::on(Output output) {
+    if (output.cell > last_sent_) {
+        return host_.condemn("output for a cell that there is not");
+    }
+    auto begun = firewall_.begin(output);
+    add(std::move(begun.events));
+    if (begun.task) {
+        clean(std::move(*begun.task),
+              [this, cost = begun.cost, output = std::move(output)](Result<Cleaned> cleaned) mutable {
+                  add(firewall_.finish(std::move(output), cost, std::move(cleaned)));
+              });
     }
 }
 
@@ -126,6 +143,19 @@ void Session::Impl::on(CellFinished finished) {
     if (!runs(finished.cell) || current_->end) {
         return host_.condemn("an end for a cell that does not run");
     }
+    current_->over = true;
+    auto begun = firewall_.begin(finished.cell, finished.user_expressions, finished.payload);
+    add(std::move(begun.events));
+    if (!begun.task) {
+        return cell_finished(std::move(finished));
+    }
+    clean(std::move(*begun.task), [this, finished = std::move(finished)](Result<Cleaned> cleaned) mutable {
+        add(firewall_.finish(finished.cell, finished.user_expressions, finished.payload, std::move(cleaned)));
+        cell_finished(std::move(finished));
+    });
+}
+
+void Session::Impl::cell_finished(CellFinished finished) {
     if (!debug_.resuming()) {
         return end_cell(std::move(finished));
     }
@@ -142,8 +172,8 @@ void Session::Impl::release_end() {
 
 void Session::Impl::end_cell(CellFinished finished) {
     Outcome outcome;
-    outcome.user_expressions = firewall_.admit_expressions(finished.user_expressions);
-    outcome.payload = firewall_.admit_payload(finished.payload);
+    outcome.user_expressions = std::move(finished.user_expressions);
+    outcome.payload = std::move(finished.payload);
     if (overdue()) {
         outcome.status = CellStatus::timeout;
         if (!current_->shown) {
@@ -164,15 +194,50 @@ void Session::Impl::end_cell(CellFinished finished) {
 
 void Session::Impl::on(QueryReply reply) {
     if (!current_ || current_->kind != ActivityKind::query || current_->id != reply.query ||
-        !current_->sent) {
+        !current_->sent || current_->over) {
         return host_.condemn("a reply that was never asked for");
     }
-    current_.reset();
-    reply.content = firewall_.admit_reply(reply.content);
-    events_.emplace_back(std::move(reply));
+    current_->over = true;
+    CleaningTask task;
+    task.kind = CleaningTask::Kind::reply;
+    task.parts.push_back({"content", std::move(reply.content)});
+    clean(std::move(task), [this, query = reply.query](Result<Cleaned> cleaned) {
+        QueryReply answer{query, true, {}};
+        if (RawJson* content = cleaned ? only_json(*cleaned) : nullptr; content != nullptr) {
+            answer.failed = false;
+            answer.content = std::move(*content);
+        }
+        current_.reset();
+        events_.emplace_back(std::move(answer));
+    });
 }
 
-void Session::Impl::on(const DebugMessage& message) {
+void Session::Impl::on(DebugMessage message) {
+    RawJson* content = nullptr;
+    if (auto* answer = std::get_if<DebugAnswer>(&message)) {
+        content = &answer->content;
+    } else if (auto* news = std::get_if<DebugNews>(&message)) {
+        content = &news->content;
+    }
+    if (content == nullptr) {
+        return on_debug(message);
+    }
+    CleaningTask task;
+    task.kind = CleaningTask::Kind::debug;
+    task.parts.push_back({"content", std::move(*content)});
+    clean(std::move(task), [this, message = std::move(message)](Result<Cleaned> cleaned) mutable {
+        RawJson* inert = cleaned ? only_json(*cleaned) : nullptr;
+        if (auto* answer = std::get_if<DebugAnswer>(&message)) {
+            answer->content = inert != nullptr ? std::move(*inert) : RawJson{R"({"success":false})"};
+            on_debug(message);
+        } else if (auto* news = std::get_if<DebugNews>(&message); news != nullptr && inert != nullptr) {
+            news->content = std::move(*inert);
+            on_debug(message);
+        }
+    });
+}
+
+void Session::Impl::on_debug(const DebugMessage& message) {
     const auto taken = std::visit(
         [this](const auto& one) {
             if constexpr (requires { debug_.take(one, now_()); }) {
@@ -189,6 +254,7 @@ void Session::Impl::on(const DebugMessage& message) {
 }
 
 void Session::Impl::on(const WorkerGone& gone) {
+    cleaner_->stop();  // nothing is with it now; the worker's comms are gone
     firewall_.forget_comms();
     debug_.fail_all("the sandbox's Python has ended, and its debugger with it");
     if (current_ && current_->end) {

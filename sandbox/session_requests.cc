@@ -84,7 +84,7 @@ void Session::Impl::refuse(const ErrorText& error, CellStatus status) {
 }
 
 void Session::Impl::dispatch_when_ready() {
-    if (!current_ || current_->sent || !host_.ready() || debug_.inspecting()) {
+    if (!current_ || current_->sent || !host_.ready() || debug_.inspecting() || next_worker_waits()) {
         return;
     }
     end_notice();
@@ -142,7 +142,7 @@ void Session::Impl::push(Push push) {
 
 void Session::Impl::interrupt() {
     push(debug_.user_interrupt(now_()));
-    if (!current_) {
+    if (!current_ || current_->over) {
         return;
     }
     if (current_->ladder) {
@@ -170,7 +170,9 @@ DebugId Session::Impl::debug(const std::string& request) {
         host_.start();
     }
     auto frame = debug_.begin(id, request, !current_ && host_.ready(), now_());
-    if (frame && !host_.send_to_debugger(std::move(*frame))) {
+    if (frame && next_worker_waits()) {
+        debug_.fail(id, "the sandbox's Python has ended; ask again later");
+    } else if (frame && !host_.send_to_debugger(std::move(*frame))) {
         debug_.fail_all(unavailable_.empty() ? "the sandbox's Python isn't there; ask again later"
                                              : "no sandbox can be had: " + unavailable_);
     }

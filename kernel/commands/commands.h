@@ -73,8 +73,9 @@ struct DaemonStatusOptions {
 int daemon_status_command(const DaemonStatusOptions& options);
 int daemon_stop_command();
 
-// cellblock relay, cellblock make: started by engines and by the daemon, never by people
+// cellblock relay, cellblock make, cellblock cleaner: started by cellblock itself, never by people
 int relay_command();
+int cleaner_command();
 int make_command();
 
 // cellblock audit verify PATH

@@ -1,4 +1,4 @@
-// `cellblock relay` and `cellblock make`: started by engines and by the daemon, never by people.
+// `cellblock relay`, `cellblock make` and `cellblock cleaner`: started by cellblock itself, never by people.
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -8,6 +8,8 @@
 
 #include "kernel/commands/commands.h"
 #include "sandbox/daemon/maker.h"
+#include "sandbox/outputs/cleaner_program.h"
+#include "sandbox/relay/own_program.h"
 #include "sandbox/relay/relay.h"
 
 namespace cellblock::kernel {
@@ -42,6 +44,15 @@ int relay_command() {
     }
     file.reset();
     return static_cast<int>(relay::serve(*spec, std::move(warden), std::move(control)));
+}
+
+int cleaner_command() {
+    struct stat info {};
+    sandbox::UniqueFd socket(relay::kFirstGiven);
+    if (::fstat(socket.get(), &info) != 0 || !S_ISSOCK(info.st_mode)) {
+        return not_for_people("cleaner");
+    }
+    return sandbox::serve_cleaner(std::move(socket));
 }
 
 int make_command() {

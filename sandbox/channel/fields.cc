@@ -4,17 +4,10 @@
 #include <algorithm>
 
 #include "sandbox/base/utf8.h"
-#include "sandbox/channel/json_text.h"
 
 namespace cellblock::sandbox {
 
 using nlohmann::json;
-
-namespace {
-
-constexpr std::size_t kRawDepth = 128;
-
-}  // namespace
 
 void Fields::fail(const std::string& field) {
     if (!error_) {
@@ -128,11 +121,7 @@ std::string Fields::text_at(const json& index, const char* name) {
 }
 
 RawJson Fields::raw_at(const json& index, const char* name) {
-    RawJson raw{buffer_at(index, name)};
-    if (good() && !check_json(raw.text, kRawDepth)) {
-        fail(name);
-    }
-    return raw;
+    return RawJson{buffer_at(index, name)};
 }
 
 RawJson Fields::raw(const char* name, char bracket, std::size_t max) {

@@ -49,7 +49,8 @@ public:
     std::optional<int> optional_int(const char* name);
     bool is_null(const char* name);
 
-    // Fields that are indices of buffers: any bytes; UTF-8; JSON that begins with `bracket`; a list.
+    // Fields that are indices of buffers: any bytes; UTF-8; a text that begins with `bracket` and is to be
+    // JSON, which the cleaner finds out (outputs/cleaner.h); a list.
     std::string buffer(const char* name);
     std::string buffer_text(const char* name);
     RawJson raw(const char* name, char bracket, std::size_t max);

@@ -4,6 +4,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "sandbox/channel/messages.h"
@@ -12,11 +13,13 @@ namespace cellblock::sandbox {
 
 namespace {
 
-void watch(int epoll, int operation, int fd, bool for_writing) {
+void watch_for(int epoll, int fd, std::uint32_t events) {
     epoll_event event{};
-    event.events = EPOLLIN | (for_writing ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
+    event.events = events;
     event.data.fd = fd;
-    ::epoll_ctl(epoll, operation, fd, &event);
+    if (::epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) != 0 && errno == ENOENT) {
+        ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+    }
 }
 
 }  // namespace
@@ -27,7 +30,25 @@ void Link::End::open(UniqueFd fd, int epoll) {
     reset();
     fd_ = std::move(fd);
     epoll_ = epoll;
-    watch(epoll_, EPOLL_CTL_ADD, fd_.get(), false);
+    watch();
+}
+
+// Where nothing is wanted it is taken out: an end is told of even to those who ask for nothing.
+void Link::End::watch() const {
+    const std::uint32_t events = (held_ ? 0U : static_cast<std::uint32_t>(EPOLLIN)) |
+                                 (waits_for_room_ ? static_cast<std::uint32_t>(EPOLLOUT) : 0U);
+    if (events != 0) {
+        watch_for(epoll_, fd_.get(), events);
+    } else {
+        ::epoll_ctl(epoll_, EPOLL_CTL_DEL, fd_.get(), nullptr);
+    }
+}
+
+void Link::End::hold(bool held) {
+    held_ = held;
+    if (fd_.valid()) {
+        watch();
+    }
 }
 
 void Link::End::reset() {
@@ -55,7 +76,7 @@ Status Link::End::flush() {
     const bool waits = flushed.ok() && !writer_.empty();
     if (waits != waits_for_room_) {
         waits_for_room_ = waits;
-        watch(epoll_, EPOLL_CTL_MOD, fd_.get(), waits);
+        watch();
     }
     return flushed;
 }
@@ -64,7 +85,7 @@ Status Link::End::flush() {
 
 Link::Link(int warden_fd, bool debugger)
     : epoll_(::epoll_create1(EPOLL_CLOEXEC)), warden_fd_(warden_fd), with_debugger_(debugger) {
-    watch(epoll_.get(), EPOLL_CTL_ADD, warden_fd_, false);
+    watch_for(epoll_.get(), warden_fd_, EPOLLIN);
 }
 
 Status Link::start_worker() {
@@ -82,6 +103,11 @@ void Link::adopt_worker(WorkerSockets sockets) {
     if (sockets.debugger.valid()) {
         debugger_.open(std::move(sockets.debugger), epoll_.get());
     }
+}
+
+void Link::hold(bool held) {
+    worker_.hold(held);
+    debugger_.hold(held);
 }
 
 void Link::drop_worker() {

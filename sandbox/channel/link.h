@@ -42,6 +42,8 @@ public:
     Result<ReadState> read_worker(Frame& frame) { return worker_.read(frame); }
     Result<ReadState> read_debugger(Frame& frame) { return debugger_.read(frame); }
     [[nodiscard]] bool has_debugger() const { return debugger_.valid(); }
+    // poll_fd() doesn't tell of what worker and debugger send.
+    void hold(bool held);
 
 private:
     // Our end of one of a worker's sockets.
@@ -50,18 +52,22 @@ private:
         explicit End(FrameBounds bounds) : bounds_(bounds), reader_(bounds) {}
         void open(UniqueFd fd, int epoll);
         void reset();
+        void hold(bool held);
         [[nodiscard]] bool valid() const { return fd_.valid(); }
         Status send(std::string bytes);
         Status flush();
         Result<ReadState> read(Frame& frame) { return reader_.read(fd_.get(), frame); }
 
     private:
+        void watch() const;
+
         FrameBounds bounds_;
         UniqueFd fd_;
         int epoll_ = -1;
         FrameReader reader_;
         FrameWriter writer_;
         bool waits_for_room_ = false;
+        bool held_ = false;
     };
 
     UniqueFd epoll_;

@@ -20,10 +20,6 @@ namespace {
 
 using nlohmann::json;
 
-bool is_pixels(const std::string& type) {
-    return type == "image/png" || type == "image/jpeg" || type == "image/gif" || type == "image/webp";
-}
-
 bool is_markup(const std::string& type) {
     return type == "text/html" || type == "image/svg+xml";
 }
@@ -62,6 +58,10 @@ bool keeps_html(const InertHtml& html, std::vector<LeftOut>& lost) {
 }
 
 }  // namespace
+
+bool is_pixels(const std::string& type) {
+    return type == "image/png" || type == "image/jpeg" || type == "image/gif" || type == "image/webp";
+}
 
 bool BundleRules::allows(const std::string& type) const {
     if (is_markup(type) && rules_.html == HtmlRule::drop) {

@@ -41,6 +41,9 @@ private:
     OutputRules rules_;
 };
 
+// A type that image.h judges by its header.
+bool is_pixels(const std::string& type);
+
 // Without what makes a front end trust an output, or put it into a frame of its own.
 RawJson inert_metadata(const RawJson& metadata);
 

@@ -2,6 +2,8 @@
 #include "sandbox/outputs/firewall.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "sandbox/base/utf8.h"
 #include "sandbox/channel/json_text.h"
@@ -50,6 +52,33 @@ std::uint64_t cost_of(const CommOutput& event) {
            size_of(event.buffers);
 }
 
+bool is_json(const MimeItem& item) {
+    return std::holds_alternative<RawJson>(item.value);
+}
+
+// To be judged in place: text as a terminal's, and pixels by their header.
+bool is_plain(const DisplayOutput& event) {
+    return event.metadata.text == "{}" &&
+           std::all_of(event.data.begin(), event.data.end(), [](const MimeItem& item) {
+               return item.type == "text/plain"
+                          ? std::holds_alternative<std::string>(item.value)
+                          : is_pixels(item.type) && std::holds_alternative<Bytes>(item.value);
+           });
+}
+
+// What is shown of a bundle that couldn't be judged.
+std::vector<MimeItem> fallback_of(const std::vector<MimeItem>& bundle) {
+    std::vector<MimeItem> plain;
+    std::copy_if(bundle.begin(), bundle.end(), std::back_inserter(plain), [](const MimeItem& item) {
+        return item.type == "text/plain" && std::holds_alternative<std::string>(item.value);
+    });
+    return plain;
+}
+
+Error too_many_failures() {
+    return Error{{}, 0, "several outputs of this cell could not be made harmless", {}};
+}
+
 void shorten(std::string& text, std::size_t max) {
     if (text.size() > max) {
         text = std::string(utf8_prefix(text, max)) + " […]";
@@ -62,7 +91,6 @@ OutputFirewall::OutputFirewall(const Policy& policy)
     : limit_(policy.limits.output_bytes),
       policy_name_(policy.name),
       bundles_(policy.outputs),
-      comms_(policy.outputs),
       note_("\ncellblock: this cell's output was cut at " + format_size(policy.limits.output_bytes) +
             " (policy \"" + policy.name + "\", key limits.output)\n"),
       end_note_("cellblock: this cell's output is incomplete: it was cut at " +
@@ -131,24 +159,54 @@ std::vector<Event> OutputFirewall::admit(StreamOutput event) {
     return notes;
 }
 
-// Counted as it came, before any work is done on it, and again for what it has grown by.
-std::vector<Event> OutputFirewall::admit(DisplayOutput event) {
-    const std::uint64_t cost = cost_of(event);
-    const CellId cell = event.cell;
+// Counted as it came, before any work is done on it, and again, in finish(), for what it has grown by.
+OutputFirewall::Begun OutputFirewall::begin(DisplayOutput& event) {
+    Begun begun;
+    begun.cost = cost_of(event);
+    if (!spend(event.cell, begun.cost, begun.events)) {
+        return begun;
+    }
+    if (is_plain(event)) {
+        std::vector<LeftOut> left_out = bundles_.admit(event.data);
+        Cleaned cleaned{std::move(event.data), std::move(left_out), {}, {}};
+        cleaned.parts.push_back({"metadata", RawJson{}});
+        begun.events = finish(std::move(event), begun.cost, std::move(cleaned));
+        return begun;
+    }
+    if (has_failed_often(event.cell)) {
+        begun.events = finish(std::move(event), begun.cost, too_many_failures());
+        return begun;
+    }
+    begun.task.emplace();
+    begun.task->parts = std::move(event.data);
+    event.data = fallback_of(begun.task->parts);
+    begun.task->parts.push_back({"metadata", std::move(event.metadata)});
+    event.metadata = {};
+    return begun;
+}
+
+std::vector<Event> OutputFirewall::finish(DisplayOutput event, std::uint64_t cost, Result<Cleaned> cleaned) {
     std::vector<Event> events;
-    if (!spend(cell, cost, events)) {
+    const CellId cell = event.cell;
+    if (!cleaned || cleaned->parts.empty() || !is_json(cleaned->parts.back())) {
+        const Error error = cleaned ? Error{{}, 0, "it could not be made harmless", {}} : cleaned.error();
+        event.metadata = {};
+        std::erase_if(event.data, [](const MimeItem& item) { return item.type != "text/plain"; });
+        if (bundles_.admit(event.data); event.data.empty()) {
+            event.data.push_back({"text/plain", "[cellblock: left out: " + error.message + "]"});
+        }
+        events.emplace_back(std::move(event));
+        note_failure(cell, error, events);
         return events;
     }
-    const bool had_some = !event.data.empty();
-    const auto left_out = bundles_.admit(event.data);
-    comms_.leave_out_views(event.data);
-    if (event.data.empty() && had_some && left_out.empty()) {
-        event.data.push_back({"text/plain", "[widget: not shown]"});
-    }
+    note_lost_comms(cell, events);
+    event.metadata = std::move(std::get<RawJson>(cleaned->parts.back().value));
+    cleaned->parts.pop_back();
+    event.data = std::move(cleaned->parts);
+    const auto& left_out = cleaned->left_out;
     if (event.data.empty() && !left_out.empty()) {
         event.data.push_back({"text/plain", "[" + terminal_text(left_out.front().type) + ": not shown]"});
     }
-    event.metadata = inert_metadata(event.metadata);
     if (const std::uint64_t grown = cost_of(event); grown <= cost || spend(cell, grown - cost, events)) {
         events.emplace_back(std::move(event));
     }
@@ -156,6 +214,40 @@ std::vector<Event> OutputFirewall::admit(DisplayOutput event) {
         note_once(cell, notice(*what, policy_name_), events);
     }
     return events;
+}
+
+bool OutputFirewall::has_failed_often(CellId cell) {
+    constexpr int kMostFailures = 3;
+    return account(cell).failures >= kMostFailures;
+}
+
+void OutputFirewall::note_failure(CellId cell, const Error& error, std::vector<Event>& events) {
+    ++account(cell).failures;
+    note_once(cell,
+              "an output was left out: " + error.message +
+                  (error.step.empty() || error.remedy.empty() ? "" : ". " + error.remedy),
+              events);
+    note_lost_comms(cell, events);
+}
+
+void OutputFirewall::comms_are_lost() {
+    comms_are_lost_ = comms_are_lost_ || comms_are_open_;
+    comms_are_open_ = false;
+}
+
+void OutputFirewall::forget_comms() {
+    comms_are_lost_ = false;
+    comms_are_open_ = false;
+}
+
+void OutputFirewall::note_lost_comms(CellId cell, std::vector<Event>& events) {
+    if (std::exchange(comms_are_lost_, false)) {
+        note_once(
+            cell,
+            "the program that makes outputs harmless had to be started anew: widgets that were shown before "
+            "don't answer any more. Run their cells again",
+            events);
+    }
 }
 
 void OutputFirewall::note_once(CellId cell, const std::string& what, std::vector<Event>& events) {
@@ -178,26 +270,91 @@ std::vector<Event> OutputFirewall::admit(ClearOutput event) {
     return events;
 }
 
-std::vector<Event> OutputFirewall::admit(CommOutput event) {
-    const std::uint64_t cost = cost_of(event);
-    const CellId cell = event.cell;
-    std::vector<Event> events;
-    if (!spend(cell, cost, events)) {
-        return events;
+OutputFirewall::Begun OutputFirewall::begin(CommOutput& event) {
+    using Kind = CleaningTask::Kind;
+    Begun begun;
+    begun.cost = cost_of(event);
+    if (!spend(event.cell, begun.cost, begun.events)) {
+        return begun;
     }
     if (!json_within(event.data.text, {})) {
-        note_once(cell, "a message of a comm was left out, for it has too many values", events);
+        note_once(event.cell, "a message of a comm was left out, for it has too many values", begun.events);
+        return begun;
+    }
+    if (has_failed_often(event.cell)) {
+        begun.events = finish(std::move(event), begun.cost, too_many_failures());
+        return begun;
+    }
+    begun.task.emplace();
+    begun.task->kind = event.kind == CommKind::open    ? Kind::comm_open
+                       : event.kind == CommKind::close ? Kind::comm_close
+                                                       : Kind::comm_message;
+    begun.task->name = event.comm_id;
+    begun.task->target = event.target_name;
+    begun.task->parts.push_back({"data", std::move(event.data)});
+    begun.task->parts.push_back({"metadata", std::move(event.metadata)});
+    return begun;
+}
+
+std::vector<Event> OutputFirewall::finish(CommOutput event, std::uint64_t cost, Result<Cleaned> cleaned) {
+    std::vector<Event> events;
+    const CellId cell = event.cell;
+    if (!cleaned || cleaned->parts.size() != 2 || !is_json(cleaned->parts[0]) ||
+        !is_json(cleaned->parts[1])) {
+        note_failure(cell, cleaned ? Error{{}, 0, "it could not be made harmless", {}} : cleaned.error(),
+                     events);
         return events;
     }
-    if (const auto why = comms_.refuse(event)) {
-        if (!why->empty()) {
-            note_once(cell, *why + ", by policy \"" + policy_name_ + "\"", events);
+    note_lost_comms(cell, events);
+    if (cleaned->refusal) {
+        if (!cleaned->refusal->empty()) {
+            note_once(cell, terminal_text(*cleaned->refusal) + ", by policy \"" + policy_name_ + "\"",
+                      events);
         }
         return events;
     }
+    event.target_module.reset();  // a module of JavaScript that the front end would load
+    event.data = std::move(std::get<RawJson>(cleaned->parts[0].value));
+    event.metadata = std::move(std::get<RawJson>(cleaned->parts[1].value));
+    comms_are_open_ = comms_are_open_ || event.kind == CommKind::open;
     if (const std::uint64_t grown = cost_of(event); grown <= cost || spend(cell, grown - cost, events)) {
         events.emplace_back(std::move(event));
     }
+    return events;
+}
+
+OutputFirewall::Begun OutputFirewall::begin(CellId cell, RawJson& user_expressions, RawJson& payload) {
+    Begun begun;
+    if (user_expressions.text == "{}" && payload.text == "[]") {
+        return begun;
+    }
+    begun.cost = user_expressions.text.size() + payload.text.size();
+    if (!spend(cell, begun.cost, begun.events)) {
+        user_expressions = {};
+        payload = RawJson{"[]"};
+        return begun;
+    }
+    begun.task.emplace();
+    begun.task->kind = CleaningTask::Kind::end;
+    begun.task->parts.push_back({"user_expressions", std::move(user_expressions)});
+    begun.task->parts.push_back({"payload", std::move(payload)});
+    return begun;
+}
+
+std::vector<Event> OutputFirewall::finish(CellId cell, RawJson& user_expressions, RawJson& payload,
+                                          Result<Cleaned> cleaned) {
+    std::vector<Event> events;
+    user_expressions = {};
+    payload = RawJson{"[]"};
+    if (!cleaned || cleaned->parts.size() != 2 || !is_json(cleaned->parts[0]) ||
+        !is_json(cleaned->parts[1])) {
+        note_failure(cell, cleaned ? Error{{}, 0, "it could not be made harmless", {}} : cleaned.error(),
+                     events);
+        return events;
+    }
+    note_lost_comms(cell, events);
+    user_expressions = std::move(std::get<RawJson>(cleaned->parts[0].value));
+    payload = std::move(std::get<RawJson>(cleaned->parts[1].value));
     return events;
 }
 

@@ -12,9 +12,8 @@ namespace {
 
 struct Fixture {
     Policy policy = with_debugger();
-    OutputFirewall firewall{policy};
     std::deque<Event> events;
-    DebugRelay relay{policy, firewall, events};
+    DebugRelay relay{policy, events};
     TimePoint start = TimePoint{} + 1h;
 
     static Policy with_debugger() {

@@ -22,6 +22,7 @@
 
 #include "sandbox/channel/frame.h"
 #include "sandbox/engine.h"
+#include "sandbox/outputs/cleaner.h"
 #include "sandbox/session.h"
 
 namespace cellblock::testing {
@@ -192,9 +193,9 @@ private:
 
 // A Session on a stage, with the clock in the test's hand.
 struct Play {
-    explicit Play(Policy policy = builtin_policy())
-        : session(std::move(policy), std::unique_ptr<Engine>(std::make_unique<FakeEngine>(stage)), {},
-                  [this] { return now; }) {}
+    explicit Play(const Policy& policy = builtin_policy(), const MakeCleaner& cleaner = cleaner_within)
+        : session((make_cleaners_by(cleaner), policy),
+                  std::unique_ptr<Engine>(std::make_unique<FakeEngine>(stage)), {}, [this] { return now; }) {}
 
     std::shared_ptr<Stage> stage = std::make_shared<Stage>();
     TimePoint now = TimePoint() + std::chrono::hours(1);

@@ -8,7 +8,6 @@
 #include "sandbox/outputs/comms.h"
 #include "sandbox/outputs/css.h"
 #include "sandbox/outputs/data_url.h"
-#include "sandbox/outputs/firewall.h"
 #include "sandbox/outputs/html.h"
 #include "sandbox/outputs/image.h"
 #include "sandbox/outputs/latex.h"
@@ -17,8 +16,10 @@
 #include "sandbox/outputs/svg.h"
 #include "sandbox/outputs/terminal_text.h"
 #include "sandbox/outputs/tidy.h"
+#include "tests/unit/whole_firewall.h"
 
 using namespace cellblock::sandbox;
+using cellblock::testing::WholeFirewall;
 using namespace std::literals;
 using Catch::Matchers::Contains;
 using nlohmann::json;
@@ -836,7 +837,7 @@ TEST_CASE("markdown: no formula in a link or in code's language, no characters t
 }
 
 TEST_CASE("the firewall tells once what was left out") {
-    OutputFirewall firewall(parse_policy("{}", "mine").value());
+    WholeFirewall firewall(parse_policy("{}", "mine").value());
     const auto show = [&](const char* type) {
         DisplayOutput output;
         output.cell = 1;

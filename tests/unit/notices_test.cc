@@ -5,9 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "sandbox/outputs/data_url.h"
-#include "sandbox/outputs/firewall.h"
 #include "sandbox/outputs/html.h"
 #include "sandbox/outputs/media.h"
+#include "tests/unit/whole_firewall.h"
 
 using namespace cellblock::sandbox;
 using namespace std::literals;
@@ -25,7 +25,7 @@ struct Shown {
 };
 
 Shown show(std::vector<MimeItem> data, const char* policy = "{}") {
-    OutputFirewall firewall(parse_policy(policy, "mine").value());
+    cellblock::testing::WholeFirewall firewall(parse_policy(policy, "mine").value());
     DisplayOutput output;
     output.cell = 1;
     output.data = std::move(data);

@@ -1,9 +1,10 @@
 // The output firewall: bounds and notes.
-#include "sandbox/outputs/firewall.h"
+#include "tests/unit/whole_firewall.h"
 
 #include <catch2/catch.hpp>
 
 using namespace cellblock::sandbox;
+using cellblock::testing::WholeFirewall;
 
 namespace {
 
@@ -26,13 +27,13 @@ std::string text_of(const std::vector<Event>& events) {
 }  // namespace
 
 TEST_CASE("output within the bound passes untouched") {
-    OutputFirewall firewall(with_output(1000));
+    WholeFirewall firewall(with_output(1000));
     REQUIRE(text_of(firewall.admit(StreamOutput{1, StreamName::standard_output, "hello"})) == "hello");
     REQUIRE(firewall.output_bytes(1) > 0);
 }
 
 TEST_CASE("past the bound output is cut once, with a note that names the key") {
-    OutputFirewall firewall(with_output(1000));
+    WholeFirewall firewall(with_output(1000));
     const std::string text =
         text_of(firewall.admit(StreamOutput{1, StreamName::standard_output, std::string(5000, 'x')}));
     REQUIRE(text.find("limits.output") != std::string::npos);
@@ -43,7 +44,7 @@ TEST_CASE("past the bound output is cut once, with a note that names the key") {
 }
 
 TEST_CASE("empty messages cost something as well") {
-    OutputFirewall firewall(with_output(1000));
+    WholeFirewall firewall(with_output(1000));
     int passed = 0;
     for (int i = 0; i < 1000; ++i) {
         passed += firewall.admit(ClearOutput{1, true}).size() == 1 ? 1 : 0;
@@ -52,7 +53,7 @@ TEST_CASE("empty messages cost something as well") {
 }
 
 TEST_CASE("a display that does not fit is dropped whole; another cell has its own bound") {
-    OutputFirewall firewall(with_output(1000));
+    WholeFirewall firewall(with_output(1000));
     DisplayOutput display;
     display.cell = 1;
     display.data.push_back({"image/png", Bytes{std::string(2000, 'p')}});
@@ -67,7 +68,7 @@ TEST_CASE("a display that does not fit is dropped whole; another cell has its ow
 TEST_CASE("JSON of too many values is no tree: it is left out, and that is told") {
     Policy policy = with_output(64U << 20);
     policy.outputs.comms = {"jupyter.widget"};
-    OutputFirewall firewall(policy);
+    WholeFirewall firewall(policy);
     std::string many = "{\"a\":[";
     for (int i = 0; i < 300'000; ++i) {
         many += "{},";
@@ -92,7 +93,7 @@ TEST_CASE("JSON of too many values is no tree: it is left out, and that is told"
 }
 
 TEST_CASE("accounts of old cells are forgotten, the newest kept") {
-    OutputFirewall firewall(with_output(1000));
+    WholeFirewall firewall(with_output(1000));
     for (CellId cell = 1; cell < 5000; ++cell) {
         firewall.admit(StreamOutput{cell, StreamName::standard_output, "x"});
     }
@@ -113,7 +114,7 @@ TEST_CASE("errors pass, bounded, with their beginning and their end") {
 }
 
 TEST_CASE("cells that were forgotten aren't given a fresh bound, however they take turns") {
-    OutputFirewall firewall(with_output(1000));
+    WholeFirewall firewall(with_output(1000));
     const auto print = [&](CellId cell) {
         return text_of(
             firewall.admit(StreamOutput{cell, StreamName::standard_output, std::string(500, 'x')}));
@@ -129,7 +130,7 @@ TEST_CASE("cells that were forgotten aren't given a fresh bound, however they ta
 }
 
 TEST_CASE("what is over the bound isn't looked at, and what grows is counted again") {
-    OutputFirewall firewall(with_output(1000));
+    WholeFirewall firewall(with_output(1000));
     DisplayOutput display;
     display.cell = 1;
     display.data.push_back({"text/unheard-of", std::string(2000, '<')});
