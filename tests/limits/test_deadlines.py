@@ -183,7 +183,10 @@ def patient(user_place):
 
 
 def begin(client, code):
-    cell = client.execute("print('begun', flush=True)\n" + code)
+    """It has begun once it waits, or calculates: an interrupt finds it deaf, where it means to be."""
+    before, last, loop = code.rpartition("while True: pass")
+    told = "print('begun', flush=True)\n"
+    cell = client.execute(before + told + last + loop if last and before.endswith("\n") else told + code)
     client.first(cell, "stream")
     return cell
 
