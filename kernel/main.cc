@@ -211,7 +211,7 @@ void add_policy(CLI::App& app, std::string& argument, Action& action) {
     reference->callback([&] { action = [] { return policy_reference_command(); }; });
 }
 
-// What could be said there: commands that are shown in the help, or options.
+// Names that are valid at that place of the command line: commands that the help shows, or options.
 std::vector<std::string> names_in(const CLI::App& place, bool commands) {
     std::vector<std::string> names;
     const auto shown = [](const CLI::App* one) { return !one->get_group().empty(); };

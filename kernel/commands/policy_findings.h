@@ -1,4 +1,4 @@
-// What a policy that can be read asks for in vain.
+// Findings of `policy check`: keys of a valid policy that this machine cannot satisfy.
 //
 // Purpose: `policy check` and `install` say beforehand what a session would otherwise end with.
 // Ownership: plain values. Threads: no shared state; looks at the host's files. Failure: that is the answer.

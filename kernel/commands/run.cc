@@ -79,7 +79,7 @@ bool is_notebook(const std::string& path) {
     return path.ends_with(".ipynb");
 }
 
-// What the sandbox is told of the file's place: where it lies below the session's directory, or its bare
+// The file's name as the sandbox sees it: its path below the session's directory, or its bare
 // name.
 std::string name_inside(const std::string& path) {
     const auto name = std::filesystem::path(path).lexically_normal();

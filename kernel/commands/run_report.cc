@@ -150,12 +150,9 @@ void RunReport::take(Event event) {
 }
 
 void RunReport::take(const Outcome& outcome) {
-    // What comes after an error is the program's leaving: of that only a worse end counts.
-    if (status_ == CellStatus::ok || outcome.status != CellStatus::ok) {
-        status_ = outcome.status;
-        failure_ = outcome.error;
-        left_with_ = status_ == CellStatus::error && failure_ ? exit_status_in(*failure_) : std::nullopt;
-    }
+    status_ = outcome.status;
+    failure_ = outcome.error;
+    left_with_ = status_ == CellStatus::error && failure_ ? exit_status_in(*failure_) : std::nullopt;
     if (failure_ && !colours_) {
         for (auto& line : failure_->traceback) {
             line = without_colours(line);

@@ -1,4 +1,4 @@
-// Who may connect to the kernel's ports.
+// The gate of the kernel's ports: decides for each connection whether its user may connect.
 //
 // Purpose: ZMQ asks nobody for the key before a subscriber reads iopub, or before messages queue in memory.
 // The gate looks at each connection while ZMQ's handshake waits for its answer, and cuts those of other users

@@ -103,7 +103,8 @@ DiagnosisRequest request_for(const Address& local, const Address& remote, std::u
     return request;
 }
 
-// Who is not in this machine's tables is elsewhere, unless the address is of this machine for certain.
+// A peer that is missing in this machine's tables is on another machine, unless its address is a loopback
+// one.
 PeerUser not_here(const Address& peer) {
     return {peer.is_loopback() ? Kind::gone : Kind::elsewhere, 0};
 }
