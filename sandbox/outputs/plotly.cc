@@ -244,7 +244,7 @@ std::optional<std::string> write_text(const std::string& text, bool strict) {
 }  // namespace
 
 std::string inert_plotly_text(const std::string& source) {
-    const std::string text = source.find('$') == std::string::npos ? source : inert_latex(source);
+    std::string text = source.find('$') == std::string::npos ? source : inert_latex(source);
     if (text.find('<') == std::string::npos) {
         return text;
     }

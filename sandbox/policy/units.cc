@@ -218,7 +218,7 @@ std::string format_size(std::uint64_t bytes) {
     constexpr std::uint64_t kPart = (1U << 20) / 64;
     if (bytes > 0 && bytes % kMega == 0 && bytes % kPart != 0) {
         const bool giga = bytes % (10 * kMega) == 0 && bytes >= 1000 * kMega;
-        return short_number(static_cast<double>(bytes / kMega) / (giga ? 1000 : 1)) + (giga ? " GB" : " MB");
+        return short_number(static_cast<double>(bytes) / (giga ? 1e9 : 1e6)) + (giga ? " GB" : " MB");
     }
     constexpr std::array<const char*, 5> kNames{"B", "KiB", "MiB", "GiB", "TiB"};
     std::size_t step = 0;
