@@ -14,7 +14,7 @@
 
 namespace cellblock::kernel {
 
-// Of `connected`: a connected socket of TCP or a Unix one.
+// The user at the other end of `connected`, a connected socket of TCP or a Unix one.
 struct PeerUser {
     enum class Kind {
         known,      // a process of this machine, of the user `user`

@@ -8,7 +8,7 @@ namespace cellblock::sandbox {
 
 namespace {
 
-// Of what may happen at any step.
+// Remedies for errors that may happen at any step; empty for all others.
 std::string remedy_for(int code) {
     switch (code) {
         case ETOOMANYREFS:

@@ -7,7 +7,7 @@ using nlohmann::json;
 
 namespace {
 
-// What is the matter with it; nothing: it is within the bounds.
+// The bound that a text breaks, in words; nothing while it is within the bounds.
 const char* excess(std::string_view text, JsonBounds bounds) {
     std::size_t depth = 0;
     std::size_t values = 1;  // each bracket and each comma can bring one more

@@ -30,8 +30,10 @@ public:
     // Text in a bundle of that type; nothing if it may not be shown.
     [[nodiscard]] std::optional<std::string> inert(const std::string& type, std::string text) const;
 
-private:
+    // Does the policy list that type?
     [[nodiscard]] bool allows(const std::string& type) const;
+
+private:
     [[nodiscard]] bool is_filtered_chart(const std::string& type) const;
     [[nodiscard]] bool is_sanitized_html(const std::string& type) const;
     [[nodiscard]] LeftOut::Why why_not(const std::string& type) const;

@@ -203,6 +203,10 @@ std::vector<Event> OutputFirewall::finish(DisplayOutput event, std::uint64_t cos
     event.metadata = std::move(std::get<RawJson>(cleaned->parts.back().value));
     cleaned->parts.pop_back();
     event.data = std::move(cleaned->parts);
+    // A cleaner that was taken over shows no type that the policy doesn't list.
+    std::erase_if(event.data, [this](const MimeItem& item) {
+        return item.type != "text/plain" && !bundles_.allows(item.type);
+    });
     const auto& left_out = cleaned->left_out;
     if (event.data.empty() && !left_out.empty()) {
         event.data.push_back({"text/plain", "[" + terminal_text(left_out.front().type) + ": not shown]"});

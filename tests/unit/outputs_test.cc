@@ -143,3 +143,22 @@ TEST_CASE("what is over the bound isn't looked at, and what grows is counted aga
     REQUIRE(grown.size() == 1);
     REQUIRE(text_of(grown).find("limits.output") != std::string::npos);
 }
+
+TEST_CASE("a cleaner that lies shows no type that the policy does not list") {
+    OutputFirewall firewall(builtin_policy());
+    DisplayOutput display;
+    display.cell = 1;
+    display.data = {{"text/html", "<p>x</p>"}};
+    const auto begun = firewall.begin(display);
+    REQUIRE(begun.task.has_value());
+    Cleaned lie;
+    lie.parts = {{"application/javascript", "alert(1)"},
+                 {"application/vnd.jupyter.widget-view+json", RawJson{R"({"model_id": "m"})"}},
+                 {"text/html", "<p>x</p>"},
+                 {"metadata", RawJson{"{}"}}};
+    const auto events = firewall.finish(std::move(display), begun.cost, std::move(lie));
+    REQUIRE(events.size() == 1);
+    const auto& shown = std::get<DisplayOutput>(events.front());
+    REQUIRE(shown.data.size() == 1);
+    REQUIRE(shown.data.front().type == "text/html");
+}
