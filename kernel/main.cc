@@ -7,9 +7,9 @@
 #include <functional>
 #include <iostream>
 
-#include "kernel/commands/commands.h"
+#include "kernel/cli/commands.h"
 #include "sandbox/base/file_limit.h"
-#include "sandbox/policy/policy_values.h"
+#include "sandbox/policy/key_values.h"
 
 namespace {
 

@@ -13,7 +13,7 @@
 #include <memory>
 #include <string>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/result.h"
 
 namespace cellblock::kernel {
 

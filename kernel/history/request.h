@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/events.h"
+#include "sandbox/api/types.h"
 
 namespace cellblock::kernel {
 

@@ -8,8 +8,8 @@
 
 #include <map>
 
-#include "kernel/server/publisher.h"
-#include "sandbox/session.h"
+#include "kernel/jupyter/publisher.h"
+#include "sandbox/api/session.h"
 
 namespace cellblock::kernel {
 

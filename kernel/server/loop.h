@@ -10,7 +10,7 @@
 #include <functional>
 #include <string>
 
-#include "kernel/server/wire.h"
+#include "kernel/jupyter/wire.h"
 
 namespace cellblock::kernel {
 

@@ -10,8 +10,8 @@
 #include <csignal>
 #include <memory>
 
-#include "sandbox/base/result.h"
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/result.h"
+#include "sandbox/api/unique_fd.h"
 
 namespace cellblock::kernel {
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "kernel/server/text.h"
-#include "sandbox/channel/json_text.h"
+#include "kernel/jupyter/message_text.h"
+#include "sandbox/base/json_text.h"
 
 namespace cellblock::kernel {
 

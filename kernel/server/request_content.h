@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "kernel/server/wire.h"
-#include "sandbox/base/result.h"
+#include "kernel/jupyter/wire.h"
+#include "sandbox/api/result.h"
 
 namespace cellblock::kernel {
 

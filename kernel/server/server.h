@@ -18,12 +18,12 @@
 #include <xeus/xserver.hpp>
 
 #include "kernel/history/history.h"
-#include "kernel/server/drop_log.h"
+#include "kernel/jupyter/drop_log.h"
+#include "kernel/jupyter/publisher.h"
 #include "kernel/server/loop.h"
 #include "kernel/server/process_watch.h"
-#include "kernel/server/publisher.h"
-#include "kernel/server/session_relay.h"
-#include "kernel/server/xeus_gaps.h"
+#include "kernel/server/request_dispatcher.h"
+#include "kernel/server/session_bridge.h"
 
 namespace cellblock::kernel {
 

@@ -1,7 +1,7 @@
 // What goes between the server's queue and xeus's core, both ways.
+#include "kernel/jupyter/message_text.h"
 #include "kernel/server/request_content.h"
 #include "kernel/server/server.h"
-#include "kernel/server/text.h"
 
 namespace cellblock::kernel {
 

@@ -14,7 +14,7 @@
 #include <optional>
 #include <vector>
 
-#include "sandbox/events.h"
+#include "sandbox/api/types.h"
 
 namespace cellblock::kernel {
 

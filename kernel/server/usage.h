@@ -10,7 +10,7 @@
 #include <chrono>
 #include <string>
 
-#include "sandbox/session.h"
+#include "sandbox/api/session.h"
 
 namespace cellblock::kernel {
 

@@ -12,8 +12,8 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/base/sha256.h"
-#include "sandbox/base/unique_fd.h"
 
 namespace cellblock::sandbox {
 

@@ -11,9 +11,9 @@
 #include <string>
 #include <string_view>
 
-#include "sandbox/base/result.h"
-#include "sandbox/events.h"
-#include "sandbox/policy/policy.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/api/result.h"
+#include "sandbox/api/types.h"
 
 namespace cellblock::sandbox {
 

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <sstream>
 
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/unique_fd.h"
 
 namespace cellblock::sandbox {
 

@@ -6,8 +6,8 @@
 
 #include <string>
 
-#include "sandbox/base/result.h"
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/result.h"
+#include "sandbox/api/unique_fd.h"
 
 namespace cellblock::sandbox {
 

@@ -9,7 +9,7 @@
 
 #include <string>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/result.h"
 
 namespace cellblock::sandbox {
 

@@ -1,5 +1,5 @@
 // Errors in words.
-#include "sandbox/base/result.h"
+#include "sandbox/api/result.h"
 
 #include <cerrno>
 #include <system_error>

@@ -1,7 +1,7 @@
 // Frames to a sandbox.
 #include <algorithm>
 
-#include "sandbox/channel/json_text.h"
+#include "sandbox/base/json_text.h"
 #include "sandbox/channel/messages.h"
 
 namespace cellblock::sandbox {

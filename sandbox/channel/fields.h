@@ -18,8 +18,8 @@
 #include <utility>
 #include <vector>
 
+#include "sandbox/api/types.h"
 #include "sandbox/channel/frame.h"
-#include "sandbox/events.h"
 
 namespace cellblock::sandbox {
 

@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "sandbox/channel/json_text.h"
+#include "sandbox/base/json_text.h"
 
 namespace cellblock::sandbox {
 

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/result.h"
 
 namespace cellblock::sandbox {
 

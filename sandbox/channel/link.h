@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/channel/frame.h"
 #include "sandbox/channel/worker_sockets.h"
 

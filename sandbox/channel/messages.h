@@ -12,10 +12,10 @@
 #include <variant>
 #include <vector>
 
+#include "sandbox/api/policy.h"
+#include "sandbox/api/session.h"
+#include "sandbox/api/types.h"
 #include "sandbox/channel/frame.h"
-#include "sandbox/events.h"
-#include "sandbox/policy/policy.h"
-#include "sandbox/session.h"
 
 namespace cellblock::sandbox {
 

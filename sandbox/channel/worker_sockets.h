@@ -6,15 +6,10 @@
 // Failure: an Error.
 #pragma once
 
-#include "sandbox/base/result.h"
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/engine.h"
+#include "sandbox/api/result.h"
 
 namespace cellblock::sandbox {
-
-struct WorkerSockets {
-    UniqueFd worker;
-    UniqueFd debugger;  // invalid where the policy has none
-};
 
 Result<WorkerSockets> start_worker(int warden_fd, bool debugger);
 

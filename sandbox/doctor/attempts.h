@@ -11,7 +11,7 @@
 #include <span>
 #include <string>
 
-#include "sandbox/layers.h"
+#include "sandbox/api/layers.h"
 
 namespace cellblock::sandbox::doctor {
 

@@ -5,8 +5,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "sandbox/api/session.h"
 #include "sandbox/doctor/traps.h"
-#include "sandbox/session.h"
 
 namespace cellblock::sandbox::doctor {
 

@@ -11,10 +11,10 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/layers.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/api/result.h"
 #include "sandbox/doctor/attempts.h"
-#include "sandbox/layers.h"
-#include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox::doctor {
 

@@ -12,9 +12,9 @@
 #include <optional>
 #include <string>
 
-#include "sandbox/base/result.h"
-#include "sandbox/base/unique_fd.h"
-#include "sandbox/policy/policy.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/api/result.h"
+#include "sandbox/api/unique_fd.h"
 
 namespace cellblock::sandbox::doctor {
 

@@ -12,7 +12,7 @@
 #include "sandbox/engines/fill.h"
 #include "sandbox/jail/cgroup_mounts.h"
 #include "sandbox/jail/path_chain.h"
-#include "sandbox/jail/root_files.h"
+#include "sandbox/jail/rootfs_files.h"
 
 namespace cellblock::sandbox {
 

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/api/result.h"
 #include "sandbox/engines/host_root.h"
 #include "sandbox/jail/identity.h"
-#include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox {
 

@@ -11,17 +11,17 @@ std::optional<Result<std::unique_ptr<Sandbox>>> ClaimedStart::take() {
     if (!answer) {
         return std::nullopt;
     }
-    if (const auto* none = std::get_if<daemon::NoneMore>(&*answer)) {
+    if (const auto* none = std::get_if<pool::NoneMore>(&*answer)) {
         return none->error;
     }
-    if (const auto* cold = std::get_if<daemon::ColdStart>(&*answer)) {
+    if (const auto* cold = std::get_if<pool::ColdStart>(&*answer)) {
         return go_cold(cold->reason);
     }
-    return use(std::get<daemon::GivenSandbox>(std::move(*answer)));
+    return use(std::get<pool::GivenSandbox>(std::move(*answer)));
 }
 
 Result<std::unique_ptr<Sandbox>> ClaimedStart::instead() {
-    return go_cold(daemon::Claim::too_late().reason);
+    return go_cold(pool::Claim::too_late().reason);
 }
 
 Result<std::unique_ptr<Sandbox>> ClaimedStart::go_cold(const std::string& reason) {

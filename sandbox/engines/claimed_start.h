@@ -11,14 +11,14 @@
 #include <string>
 #include <utility>
 
-#include "sandbox/daemon/asking.h"
-#include "sandbox/engine.h"
+#include "sandbox/api/engine.h"
+#include "sandbox/engines/pool_client.h"
 
 namespace cellblock::sandbox {
 
 class ClaimedStart : public Coming {
 public:
-    explicit ClaimedStart(daemon::Claim claim) : claim_(std::move(claim)) {}
+    explicit ClaimedStart(pool::Claim claim) : claim_(std::move(claim)) {}
 
     [[nodiscard]] int fd() const override { return claim_.fd(); }
     [[nodiscard]] std::chrono::steady_clock::time_point due() const override { return claim_.due(); }
@@ -27,13 +27,13 @@ public:
 
 protected:
     // What was given, as a sandbox.
-    virtual Result<std::unique_ptr<Sandbox>> use(daemon::GivenSandbox given) = 0;
+    virtual Result<std::unique_ptr<Sandbox>> use(pool::GivenSandbox given) = 0;
     virtual Result<std::unique_ptr<Sandbox>> start_cold() = 0;
 
     Result<std::unique_ptr<Sandbox>> go_cold(const std::string& reason);
 
 private:
-    daemon::Claim claim_;
+    pool::Claim claim_;
 };
 
 }  // namespace cellblock::sandbox

@@ -157,7 +157,7 @@ Result<TemplateStart::Made> CommandEngine::make(const Policy& policy, const Star
     return TemplateStart(template_, policy, options).make();
 }
 
-Result<std::unique_ptr<Sandbox>> CommandEngine::sandbox_of(daemon::MadeSandbox made,
+Result<std::unique_ptr<Sandbox>> CommandEngine::sandbox_of(pool::MadeSandbox made,
                                                            const Policy& policy) const {
     const auto kept = check_promises(policy, promises_of(template_), made.cgroup);
     auto facts = facts_of(template_, made.cgroup);
@@ -170,14 +170,14 @@ Result<std::unique_ptr<Sandbox>> CommandEngine::sandbox_of(daemon::MadeSandbox m
 
 class CommandEngine::Claimed : public ClaimedStart {
 public:
-    Claimed(CommandEngine& engine, const Policy& policy, StartOptions options, daemon::Claim claim)
+    Claimed(CommandEngine& engine, const Policy& policy, StartOptions options, pool::Claim claim)
         : ClaimedStart(std::move(claim)), engine_(engine), policy_(policy), options_(std::move(options)) {}
 
 protected:
     Result<std::unique_ptr<Sandbox>> start_cold() override { return engine_.start_cold(policy_, options_); }
 
-    Result<std::unique_ptr<Sandbox>> use(daemon::GivenSandbox given) override {
-        auto made = daemon::made_of(std::move(given));
+    Result<std::unique_ptr<Sandbox>> use(pool::GivenSandbox given) override {
+        auto made = pool::made_of(std::move(given));
         return made ? engine_.sandbox_of(std::move(*made), policy_) : go_cold(made.error().text());
     }
 
@@ -188,24 +188,24 @@ private:
 };
 
 Result<std::unique_ptr<Coming>> CommandEngine::begin(const Policy& policy, const StartOptions& options) {
-    if (!daemon::is_wanted(policy)) {
+    if (!pool::is_wanted(policy)) {
         return std::unique_ptr<Coming>();
     }
     return std::unique_ptr<Coming>(std::make_unique<Claimed>(
-        *this, policy, options, daemon::claim_made(policy, options, template_, daemon::Wanted::any)));
+        *this, policy, options, pool::claim_made(policy, options, template_, pool::Wanted::any)));
 }
 
 std::unique_ptr<Sandbox> CommandEngine::take_ready(const Policy& policy, const StartOptions& options) {
-    if (!daemon::is_wanted(policy)) {
+    if (!pool::is_wanted(policy)) {
         return nullptr;
     }
-    auto claim = daemon::claim_made(policy, options, template_, daemon::Wanted::ready);
-    auto answer = daemon::answer_to(claim);
-    auto* given = std::get_if<daemon::GivenSandbox>(&answer);
+    auto claim = pool::claim_made(policy, options, template_, pool::Wanted::ready);
+    auto answer = pool::answer_to(claim);
+    auto* given = std::get_if<pool::GivenSandbox>(&answer);
     if (given == nullptr) {
         return nullptr;
     }
-    auto made = daemon::made_of(std::move(*given));
+    auto made = pool::made_of(std::move(*given));
     auto sandbox = made ? sandbox_of(std::move(*made), policy) : made.error();
     return sandbox ? std::move(*sandbox) : nullptr;
 }

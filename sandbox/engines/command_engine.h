@@ -6,8 +6,8 @@
 
 #include <string>
 
-#include "sandbox/daemon/made_client.h"
-#include "sandbox/engine.h"
+#include "sandbox/api/engine.h"
+#include "sandbox/engines/command_claim.h"
 #include "sandbox/engines/template.h"
 #include "sandbox/engines/template_start.h"
 
@@ -36,7 +36,7 @@ private:
     // A program that is here need not work: a sandbox's first sign of life tells.
     Status try_start(const Policy& policy);
     Result<std::unique_ptr<Sandbox>> start_cold(const Policy& policy, const StartOptions& options);
-    Result<std::unique_ptr<Sandbox>> sandbox_of(daemon::MadeSandbox made, const Policy& policy) const;
+    Result<std::unique_ptr<Sandbox>> sandbox_of(pool::MadeSandbox made, const Policy& policy) const;
 
     EngineTemplate template_;
 };

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "sandbox/engine.h"
+#include "sandbox/api/engine.h"
 #include "sandbox/engines/command_engine.h"
 #include "sandbox/engines/first_usable.h"
 #include "sandbox/engines/native.h"

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <functional>
 
-#include "sandbox/policy/policy_values.h"
+#include "sandbox/policy/key_values.h"
 
 namespace cellblock::sandbox {
 

@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/result.h"
 #include "sandbox/engines/template.h"
 
 namespace cellblock::sandbox {

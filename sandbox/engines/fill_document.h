@@ -10,7 +10,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/result.h"
 #include "sandbox/engines/fill.h"
 
 namespace cellblock::sandbox {

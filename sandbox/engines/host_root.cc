@@ -9,7 +9,7 @@
 #include <fstream>
 
 #include "sandbox/jail/file_rules.h"
-#include "sandbox/jail/root_files.h"
+#include "sandbox/jail/rootfs_files.h"
 
 namespace cellblock::sandbox {
 

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/base/result.h"
-#include "sandbox/engine.h"
+#include "sandbox/api/engine.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/api/result.h"
 #include "sandbox/jail/plan.h"
 #include "sandbox/jail/python_home.h"
-#include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox {
 

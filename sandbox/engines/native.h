@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include "sandbox/engine.h"
+#include "sandbox/api/engine.h"
 
 namespace cellblock::sandbox {
 

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/layers.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/api/result.h"
 #include "sandbox/jail/cgroup.h"
-#include "sandbox/layers.h"
-#include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox {
 

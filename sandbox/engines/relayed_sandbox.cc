@@ -13,8 +13,8 @@
 
 #include "sandbox/base/beside.h"
 #include "sandbox/base/process_end.h"
+#include "sandbox/base/process_text.h"
 #include "sandbox/jail/process_usage.h"
-#include "sandbox/jail/words.h"
 #include "sandbox/relay/command.h"
 #include "sandbox/relay/relay.h"
 
@@ -80,7 +80,7 @@ std::string RelayedSandbox::death_reason() const {
     if (size <= 0) {
         return "the sandbox's relay was killed";
     }
-    return jail::harmless({text.data(), static_cast<std::size_t>(size)});
+    return printable({text.data(), static_cast<std::size_t>(size)});
 }
 
 std::string RelayedSandbox::last_words() {

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "sandbox/engine.h"
+#include "sandbox/api/engine.h"
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/jail/cgroup_usage.h"
 #include "sandbox/relay/launch.h"

@@ -9,8 +9,8 @@
 
 #include <string>
 
-#include "sandbox/base/result.h"
-#include "sandbox/engine.h"
+#include "sandbox/api/engine.h"
+#include "sandbox/api/result.h"
 #include "sandbox/engines/template.h"
 
 namespace cellblock::sandbox {

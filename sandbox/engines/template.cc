@@ -8,7 +8,7 @@
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/fill_document.h"
 #include "sandbox/policy/document.h"
-#include "sandbox/policy/policy_values.h"
+#include "sandbox/policy/key_values.h"
 
 namespace cellblock::sandbox {
 

@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "sandbox/base/result.h"
-#include "sandbox/layers.h"
+#include "sandbox/api/layers.h"
+#include "sandbox/api/result.h"
 
 namespace cellblock::sandbox {
 

@@ -11,7 +11,7 @@
 #include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill_document.h"
 #include "sandbox/engines/owner.h"
-#include "sandbox/relay/far_end.h"
+#include "sandbox/relay/remote_bundle.h"
 #include "sandbox/relay/run_command.h"
 
 namespace cellblock::sandbox {

@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "sandbox/engine.h"
+#include "sandbox/api/engine.h"
 #include "sandbox/engines/host_root.h"
 #include "sandbox/engines/promises.h"
 #include "sandbox/engines/relayed_sandbox.h"

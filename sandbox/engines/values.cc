@@ -9,7 +9,7 @@
 #include <random>
 #include <sstream>
 
-#include "sandbox/jail/root_files.h"
+#include "sandbox/jail/rootfs_files.h"
 
 namespace cellblock::sandbox {
 

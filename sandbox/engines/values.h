@@ -5,9 +5,9 @@
 
 #include <string>
 
+#include "sandbox/api/policy.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/host_root.h"
-#include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox {
 

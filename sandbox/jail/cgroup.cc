@@ -14,7 +14,7 @@
 
 #include "sandbox/base/bytes.h"
 #include "sandbox/base/file_text.h"
-#include "sandbox/jail/calls.h"
+#include "sandbox/base/syscalls.h"
 #include "sandbox/jail/cgroup_mounts.h"
 
 namespace cellblock::sandbox::jail {

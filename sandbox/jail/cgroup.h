@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sandbox/policy/policy.h"
+#include "sandbox/api/policy.h"
 
 namespace cellblock::sandbox::jail {
 

@@ -7,8 +7,8 @@
 
 #include <string>
 
-#include "sandbox/base/unique_fd.h"
-#include "sandbox/engine.h"
+#include "sandbox/api/engine.h"
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/jail/cgroup.h"
 
 namespace cellblock::sandbox::jail {

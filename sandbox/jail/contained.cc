@@ -13,10 +13,10 @@
 #include <filesystem>
 
 #include "sandbox/base/beside.h"
-#include "sandbox/jail/calls.h"
+#include "sandbox/base/syscalls.h"
 #include "sandbox/jail/enter.h"
 #include "sandbox/jail/file_rules.h"
-#include "sandbox/jail/root_files.h"
+#include "sandbox/jail/rootfs_files.h"
 
 namespace cellblock::sandbox::jail {
 

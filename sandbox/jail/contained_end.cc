@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <csignal>
 
-#include "sandbox/jail/calls.h"
+#include "sandbox/base/syscalls.h"
 #include "sandbox/jail/landlock.h"
 
 namespace cellblock::sandbox::jail {

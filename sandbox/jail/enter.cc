@@ -17,9 +17,9 @@
 #include <cstdio>
 #include <cstring>
 
-#include "sandbox/jail/calls.h"
+#include "sandbox/base/syscalls.h"
 #include "sandbox/jail/privileges.h"
-#include "sandbox/jail/root.h"
+#include "sandbox/jail/rootfs.h"
 
 namespace cellblock::sandbox::jail {
 

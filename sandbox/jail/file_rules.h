@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/result.h"
 #include "sandbox/jail/plan.h"
 
 namespace cellblock::sandbox::jail {

@@ -13,7 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "sandbox/jail/calls.h"
+#include "sandbox/base/syscalls.h"
 
 namespace cellblock::sandbox::jail {
 

@@ -6,7 +6,7 @@
 
 #include <cerrno>
 
-#include "sandbox/jail/calls.h"
+#include "sandbox/base/syscalls.h"
 #include "sandbox/jail/plan.h"
 
 namespace cellblock::sandbox::jail {

@@ -1,7 +1,7 @@
 // A jail's layers, told from its plan and its cgroups.
 #include "sandbox/jail/layers.h"
 
-#include "sandbox/jail/words.h"
+#include "sandbox/jail/error_messages.h"
 
 namespace cellblock::sandbox::jail {
 

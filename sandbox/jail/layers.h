@@ -6,9 +6,9 @@
 
 #include <vector>
 
+#include "sandbox/api/layers.h"
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/jail/plan.h"
-#include "sandbox/layers.h"
 
 namespace cellblock::sandbox::jail {
 

@@ -13,7 +13,7 @@
 #include "sandbox/jail/contained.h"
 #include "sandbox/jail/file_rules.h"
 #include "sandbox/jail/limits.h"
-#include "sandbox/jail/root_files.h"
+#include "sandbox/jail/rootfs_files.h"
 #include "sandbox/jail/seccomp.h"
 
 namespace cellblock::sandbox::jail {

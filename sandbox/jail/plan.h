@@ -17,16 +17,16 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/base/result.h"
-#include "sandbox/base/unique_fd.h"
-#include "sandbox/engine.h"
+#include "sandbox/api/engine.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/api/result.h"
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/jail/identity.h"
 #include "sandbox/jail/landlock.h"
 #include "sandbox/jail/left_out.h"
 #include "sandbox/jail/python_home.h"
 #include "sandbox/jail/seccomp.h"
-#include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox::jail {
 

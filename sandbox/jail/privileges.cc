@@ -11,7 +11,7 @@
 
 #include <cerrno>
 
-#include "sandbox/jail/calls.h"
+#include "sandbox/base/syscalls.h"
 
 namespace cellblock::sandbox::jail {
 

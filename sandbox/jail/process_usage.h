@@ -10,7 +10,7 @@
 
 #include <vector>
 
-#include "sandbox/engine.h"
+#include "sandbox/api/engine.h"
 
 namespace cellblock::sandbox::jail {
 

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/result.h"
 #include "sandbox/jail/path_chain.h"
 
 namespace cellblock::sandbox::jail {

@@ -10,7 +10,7 @@
 #include <chrono>
 #include <csignal>
 
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/jail/python_home.h"
 
 extern char** environ;

@@ -20,7 +20,7 @@
 #include <memory>
 #include <string_view>
 
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/jail/allowed_calls.h"
 
 namespace cellblock::sandbox::jail {

@@ -8,8 +8,8 @@
 
 #include <sys/types.h>
 
-#include "sandbox/base/result.h"
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/result.h"
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/jail/plan.h"
 
 namespace cellblock::sandbox::jail {

@@ -14,7 +14,7 @@
 #include <csignal>
 #include <cstring>
 
-#include "sandbox/jail/calls.h"
+#include "sandbox/base/syscalls.h"
 #include "sandbox/jail/contained_end.h"
 #include "sandbox/jail/enter.h"
 #include "sandbox/jail/report.h"

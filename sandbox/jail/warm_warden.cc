@@ -17,7 +17,7 @@
 #include <optional>
 #include <string_view>
 
-#include "sandbox/jail/calls.h"
+#include "sandbox/base/syscalls.h"
 #include "sandbox/jail/memory_watch.h"
 
 namespace cellblock::sandbox::jail {

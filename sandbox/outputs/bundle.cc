@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "sandbox/channel/json_text.h"
+#include "sandbox/base/json_text.h"
 #include "sandbox/outputs/charts.h"
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/html.h"

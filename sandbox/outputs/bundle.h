@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/events.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/api/types.h"
 #include "sandbox/outputs/notices.h"
-#include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox {
 

@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "sandbox/base/own_program.h"
 #include "sandbox/outputs/cleaner_frames.h"
-#include "sandbox/relay/own_program.h"
 
 namespace cellblock::sandbox {
 

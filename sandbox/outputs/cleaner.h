@@ -15,9 +15,9 @@
 #include <memory>
 #include <optional>
 
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/outputs/cleaning.h"
-#include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox {
 

@@ -5,9 +5,9 @@
 #include <array>
 #include <utility>
 
+#include "sandbox/base/json_text.h"
 #include "sandbox/base/utf8.h"
 #include "sandbox/channel/fields.h"
-#include "sandbox/channel/json_text.h"
 #include "sandbox/outputs/terminal_text.h"
 
 namespace cellblock::sandbox {

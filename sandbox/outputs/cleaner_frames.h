@@ -5,9 +5,9 @@
 // Ownership: plain values. Threads: pure. Failure: an Error.
 #pragma once
 
+#include "sandbox/api/policy.h"
 #include "sandbox/channel/frame.h"
 #include "sandbox/outputs/cleaning.h"
-#include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox {
 

@@ -6,7 +6,7 @@
 // Ownership: of the socket. Threads: one. Failure: it ends, and its host tells.
 #pragma once
 
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/unique_fd.h"
 
 namespace cellblock::sandbox {
 

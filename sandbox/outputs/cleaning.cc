@@ -3,7 +3,7 @@
 
 #include <utility>
 
-#include "sandbox/channel/json_text.h"
+#include "sandbox/base/json_text.h"
 #include "sandbox/outputs/replies.h"
 
 namespace cellblock::sandbox {

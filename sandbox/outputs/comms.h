@@ -11,9 +11,9 @@
 #include <optional>
 #include <string>
 
-#include "sandbox/events.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/api/types.h"
 #include "sandbox/outputs/widgets.h"
-#include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox {
 

@@ -1,7 +1,7 @@
 // Replies.
 #include "sandbox/outputs/replies.h"
 
-#include "sandbox/channel/json_text.h"
+#include "sandbox/base/json_text.h"
 #include "sandbox/outputs/terminal_text.h"
 
 namespace cellblock::sandbox {

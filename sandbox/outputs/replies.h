@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "sandbox/events.h"
+#include "sandbox/api/types.h"
 #include "sandbox/outputs/bundle.h"
 
 namespace cellblock::sandbox {

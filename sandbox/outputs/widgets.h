@@ -15,8 +15,8 @@
 #include <set>
 #include <string>
 
+#include "sandbox/api/policy.h"
 #include "sandbox/outputs/bundle.h"
-#include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox {
 

@@ -7,7 +7,7 @@
 #include <charconv>
 #include <cstdlib>
 
-#include "sandbox/engines/native_sandbox.h"
+#include "sandbox/jail/jail_sandbox.h"
 #include "sandbox/jail/plan.h"
 
 namespace cellblock::sandbox {
@@ -71,7 +71,7 @@ Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const jail::Builder
     const auto plan = [&](const jail::PythonHome& python, const std::string& worker, bool memory_is_limited) {
         return jail::build_builder_plan(policy, job, python, worker, memory_is_limited);
     };
-    return start_jail(policy, plan);
+    return jail::start_jail(policy, plan);
 }
 
 }  // namespace

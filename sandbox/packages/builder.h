@@ -11,7 +11,7 @@
 #include <memory>
 #include <string>
 
-#include "sandbox/engine.h"
+#include "sandbox/api/engine.h"
 #include "sandbox/packages/wheel.h"
 
 namespace cellblock::sandbox {

@@ -10,7 +10,7 @@
 #include <variant>
 #include <vector>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/result.h"
 #include "sandbox/channel/frame.h"
 
 namespace cellblock::sandbox {

@@ -19,13 +19,13 @@
 #include <string>
 #include <vector>
 
+#include "sandbox/api/engine.h"
 #include "sandbox/channel/messages.h"
-#include "sandbox/engine.h"
 #include "sandbox/packages/builder_messages.h"
 #include "sandbox/packages/package_folder.h"
-#include "sandbox/packages/requirement.h"
 #include "sandbox/packages/store.h"
 #include "sandbox/packages/tree_writer.h"
+#include "sandbox/policy/requirement.h"
 
 namespace cellblock::sandbox {
 

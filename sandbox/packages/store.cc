@@ -14,7 +14,7 @@
 #include <fstream>
 #include <vector>
 
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/unique_fd.h"
 
 namespace cellblock::sandbox {
 

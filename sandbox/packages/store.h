@@ -19,7 +19,7 @@
 #include <string>
 #include <utility>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/result.h"
 
 namespace cellblock::sandbox {
 

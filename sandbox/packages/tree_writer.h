@@ -12,9 +12,9 @@
 #include <string>
 #include <string_view>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/result.h"
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/base/sha256.h"
-#include "sandbox/base/unique_fd.h"
 
 namespace cellblock::sandbox {
 

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "sandbox/packages/requirement.h"
+#include "sandbox/policy/requirement.h"
 
 namespace cellblock::sandbox {
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/base/unique_fd.h"
-#include "sandbox/channel/json_text.h"
+#include "sandbox/api/unique_fd.h"
+#include "sandbox/base/json_text.h"
 
 namespace cellblock::sandbox {
 

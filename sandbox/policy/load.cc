@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <set>
 
+#include "sandbox/api/policy.h"
 #include "sandbox/base/resources.h"
 #include "sandbox/policy/document.h"
-#include "sandbox/policy/policy.h"
 
 namespace cellblock::sandbox {
 

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <array>
 
-#include "sandbox/policy/policy_table.h"
-#include "sandbox/policy/policy_values.h"
+#include "sandbox/policy/key_table.h"
+#include "sandbox/policy/key_values.h"
 
 namespace cellblock::sandbox {
 

@@ -1,12 +1,12 @@
 // A document against the table, and the table in words.
-#include "sandbox/policy/policy.h"
+#include "sandbox/api/policy.h"
 
 #include <algorithm>
 #include <cstdlib>
 
 #include "sandbox/policy/document.h"
-#include "sandbox/policy/policy_table.h"
-#include "sandbox/policy/policy_values.h"
+#include "sandbox/policy/key_table.h"
+#include "sandbox/policy/key_values.h"
 
 namespace cellblock::sandbox {
 

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <sstream>
 
-#include "sandbox/policy/policy.h"
+#include "sandbox/api/policy.h"
 
 namespace cellblock::sandbox {
 

@@ -1,7 +1,7 @@
 // The time zone of whoever starts a session holds in its sandbox too.
 #pragma once
 
-#include "sandbox/policy/policy.h"
+#include "sandbox/api/policy.h"
 
 namespace cellblock::sandbox {
 

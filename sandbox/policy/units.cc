@@ -8,9 +8,9 @@
 #include <limits>
 #include <optional>
 
+#include "sandbox/api/policy.h"
 #include "sandbox/base/ascii.h"
-#include "sandbox/policy/policy.h"
-#include "sandbox/policy/policy_values.h"
+#include "sandbox/policy/key_values.h"
 
 namespace cellblock::sandbox {
 

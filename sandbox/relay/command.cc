@@ -18,7 +18,7 @@
 
 #include "sandbox/base/file_limit.h"
 #include "sandbox/base/pointers.h"
-#include "sandbox/jail/calls.h"
+#include "sandbox/base/syscalls.h"
 #include "sandbox/relay/run_command.h"
 
 namespace cellblock::sandbox::relay {
@@ -57,7 +57,7 @@ void default_signals() {
 
 [[noreturn]] void give_up(const char* what) {
     const std::string text = std::string(what) + ": " + std::strerror(errno) + "\n";
-    (void)jail::write_all(STDERR_FILENO, text.data(), text.size());
+    (void)write_all(STDERR_FILENO, text.data(), text.size());
     ::_exit(127);
 }
 
@@ -80,14 +80,14 @@ bool mount_for_itself(const std::vector<std::string>& mounts) {
     ::dup2(errors, STDERR_FILENO);
     ::setpgid(0, 0);
     for (const auto& file : spec.cgroup_files) {
-        if (!jail::write_file(file.c_str(), "0", 1)) {
+        if (!write_file(file.c_str(), "0", 1)) {
             give_up("join the control group");
         }
     }
     if (!spec.mounts.empty() && !mount_for_itself(spec.mounts)) {
         give_up("show the host's files");
     }
-    if (spec.user != 0 && !jail::become(spec.user, spec.group)) {
+    if (spec.user != 0 && !become(spec.user, spec.group)) {
         give_up("change the user");
     }
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/base/result.h"
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/result.h"
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/relay/spec.h"
 
 namespace cellblock::sandbox::relay {

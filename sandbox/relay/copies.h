@@ -11,7 +11,7 @@
 #include <set>
 #include <string>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/result.h"
 
 namespace cellblock::sandbox::relay {
 

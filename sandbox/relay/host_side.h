@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/relay/mux.h"
 
 namespace cellblock::sandbox::relay {

@@ -9,7 +9,7 @@
 #include <array>
 
 #include "sandbox/base/memory_file.h"
-#include "sandbox/relay/own_program.h"
+#include "sandbox/base/own_program.h"
 #include "sandbox/relay/relay.h"
 
 namespace cellblock::sandbox::relay {

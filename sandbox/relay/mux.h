@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-#include "sandbox/base/result.h"
+#include "sandbox/api/result.h"
 
 namespace cellblock::sandbox::relay {
 

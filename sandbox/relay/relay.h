@@ -8,7 +8,7 @@
 // Failure: told on the control socket in words, before the warden's socket ends.
 #pragma once
 
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/jail/report.h"
 #include "sandbox/relay/spec.h"
 

@@ -15,11 +15,11 @@
 #include <cstring>
 #include <sstream>
 
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/base/file_limit.h"
 #include "sandbox/base/pointers.h"
 #include "sandbox/base/process_end.h"
-#include "sandbox/base/unique_fd.h"
-#include "sandbox/jail/words.h"
+#include "sandbox/base/process_text.h"
 
 namespace cellblock::sandbox::relay {
 
@@ -120,7 +120,7 @@ CommandResult run_command(const std::vector<std::string>& argv, std::chrono::mil
     result.ok = ended && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     if (!result.ok) {
         result.why = !ended ? argv[0] + " gave no answer in time"
-                            : argv[0] + ": " + jail::harmless(said.empty() ? result.output : said);
+                            : argv[0] + ": " + printable(said.empty() ? result.output : said);
     }
     return result;
 }

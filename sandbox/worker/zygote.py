@@ -1,6 +1,6 @@
 """The zygote: a Python that has imported what cells will want, and forks.
 
-Started by the daemon (sandbox/daemon), which sends the task on descriptor 3 and
+Started by the daemon (sandbox/pool), which sends the task on descriptor 3 and
 then one message for each sandbox. It never runs a cell and never reads a
 plan: the fork does that, so that nothing of one sandbox is in the memory that
 the next one gets. A fork walks into its jail by libcellblock_jail.so and stays

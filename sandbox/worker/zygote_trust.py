@@ -1,6 +1,6 @@
 """Whose files a zygote imports: they run on the host, outside of any sandbox.
 
-The daemon has judged the Python itself (sandbox/daemon/trust.cc). Here each module, each folder of packages and each
+The daemon has judged the Python itself (sandbox/pool/trust.cc). Here each module, each folder of packages and each
 .pth file is judged before it runs: its owner must be this user or root, and nobody else may write to it, to the folder
 that it lies in, or to those above. Users are not named here, as all of this memory can be read by cells: the daemon
 tells the numbers of the groups that have no other member.

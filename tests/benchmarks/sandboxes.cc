@@ -22,8 +22,8 @@
 #include <thread>
 #include <vector>
 
-#include "sandbox/daemon/daemon.h"
-#include "sandbox/session.h"
+#include "sandbox/api/session.h"
+#include "sandbox/pool/server.h"
 
 namespace {
 
@@ -233,7 +233,7 @@ int number(std::string_view text) {
 }
 
 int serve() {
-    const auto served = daemon::serve({std::chrono::minutes(10), UniqueFd()});
+    const auto served = pool::serve({std::chrono::minutes(10), UniqueFd()});
     if (!served) {
         std::cerr << served.error().text() << "\n";
     }

@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
+import arrows  # noqa: E402
 import tidy  # noqa: E402
 from tidy import ROOT, sources  # noqa: E402
 
@@ -20,10 +21,34 @@ def test_format():
     assert done.returncode == 0, "clang-format -i mends this:\n" + done.stderr[-8000:]
 
 
-def test_the_sandbox_library_knows_neither_jupyter_nor_zmq():
-    wrong = [str(path.relative_to(ROOT)) for path in sources("sandbox")
-             if re.search(r'#include *[<"](xeus|zmq|kernel/)', path.read_text())]
-    assert not wrong
+def room_of(path):
+    return path.rpartition("/")[0]
+
+
+def test_a_room_includes_only_what_the_table_allows():
+    allowed = arrows.table()
+    wrong = [f"{path} includes {other}" for path, others in arrows.includes().items() for other in others
+             if other.startswith(("sandbox/", "kernel/")) and room_of(other) not in allowed[room_of(path)]]
+    assert not wrong, "tests/checks/arrows.py says which room may include which:\n" + "\n".join(wrong)
+
+
+def test_a_library_is_included_by_its_room_alone():
+    wrong = [f"{path} includes {other}" for path, others in arrows.includes().items() for other in others
+             for library, rooms in arrows.LIBRARIES.items() if re.match(library, other) and room_of(path) not in rooms]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_cmake_has_the_same_table():
+    of_libraries = {"jail_library"}  # it has a CMakeLists.txt of its own
+    for wing, rooms in (("sandbox", arrows.SANDBOX), ("kernel", arrows.KERNEL)):
+        expected = {room: others.split() for room, others in rooms.items() if room not in of_libraries}
+        assert arrows.rooms_of_cmake(wing) == expected
+
+
+def test_there_is_no_circle_of_rooms_or_of_files():
+    files = arrows.includes()
+    assert not arrows.circle_in({path: [other for other in others if other in files] for path, others in files.items()})
+    assert not arrows.circle_in({room: others - {room} for room, others in arrows.table().items()})
 
 
 @pytest.mark.seconds(1800)

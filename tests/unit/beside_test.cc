@@ -21,7 +21,6 @@
 #include "sandbox/base/beside.h"
 #include "sandbox/base/file_text.h"
 #include "sandbox/base/pointers.h"
-#include "sandbox/daemon/zygote.h"
 #include "sandbox/engines/relayed_sandbox.h"
 #include "sandbox/jail/cgroup_mounts.h"
 #include "sandbox/jail/contained.h"
@@ -29,6 +28,7 @@
 #include "sandbox/jail/report.h"
 #include "sandbox/jail/spawn.h"
 #include "sandbox/packages/package_folder.h"
+#include "sandbox/pool/zygote.h"
 #include "sandbox/relay/run_command.h"
 
 using namespace cellblock::sandbox;
@@ -214,13 +214,13 @@ TEST_CASE("what a control group hands on is found out by looking") {
 }
 
 TEST_CASE("a warm Python that can't be had is tried ever more rarely") {
-    CHECK(daemon::pause_after(1, false) == 60s);
-    CHECK(daemon::pause_after(2, false) == 120s);
-    CHECK(daemon::pause_after(1, true) == 0s);
-    CHECK(daemon::pause_after(2, true) == 60s);
+    CHECK(pool::pause_after(1, false) == 60s);
+    CHECK(pool::pause_after(2, false) == 120s);
+    CHECK(pool::pause_after(1, true) == 0s);
+    CHECK(pool::pause_after(2, true) == 60s);
     for (int failures = 1; failures < 200; ++failures) {
-        CHECK(daemon::pause_after(failures + 1, false) >= daemon::pause_after(failures, false));
-        CHECK(daemon::pause_after(failures, false) <= 3600s);
+        CHECK(pool::pause_after(failures + 1, false) >= pool::pause_after(failures, false));
+        CHECK(pool::pause_after(failures, false) <= 3600s);
     }
-    CHECK(daemon::pause_after(200, false) == 3600s);
+    CHECK(pool::pause_after(200, false) == 3600s);
 }

@@ -1,5 +1,5 @@
 // Files as cells.
-#include "kernel/commands/cells.h"
+#include "kernel/cli/cells.h"
 
 #include <catch2/catch.hpp>
 

@@ -4,7 +4,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 
-#include "sandbox/outputs/firewall.h"
+#include "sandbox/outputs/output_filter.h"
 
 using namespace cellblock::sandbox;
 using namespace std::literals;

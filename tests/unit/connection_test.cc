@@ -1,5 +1,5 @@
 // What a connection file may say, and what it may leave out.
-#include "kernel/server/connection.h"
+#include "kernel/jupyter/connection.h"
 
 #include <unistd.h>
 
@@ -8,8 +8,8 @@
 #include <fstream>
 #include <set>
 
-#include "kernel/server/heartbeat.h"
-#include "kernel/server/sockets.h"
+#include "kernel/jupyter/heartbeat.h"
+#include "kernel/jupyter/sockets.h"
 
 namespace {
 

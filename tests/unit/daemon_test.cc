@@ -8,16 +8,16 @@
 #include <fstream>
 
 #include "sandbox/base/pointers.h"
-#include "sandbox/daemon/host_memory.h"
-#include "sandbox/daemon/loop.h"
-#include "sandbox/daemon/made_client.h"
-#include "sandbox/daemon/order.h"
-#include "sandbox/daemon/request.h"
-#include "sandbox/daemon/settings.h"
-#include "sandbox/daemon/status.h"
+#include "sandbox/engines/command_claim.h"
 #include "sandbox/jail/cgroup.h"
+#include "sandbox/pool/host_memory.h"
+#include "sandbox/pool/launch_order.h"
+#include "sandbox/pool/loop.h"
+#include "sandbox/pool/protocol.h"
+#include "sandbox/pool/settings.h"
+#include "sandbox/pool/status.h"
 
-namespace cellblock::sandbox::daemon {
+namespace cellblock::sandbox::pool {
 
 namespace {
 
@@ -255,4 +255,4 @@ TEST_CASE("a loop calls who waits, and never who was forgotten") {
     CHECK(calls == 1);
 }
 
-}  // namespace cellblock::sandbox::daemon
+}  // namespace cellblock::sandbox::pool

@@ -1,5 +1,5 @@
 // The deadline ladder, rung by rung.
-#include "sandbox/deadline.h"
+#include "sandbox/session/escalation.h"
 
 #include <catch2/catch.hpp>
 

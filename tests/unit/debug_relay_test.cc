@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include "sandbox/debug_relay.h"
+#include "sandbox/session/debug_relay.h"
 
 using namespace cellblock::sandbox;
 using namespace std::chrono_literals;

@@ -9,8 +9,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "sandbox/api/engine.h"
 #include "sandbox/base/process_identity.h"
-#include "sandbox/engine.h"
 #include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/fill_document.h"

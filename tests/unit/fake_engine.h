@@ -20,10 +20,10 @@
 #include <string>
 #include <vector>
 
+#include "sandbox/api/engine.h"
+#include "sandbox/api/session.h"
 #include "sandbox/channel/frame.h"
-#include "sandbox/engine.h"
 #include "sandbox/outputs/cleaner.h"
-#include "sandbox/session.h"
 
 namespace cellblock::testing {
 

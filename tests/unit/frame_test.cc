@@ -1,7 +1,7 @@
 // Frames: whole, in pieces, and hostile.
 #include <array>
 
-#include "sandbox/channel/json_text.h"
+#include "sandbox/base/json_text.h"
 #include "tests/unit/fake_engine.h"
 
 using namespace cellblock::testing;

@@ -8,8 +8,8 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "kernel/commands/kernelspec.h"
-#include "kernel/commands/program.h"
+#include "kernel/cli/kernelspec.h"
+#include "kernel/cli/program.h"
 
 using namespace cellblock::kernel;
 namespace fs = std::filesystem;

@@ -13,19 +13,20 @@
 #include <set>
 #include <thread>
 
-#include "sandbox/engines/native_sandbox.h"
+#include "sandbox/base/process_text.h"
 #include "sandbox/jail/allowed_calls.h"
+#include "sandbox/jail/error_messages.h"
 #include "sandbox/jail/file_rules.h"
 #include "sandbox/jail/identity.h"
+#include "sandbox/jail/jail_sandbox.h"
 #include "sandbox/jail/landlock.h"
 #include "sandbox/jail/layers.h"
 #include "sandbox/jail/left_out.h"
 #include "sandbox/jail/path_chain.h"
 #include "sandbox/jail/python_home.h"
-#include "sandbox/jail/root_files.h"
+#include "sandbox/jail/rootfs_files.h"
 #include "sandbox/jail/seccomp.h"
 #include "sandbox/jail/spawn.h"
-#include "sandbox/jail/words.h"
 
 namespace {
 
@@ -74,8 +75,8 @@ public:
         auto spawned = jail::spawn_jail(**plan);
         REQUIRE(spawned.ok());
         auto layers = jail::layers_of(**plan, cgroup);
-        sandbox = std::make_unique<NativeSandbox>(std::move(*plan), cgroup, std::move(*spawned),
-                                                  WorkerSockets(), std::move(layers));
+        sandbox = std::make_unique<jail::JailSandbox>(std::move(*plan), cgroup, std::move(*spawned),
+                                                      WorkerSockets(), std::move(layers));
     }
 
     // All that PID 1 writes to descriptor 3, until its end.
@@ -93,7 +94,7 @@ public:
         return all;
     }
 
-    std::unique_ptr<NativeSandbox> sandbox;
+    std::unique_ptr<jail::JailSandbox> sandbox;
 
 private:
     Folder folder_;
@@ -314,12 +315,12 @@ TEST_CASE("no two jails without namespaces have one user") {
 }
 
 TEST_CASE("text from inside a sandbox is made harmless") {
-    CHECK(jail::harmless("a\x1b[31mb\x01 \xff\xc3\xa9\n\n") == "a?[31mb? ?\xc3\xa9");
-    CHECK(jail::harmless("\xed\xa0\x80") == "???");  // a lone surrogate
-    CHECK(jail::harmless("a\xc2\x9b"
-                         "31m") == "a?31m");  // a terminal's one-character escape
-    CHECK(jail::harmless(std::string(100000, 'x')).size() == 2000);
-    CHECK(jail::harmless("").empty());
+    CHECK(printable("a\x1b[31mb\x01 \xff\xc3\xa9\n\n") == "a?[31mb? ?\xc3\xa9");
+    CHECK(printable("\xed\xa0\x80") == "???");  // a lone surrogate
+    CHECK(printable("a\xc2\x9b"
+                    "31m") == "a?31m");  // a terminal's one-character escape
+    CHECK(printable(std::string(100000, 'x')).size() == 2000);
+    CHECK(printable("").empty());
 }
 
 TEST_CASE("a failed step is told in words, with what to try") {

@@ -1,5 +1,5 @@
 // Layers by name, what a policy requires of them, and Landlock by itself.
-#include "sandbox/layers.h"
+#include "sandbox/api/layers.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -19,9 +19,9 @@
 #include <functional>
 #include <string>
 
+#include "sandbox/api/policy.h"
 #include "sandbox/jail/landlock.h"
 #include "sandbox/jail/plan.h"
-#include "sandbox/policy/policy.h"
 
 using namespace cellblock::sandbox;
 using Catch::Matchers::Contains;

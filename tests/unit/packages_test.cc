@@ -6,13 +6,13 @@
 #include <filesystem>
 #include <fstream>
 
+#include "sandbox/api/policy.h"
 #include "sandbox/base/file_text.h"
 #include "sandbox/base/sha256.h"
 #include "sandbox/packages/builder_messages.h"
 #include "sandbox/packages/package_folder.h"
-#include "sandbox/packages/requirement.h"
 #include "sandbox/packages/tree_writer.h"
-#include "sandbox/policy/policy.h"
+#include "sandbox/policy/requirement.h"
 
 using namespace cellblock::sandbox;
 namespace fs = std::filesystem;

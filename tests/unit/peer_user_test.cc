@@ -1,5 +1,5 @@
 // Who is at the other end: by sock_diag and by the tables of /proc/net alike.
-#include "kernel/server/peer_user.h"
+#include "kernel/jupyter/peer_user.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>

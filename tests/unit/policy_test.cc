@@ -10,8 +10,8 @@
 #include <map>
 #include <string>
 
-#include "sandbox/policy/policy.h"
-#include "sandbox/policy/policy_table.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/policy/key_table.h"
 
 using namespace cellblock::sandbox;
 using namespace std::chrono_literals;

@@ -3,8 +3,8 @@
 
 #include <catch2/catch.hpp>
 
-#include "kernel/interpreter.h"
-#include "kernel/server/xeus_gaps.h"
+#include "kernel/server/request_dispatcher.h"
+#include "kernel/xeus/interpreter.h"
 
 namespace {
 

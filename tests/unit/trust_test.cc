@@ -7,9 +7,9 @@
 #include <filesystem>
 #include <fstream>
 
-#include "sandbox/daemon/trust.h"
+#include "sandbox/pool/trust.h"
 
-namespace cellblock::sandbox::daemon {
+namespace cellblock::sandbox::pool {
 
 namespace {
 
@@ -103,4 +103,4 @@ TEST_CASE("another user's own group isn't one of nobody else") {
     }
 }
 
-}  // namespace cellblock::sandbox::daemon
+}  // namespace cellblock::sandbox::pool

@@ -3,8 +3,8 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/policy/policy.h"
-#include "sandbox/policy/policy_values.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/policy/key_values.h"
 
 using namespace cellblock::sandbox;
 using namespace std::chrono_literals;

@@ -14,7 +14,7 @@
 #include <csignal>
 #include <string>
 
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/channel/frame.h"
 #include "sandbox/channel/messages.h"
 #include "sandbox/channel/worker_sockets.h"

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "sandbox/outputs/cleaner.h"
-#include "sandbox/outputs/firewall.h"
+#include "sandbox/outputs/output_filter.h"
 
 namespace cellblock::testing {
 

@@ -1,10 +1,10 @@
 // What the wire lets in, and what it sends.
-#include "kernel/server/wire.h"
+#include "kernel/jupyter/wire.h"
 
 #include <catch2/catch.hpp>
 
-#include "kernel/server/publisher.h"
-#include "kernel/server/text.h"
+#include "kernel/jupyter/message_text.h"
+#include "kernel/jupyter/publisher.h"
 
 namespace {
 

@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <string>
 
-#include "kernel/commands/cells.h"
-#include "sandbox/cell_options.h"
-#include "sandbox/policy/policy.h"
+#include "kernel/cli/cells.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/session/cell_options.h"
 
 using namespace cellblock;
 

@@ -4,10 +4,10 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "sandbox/channel/json_text.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/base/json_text.h"
 #include "sandbox/outputs/comms.h"
 #include "sandbox/outputs/replies.h"
-#include "sandbox/policy/policy.h"
 
 using namespace cellblock::sandbox;
 

@@ -3,10 +3,10 @@
 #include <string>
 #include <string_view>
 
-#include "sandbox/daemon/order.h"
-#include "sandbox/daemon/request.h"
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/jail/plan_bytes.h"
+#include "sandbox/pool/launch_order.h"
+#include "sandbox/pool/protocol.h"
 #include "sandbox/relay/spec.h"
 #include "tests/fuzz/must.h"
 
@@ -14,17 +14,17 @@ using namespace cellblock::sandbox;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-    if (const auto request = daemon::request_from(bytes)) {
-        const auto again = daemon::request_from(daemon::to_bytes(*request));
-        must(again.has_value() && daemon::key_of(*again, "") == daemon::key_of(*request, ""));
-        must(daemon::family_of(*again, bytes) == daemon::family_of(*request, bytes));
+    if (const auto request = pool::request_from(bytes)) {
+        const auto again = pool::request_from(pool::to_bytes(*request));
+        must(again.has_value() && pool::key_of(*again, "") == pool::key_of(*request, ""));
+        must(pool::family_of(*again, bytes) == pool::family_of(*request, bytes));
     }
-    if (const auto order = daemon::order_from(bytes)) {
-        const auto again = daemon::order_from(daemon::to_bytes(*order));
-        must(again.has_value() && daemon::to_bytes(*again) == daemon::to_bytes(*order));
-        must(daemon::family_of(*again) == daemon::family_of(*order));
+    if (const auto order = pool::order_from(bytes)) {
+        const auto again = pool::order_from(pool::to_bytes(*order));
+        must(again.has_value() && pool::to_bytes(*again) == pool::to_bytes(*order));
+        must(pool::family_of(*again) == pool::family_of(*order));
     }
-    if (const auto parts = daemon::made_parts_from(bytes)) {
+    if (const auto parts = pool::made_parts_from(bytes)) {
         (void)jail::Cgroup::from_bytes(parts->cgroup);
         (void)relay::spec_from(parts->spec);
     }
@@ -33,7 +33,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto again = jail::plan_from_bytes(copy);
         must(again != nullptr && jail::plan_to_bytes(*again) == copy);
     }
-    if (const auto given = daemon::given_from(bytes)) {
+    if (const auto given = pool::given_from(bytes)) {
         (void)jail::Cgroup::from_bytes(given->cgroup);
         (void)relay::spec_from(given->spec);
     }

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "sandbox/base/unique_fd.h"
+#include "sandbox/api/unique_fd.h"
 #include "sandbox/base/utf8.h"
 #include "sandbox/channel/frame.h"
 #include "sandbox/channel/messages.h"

@@ -2,9 +2,9 @@
 #include <cstdint>
 #include <string>
 
-#include "sandbox/packages/requirement.h"
 #include "sandbox/packages/tree_writer.h"
 #include "sandbox/packages/wheel.h"
+#include "sandbox/policy/requirement.h"
 #include "tests/fuzz/must.h"
 
 using namespace cellblock::sandbox;

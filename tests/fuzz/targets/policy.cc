@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "sandbox/policy/policy.h"
+#include "sandbox/api/policy.h"
 
 using namespace cellblock::sandbox;
 

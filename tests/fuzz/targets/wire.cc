@@ -3,9 +3,9 @@
 #include <cstdlib>
 #include <string>
 
+#include "kernel/jupyter/message_text.h"
+#include "kernel/jupyter/wire.h"
 #include "kernel/server/request_content.h"
-#include "kernel/server/text.h"
-#include "kernel/server/wire.h"
 
 using namespace cellblock;
 

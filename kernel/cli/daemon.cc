@@ -1,0 +1,74 @@
+// `cellblock daemon`: keeps Pythons warm; tells of it; ends it.
+#include <fcntl.h>
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "kernel/cli/commands.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/pool/all_daemons.h"
+#include "sandbox/pool/server.h"
+#include "sandbox/pool/status.h"
+
+namespace cellblock::kernel {
+
+namespace {
+
+using namespace sandbox;
+
+constexpr int kFailed = 1;
+constexpr int kUsageError = 2;
+
+int fail(const std::string& text, int status = kFailed) {
+    std::cerr << "cellblock daemon: " << text << "\n";
+    return status;
+}
+
+}  // namespace
+
+int daemon_command(const DaemonCommandOptions& options) {
+    pool::DaemonOptions wanted;
+    if (options.idle) {
+        const auto idle = parse_duration(*options.idle);
+        if (!idle) {
+            return fail("--idle: " + idle.error().text(), kUsageError);
+        }
+        wanted.idle = *idle;
+    }
+    if (options.client >= 0 && ::fcntl(options.client, F_SETFD, FD_CLOEXEC) == 0) {
+        wanted.first_client.reset(options.client);
+    }
+    const auto served = pool::serve(std::move(wanted));
+    return served ? 0 : fail(served.error().text());
+}
+
+int daemon_status_command(const DaemonStatusOptions& options) {
+    const auto all = pool::all_daemons();
+    if (!all) {
+        return fail(all.error().text());
+    }
+    if (options.json) {
+        std::cout << nlohmann::ordered_json(*all).dump() << "\n";
+        return 0;
+    }
+    if (options.open_metrics) {
+        std::cout << pool::open_metrics(*all);
+        return 0;
+    }
+    for (const auto& one : *all) {
+        std::cout << pool::in_words(one);
+    }
+    std::cout << (all->empty() ? "no daemon runs\n" : "");
+    return 0;
+}
+
+int daemon_stop_command() {
+    const auto count = pool::stop_daemons();
+    if (!count) {
+        return fail(count.error().text());
+    }
+    std::cout << "stopped: " << *count << "\n";
+    return 0;
+}
+
+}  // namespace cellblock::kernel

@@ -1,0 +1,219 @@
+// `cellblock install`: everything is checked first, then the kernelspec is written.
+#include <unistd.h>
+
+#include <climits>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "kernel/cli/commands.h"
+#include "kernel/cli/kernelspec.h"
+#include "kernel/cli/policy_findings.h"
+#include "kernel/cli/python_check.h"
+#include "sandbox/api/policy.h"
+#include "sandbox/base/resources.h"
+
+namespace cellblock::kernel {
+
+namespace {
+
+using namespace sandbox;
+namespace fs = std::filesystem;
+
+constexpr int kUsageError = 2;
+constexpr int kFailed = 1;
+
+std::string variable(const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr ? value : "";
+}
+
+// Options that contradict each other, and names that can't be.
+Status check_options(const InstallOptions& options) {
+    const int places =
+        (options.user ? 1 : 0) + (options.sys_prefix ? 1 : 0) + (options.prefix.has_value() ? 1 : 0);
+    if (places > 1) {
+        return Error{"", 0, "--user, --sys-prefix and --prefix exclude each other", {}};
+    }
+    if (options.name && options.as) {
+        return Error{"", 0, "--name and --as exclude each other", {}};
+    }
+    const std::string name = options.as.value_or(options.name.value_or("cellblock"));
+    if (!is_kernel_name(name)) {
+        return Error{options.as ? "--as" : "--name", 0, "\"" + name + "\" is not a kernel's name",
+                     "Use letters, digits, '.', '-' and '_'"};
+    }
+    if (options.display_name.empty() || options.display_name.size() > 200) {
+        return Error{"--display-name", 0, "must have 1 to 200 bytes", {}};
+    }
+    if (options.prefix && options.prefix->empty()) {
+        return Error{"--prefix", 0, "is empty", "Give a folder"};
+    }
+    return Ok{};
+}
+
+Result<std::string> own_program() {
+    std::error_code failed;
+    const fs::path path = fs::read_symlink("/proc/self/exe", failed);
+    if (failed) {
+        return Error{"read /proc/self/exe", failed.value(), {}, {}};
+    }
+    return path.string();
+}
+
+// The active environment's prefix, else that of python3.
+Result<std::string> active_prefix() {
+    for (const char* name : {"VIRTUAL_ENV", "CONDA_PREFIX"}) {
+        const std::string prefix = variable(name);
+        if (!prefix.empty() && prefix.front() == '/') {
+            return prefix;
+        }
+    }
+    auto facts = ask_python("python3");
+    if (!facts) {
+        return facts.error();
+    }
+    return facts->sys_prefix;
+}
+
+Result<std::string> kernels_folder(const InstallOptions& options) {
+    if (options.prefix) {
+        std::error_code failed;
+        const fs::path prefix = fs::absolute(*options.prefix, failed);
+        if (failed) {
+            return Error{"--prefix " + *options.prefix, failed.value(), {}, {}};
+        }
+        return kernels_folder_of(prefix.string());
+    }
+    if (options.sys_prefix) {
+        auto prefix = active_prefix();
+        return prefix ? Result<std::string>(kernels_folder_of(*prefix)) : prefix.error();
+    }
+    if (!options.user && ::geteuid() == 0) {
+        return kernels_folder_of("/usr/local");
+    }
+    return user_kernels_folder(Surroundings{::geteuid() == 0, variable("HOME"), variable("JUPYTER_DATA_DIR"),
+                                            variable("XDG_DATA_HOME")});
+}
+
+// A policy that is a file goes into the kernelspec by its absolute path.
+std::string lasting_policy(const std::string& policy) {
+    const bool is_path = policy.find('/') != std::string::npos || policy.ends_with(".json");
+    std::error_code failed;
+    const fs::path path = fs::absolute(policy, failed);
+    return is_path && !failed ? path.lexically_normal().string() : policy;
+}
+
+Result<std::vector<SpecFile>> read_logos() {
+    auto data = jupyter_data_directory();
+    if (!data) {
+        return data.error();
+    }
+    const fs::path folder = fs::path(*data) / "kernels" / "cellblock";
+    std::vector<SpecFile> out;
+    for (const char* name : {"logo-32x32.png", "logo-64x64.png", "logo-svg.svg"}) {
+        std::ifstream file(folder / name, std::ios::binary);
+        if (!file) {
+            return errno_error("read " + (folder / name).string(),
+                               "This installation is incomplete; install again");
+        }
+        out.push_back(SpecFile{name, std::string(std::istreambuf_iterator<char>(file), {})});
+    }
+    return out;
+}
+
+struct Plan {
+    std::string name;
+    std::string folder;
+    Kernelspec spec;
+    std::vector<SpecFile> files;
+    PythonFacts python;
+    std::vector<Error> findings;  // what the policy asks for in vain
+};
+
+Result<Plan> make_plan(const InstallOptions& options) {
+    Plan plan;
+    plan.name = options.as.value_or(options.name.value_or("cellblock"));
+    auto policy = load_policy(options.policy);
+    if (!policy) {
+        return policy.error();
+    }
+    auto program = own_program();
+    if (!program) {
+        return program.error();
+    }
+    auto asked = options.python;
+    if (!asked && !policy->python.empty()) {
+        asked = policy->python;
+    }
+    auto python = choose_python(asked);
+    if (!python) {
+        return python.error();
+    }
+    auto kernels = kernels_folder(options);
+    if (!kernels) {
+        return kernels.error();
+    }
+    auto logos = read_logos();
+    if (!logos) {
+        return logos.error();
+    }
+    plan.python = *python;
+    plan.folder = (fs::path(*kernels) / plan.name).string();
+    plan.spec = Kernelspec{*program, options.display_name, lasting_policy(options.policy), python->program,
+                           offers_debugger(*policy) && python->debugpy};
+    plan.findings = findings_in(*policy);
+    plan.files = std::move(*logos);
+    plan.files.push_back(
+        SpecFile{"kernel.json", kernelspec_text(plan.spec)});  // last: it makes the kernel visible
+    return plan;
+}
+
+void say_what_next(const InstallOptions& options, const Plan& plan) {
+    std::cout << "Installed the kernel \"" << plan.spec.display_name << "\" in " << plan.folder << "\n"
+              << "  Python  " << plan.spec.python << " (" << plan.python.version << ", IPython "
+              << plan.python.ipython << ")\n"
+              << "  policy  " << plan.spec.policy << "\n";
+    if (!plan.python.matplotlib) {
+        std::cout << "  This Python has no matplotlib: there will be no plots.\n";
+    }
+    if (!plan.python.debugpy) {
+        std::cout << "  This Python has no debugpy: there will be no debugger.\n";
+    }
+    for (const auto& finding : plan.findings) {
+        std::cout << "  The policy: " << finding.text() << "\n";
+    }
+    if (options.prefix) {
+        const auto share = fs::path(plan.folder).parent_path().parent_path().string();
+        std::cout << "If Jupyter does not look there by itself: export JUPYTER_PATH=" << share << "\n";
+    }
+    std::cout << "Next: run `jupyter lab` and choose " << plan.spec.display_name
+              << ", or run `jupyter console --kernel " << plan.name << "`\n";
+}
+
+int refuse(const Error& error, int status) {
+    std::cerr << "cellblock install: " << error.text() << "\n";
+    return status;
+}
+
+}  // namespace
+
+int install_command(const InstallOptions& options) {
+    if (auto fit = check_options(options); !fit) {
+        return refuse(fit.error(), kUsageError);
+    }
+    auto plan = make_plan(options);
+    if (!plan) {
+        return refuse(plan.error(), kFailed);
+    }
+    if (auto written = write_spec(plan->folder, plan->files); !written) {
+        return refuse(written.error(), kFailed);
+    }
+    precompile_worker(plan->python);
+    say_what_next(options, *plan);
+    return 0;
+}
+
+}  // namespace cellblock::kernel

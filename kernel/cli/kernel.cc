@@ -1,0 +1,136 @@
+// `cellblock kernel`: wires the Jupyter server together.
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <xeus/xkernel.hpp>
+
+#include "kernel/cli/commands.h"
+#include "kernel/jupyter/heartbeat.h"
+#include "kernel/server/server.h"
+#include "kernel/xeus/interpreter.h"
+#include "sandbox/base/sha256.h"
+#include "sandbox/policy/time_zone.h"
+
+namespace cellblock::kernel {
+
+namespace {
+
+using namespace sandbox;
+
+constexpr int kFailed = 1;
+constexpr const char* kSubject = "cellblock kernel: ";
+
+int fail(const Error& error) {
+    std::cerr << kSubject << error.text() << "\n";
+    return kFailed;
+}
+
+// xeus tells its version on clog when it starts.
+class QuietClog {
+public:
+    QuietClog() : before_(std::clog.rdbuf(nullptr)) {}
+    ~QuietClog() { std::clog.rdbuf(before_); }
+    QuietClog(const QuietClog&) = delete;
+    QuietClog& operator=(const QuietClog&) = delete;
+
+private:
+    std::streambuf* before_;
+};
+
+// A session may have a policy of its own without a kernelspec of its own.
+std::string policy_asked_for(const KernelOptions& options) {
+    const char* own = std::getenv("CELLBLOCK_POLICY");
+    return own != nullptr && *own != '\0' ? own : options.policy;
+}
+
+// A policy that can't be had is no reason for a dead kernel: each cell tells of it.
+std::unique_ptr<Session> make_session(const KernelOptions& options) {
+    std::error_code ignored;
+    StartOptions start{std::filesystem::current_path(ignored).string()};
+    start.session_name = "kernel-" + sha256(options.connection_file).substr(0, 32);
+    auto policy = load_policy(policy_asked_for(options));
+    if (!policy) {
+        std::cerr << kSubject << policy.error().text() << "\n";
+        return std::make_unique<Session>(builtin_policy(), policy.error(), start);
+    }
+    if (options.python) {
+        policy->python = *options.python;
+    }
+    pass_time_zone(*policy);
+    auto engine = make_engine(*policy);
+    return std::make_unique<Session>(std::move(*policy), std::move(engine), start);
+}
+
+void tell_where(const Connection& connection, const std::string& policy) {
+    if (std::getenv("JPY_PARENT_PID") != nullptr) {
+        return;  // Jupyter started it, and its terminal may belong to a console
+    }
+    std::cerr << kSubject << "listening on " << connection.transport << "://" << connection.ip
+              << ", policy \"" << policy << "\". Connect with: jupyter console --existing " << connection.path
+              << "\n";
+}
+
+// xeus wants a plain function; the server waits in the context.
+xeus::xkernel::server_ptr hand_over(xeus::xcontext& context, const xeus::xconfiguration&,
+                                    nl::json::error_handler_t) {
+    return std::move(context.get_wrapped_context<xeus::xkernel::server_ptr>());
+}
+
+void serve(const ServerParts& parts) {
+    auto server = std::make_unique<JupyterServer>(parts);
+    auto interpreter = std::make_unique<Interpreter>(parts.relay, *server);
+    auto context = xeus::make_context<xeus::xkernel::server_ptr>(std::move(server));
+    xeus::xkernel kernel(xeus::get_user_name(), std::move(context), std::move(interpreter), hand_over);
+    const QuietClog quiet;
+    kernel.start();  // until the kernel is to leave
+}
+
+}  // namespace
+
+int kernel_command(const KernelOptions& options) {
+    auto connection = read_connection(options.connection_file);
+    if (!connection) {
+        return fail(connection.error());
+    }
+    connection->any_user = options.any_user;
+    auto signer = Signer::create(connection->signature_scheme, connection->key);
+    if (!signer) {
+        return fail(signer.error());
+    }
+    std::signal(SIGPIPE, SIG_IGN);
+    auto watch = ProcessWatch::start();
+    if (!watch) {
+        return fail(watch.error());
+    }
+    const auto given_ports = connection->ports;
+    auto sockets = Sockets::bind(*connection);
+    if (!sockets) {
+        return fail(sockets.error());
+    }
+    auto heartbeat = Heartbeat::start(*connection);
+    if (!heartbeat) {
+        return fail(heartbeat.error());
+    }
+    if (connection->ports != given_ports) {
+        if (auto written = write_connection(*connection); !written) {
+            return fail(written.error());
+        }
+    }
+    // The sandbox starts once the ports are there: an engine that hangs may keep it for long, and a client
+    // sees by the heartbeat that the kernel lives.
+    const auto session = make_session(options);
+    session->start();
+    tell_where(*connection, session->policy().name);
+
+    Wire wire(std::move(*signer));
+    Publisher publisher(**sockets, wire, Headers(xeus::get_user_name()));
+    const auto file = options.keeps_history ? history_file(session->policy().history) : std::nullopt;
+    History history = file ? History(*file) : History();
+    session->answer_history_by([&](const HistoryQuestion& question) { return history.answer(question); });
+    SessionRelay relay(*session, publisher, history);
+    XeusGaps gaps(*connection, publisher, relay, history);
+    serve(ServerParts{**sockets, wire, publisher, relay, gaps, history, **watch});
+    return 0;
+}
+
+}  // namespace cellblock::kernel

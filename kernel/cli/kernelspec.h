@@ -1,0 +1,52 @@
+// The kernelspec: what tells Jupyter how to start this kernel.
+//
+// Purpose: its text, the folder that it goes to, and writing it so that Jupyter
+// never reads half a file. Ownership: plain values. Threads: no shared state.
+// Failure: an Error that names the file and what to try.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernel/cli/commands.h"
+#include "sandbox/api/result.h"
+
+namespace cellblock::kernel {
+
+struct Kernelspec {
+    std::string program;  // absolute path of cellblock
+    std::string display_name;
+    std::string policy;     // a name, or an absolute path
+    std::string python;     // absolute path
+    bool debugger = false;  // JupyterLab offers its debugger by this
+};
+
+// kernel.json
+std::string kernelspec_text(const Kernelspec& spec);
+
+// Jupyter's rule: letters, digits, '.', '-', '_'; here not beginning with '.' or '-'.
+bool is_kernel_name(const std::string& name);
+
+// The environment, as far as the choice of a folder depends on it.
+struct Surroundings {
+    bool root = false;
+    std::string home;
+    std::string jupyter_data_dir;  // $JUPYTER_DATA_DIR
+    std::string xdg_data_home;     // $XDG_DATA_HOME
+};
+
+// Where a person's kernelspecs lie: as Jupyter itself decides it.
+sandbox::Result<std::string> user_kernels_folder(const Surroundings& surroundings);
+// PREFIX/share/jupyter/kernels
+std::string kernels_folder_of(const std::string& prefix);
+
+struct SpecFile {
+    std::string name;
+    std::string content;
+};
+
+// Makes the folder where it is missing and replaces each file at once.
+sandbox::Status write_spec(const std::string& folder, const std::vector<SpecFile>& files);
+
+}  // namespace cellblock::kernel

@@ -1,0 +1,64 @@
+// `cellblock policy`: checks and prints policies.
+#include "sandbox/api/policy.h"
+
+#include <iostream>
+
+#include "kernel/cli/commands.h"
+#include "kernel/cli/policy_findings.h"
+
+namespace cellblock::kernel {
+
+namespace {
+
+constexpr int kBadPolicy = 1;
+
+int refuse(const sandbox::Error& error) {
+    std::cerr << "cellblock policy: " << error.text() << "\n";
+    return kBadPolicy;
+}
+
+}  // namespace
+
+int policy_check_command(const std::string& file) {
+    // A bare word is a file here, so that `policy check mine` in a folder works.
+    const bool is_path = file.find('/') != std::string::npos;
+    auto policy = sandbox::load_policy(is_path ? file : "./" + file);
+    if (!policy) {
+        return refuse(policy.error());
+    }
+    const auto found = findings_in(*policy);
+    for (const auto& finding : found) {
+        std::cerr << "cellblock policy: policy " << file << ": " << finding.text() << "\n";
+    }
+    if (!found.empty()) {
+        return kBadPolicy;
+    }
+    std::cout << file << ": a policy that cellblock understands. With its defaults filled in:\n"
+              << sandbox::policy_to_json(*policy);
+    return 0;
+}
+
+int policy_show_command(const std::string& name_or_path) {
+    auto policy = sandbox::load_policy(name_or_path);
+    if (!policy) {
+        return refuse(policy.error());
+    }
+    std::cout << sandbox::policy_to_json(*policy);
+    return 0;
+}
+
+int policy_prompt_command(const std::string& name_or_path) {
+    auto policy = sandbox::load_policy(name_or_path);
+    if (!policy) {
+        return refuse(policy.error());
+    }
+    std::cout << sandbox::policy_prompt(*policy);
+    return 0;
+}
+
+int policy_reference_command() {
+    std::cout << sandbox::policy_reference_markdown();
+    return 0;
+}
+
+}  // namespace cellblock::kernel

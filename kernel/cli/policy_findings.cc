@@ -1,0 +1,83 @@
+// A policy against this host.
+#include "kernel/cli/policy_findings.h"
+
+#include <algorithm>
+
+#include "sandbox/api/engine.h"
+#include "sandbox/engines/template.h"
+#include "sandbox/jail/file_rules.h"
+#include "sandbox/jail/python_home.h"
+#include "sandbox/policy/key_values.h"
+
+namespace cellblock::kernel {
+
+namespace {
+
+using namespace sandbox;
+
+std::vector<std::string> engines_of(const Policy& policy) {
+    auto names = policy.further_engines;
+    names.insert(names.begin(), policy.engine);
+    return names;
+}
+
+void find_engines(const Policy& policy, std::vector<Error>& found) {
+    const auto known = engine_names();
+    for (const auto& name : engines_of(policy)) {
+        if (std::find(known.begin(), known.end(), name) != known.end()) {
+            continue;
+        }
+        const std::string meant = nearest(name, known);
+        found.push_back(
+            {"engine", 0,
+             "there is no engine \"" + name + "\"" + (meant.empty() ? "" : "; did you mean " + meant + "?"),
+             meant.empty() ? "`cellblock engines` lists them" : ""});
+    }
+}
+
+// Does each of its engines run the host's Python?
+bool runs_hosts_python(const Policy& policy) {
+    const auto names = engines_of(policy);
+    return std::all_of(names.begin(), names.end(), [&](const std::string& name) {
+        const auto from = name == "native" ? Result<EngineTemplate>(Error{}) : load_template(name);
+        return name == "native" || (from && from->host_files && from->image.empty() && policy.image.empty());
+    });
+}
+
+void find_files(const Policy& policy, std::vector<Error>& found) {
+    for (std::size_t i = 0; i < policy.files.size(); ++i) {
+        const FileRule& rule = policy.files[i];
+        const bool is_absolute = rule.host.starts_with('/');
+        auto step = is_absolute ? jail::file_rule_steps({rule}, "/", {}) : std::vector<jail::FileStep>{};
+        if (!step) {
+            Error error = step.error();
+            if (error.step.starts_with("files[0]")) {
+                error.step.replace(6, 1, std::to_string(i));
+            }
+            found.push_back(std::move(error));
+        }
+    }
+}
+
+}  // namespace
+
+std::vector<Error> findings_in(const Policy& policy) {
+    std::vector<Error> found;
+    find_engines(policy, found);
+    if (!policy.python.empty() && runs_hosts_python(policy)) {
+        if (auto python = jail::find_python(policy.python); !python) {
+            Error error = python.error();
+            error.step = "python: " + error.step;
+            found.push_back(std::move(error));
+        }
+    }
+    find_files(policy, found);
+    if (policy.debugger && !offers_debugger(policy)) {
+        found.push_back({"debugger", 0,
+                         "there will be none, as the audit log couldn't tell what a debugger evaluates",
+                         "Set \"debugger\" to false, or take \"audit\" out"});
+    }
+    return found;
+}
+
+}  // namespace cellblock::kernel

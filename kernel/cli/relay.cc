@@ -1,0 +1,74 @@
+// `cellblock relay`, `cellblock make` and `cellblock cleaner`: started by cellblock itself, never by people.
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <iostream>
+#include <string>
+
+#include "kernel/cli/commands.h"
+#include "sandbox/base/own_program.h"
+#include "sandbox/engines/launcher_program.h"
+#include "sandbox/outputs/cleaner_program.h"
+#include "sandbox/relay/relay.h"
+
+namespace cellblock::kernel {
+
+namespace relay = sandbox::relay;
+
+namespace {
+
+int not_for_people(const char* word) {
+    std::cerr << "cellblock " << word << ": this is started by cellblock itself\n";
+    return 2;
+}
+
+}  // namespace
+
+int relay_command() {
+    struct stat info {};
+    sandbox::UniqueFd file(relay::kSpecFd);
+    sandbox::UniqueFd warden(relay::kWardenFd);
+    sandbox::UniqueFd control(relay::kControlFd);
+    std::string bytes;
+    std::array<char, 64U << 10> part{};
+    for (ssize_t got = 0; (got = ::read(file.get(), part.data(), part.size())) > 0;) {
+        bytes.append(part.data(), static_cast<std::size_t>(got));
+    }
+    const auto spec = relay::spec_from(bytes);
+    if (!spec || ::fstat(warden.get(), &info) != 0 || !S_ISSOCK(info.st_mode)) {
+        return not_for_people("relay");
+    }
+    for (const auto* fd : {&warden, &control}) {
+        ::fcntl(fd->get(), F_SETFD, FD_CLOEXEC);
+    }
+    file.reset();
+    return static_cast<int>(relay::serve(*spec, std::move(warden), std::move(control)));
+}
+
+int cleaner_command() {
+    struct stat info {};
+    sandbox::UniqueFd socket(relay::kFirstGiven);
+    if (::fstat(socket.get(), &info) != 0 || !S_ISSOCK(info.st_mode)) {
+        return not_for_people("cleaner");
+    }
+    return sandbox::serve_cleaner(std::move(socket));
+}
+
+int make_command() {
+    sandbox::UniqueFd order(sandbox::pool::kOrderFd);
+    sandbox::UniqueFd warden(relay::kWardenFd);
+    sandbox::UniqueFd control(relay::kControlFd);
+    sandbox::UniqueFd report(sandbox::pool::kReportFd);
+    for (const auto* fd : {&order, &warden, &control, &report}) {
+        struct stat info {};
+        if (::fstat(fd->get(), &info) != 0) {
+            return not_for_people("make");
+        }
+        ::fcntl(fd->get(), F_SETFD, FD_CLOEXEC);
+    }
+    return sandbox::pool::make_and_serve(std::move(order), std::move(warden), std::move(control),
+                                         std::move(report));
+}
+
+}  // namespace cellblock::kernel

@@ -1,0 +1,231 @@
+// JSON as text.
+#include "kernel/jupyter/message_text.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <nlohmann/json.hpp>
+
+#include "sandbox/base/utf8.h"
+
+namespace cellblock::kernel {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::string_view kSpace = " \t\r\n";
+
+// Past a string that starts at `at`.
+std::size_t past_string(std::string_view text, std::size_t at) {
+    for (++at; at < text.size() && text[at] != '"'; ++at) {
+        at += text[at] == '\\' ? 1 : 0;
+    }
+    return at + 1;
+}
+
+// Past any value that starts at `at`.
+std::size_t past_value(std::string_view text, std::size_t at) {
+    std::size_t depth = 0;
+    while (at < text.size()) {
+        const char c = text[at];
+        if (c == '"') {
+            at = past_string(text, at);
+        } else if (c == '{' || c == '[') {
+            ++depth;
+            ++at;
+        } else if (c == '}' || c == ']') {
+            if (depth == 0) {
+                return at;
+            }
+            --depth;
+            ++at;
+        } else if (c == ',' && depth == 0) {
+            return at;
+        } else {
+            ++at;
+            continue;
+        }
+        if (depth == 0) {
+            return at;
+        }
+    }
+    return at;
+}
+
+bool is_plain(unsigned char c) {
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+// Does one of the eight bytes need a closer look? May say yes of plain kOnes.
+bool any_special(std::uint64_t eight) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101U;
+    constexpr std::uint64_t kHighs = kOnes * 0x80U;
+    const auto has_zero = [](std::uint64_t x) { return (x - kOnes) & ~x; };
+    const std::uint64_t controls = eight - kOnes * 0x20U;
+    return ((controls | eight | has_zero(eight ^ (kOnes * '"')) | has_zero(eight ^ (kOnes * '\\'))) &
+            kHighs) != 0;
+}
+
+// Past the characters from `at` on that stand for themselves in JSON.
+std::size_t past_plain(std::string_view text, std::size_t at) {
+    std::uint64_t eight = 0;
+    while (at + sizeof eight <= text.size()) {
+        std::memcpy(&eight, text.data() + at, sizeof eight);
+        if (any_special(eight)) {
+            break;
+        }
+        at += sizeof eight;
+    }
+    while (at < text.size() && is_plain(static_cast<unsigned char>(text[at]))) {
+        ++at;
+    }
+    return at;
+}
+
+// Appends what isn't plain, as JSON has it. Gives where to go on.
+std::size_t append_special(std::string& out, std::string_view text, std::size_t at) {
+    const auto c = static_cast<unsigned char>(text[at]);
+    if (c >= 0x80) {
+        const std::size_t length = sandbox::utf8_length(text, at);
+        out += length == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(at, length);
+        return at + std::max<std::size_t>(length, 1);
+    }
+    switch (c) {
+        case '"':
+            out += "\\\"";
+            break;
+        case '\\':
+            out += "\\\\";
+            break;
+        case '\n':
+            out += "\\n";
+            break;
+        case '\r':
+            out += "\\r";
+            break;
+        case '\t':
+            out += "\\t";
+            break;
+        default: {
+            constexpr std::string_view kDigits = "0123456789abcdef";
+            out += "\\u00";
+            out += kDigits[c >> 4U];
+            out += kDigits[c & 15U];
+        }
+    }
+    return at + 1;
+}
+
+// How long a JSON string is that has few escapes.
+std::size_t json_bytes(std::string_view text) {
+    return text.size() + text.size() / 16 + 2;
+}
+
+// nlohmann's own does this character by character; outputs have millions.
+void append_json_string(std::string& out, std::string_view text) {
+    out += '"';
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t plain_end = past_plain(text, at);
+        out.append(text, at, plain_end - at);
+        at = plain_end;
+        if (at < text.size()) {
+            at = append_special(out, text, at);
+        }
+    }
+    out += '"';
+}
+
+std::string unquoted(std::string_view text) {
+    const json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
+    return value.is_string() ? value.get<std::string>() : std::string();
+}
+
+}  // namespace
+
+std::string json_string(std::string_view text) {
+    std::string out;
+    out.reserve(json_bytes(text));
+    append_json_string(out, text);
+    return out;
+}
+
+std::string json_strings(const std::vector<std::string>& texts) {
+    std::string out = "[";
+    for (const auto& text : texts) {
+        if (out.size() > 1) {
+            out += ',';
+        }
+        out += json_string(text);
+    }
+    return out + "]";
+}
+
+void ObjectText::begin_member(std::string_view name, std::size_t value_bytes) {
+    constexpr std::size_t kForName = 32;
+    if (value_bytes > kForName) {
+        text_.reserve(text_.size() + name.size() + value_bytes + kForName);
+    }
+    if (text_.size() > 1) {
+        text_ += ',';
+    }
+    append_json_string(text_, name);
+    text_ += ':';
+}
+
+ObjectText& ObjectText::text(std::string_view name, std::string_view value) {
+    begin_member(name, json_bytes(value));
+    append_json_string(text_, value);
+    return *this;
+}
+
+ObjectText& ObjectText::raw(std::string_view name, std::string_view json_text) {
+    begin_member(name, json_text.size());
+    text_ += json_text;
+    return *this;
+}
+
+std::optional<std::string> member_text(std::string_view object, std::string_view name) {
+    std::optional<std::string> found;
+    std::size_t at = object.find('{');
+    while (at != std::string_view::npos && ++at < object.size()) {
+        at = object.find('"', at);
+        if (at == std::string_view::npos) {
+            break;
+        }
+        const std::size_t name_end = past_string(object, at);
+        const bool wanted = unquoted(object.substr(at, name_end - at)) == name;
+        at = object.find(':', name_end);
+        if (at == std::string_view::npos) {
+            break;
+        }
+        at = object.find_first_not_of(kSpace, at + 1);
+        if (at == std::string_view::npos) {
+            break;
+        }
+        const std::size_t end = past_value(object, at);
+        if (wanted) {
+            const auto last = object.find_last_not_of(kSpace, end - 1);
+            found = std::string(object.substr(at, last + 1 - at));
+        }
+        at = object.find(',', end);
+    }
+    return found;
+}
+
+std::string iso_date_now() {
+    const auto now = std::chrono::system_clock::now();
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+    const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
+    std::tm utc{};
+    ::gmtime_r(&seconds, &utc);
+    std::array<char, 40> date{};
+    std::strftime(date.data(), date.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+    std::array<char, 16> fraction{};
+    std::snprintf(fraction.data(), fraction.size(), ".%06dZ", static_cast<int>(whole % 1'000'000));
+    return std::string(date.data()) + fraction.data();
+}
+
+}  // namespace cellblock::kernel

@@ -1,0 +1,168 @@
+// Binding, sending and receiving.
+#include "kernel/jupyter/sockets.h"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <iostream>
+#include <random>
+
+namespace cellblock::kernel {
+
+using sandbox::Error;
+using sandbox::Result;
+using sandbox::Status;
+
+namespace {
+
+constexpr int kLingerMilliseconds = 1000;
+// Of one client, beyond our own queue: these wait unverified. Further ones wait at its side.
+constexpr int kQueuedRequests = 16;
+constexpr std::int64_t kMaxControlBytes = 16 << 20;      // a debugger's source code, a line for input()
+constexpr std::int64_t kMaxSubscriptionBytes = 1 << 12;  // ZMQ keeps them in a tree as deep as they are long
+constexpr int kQueuedReplies = 100'000;                  // for one client that doesn't read
+constexpr int kIpcTries = 1000;
+
+// zmq makes the sockets of ipc for everyone.
+class PrivateFiles {
+public:
+    PrivateFiles() : before_(::umask(0077)) {}
+    ~PrivateFiles() { ::umask(before_); }
+    PrivateFiles(const PrivateFiles&) = delete;
+    PrivateFiles& operator=(const PrivateFiles&) = delete;
+
+private:
+    mode_t before_;
+};
+
+// zmq has no "any port" for ipc: a number whose path is free.
+void choose_ipc_port(Connection& connection, Channel channel) {
+    std::random_device random;
+    for (int i = 0; i < kIpcTries; ++i) {
+        connection.set_port(channel, static_cast<int>(1024 + random() % 60'000));
+        struct stat found {};
+        if (::stat(connection.endpoint(channel).c_str() + sizeof "ipc://" - 1, &found) != 0) {
+            return;
+        }
+    }
+}
+
+void set_options(zmq::socket_t& socket, Channel channel) {
+    socket.set(zmq::sockopt::linger, kLingerMilliseconds);
+    const std::int64_t most = channel == Channel::shell   ? static_cast<std::int64_t>(kMaxMessageBytes)
+                              : channel == Channel::iopub ? kMaxSubscriptionBytes
+                                                          : kMaxControlBytes;
+    socket.set(zmq::sockopt::maxmsgsize, most);
+    if (channel == Channel::iopub) {
+        socket.set(zmq::sockopt::sndhwm, 0);  // a closing `idle` must never be the message that is dropped
+        socket.set(zmq::sockopt::xpub_verbose, 1);
+        return;
+    }
+    socket.set(zmq::sockopt::router_handover, true);  // a client that comes back takes its identity with it
+    socket.set(zmq::sockopt::rcvhwm, kQueuedRequests);
+    socket.set(zmq::sockopt::sndhwm, kQueuedReplies);
+}
+
+// The string's own memory goes with the message; no copy.
+zmq::message_t as_zmq(std::string text) {
+    constexpr std::size_t kWorthIt = 4096;
+    if (text.size() < kWorthIt) {
+        return zmq::message_t(text.data(), text.size());
+    }
+    auto* kept = new std::string(std::move(text));
+    return zmq::message_t(
+        kept->data(), kept->size(), [](void*, void* hint) { delete static_cast<std::string*>(hint); }, kept);
+}
+
+}  // namespace
+
+Status bind_channel(zmq::socket_t& socket, Connection& connection, Channel channel) {
+    const bool any_port = connection.port(channel) == 0;
+    const bool ipc = connection.transport == "ipc";
+    if (any_port && ipc) {
+        choose_ipc_port(connection, channel);
+    }
+    const std::string endpoint = connection.endpoint(channel);
+    const char* name = kPortNames[static_cast<std::size_t>(channel)];
+    try {
+        const PrivateFiles owner_only;
+        socket.set(zmq::sockopt::ipv6, connection.ip.find(':') != std::string::npos);
+        socket.bind(endpoint);
+        if (any_port && !ipc) {
+            const std::string bound = socket.get(zmq::sockopt::last_endpoint);
+            connection.set_port(channel, std::stoi(bound.substr(bound.rfind(':') + 1)));
+        }
+    } catch (const std::exception&) {
+        return Error{
+            "bind " + std::string(name) + " " + std::to_string(connection.port(channel)) + " (" + endpoint +
+                ")",
+            zmq_errno(),
+            zmq_errno() == EADDRINUSE ? "the port is taken by another program" : zmq_strerror(zmq_errno()),
+            "Start the kernel once more; Jupyter then chooses other ports"};
+    }
+    return sandbox::Ok{};
+}
+
+Result<std::unique_ptr<Sockets>> Sockets::bind(Connection& connection) {
+    std::unique_ptr<Sockets> made(new Sockets);
+    try {
+        made->gate_.emplace(made->context_, connection);
+    } catch (const zmq::error_t& failed) {
+        return Error{"make a ZMQ socket", failed.num(), failed.what(), {}};
+    }
+    for (const Channel channel : {Channel::shell, Channel::control, Channel::input, Channel::iopub}) {
+        const auto type = channel == Channel::iopub ? zmq::socket_type::xpub : zmq::socket_type::router;
+        try {
+            made->of(channel) = zmq::socket_t(made->context_, type);
+            set_options(made->of(channel), channel);
+            made->gate_->guard(made->of(channel), channel);
+        } catch (const zmq::error_t& failed) {
+            return Error{"make a ZMQ socket", failed.num(), failed.what(), {}};
+        }
+        if (auto bound = bind_channel(made->of(channel), connection, channel); !bound) {
+            return bound.error();
+        }
+    }
+    made->gate_->open();
+    return made;
+}
+
+std::optional<Frames> Sockets::receive(Channel channel) {
+    Frames frames;
+    bool more = true;
+    while (more) {
+        zmq::message_t part;
+        const int got = zmq_msg_recv(part.handle(), handle(channel), ZMQ_DONTWAIT);
+        if (got < 0) {
+            if (zmq_errno() == EINTR) {
+                continue;
+            }
+            return std::nullopt;  // nothing there; the rest of a message is there as soon as its start
+        }
+        frames.emplace_back(part.data<char>(), part.size());
+        more = part.more();
+    }
+    return frames;
+}
+
+void Sockets::send(Channel channel, Frames frames) {
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+        zmq::message_t part = as_zmq(std::move(frames[i]));
+        const int flags = ZMQ_DONTWAIT | (i + 1 < frames.size() ? ZMQ_SNDMORE : 0);
+        int sent = -1;
+        do {
+            sent = zmq_msg_send(part.handle(), handle(channel), flags);
+        } while (sent < 0 && zmq_errno() == EINTR);
+        if (sent < 0) {
+            std::cerr << "cellblock kernel: a message could not be sent: " << zmq_strerror(zmq_errno())
+                      << "\n";
+            return;
+        }
+    }
+}
+
+void* Sockets::handle(Channel channel) {
+    return of(channel).handle();
+}
+
+}  // namespace cellblock::kernel

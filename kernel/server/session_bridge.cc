@@ -1,0 +1,236 @@
+// Events as messages.
+#include "kernel/server/session_bridge.h"
+
+#include <algorithm>
+#include <iostream>
+
+#include "kernel/jupyter/base64.h"
+#include "kernel/jupyter/message_text.h"
+
+namespace cellblock::kernel {
+
+using namespace sandbox;
+
+namespace {
+
+std::string value_text(const MimeItem& item) {
+    if (const auto* bytes = std::get_if<Bytes>(&item.value)) {
+        std::string text = base64(bytes->value);
+        text.insert(text.begin(), '"');
+        text += '"';
+        return text;
+    }
+    if (const auto* json = std::get_if<RawJson>(&item.value)) {
+        return json->text;
+    }
+    return json_string(std::get<std::string>(item.value));
+}
+
+std::string bundle_text(const std::vector<MimeItem>& data) {
+    ObjectText bundle;
+    for (const auto& item : data) {
+        bundle.raw(item.type, value_text(item));
+    }
+    return bundle.finish();
+}
+
+const std::string* plain_text(const std::vector<MimeItem>& data) {
+    for (const auto& item : data) {
+        if (item.type == "text/plain") {
+            return std::get_if<std::string>(&item.value);
+        }
+    }
+    return nullptr;
+}
+
+const char* type_of(DisplayKind kind) {
+    switch (kind) {
+        case DisplayKind::display_data:
+            return "display_data";
+        case DisplayKind::execute_result:
+            return "execute_result";
+        case DisplayKind::update_display_data:
+            break;
+    }
+    return "update_display_data";
+}
+
+const char* type_of(CommKind kind) {
+    switch (kind) {
+        case CommKind::open:
+            return "comm_open";
+        case CommKind::message:
+            return "comm_msg";
+        case CommKind::close:
+            break;
+    }
+    return "comm_close";
+}
+
+}  // namespace
+
+CellId SessionRelay::execute(ExecuteRequest request, Origin origin) {
+    outcome_.reset();
+    const CellId cell = session_.execute(std::move(request));
+    remember(cell, std::move(origin));
+    return cell;
+}
+
+CellId SessionRelay::send_comm(const CommInput& message, Origin origin) {
+    outcome_.reset();
+    const CellId cell = session_.send_comm(message);
+    remember(cell, std::move(origin));
+    return cell;
+}
+
+QueryId SessionRelay::ask(const Query& query) {
+    reply_.reset();
+    return session_.ask(query);
+}
+
+void SessionRelay::advance() {
+    session_.advance([this](Event event) {
+        std::visit(
+            [this](auto&& one) {
+                if constexpr (!std::is_same_v<std::decay_t<decltype(one)>, StreamOutput>) {
+                    streams_.release(Clock::now());  // what was written before it
+                }
+                on(std::forward<decltype(one)>(one));
+            },
+            std::move(event));
+    });
+    streams_.release_due(Clock::now());
+}
+
+std::optional<TimePoint> SessionRelay::next_deadline() const {
+    const auto session = session_.next_deadline();
+    const auto streams = streams_.next();
+    return session && streams ? std::min(*session, *streams) : session ? session : streams;
+}
+
+void SessionRelay::interrupt() {
+    question_.reset();  // its answer would come too late
+    session_.interrupt();
+}
+
+void SessionRelay::remember(CellId cell, Origin origin) {
+    origins_.insert_or_assign(cell, std::move(origin));
+    while (origins_.size() > kRememberedCells) {
+        origins_.erase(origins_.begin());
+    }
+}
+
+// Of a cell that was forgotten: the latest, so that the output is still seen.
+const Origin& SessionRelay::origin_of(CellId cell) const {
+    static const Origin none;
+    const auto found = origins_.find(cell);
+    if (found != origins_.end()) {
+        return found->second;
+    }
+    return cell == 0 || origins_.empty() ? none : origins_.rbegin()->second;
+}
+
+void SessionRelay::on(StreamOutput output) {
+    streams_.add(std::move(output), Clock::now());
+}
+
+void SessionRelay::publish(const StreamOutput& output) {
+    publisher_.publish("stream", origin_of(output.cell).header,
+                       ObjectText()
+                           .text("name", output.name == StreamName::standard_output ? "stdout" : "stderr")
+                           .text("text", output.text)
+                           .finish());
+}
+
+void SessionRelay::on(DisplayOutput output) {
+    const Origin& origin = origin_of(output.cell);
+    ObjectText content;
+    content.raw("data", bundle_text(output.data)).raw("metadata", output.metadata.text);
+    if (output.display_id) {
+        content.raw("transient", ObjectText().text("display_id", *output.display_id).finish());
+    } else if (output.kind != DisplayKind::execute_result) {  // a result's has no such member in ipykernel
+        content.raw("transient", "{}");
+    }
+    if (output.kind == DisplayKind::execute_result) {
+        content.number("execution_count", origin.count);
+        if (const std::string* text = plain_text(output.data); text != nullptr && origin.stores) {
+            history_.store_output(origin.count, *text);
+        }
+    }
+    publisher_.publish(type_of(output.kind), origin.header, content.finish(), "{}",
+                       std::move(output.buffers));
+}
+
+void SessionRelay::on(const ClearOutput& output) {
+    publisher_.publish("clear_output", origin_of(output.cell).header,
+                       ObjectText().flag("wait", output.wait).finish());
+}
+
+void SessionRelay::on(const ErrorOutput& output) {
+    publisher_.publish("error", origin_of(output.cell).header,
+                       ObjectText()
+                           .text("ename", output.error.ename)
+                           .text("evalue", output.error.evalue)
+                           .raw("traceback", json_strings(output.error.traceback))
+                           .finish());
+}
+
+void SessionRelay::on(const InputRequest& request) {
+    const Origin& origin = origin_of(request.cell);
+    Question question{request.request, {}, origin};
+    question.message_id =
+        publisher_.ask_input(origin.identities, origin.header, request.prompt, request.password);
+    question_ = std::move(question);
+}
+
+void SessionRelay::on(const StartNotice& notice) {
+    if (notice.text.empty()) {
+        return on(ClearOutput{notice.cell, false});
+    }
+    on(StreamOutput{notice.cell, StreamName::standard_error, notice.text});
+}
+
+void SessionRelay::take_input(const Message& message) {
+    if (message.type() != "input_reply" || !question_ || message.identities != question_->origin.identities) {
+        return;
+    }
+    // jupyter_client sends no parent, JupyterLab the input_request's header.
+    const auto parent = message.parent_header.find("msg_id");
+    if (parent != message.parent_header.end() && *parent != question_->message_id &&
+        *parent != question_->origin.id) {
+        return;
+    }
+    const auto value = message.content.find("value");
+    if (value == message.content.end() || !value->is_string()) {
+        std::cerr << "cellblock kernel: an input_reply without a text was ignored\n";
+        return;
+    }
+    const std::uint64_t request = question_->request;
+    question_.reset();
+    session_.answer_input(request, value->get<std::string>());
+}
+
+void SessionRelay::on(CommOutput output) {
+    ObjectText content;
+    content.text("comm_id", output.comm_id);
+    if (output.kind == CommKind::open) {
+        content.text("target_name", output.target_name);
+        if (output.target_module) {
+            content.text("target_module", *output.target_module);
+        }
+    }
+    content.raw("data", output.data.text);
+    publisher_.publish(type_of(output.kind), origin_of(output.cell).header, content.finish(),
+                       std::move(output.metadata.text), std::move(output.buffers));
+}
+
+void SessionRelay::on(CellDone done) {
+    question_.reset();
+    outcome_ = std::move(done.outcome);
+}
+
+void SessionRelay::on(QueryReply reply) {
+    reply_ = std::move(reply);
+}
+
+}  // namespace cellblock::kernel

@@ -1,0 +1,95 @@
+// From the Session's events to Jupyter messages, each with its right parent.
+//
+// Purpose: remembers which request made which cell, so that output of a thread
+// still goes to its cell long after idle; publishes outputs in the order in
+// which they came; routes input(); keeps a cell's outcome until it is asked for.
+// Ownership: refers to session, publisher and history, which outlive it.
+// Threads: the main thread. Failure: none of its own; a Session's failures are outcomes.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "kernel/history/history.h"
+#include "kernel/jupyter/publisher.h"
+#include "kernel/server/debug_requests.h"
+#include "kernel/server/stream_merger.h"
+#include "sandbox/api/session.h"
+
+namespace cellblock::kernel {
+
+// The request that a cell or comm message came from.
+struct Origin {
+    std::string header = "{}";
+    std::string id;
+    Frames identities;
+    int count = 0;
+    bool stores = false;  // its result goes into the history
+};
+
+class SessionRelay {
+public:
+    static constexpr std::size_t kRememberedCells = 1000;
+
+    SessionRelay(sandbox::Session& session, Publisher& publisher, History& history)
+        : session_(session),
+          publisher_(publisher),
+          history_(history),
+          debug_(session, publisher),
+          streams_([this](const sandbox::StreamOutput& output) { publish(output); }) {}
+
+    // One at a time; the loop then runs until take_outcome() or take_reply() has it.
+    sandbox::CellId execute(sandbox::ExecuteRequest request, Origin origin);
+    sandbox::CellId send_comm(const sandbox::CommInput& message, Origin origin);
+    sandbox::QueryId ask(const sandbox::Query& query);
+    [[nodiscard]] bool finished() const { return outcome_ || reply_; }
+    std::optional<sandbox::Outcome> take_outcome() { return std::exchange(outcome_, std::nullopt); }
+    std::optional<sandbox::QueryReply> take_reply() { return std::exchange(reply_, std::nullopt); }
+
+    // Hands on what the session has. Due when its descriptor is readable, and at next_deadline().
+    void advance();
+    [[nodiscard]] std::optional<sandbox::TimePoint> next_deadline() const;
+    void interrupt();
+    // Busy now; reply and idle when there is an answer.
+    void debug(const Message& request, Channel channel) { debug_.begin(request, channel); }
+    // A client's input_reply: taken if it answers the question that is open.
+    void take_input(const Message& message);
+
+    [[nodiscard]] sandbox::Session& session() { return session_; }
+
+private:
+    struct Question {
+        std::uint64_t request = 0;
+        std::string message_id;
+        Origin origin;
+    };
+
+    void remember(sandbox::CellId cell, Origin origin);
+    [[nodiscard]] const Origin& origin_of(sandbox::CellId cell) const;
+
+    void publish(const sandbox::StreamOutput& output);
+    void on(sandbox::StreamOutput output);
+    void on(sandbox::DisplayOutput output);
+    void on(const sandbox::ClearOutput& output);
+    void on(const sandbox::ErrorOutput& output);
+    void on(const sandbox::InputRequest& request);
+    void on(const sandbox::StartNotice& notice);
+    void on(sandbox::CommOutput output);
+    void on(sandbox::CellDone done);
+    void on(sandbox::QueryReply reply);
+    void on(sandbox::DebugReply reply) { debug_.on(std::move(reply)); }
+    void on(sandbox::DebugEvent event) { debug_.on(std::move(event)); }
+
+    sandbox::Session& session_;
+    Publisher& publisher_;
+    History& history_;
+    DebugRequests debug_;
+    StreamMerger streams_;
+    std::map<sandbox::CellId, Origin> origins_;
+    std::optional<Question> question_;
+    std::optional<sandbox::Outcome> outcome_;
+    std::optional<sandbox::QueryReply> reply_;
+};
+
+}  // namespace cellblock::kernel

@@ -1,0 +1,106 @@
+// System calls that libc has no function for, or not the plain one, and what is made of a few.
+//
+// Safe after fork: nothing here allocates, locks or throws. Errors as errno.
+#pragma once
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <iterator>
+#include <utility>
+
+#ifndef AT_RECURSIVE
+#define AT_RECURSIVE 0x8000
+#endif
+
+namespace cellblock::sandbox {
+
+// A descriptor for as long as a step takes. Closing it keeps errno, which is what the host is told of a step
+// that failed.
+class OpenFile {
+public:
+    explicit OpenFile(int fd) : fd_(fd) {}
+    OpenFile(const OpenFile&) = delete;
+    OpenFile& operator=(const OpenFile&) = delete;
+    ~OpenFile() {
+        const int error = errno;
+        if (fd_ >= 0) {
+            ::close(fd_);
+        }
+        errno = error;
+    }
+
+    [[nodiscard]] int get() const { return fd_; }
+    [[nodiscard]] bool valid() const { return fd_ >= 0; }
+    [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+
+private:
+    int fd_;
+};
+
+// Opens below `root` without ever following a link: what a folder of the user's
+// says must not lead the jail's builder, who may be root, to other places.
+inline int open_below(int root, const char* path, int flags) {
+    open_how how{};
+    how.flags = static_cast<unsigned>(flags | O_CLOEXEC);
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    return static_cast<int>(::syscall(SYS_openat2, root, path, &how, sizeof how));
+}
+
+inline bool write_all(int fd, const char* data, std::size_t size) {
+    while (size > 0) {
+        const ssize_t written = ::write(fd, data, size);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written <= 0) {
+            return false;
+        }
+        data += written;
+        size -= static_cast<std::size_t>(written);
+    }
+    return true;
+}
+
+// libc's own setresuid and its kin wait for every thread that it believes there
+// is, and after a fork from a program with threads it believes in ghosts.
+inline bool become(uid_t user, gid_t group) {
+    return ::syscall(SYS_setgroups, 0, nullptr) == 0 && ::syscall(SYS_setresgid, group, group, group) == 0 &&
+           ::syscall(SYS_setresuid, user, user, user) == 0;
+}
+
+inline void pause_for(long milliseconds) {
+    const timespec time{milliseconds / 1000, milliseconds % 1000 * 1000000};
+    ::nanosleep(&time, nullptr);
+}
+
+// Sorts them. -1 is none.
+template <std::size_t kCount>
+void close_all_but(int (&keep)[kCount]) {
+    std::sort(std::begin(keep), std::end(keep));
+    unsigned next = 0;
+    for (const int fd : keep) {
+        if (fd < 0) {
+            continue;
+        }
+        if (static_cast<unsigned>(fd) > next) {
+            ::close_range(next, static_cast<unsigned>(fd) - 1, 0);
+        }
+        next = static_cast<unsigned>(fd) + 1;
+    }
+    ::close_range(next, ~0U, 0);
+}
+
+// For files of proc and cgroup: one write.
+inline bool write_file(const char* path, const char* data, std::size_t size) {
+    const OpenFile file(::open(path, O_WRONLY | O_CLOEXEC));
+    return file.valid() && ::write(file.get(), data, size) == static_cast<ssize_t>(size);
+}
+
+}  // namespace cellblock::sandbox

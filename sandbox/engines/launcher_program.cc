@@ -1,0 +1,61 @@
+// Making, telling, serving.
+#include "sandbox/engines/launcher_program.h"
+
+#include "sandbox/base/resources.h"
+#include "sandbox/base/socket_message.h"
+#include "sandbox/engines/command_engine.h"
+#include "sandbox/engines/start_stamp.h"
+#include "sandbox/jail/plan_bytes.h"
+#include "sandbox/pool/launch_order.h"
+#include "sandbox/pool/protocol.h"
+#include "sandbox/relay/command.h"
+
+namespace cellblock::sandbox::pool {
+
+namespace {
+
+Result<TemplateStart::Made> make(const std::string& bytes) {
+    const auto order = order_from(bytes);
+    if (!order) {
+        return Error{"make a sandbox", 0, "the order can't be read", {}};
+    }
+    auto policy = parse_policy(order->policy, "the session's");
+    if (!policy) {
+        return policy.error();
+    }
+    auto from = parse_template(order->template_text, order->engine, order->template_file);
+    if (!from) {
+        return from.error();
+    }
+    const StartOptions options{order->directory, order->packages};
+    auto made = CommandEngine(*from).make(*policy, options);
+    if (!made) {
+        return made.error();
+    }
+    // What it shows was looked for by name; it has to be what was ordered.
+    const auto worker = worker_directory();
+    const auto stamp = worker ? stamp_of_start(*from, *policy, options, *worker) : worker;
+    if (!stamp || *stamp != order->stamp) {
+        relay::clear_away(made->spec);
+        return stamp ? Error{"make a sandbox", 0, "what it is made of has changed meanwhile", {}}
+                     : stamp.error();
+    }
+    return made;
+}
+
+}  // namespace
+
+int make_and_serve(UniqueFd order, UniqueFd warden, UniqueFd control, UniqueFd report) {
+    const auto made = make(jail::plan_bytes_in(order.get()));
+    if (!made) {
+        (void)send_message(report.get(), kRefused + made.error().text().substr(0, relay::kMostReason));
+        return jail::kLeftUnmade;
+    }
+    const MadeParts parts{made->cgroup.to_bytes(), relay::to_bytes(relay::for_clearing(made->spec))};
+    (void)send_message(report.get(), kGiven + to_bytes(parts));
+    order.reset();
+    report.reset();
+    return static_cast<int>(relay::serve(made->spec, std::move(warden), std::move(control)));
+}
+
+}  // namespace cellblock::sandbox::pool

@@ -1,0 +1,240 @@
+// Connecting, asking; starting one.
+#include "sandbox/engines/pool_client.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "sandbox/base/file_limit.h"
+#include "sandbox/base/memory_file.h"
+#include "sandbox/base/pointers.h"
+#include "sandbox/base/resources.h"
+#include "sandbox/base/socket_message.h"
+#include "sandbox/channel/messages.h"
+#include "sandbox/pool/runtime_directory.h"
+#include "sandbox/pool/settings.h"
+
+namespace cellblock::sandbox::pool {
+
+namespace {
+
+constexpr const char* kStep = "ask the daemon";
+constexpr std::chrono::seconds kPatience{2};  // until the daemon has said anything
+constexpr off_t kMaxLog = 1 << 20;
+
+// --- starting one
+
+UniqueFd open_log(const Place& place) {
+    UniqueFd log(::openat(place.folder.get(), (context_name() + ".log").c_str(),
+                          O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
+    struct stat info {};
+    if (log.valid() && ::fstat(log.get(), &info) == 0 && info.st_size > kMaxLog) {
+        (void)::ftruncate(log.get(), 0);
+    }
+    return log;
+}
+
+[[noreturn]] void become_daemon(int client, int log, const char* const* argv, const char* const* envp) {
+    constexpr int kClient = 3;
+    ::setsid();
+    if (::_Fork() != 0) {
+        ::_exit(0);
+    }
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    give_back_file_limit();
+    const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (::dup2(null, 0) == 0 && ::dup2(log, 1) == 1 && ::dup2(log, 2) == 2 &&
+        ::dup2(client, kClient) == kClient && ::close_range(kClient + 1, ~0U, 0) == 0 && ::chdir("/") == 0) {
+        ::execve(argv[0], const_cast<char* const*>(argv), const_cast<char* const*>(envp));
+    }
+    ::_exit(127);
+}
+
+// What is claimed is made ready for the next time.
+Request to_prepare(const Request& claim) {
+    Request first = claim;
+    first.verb = claim.verb == Verb::claim ? Verb::prepare : Verb::prepare_made;
+    return first;
+}
+
+Status start_daemon(const Place& place, const Request& claim, int plan) {
+    if (auto settings = load_settings(); !settings) {
+        return settings.error();
+    }
+    auto program = cellblock_program();
+    if (!program) {
+        return program.error();
+    }
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+        return errno_error("start the daemon");
+    }
+    const UniqueFd ours(ends[0]);
+    const UniqueFd theirs(ends[1]);
+    if (auto sent = send_message(ours.get(), to_bytes(to_prepare(claim)), std::array<int, 1>{plan}); !sent) {
+        return sent.error();
+    }
+    const UniqueFd client(::fcntl(theirs.get(), F_DUPFD_CLOEXEC, 10));
+    const UniqueFd written(open_log(place));
+    const UniqueFd log(::fcntl(written.get(), F_DUPFD_CLOEXEC, 10));
+    std::vector<std::string> variables{"PATH=/usr/bin:/bin"};
+    for (const char* name : {"XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "HOME"}) {
+        if (const char* value = std::getenv(name); value != nullptr) {
+            variables.push_back(std::string(name) + "=" + value);
+        }
+    }
+    const auto envp = pointers(variables);
+    const char* const argv[] = {program->c_str(), "daemon", "--client=3", nullptr};
+    const pid_t pid = log.valid() ? ::_Fork() : -1;
+    if (pid == 0) {
+        become_daemon(client.get(), log.get(), argv, envp.data());
+    }
+    while (pid > 0 && ::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    return pid > 0 ? Status(Ok{}) : errno_error("start the daemon");
+}
+
+// --- asking one
+
+Result<UniqueFd> connect_or_start(const Request& claim, int plan) {
+    auto place = open_place();
+    if (!place) {
+        return place.error();
+    }
+    auto socket = connect_to(*place, context_name());
+    if (socket || (socket.error().code != ENOENT && socket.error().code != ECONNREFUSED)) {
+        return socket;
+    }
+    if (auto started = start_daemon(*place, claim, plan); !started) {
+        return started.error();
+    }
+    return Error{kStep, 0, "it was started just now and has nothing ready yet", {}};
+}
+
+Result<GivenSandbox> read_given(Message& answer) {
+    auto given = given_from(std::string_view(answer.bytes).substr(1));
+    auto cgroup = given ? jail::Cgroup::from_bytes(given->cgroup) : std::nullopt;
+    auto& fds = answer.descriptors;
+    if (!cgroup || fds.size() < kGivenDescriptors || fds.size() > kGivenDescriptors + 1) {
+        return Error{kStep, 0, "its answer can't be read", {}};
+    }
+    GivenSandbox sandbox{given->supervisor,  std::move(fds[0]),     std::move(fds[1]), std::move(fds[2]), {},
+                         std::move(*cgroup), std::move(given->spec)};
+    sandbox.worker.worker = std::move(fds[3]);
+    if (fds.size() > kGivenDescriptors) {
+        sandbox.worker.debugger = std::move(fds[kGivenDescriptors]);
+    }
+    return sandbox;
+}
+
+Result<UniqueFd> send_claim(const Request& claim, const std::string& plan) {
+    auto file = memory_file(plan);
+    if (!file) {
+        return file.error();
+    }
+    auto daemon = connect_or_start(claim, file->get());
+    if (!daemon) {
+        return daemon.error();
+    }
+    if (auto sent = send_message(daemon->get(), to_bytes(claim), std::array<int, 1>{file->get()}); !sent) {
+        return sent.error();
+    }
+    return daemon;
+}
+
+Answer in_words(Message message) {
+    const std::string reason = message.bytes.substr(1);
+    switch (message.bytes.front()) {
+        case kGiven: {
+            auto given = read_given(message);
+            return given ? Answer(std::move(*given)) : Answer(ColdStart{given.error().text()});
+        }
+        case kFull:
+            return NoneMore{Error{"start a sandbox", 0, reason, {}}};
+        default:
+            return ColdStart{Error{kStep, 0, reason, {}}.text()};
+    }
+}
+
+}  // namespace
+
+bool is_wanted(const Policy& policy) {
+    const char* said = std::getenv("CELLBLOCK_DAEMON");
+    if (said == nullptr || *said == '\0') {
+        return policy.warm;
+    }
+    return std::strcmp(said, "0") != 0;
+}
+
+Recipe recipe_for(const Policy& policy, bool can_stand_in) {
+    Recipe recipe;
+    recipe.configure = encode_configure(policy);
+    recipe.debugger = offers_debugger(policy);
+    recipe.patience = static_cast<std::uint32_t>(policy.limits.start_time.count());
+    if (can_stand_in) {
+        recipe.ready = policy.pool.ready;
+        recipe.most = policy.pool.most;
+    }
+    return recipe;
+}
+
+Claim::Claim(const Policy& policy, const Request& request, const std::string& plan)
+    : start_time_(policy.limits.start_time), due_(std::chrono::steady_clock::now() + kPatience) {
+    auto asked = send_claim(request, plan);
+    if (asked) {
+        daemon_ = std::move(*asked);
+    } else {
+        failure_ = asked.error();
+    }
+}
+
+std::optional<Answer> Claim::take() {
+    if (failure_) {
+        return ColdStart{failure_->text()};
+    }
+    if (!is_readable(daemon_.get(), std::chrono::milliseconds{0})) {
+        return std::nullopt;
+    }
+    auto message = receive_message(daemon_.get(), std::chrono::milliseconds{0});
+    if (!message) {
+        return ColdStart{message.error().text()};
+    }
+    if (message->bytes.front() == kWait) {
+        due_ = std::chrono::steady_clock::now() + start_time_;
+        return std::nullopt;
+    }
+    return in_words(std::move(*message));
+}
+
+ColdStart Claim::too_late() {
+    return ColdStart{Error{kStep, 0, "it takes too long to answer", {}}.text()};
+}
+
+Answer answer_to(Claim& claim) {
+    while (true) {
+        if (auto answer = claim.take()) {
+            return std::move(*answer);
+        }
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(claim.due() - std::chrono::steady_clock::now());
+        if (left.count() <= 0 || !is_readable(claim.fd(), left)) {
+            return Claim::too_late();
+        }
+    }
+}
+
+}  // namespace cellblock::sandbox::pool

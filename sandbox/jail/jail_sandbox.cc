@@ -1,0 +1,157 @@
+// A running jail.
+#include "sandbox/jail/jail_sandbox.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+
+#include "sandbox/base/beside.h"
+#include "sandbox/base/process_end.h"
+#include "sandbox/base/process_text.h"
+#include "sandbox/base/resources.h"
+#include "sandbox/jail/error_messages.h"
+#include "sandbox/jail/layers.h"
+#include "sandbox/jail/process_usage.h"
+
+namespace cellblock::sandbox::jail {
+
+namespace {
+
+constexpr int kTimeToAnswer = 1000;  // milliseconds
+constexpr std::chrono::seconds kTimeToLeave{5};
+
+}  // namespace
+
+Result<HostParts> find_host_parts(const Policy& policy) {
+    auto worker = worker_directory();
+    if (!worker) {
+        return worker.error();
+    }
+    auto python = find_python(policy.python);
+    if (!python) {
+        return python.error();
+    }
+    return HostParts{std::move(*worker), std::move(*python)};
+}
+
+std::unique_ptr<Sandbox> adopt_jail(std::unique_ptr<JailPlan> plan, Cgroup cgroup, SpawnedJail jail,
+                                    WorkerSockets worker) {
+    auto layers = layers_of(*plan, cgroup);
+    return std::make_unique<JailSandbox>(std::move(plan), std::move(cgroup), std::move(jail),
+                                         std::move(worker), std::move(layers));
+}
+
+Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan) {
+    auto parts = find_host_parts(policy);
+    if (!parts) {
+        return parts.error();
+    }
+    auto cgroup = Cgroup::make(policy.limits);
+    const auto failed = [&](Error error) -> Result<std::unique_ptr<Sandbox>> {
+        cgroup.remove();
+        return error;
+    };
+    auto plan = make_plan(parts->python, parts->worker, !cgroup.limits_memory().empty());
+    if (!plan) {
+        return failed(plan.error());
+    }
+    if (auto missing = missing_layer(policy.require, layers_of(**plan, cgroup), policy.name)) {
+        return failed(std::move(*missing));
+    }
+    if (auto complete = complete_filter(**plan); !complete) {
+        return failed(complete.error());
+    }
+    use_cgroup(**plan, cgroup);
+    auto spawned = spawn_jail(**plan);
+    if (!spawned) {
+        return failed(spawned.error());
+    }
+    return adopt_jail(std::move(*plan), std::move(cgroup), std::move(*spawned), {});
+}
+
+JailSandbox::JailSandbox(std::unique_ptr<JailPlan> plan, Cgroup cgroup, SpawnedJail spawned,
+                         WorkerSockets worker, std::vector<LayerState> layers)
+    : plan_(std::move(plan)),
+      cgroup_(std::move(cgroup)),
+      usage_(cgroup_, CgroupUsage::Inner::none),
+      spawned_(std::move(spawned)),
+      worker_(std::move(worker)),
+      layers_(std::move(layers)) {}
+
+SandboxUsage JailSandbox::usage() const {
+    const SandboxUsage usage = usage_.now();
+    return usage.measured ? usage : usage_below(spawned_.supervisor);
+}
+
+JailSandbox::~JailSandbox() {
+    // The supervisor kills, waits, removes the cgroups and leaves. The plan holds the lock of the folder.
+    spawned_.control.reset();
+    beside([process = std::make_shared<UniqueFd>(std::move(spawned_.process)), pid = spawned_.supervisor,
+            cgroup = cgroup_, plan = std::shared_ptr<JailPlan>(std::move(plan_))] {
+        if (!ends_within(process->get(), kTimeToLeave)) {
+            // Its jail dies with it.
+            ::syscall(SYS_pidfd_send_signal, process->get(), SIGKILL, nullptr, 0);
+            (void)ends_within(process->get(), kTimeToLeave);
+        }
+        (void)::waitpid(pid, nullptr, WNOHANG);  // the daemon's aren't our children
+        cgroup.remove();
+        if (!plan->box.empty()) {  // if the supervisor could not
+            std::error_code ignored;
+            std::filesystem::remove_all(plan->box, ignored);
+        }
+    });
+}
+
+void JailSandbox::kill() {
+    ask(kKillRequest);
+}
+
+void JailSandbox::ask(char what) const {
+    (void)::send(spawned_.control.get(), &what, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+bool JailSandbox::receive(int milliseconds) const {
+    pollfd wanted{spawned_.control.get(), POLLIN, 0};
+    if (::poll(&wanted, 1, milliseconds) <= 0) {
+        return false;
+    }
+    Report report;
+    const ssize_t size = ::recv(spawned_.control.get(), &report, sizeof report, MSG_DONTWAIT);
+    if (size != static_cast<ssize_t>(sizeof report)) {
+        lost_ = size >= 0 || errno != EAGAIN;
+        return false;
+    }
+    if (report.kind == ReportKind::setup_failed) {
+        failure_ = report.failure;
+        return true;
+    }
+    text_.assign(report.text, std::min(report.text_size, kTailBytes));
+    ended_ = report.kind == ReportKind::ended;
+    wait_status_ = report.wait_status;
+    return true;
+}
+
+std::string JailSandbox::death_reason() const {
+    while (!ended_ && receive(0)) {
+    }
+    if (!ended_ && !lost_ && !failure_.happened()) {
+        ask(kStateRequest);
+        (void)receive(kTimeToAnswer);
+    }
+    if (failure_.happened()) {
+        return setup_error(*plan_, failure_).text();
+    }
+    if (lost_ && !ended_) {
+        return "the sandbox's supervisor was killed";
+    }
+    return ended_ ? describe_end(wait_status_, text_) : printable(text_);
+}
+
+}  // namespace cellblock::sandbox::jail

@@ -1,0 +1,74 @@
+// A running jail as a Sandbox, and the start of one.
+//
+// Ownership: of the supervisor process, the sockets and (should the supervisor
+// be killed) the cgroups. Threads, failure: as engine.h says.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "sandbox/api/engine.h"
+#include "sandbox/jail/cgroup.h"
+#include "sandbox/jail/cgroup_usage.h"
+#include "sandbox/jail/plan.h"
+#include "sandbox/jail/python_home.h"
+#include "sandbox/jail/report.h"
+#include "sandbox/jail/spawn.h"
+
+namespace cellblock::sandbox::jail {
+
+class JailSandbox : public Sandbox {
+public:
+    JailSandbox(std::unique_ptr<JailPlan> plan, Cgroup cgroup, SpawnedJail spawned, WorkerSockets worker,
+                std::vector<LayerState> layers);
+    ~JailSandbox() override;
+    JailSandbox(const JailSandbox&) = delete;
+    JailSandbox& operator=(const JailSandbox&) = delete;
+
+    [[nodiscard]] int warden_fd() const override { return spawned_.warden.get(); }
+    WorkerSockets take_worker() override { return std::exchange(worker_, {}); }
+    void kill() override;
+    [[nodiscard]] SandboxUsage usage() const override;
+    [[nodiscard]] std::string death_reason() const override;
+    [[nodiscard]] std::vector<LayerState> layers() const override { return layers_; }
+
+private:
+    void ask(char what) const;
+    // Takes one report; false if none came in time or none will.
+    bool receive(int milliseconds) const;
+
+    std::unique_ptr<JailPlan> plan_;
+    Cgroup cgroup_;
+    CgroupUsage usage_;
+    SpawnedJail spawned_;
+    WorkerSockets worker_;  // until it is taken
+    std::vector<LayerState> layers_;
+    // What the supervisor has told so far; asked for when it is wanted.
+    mutable Failure failure_;
+    mutable bool ended_ = false;
+    mutable bool lost_ = false;  // the supervisor is gone
+    mutable int wait_status_ = 0;
+    mutable std::string text_;
+};
+
+using PlanMaker = std::function<Result<std::unique_ptr<JailPlan>>(
+    const PythonHome& python, const std::string& worker_folder, bool memory_is_limited)>;
+
+// Starts the jail that `make_plan` gives for the policy's Python, where all layers stand that the policy
+// requires; else nothing is left behind.
+Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan);
+
+// What all jails of a policy are started with.
+struct HostParts {
+    std::string worker;  // the host's folder with the worker's files
+    PythonHome python;
+};
+Result<HostParts> find_host_parts(const Policy& policy);
+
+// The jail of a fork that the pool gave, as a Sandbox.
+std::unique_ptr<Sandbox> adopt_jail(std::unique_ptr<JailPlan> plan, Cgroup cgroup, SpawnedJail jail,
+                                    WorkerSockets worker);
+
+}  // namespace cellblock::sandbox::jail

@@ -1,0 +1,294 @@
+// The policy's lists: modules, files, environment. Each bounded, each entry
+// named in its error ("files[2].mode").
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "sandbox/policy/key_values.h"
+#include "sandbox/policy/requirement.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMostEntries = 64;
+constexpr std::size_t kMostName = 128;
+constexpr std::size_t kMostValue = 32U << 10;
+constexpr std::size_t kMostPath = 4095;
+
+bool is_name(std::string_view text) {
+    const auto is_letter = [](char letter) {
+        return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') || letter == '_';
+    };
+    const auto is_part = [&](char letter) { return is_letter(letter) || (letter >= '0' && letter <= '9'); };
+    return !text.empty() && text.size() <= kMostName && is_letter(text.front()) &&
+           std::all_of(text.begin(), text.end(), is_part);
+}
+
+bool is_dotted_name(std::string_view text) {
+    if (text.size() > kMostName) {
+        return false;
+    }
+    for (;;) {
+        const auto dot = text.find('.');
+        if (!is_name(text.substr(0, dot))) {
+            return false;
+        }
+        if (dot == std::string_view::npos) {
+            return true;
+        }
+        text.remove_prefix(dot + 1);
+    }
+}
+
+std::string entry(const std::string& path, std::size_t index) {
+    return path + "[" + std::to_string(index) + "]";
+}
+
+// Absolute and in normal form: what it names can be told from the text alone.
+bool is_normal_path(const std::string& text) {
+    if (text.size() < 2 || text.size() > kMostPath || text.front() != '/' ||
+        text.find('\0') != std::string::npos) {
+        return false;
+    }
+    std::string_view rest = text;
+    while (!rest.empty()) {
+        rest.remove_prefix(1);
+        const auto part = rest.substr(0, rest.find('/'));
+        if (part.empty() || part == "." || part == "..") {
+            return false;
+        }
+        rest.remove_prefix(part.size());
+    }
+    return true;
+}
+
+bool is_or_is_under(const std::string& path, const std::string& folder) {
+    return path == folder || path.starts_with(folder + "/");
+}
+
+Result<std::string> read_host_path(const std::string& path, const json& value) {
+    const auto* text = value.get_ptr<const std::string*>();
+    if (text == nullptr || text->empty() || text->size() > kMostPath || text->front() == '~' ||
+        text->find('\0') != std::string::npos) {
+        return wrong_value(path, value,
+                           "an absolute path, or one relative to the session's directory (\".\" is that "
+                           "directory; ~ is not expanded)");
+    }
+    return *text;
+}
+
+Result<std::string> read_sandbox_path(const std::string& path, const json& value) {
+    const auto* text = value.get_ptr<const std::string*>();
+    if (text == nullptr || !is_normal_path(*text)) {
+        return wrong_value(path, value, "an absolute path other than /, without . or .. or double slashes");
+    }
+    for (const char* folder : {"/proc", "/sys", "/dev"}) {
+        if (is_or_is_under(*text, folder)) {
+            return wrong_value(path, value, "a path outside of /proc, /sys and /dev");
+        }
+    }
+    return *text;
+}
+
+Result<FileMode> read_mode(const std::string& path, const json& value) {
+    for (const FileMode mode : {FileMode::read, FileMode::overlay}) {
+        if (value == name_of(mode)) {
+            return mode;
+        }
+    }
+    return wrong_value(path, value, "\"read\" or \"overlay\"");
+}
+
+Status read_rule_field(const std::string& path, const std::string& key, const json& value, FileRule& rule) {
+    const auto store = [](auto result, auto& target) -> Status {
+        if (!result) {
+            return result.error();
+        }
+        target = *result;
+        return Ok{};
+    };
+    if (key == "host") {
+        return store(read_host_path(path + ".host", value), rule.host);
+    }
+    if (key == "sandbox") {
+        return store(read_sandbox_path(path + ".sandbox", value), rule.sandbox);
+    }
+    if (key == "mode") {
+        return store(read_mode(path + ".mode", value), rule.mode);
+    }
+    return Error{path + "." + key, 0, "there is no such key; allowed: host, sandbox, mode", {}};
+}
+
+Result<FileRule> read_rule(const std::string& path, const json& value) {
+    if (!value.is_object()) {
+        return wrong_value(path, value, "an object {\"host\": …, \"sandbox\": …, \"mode\": …}");
+    }
+    FileRule rule;
+    for (const auto& [key, part] : value.items()) {
+        auto done = read_rule_field(path, key, part, rule);
+        if (!done) {
+            return done.error();
+        }
+    }
+    for (const char* needed : {"host", "sandbox"}) {
+        if (!value.contains(needed)) {
+            return Error{path + "." + needed, 0, "is missing", {}};
+        }
+    }
+    return rule;
+}
+
+// Variables that steer the dynamic loader or the interpreter's start reach the
+// jail's own processes too, before any cell.
+bool is_refused_name(const std::string& name) {
+    return name.starts_with("LD_") || name == "GLIBC_TUNABLES" || name == "PYTHONHOME";
+}
+
+bool has_only(std::string_view text, std::string_view signs) {
+    return !text.empty() && text.size() <= 200 && std::all_of(text.begin(), text.end(), [&](unsigned char c) {
+        return std::isalnum(c) != 0 || signs.find(static_cast<char>(c)) != std::string_view::npos;
+    });
+}
+
+// A type, or a family of types: "application/vnd.example.*".
+bool is_mime_type(std::string_view text) {
+    if (text.ends_with(".*")) {
+        text.remove_suffix(2);
+    }
+    const auto slash = text.find('/');
+    return has_only(text, "/.+-_") && slash != 0 && slash != std::string_view::npos &&
+           slash + 1 < text.size() && text.find('/', slash + 1) == std::string_view::npos &&
+           std::none_of(text.begin(), text.end(), [](unsigned char c) { return std::isupper(c) != 0; });
+}
+
+bool is_comm_target(std::string_view text) {
+    return has_only(text, "._-:");
+}
+
+Result<std::vector<std::string>> read_names(const std::string& path, const json& value,
+                                            bool (*is_good)(std::string_view), const char* allowed,
+                                            const char* allowed_entry) {
+    if (!value.is_array() || value.size() > kMostEntries) {
+        return wrong_value(path, value, allowed);
+    }
+    std::vector<std::string> out;
+    for (std::size_t index = 0; index < value.size(); ++index) {
+        const auto* name = value[index].get_ptr<const std::string*>();
+        if (name == nullptr || !is_good(*name)) {
+            return wrong_value(entry(path, index), value[index], allowed_entry);
+        }
+        out.push_back(*name);
+    }
+    return out;
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> read_modules(const std::string& path, const json& value) {
+    return read_names(path, value, &is_dotted_name,
+                      "a list of at most 64 module names, for example [\"numpy\", \"matplotlib.pyplot\"]",
+                      "a module's dotted name, for example \"matplotlib.pyplot\"");
+}
+
+Result<std::optional<std::vector<std::string>>> read_imports(const std::string& path, const json& value) {
+    using Names = std::optional<std::vector<std::string>>;
+    if (value == "any") {
+        return Names();
+    }
+    auto names = read_names(path, value, &is_name,
+                            "\"any\", or a list of at most 64 names, for example [\"math\", \"numpy\"]",
+                            "a module's name without dots, for example \"matplotlib\"");
+    return names ? Result<Names>(Names(std::move(*names))) : names.error();
+}
+
+Result<std::vector<std::string>> read_mime_types(const std::string& path, const json& value) {
+    return read_names(
+        path, value, &is_mime_type, "a list of at most 64 MIME types, for example [\"text/plain\"]",
+        "a MIME type in lower case, for example \"text/html\", or the beginning of one with .* behind it");
+}
+
+Result<std::vector<std::string>> read_comm_targets(const std::string& path, const json& value) {
+    return read_names(path, value, &is_comm_target,
+                      "a list of at most 64 names of targets, for example [\"jupyter.widget\"]",
+                      "a target's name of at most 200 letters, digits and . _ - :");
+}
+
+Result<std::vector<std::string>> read_packages(const std::string& path, const json& value) {
+    return read_names(
+        path, value, [](std::string_view text) { return text == "*" || parse_requirement(text).ok(); },
+        "a list of at most 64 packages, for example [\"pandas>=2,<3\", \"seaborn\"]",
+        "a package's name with version ranges, for example \"pandas>=2,<3\", or \"*\" for any");
+}
+
+Result<Requirement> read_require(const std::string& path, const json& value) {
+    std::string allowed = "\"standard\", \"full\", \"contained\", or a list of layers:";
+    for (const Layer layer : all_layers()) {
+        allowed += std::string(" \"") + name_of(layer) + '"';
+    }
+    if (const auto* text = value.get_ptr<const std::string*>(); text != nullptr) {
+        const auto level = level_named(*text);
+        return level ? Result<Requirement>(*level) : wrong_value(path, value, allowed);
+    }
+    if (!value.is_array() || value.size() > all_layers().size()) {
+        return wrong_value(path, value, allowed);
+    }
+    std::set<Layer> named;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+        const auto* text = value[i].get_ptr<const std::string*>();
+        const auto layer = text == nullptr ? std::nullopt : layer_named(*text);
+        if (!layer || !named.insert(*layer).second) {
+            return wrong_value(entry(path, i), value[i], allowed + ", each once");
+        }
+    }
+    return Requirement{{}, {named.begin(), named.end()}};
+}
+
+Result<std::vector<FileRule>> read_files(const std::string& path, const json& value) {
+    if (!value.is_array() || value.size() > kMostEntries) {
+        return wrong_value(path, value, "a list of at most 64 objects {\"host\", \"sandbox\", \"mode\"}");
+    }
+    std::vector<FileRule> out;
+    std::set<std::string> places;
+    for (std::size_t index = 0; index < value.size(); ++index) {
+        auto rule = read_rule(entry(path, index), value[index]);
+        if (!rule) {
+            return rule.error();
+        }
+        if (!places.insert(rule->sandbox).second) {
+            return Error{entry(path, index) + ".sandbox", 0, rule->sandbox + " is given twice", {}};
+        }
+        out.push_back(std::move(*rule));
+    }
+    return out;
+}
+
+Result<std::vector<EnvironmentRule>> read_environment(const std::string& path, const json& value) {
+    if (!value.is_object() || value.size() > kMostEntries) {
+        return wrong_value(path, value,
+                           "an object of at most 64 names, for example {\"TZ\": \"UTC\", \"LANG\": true}");
+    }
+    std::vector<EnvironmentRule> out;
+    for (const auto& [name, given] : value.items()) {
+        const std::string where = path + "." + name.substr(0, kMostName);
+        if (!is_name(name) || is_refused_name(name)) {
+            return Error{where,
+                         0,
+                         "this name is not allowed; allowed: letters, digits and _, and none of LD_*, "
+                         "GLIBC_TUNABLES, PYTHONHOME",
+                         {}};
+        }
+        const auto* text = given.get_ptr<const std::string*>();
+        const bool fits =
+            text != nullptr && text->size() <= kMostValue && text->find('\0') == std::string::npos;
+        if (!fits && given != true) {
+            return wrong_value(where, given, "text (its value), or true (the host's value passes)");
+        }
+        out.push_back(EnvironmentRule{name, fits ? std::optional(*text) : std::nullopt});
+    }
+    return out;
+}
+
+}  // namespace cellblock::sandbox

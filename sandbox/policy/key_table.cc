@@ -1,0 +1,321 @@
+// The rows. Order here is the order of `cellblock policy show` and of the reference.
+#include "sandbox/policy/key_table.h"
+
+#include "sandbox/policy/key_values.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+using namespace std::chrono_literals;
+using nlohmann::json;
+using nlohmann::ordered_json;
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t kKiB = 1024;
+constexpr std::uint64_t kMiB = 1024 * kKiB;
+constexpr std::uint64_t kGiB = 1024 * kMiB;
+constexpr std::uint64_t kTiB = 1024 * kGiB;
+
+// Puts a value that was read where it belongs, or passes the Error on.
+template <class T>
+Status store(Result<T> result, T& target) {
+    if (!result) {
+        return result.error();
+    }
+    target = std::move(*result);
+    return Ok{};
+}
+
+PolicyKey duration_key(const std::string& path, milliseconds Limits::*member, const std::string& fallback,
+                       milliseconds least, milliseconds most, std::string meaning) {
+    return PolicyKey{path,
+                     "duration",
+                     '"' + fallback + '"',
+                     exact_duration(least) + " to " + exact_duration(most),
+                     std::move(meaning),
+                     [=](const json& value, Policy& policy) {
+                         return store(read_duration(path, value, least, most), policy.limits.*member);
+                     },
+                     [=](const Policy& policy) { return exact_duration(policy.limits.*member); }};
+}
+
+PolicyKey size_key(const std::string& path, std::uint64_t Limits::*member, const std::string& fallback,
+                   std::uint64_t least, std::uint64_t most, std::string meaning) {
+    return PolicyKey{path,
+                     "size",
+                     '"' + fallback + '"',
+                     exact_size(least) + " to " + exact_size(most),
+                     std::move(meaning),
+                     [=](const json& value, Policy& policy) {
+                         return store(read_size(path, value, least, most), policy.limits.*member);
+                     },
+                     [=](const Policy& policy) { return exact_size(policy.limits.*member); }};
+}
+
+// A key that is one member of Policy, with a reader of its own.
+template <class T, class Write>
+PolicyKey member_key(std::string path, std::string type, std::string fallback, std::string allowed,
+                     T Policy::*member, Result<T> (*read)(const std::string&, const json&), Write write,
+                     std::string meaning) {
+    return PolicyKey{
+        path,
+        std::move(type),
+        std::move(fallback),
+        std::move(allowed),
+        std::move(meaning),
+        [=](const json& value, Policy& policy) { return store(read(path, value), policy.*member); },
+        [=](const Policy& policy) { return write(policy.*member); }};
+}
+
+ordered_json same(const ordered_json& value) {
+    return value;
+}
+
+Result<std::string> read_description(const std::string& path, const json& value) {
+    return read_text(path, value, 500);
+}
+
+ordered_json write_files(const std::vector<FileRule>& rules) {
+    ordered_json out = ordered_json::array();
+    for (const auto& rule : rules) {
+        out.push_back({{"host", rule.host}, {"sandbox", rule.sandbox}, {"mode", name_of(rule.mode)}});
+    }
+    return out;
+}
+
+ordered_json write_environment(const std::vector<EnvironmentRule>& rules) {
+    ordered_json out = ordered_json::object();
+    for (const auto& rule : rules) {
+        out[rule.name] = rule.value ? ordered_json(*rule.value) : ordered_json(true);
+    }
+    return out;
+}
+
+ordered_json write_require(const Requirement& require) {
+    if (!require.level.empty()) {
+        return require.level;
+    }
+    ordered_json out = ordered_json::array();
+    for (const Layer layer : require.layers) {
+        out.push_back(name_of(layer));
+    }
+    return out;
+}
+
+ordered_json write_imports(const std::optional<std::vector<std::string>>& names) {
+    return names ? ordered_json(*names) : ordered_json("any");
+}
+
+PolicyKey processes_key() {
+    return PolicyKey{"limits.processes",
+                     "whole number",
+                     "128",
+                     "1 to 65536",
+                     "Processes and threads at a time, all together.",
+                     [](const json& value, Policy& policy) {
+                         return store(read_count("limits.processes", value, 1, 65536),
+                                      policy.limits.processes);
+                     },
+                     [](const Policy& policy) { return policy.limits.processes; }};
+}
+
+PolicyKey cpus_key() {
+    return PolicyKey{"limits.cpus",
+                     "number",
+                     "1.0",
+                     "0.01 to 1024",
+                     "Processors' worth of time; 0.5 is half of one.",
+                     [](const json& value, Policy& policy) {
+                         return store(read_number("limits.cpus", value, 0.01, 1024), policy.limits.cpus);
+                     },
+                     [](const Policy& policy) { return policy.limits.cpus; }};
+}
+
+std::vector<PolicyKey> limit_keys() {
+    return {
+        duration_key("limits.cell_time", &Limits::cell_time, "60s", 10ms, 240h,
+                     "Wall-clock time of a cell. It stands still while the cell waits for `input()`."),
+        duration_key("limits.cell_time_max", &Limits::cell_time_max, "10m", 10ms, 240h,
+                     "The most that `%%timeout` may ask for; not below `limits.cell_time`, and raised to it "
+                     "where this key isn't given."),
+        duration_key("limits.grace_time", &Limits::grace_time, "2s", 10ms, 10min,
+                     "Between the interrupt at the deadline and the kill; between a user's interrupt and the "
+                     "warning."),
+        duration_key("limits.start_time", &Limits::start_time, "60s", 100ms, 1h,
+                     "For a sandbox to become ready."),
+        size_key("limits.memory", &Limits::memory_bytes, "1GiB", 32 * kMiB, 64 * kTiB,
+                 "Memory of all processes together."),
+        processes_key(),
+        cpus_key(),
+        size_key("limits.disk", &Limits::disk_bytes, "256MiB", kMiB, 64 * kTiB,
+                 "All that is written: the working directory, `/tmp`, overlays."),
+        size_key("limits.output", &Limits::output_bytes, "16MiB", kKiB, 4 * kGiB,
+                 "Output of one cell, figures included; the rest is cut with a notice."),
+        size_key("limits.code", &Limits::code_bytes, "64KiB", kKiB, 8 * kMiB, "Source of one cell."),
+    };
+}
+
+// What a front end shows as text, picture or table, without running or loading anything for it.
+constexpr const char* kShownByDefault =
+    R"(["text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg", "image/gif", )"
+    R"("image/webp", "image/svg+xml", "application/json", "application/vnd.jupyter.widget-view+json", )"
+    R"("application/vnd.plotly.v1+json", "application/vnd.vegalite.v4+json", "application/vnd.vegalite.v5+json", )"
+    R"("application/vnd.vegalite.v6+json", "application/vnd.vegalite.v6.json", "application/vnd.vscode.bg.execution.*"])";
+
+std::vector<PolicyKey> output_keys() {
+    return {
+        PolicyKey{
+            "outputs.html", "choice", "\"sanitize\"", "`sanitize`, `drop` or `trust`",
+            "HTML, SVG and Markdown in outputs. `sanitize`: an allowlist of elements, attributes and "
+            "styles; nothing runs, nothing is loaded. `drop`: neither HTML nor SVG. `trust`: as the cell "
+            "made it, which may do in your browser whatever you may.",
+            [](const json& value, Policy& policy) {
+                return store(read_html_rule("outputs.html", value), policy.outputs.html);
+            },
+            [](const Policy& policy) { return ordered_json(name_of(policy.outputs.html)); }},
+        PolicyKey{
+            "outputs.mime", "list of text", kShownByDefault, "at most 64 MIME types",
+            "Types of output that are let through; `.*` at the end takes in a family. Others are left out, "
+            "with a notice. Figures of plotly and vega-lite (altair) are judged as a whole: what would load, "
+            "link or run is refused, unless `outputs.html` is `trust`. VS Code's view of variables asks by "
+            "the "
+            "family of its own.",
+            [](const json& value, Policy& policy) {
+                return store(read_mime_types("outputs.mime", value), policy.outputs.mime);
+            },
+            [](const Policy& policy) { return ordered_json(policy.outputs.mime); }},
+        PolicyKey{"outputs.comms", "list of text", "[]", "at most 64 names of targets",
+                  "Targets that a cell may open a comm for. Widgets need `jupyter.widget`.",
+                  [](const json& value, Policy& policy) {
+                      return store(read_comm_targets("outputs.comms", value), policy.outputs.comms);
+                  },
+                  [](const Policy& policy) { return ordered_json(policy.outputs.comms); }},
+    };
+}
+
+std::vector<PolicyKey> make_table() {
+    std::vector<PolicyKey> table{
+        member_key("description", "text", "\"\"", "at most 500 bytes", &Policy::description,
+                   &read_description, &same, "For people; it changes nothing."),
+        PolicyKey{"engine", "text or list of text", "\"native\"", "at most 8 engines' names",
+                  "What makes the container: of a list the first that is usable. `cellblock engines` shows "
+                  "which there are.",
+                  &read_engines, &write_engines},
+        member_key(
+            "best_effort", "true or false", "false", "", &Policy::best_effort, &read_flag,
+            [](bool value) { return ordered_json(value); },
+            "Where the engine can't keep a limit, `network` or `files`, it runs without. Else that is "
+            "refused."),
+        member_key("image", "text", "\"\"", "at most 500 bytes", &Policy::image, &read_description, &same,
+                   "What an engine with images runs, by its name there; for OCI runtimes a folder that is a "
+                   "root filesystem. Empty: the engine's own, or the host's files."),
+        member_key("destination", "text", "\"\"", "at most 500 bytes, not beginning with -",
+                   &Policy::destination, &read_destination, &same,
+                   "Where an engine runs that reaches elsewhere: ssh's host, Slurm's partition, Kubernetes' "
+                   "namespace."),
+        member_key(
+            "require", "text or list of text", "\"standard\"",
+            "a level (`standard`, `full`, `contained`) or layers' names", &Policy::require, &read_require,
+            &write_require,
+            "What the host must give, or nothing runs. Layers: `namespaces`, `root`, `user`, "
+            "`capabilities`, `seccomp`, `landlock`, `network`, `rlimits`, and by cgroups `memory`, "
+            "`processes`, `cpus`. `full`: all of them. `standard`: those before the cgroups, and of another "
+            "engine than `native` what that one has. `cellblock doctor` shows which there are."),
+        member_key("python", "text", "\"\"", "an absolute path, a name on PATH, or empty", &Policy::python,
+                   &read_python, &same, "Python to run; empty: the first `python3` on PATH."),
+        member_key("preload", "list of text", "[]", "at most 64 modules' dotted names", &Policy::preload,
+                   &read_modules, &same, "Modules to import before the first cell."),
+        member_key(
+            "warm", "true or false", "false", "", &Policy::warm, &read_flag,
+            [](bool value) { return ordered_json(value); },
+            "Sandboxes come from `cellblock daemon`, which makes some ahead: they start sooner. Those of the "
+            "native engine are forks of a Python that has IPython and `preload` imported; it imports on the "
+            "host, outside of any sandbox, so its packages must be trusted. Other engines' are started as "
+            "ever, with `preload` imported inside. $CELLBLOCK_DAEMON (1 or 0) goes before this key."),
+        PolicyKey{"pool.ready", "count", "1", "0 to 256",
+                  "`warm`: how many sandboxes are made ahead, for the next sessions of this policy. Each is "
+                  "one session's, and then gone.",
+                  [](const json& value, Policy& policy) {
+                      return store(read_count("pool.ready", value, 0, 256), policy.pool.ready);
+                  },
+                  [](const Policy& policy) { return ordered_json(policy.pool.ready); }},
+        PolicyKey{
+            "pool.most", "count", "8", "0 to 256",
+            "The same where many sessions start: up to as many as were started in the last ten seconds.",
+            [](const json& value, Policy& policy) {
+                return store(read_count("pool.most", value, 0, 256), policy.pool.most);
+            },
+            [](const Policy& policy) { return ordered_json(policy.pool.most); }},
+        member_key("imports", "`any` or list of text", "\"any\"", "at most 64 modules' names without dots",
+                   &Policy::imports, &read_imports, &write_imports,
+                   "Modules that a cell may import; what these import themselves is not asked. It tells "
+                   "people and language models what is meant to be used: a speed bump, no wall."),
+    };
+    for (auto& key : limit_keys()) {
+        table.push_back(std::move(key));
+    }
+    for (auto& key : output_keys()) {
+        table.push_back(std::move(key));
+    }
+    table.push_back(member_key(
+        "network", "choice", "\"none\"", "`none`", &Policy::network, &read_network,
+        [](NetworkMode mode) { return ordered_json(name_of(mode)); },
+        "`none`: no network but the sandbox's own loopback."));
+    for (auto& key : package_keys()) {
+        table.push_back(std::move(key));
+    }
+    table.push_back(member_key(
+        "files", "list of objects", "[]", "at most 64 of {`host`, `sandbox`, `mode`}", &Policy::files,
+        &read_files, &write_files,
+        "Files of the host that are seen inside. `host`: absolute, or relative to the session's directory; "
+        "`sandbox`: the absolute path inside; `mode`: `read` (the default), or `overlay`: may be written, "
+        "but "
+        "what is written vanishes with the session. Empty: the working directory is private and vanishes. "
+        "Not "
+        "shown of a folder, unless an entry names it: what begins with a dot directly in it, and keys by "
+        "their "
+        "names (`.ssh`, `.aws`, `.env`, `id_rsa*`, `*.pem`, `*.key` and others), down to three folders "
+        "deeper, "
+        "as they are when the sandbox starts. A home folder, `/` and the system's folders are refused as a "
+        "whole."));
+    table.push_back(member_key(
+        "environment", "object", "{}", "at most 64 of `NAME`: text or true", &Policy::environment,
+        &read_environment, &write_environment,
+        "Variables that the sandbox gets: a value of their own, or `true` for the host's value. Of the "
+        "host's environment nothing else passes but `TZ`."));
+    table.push_back(member_key(
+        "show_usage", "true or false", "false", "", &Policy::show_usage, &read_flag,
+        [](bool value) { return ordered_json(value); },
+        "Under each cell a line tells what it cost, as `%%usage` in a cell's first line "
+        "does for that cell."));
+    table.push_back(member_key(
+        "debugger", "true or false", "false", "", &Policy::debugger, &read_flag,
+        [](bool value) { return ordered_json(value); },
+        "A client may debug cells with debugpy, over the sandbox's own loopback. While a cell is stopped at "
+        "a "
+        "breakpoint its clock stands still. Not together with `audit`, as the log couldn't tell what a "
+        "debugger evaluates."));
+    table.push_back(member_key(
+        "audit", "text", "\"\"", "an absolute path, `~/…`, or empty", &Policy::audit, &read_audit_path, &same,
+        "A file to which each cell adds a line: time, digests of policy and code, outcome, "
+        "usage, and the digest of the line before. Where it can't be written, no code runs. "
+        "`cellblock audit verify PATH` finds what was changed."));
+    table.push_back(member_key(
+        "history", "choice or text", "\"none\"", "`none`, `keep`, an absolute path, or `~/…`",
+        &Policy::history, &read_history, &same,
+        "Whether inputs outlive their session. `keep`: in `~/.local/share/cellblock/history.sqlite`, for "
+        "this "
+        "user alone; a path: there. Consoles then reach earlier sessions' lines, and so do cells, by "
+        "`%history -g`."));
+    return table;
+}
+
+}  // namespace
+
+const std::vector<PolicyKey>& policy_table() {
+    static const std::vector<PolicyKey> table = make_table();
+    return table;
+}
+
+}  // namespace cellblock::sandbox

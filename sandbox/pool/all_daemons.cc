@@ -1,0 +1,58 @@
+// Asking all of a user's daemons.
+#include "sandbox/pool/all_daemons.h"
+
+#include <unistd.h>
+
+#include "sandbox/base/socket_message.h"
+#include "sandbox/pool/protocol.h"
+#include "sandbox/pool/runtime_directory.h"
+
+namespace cellblock::sandbox::pool {
+
+namespace {
+
+constexpr std::chrono::seconds kTimeToAnswer{5};
+
+// Asks each daemon of this user; those that don't answer are left out.
+Result<std::vector<std::string>> ask_all(Verb verb) {
+    auto place = open_place();
+    if (!place) {
+        return place.error();
+    }
+    std::vector<std::string> answers;
+    for (const auto& name : sockets_in(*place)) {
+        auto socket = connect_to(*place, name);
+        if (!socket || !send_message(socket->get(), to_bytes({verb, {}, {}}))) {
+            continue;
+        }
+        if (auto answer = receive_message(socket->get(), kTimeToAnswer)) {
+            answers.push_back(std::move(answer->bytes));
+        }
+    }
+    ::rmdir(place->path.c_str());  // where it is empty
+    return answers;
+}
+
+}  // namespace
+
+Result<std::vector<nlohmann::ordered_json>> all_daemons() {
+    auto answers = ask_all(Verb::status);
+    if (!answers) {
+        return answers.error();
+    }
+    std::vector<nlohmann::ordered_json> all;
+    for (const auto& answer : *answers) {
+        auto read = nlohmann::ordered_json::parse(answer, nullptr, false);
+        if (read.is_object()) {
+            all.push_back(std::move(read));
+        }
+    }
+    return all;
+}
+
+Result<int> stop_daemons() {
+    auto answers = ask_all(Verb::stop);
+    return answers ? Result<int>(static_cast<int>(answers->size())) : answers.error();
+}
+
+}  // namespace cellblock::sandbox::pool

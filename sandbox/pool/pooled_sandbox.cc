@@ -1,0 +1,131 @@
+// Making and giving away a sandbox.
+#include "sandbox/pool/pooled_sandbox.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <utility>
+
+#include "sandbox/base/beside.h"
+#include "sandbox/base/memory_file.h"
+#include "sandbox/base/socket_message.h"
+#include "sandbox/jail/plan_bytes.h"
+#include "sandbox/relay/launch.h"
+
+namespace cellblock::sandbox::pool {
+
+namespace {
+
+Limits limits_of(const Recipe& recipe) {
+    Limits limits;
+    limits.memory_bytes = recipe.memory_bytes;
+    limits.processes = recipe.processes;
+    limits.cpus = recipe.cpus;
+    return limits;
+}
+
+// It waits in the sockets until there is a warden, and then a worker.
+Result<WorkerSockets> start_configured(int warden, const Recipe& recipe) {
+    auto worker = start_worker(warden, recipe.debugger);
+    if (!worker) {
+        return worker;
+    }
+    const std::string& frame = recipe.configure;
+    const ssize_t sent =
+        ::send(worker->worker.get(), frame.data(), frame.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent == static_cast<ssize_t>(frame.size()) ? std::move(worker) : errno_error("configure a worker");
+}
+
+}  // namespace
+
+Spare::Spare(std::uint64_t number, bool is_jail)
+    : number_(number), since_(Clock::now()), cgroup_(std::make_unique<jail::Cgroup>()), is_jail_(is_jail) {}
+
+Result<Spare> Spare::make(std::uint64_t number, jail::JailPlan& plan, const Recipe& recipe,
+                          std::vector<UniqueFd>& theirs) {
+    Spare spare(number, true);
+    *spare.cgroup_ = jail::Cgroup::make(limits_of(recipe));
+    jail::use_cgroup(plan, *spare.cgroup_);
+    jail::renew_identity(plan);
+    if (auto complete = jail::complete_filter(plan); !complete) {
+        return complete.error();
+    }
+    auto file = memory_file(jail::plan_to_bytes(plan));
+    if (!file) {
+        return file.error();
+    }
+    auto ends = jail::make_ends();
+    if (!ends) {
+        return ends.error();
+    }
+    auto worker = start_configured(ends->warden.ours.get(), recipe);
+    if (!worker) {
+        return worker.error();
+    }
+    spare.worker_ = std::move(*worker);
+    for (UniqueFd* fd :
+         {&*file, &ends->control.theirs, &ends->warden.theirs, &ends->output.ours, &ends->output.theirs}) {
+        theirs.push_back(std::move(*fd));
+    }
+    jail::keep_ours(spare.jail_, std::move(*ends));
+    return spare;
+}
+
+Result<Spare> Spare::make_sockets(std::uint64_t number, const Recipe& recipe, std::vector<UniqueFd>& theirs) {
+    auto sockets = relay::make_sockets();
+    if (!sockets) {
+        return sockets.error();
+    }
+    auto worker = start_configured(sockets->warden.get(), recipe);
+    if (!worker) {
+        return worker.error();
+    }
+    Spare spare(number, false);
+    spare.worker_ = std::move(*worker);
+    spare.jail_.control = std::move(sockets->control);
+    spare.jail_.warden = std::move(sockets->warden);
+    theirs.push_back(std::move(sockets->their_warden));
+    theirs.push_back(std::move(sockets->their_control));
+    return spare;
+}
+
+Spare::~Spare() {
+    jail_.control.reset();
+    if (is_jail_ && cgroup_ && !given_ && jail_.supervisor <= 0) {
+        beside([cgroup = std::shared_ptr<jail::Cgroup>(std::move(cgroup_))] { cgroup->remove(); });
+    }
+}
+
+void Spare::was_forked(pid_t supervisor, UniqueFd process) {
+    jail_.supervisor = supervisor;
+    jail_.process = std::move(process);
+}
+
+Status Spare::was_made(const MadeParts& parts) {
+    auto cgroup = jail::Cgroup::from_bytes(parts.cgroup);
+    if (!cgroup || parts.spec.empty()) {
+        return Error{"make a sandbox", 0, "its maker's word can't be read", {}};
+    }
+    *cgroup_ = std::move(*cgroup);
+    spec_ = parts.spec;
+    return Ok{};
+}
+
+bool Spare::is_mute() const {
+    char first = 0;
+    return ::recv(worker_.worker.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+Status Spare::give_to(int client) {
+    std::vector<int> numbers{jail_.process.get(), jail_.control.get(), jail_.warden.get(),
+                             worker_.worker.get()};
+    if (worker_.debugger.valid()) {
+        numbers.push_back(worker_.debugger.get());
+    }
+    const Given given{jail_.supervisor, cgroup_->to_bytes(), spec_};
+    auto sent = send_message(client, kGiven + to_bytes(given), numbers);
+    given_ = sent.ok();
+    return sent;
+}
+
+}  // namespace cellblock::sandbox::pool

@@ -1,0 +1,81 @@
+// Requests and answers as bytes.
+#include "sandbox/pool/protocol.h"
+
+#include "sandbox/base/bytes.h"
+#include "sandbox/base/sha256.h"
+#include "sandbox/pool/launch_order.h"
+
+namespace cellblock::sandbox::pool {
+
+namespace {
+
+constexpr auto kSpecMembers = [](auto& spec, auto field) {
+    field(spec.program), field(spec.prefixes), field(spec.preload), field(spec.worker);
+    field(spec.library), field(spec.environment);
+};
+
+constexpr auto kRecipeMembers = [](auto& recipe, auto field) {
+    field(recipe.configure), field(recipe.debugger), field(recipe.memory_bytes), field(recipe.processes);
+    field(recipe.cpus), field(recipe.sources), field(recipe.ready), field(recipe.most);
+    field(recipe.patience);
+};
+
+constexpr auto kRequestMembers = [](auto& request, auto field) {
+    kSpecMembers(request.spec, field);
+    kRecipeMembers(request.recipe, field);
+};
+
+constexpr auto kGivenMembers = [](auto& given, auto field) {
+    field(given.supervisor), field(given.cgroup), field(given.spec);
+};
+
+bool is_of_made(Verb verb) {
+    return verb == Verb::claim_made || verb == Verb::claim_ready || verb == Verb::prepare_made;
+}
+
+bool is_verb(char letter) {
+    return std::string_view("cpmrqsx").find(letter) != std::string_view::npos;
+}
+
+}  // namespace
+
+std::string to_bytes(const Request& request) {
+    return static_cast<char>(request.verb) + members_to_bytes(request, kRequestMembers);
+}
+
+std::optional<Request> request_from(std::string_view bytes) {
+    if (bytes.empty() || !is_verb(bytes.front())) {
+        return std::nullopt;
+    }
+    auto request = members_from_bytes<Request>(bytes.substr(1), kRequestMembers);
+    if (request) {
+        request->verb = static_cast<Verb>(bytes.front());
+    }
+    return request;
+}
+
+std::string key_of(const ZygoteSpec& spec) {
+    return sha256(members_to_bytes(spec, kSpecMembers));
+}
+
+std::string key_of(const Request& request, std::string_view plan) {
+    return sha256(sha256(members_to_bytes(request, kRequestMembers)) + sha256(std::string(plan)));
+}
+
+std::string family_of(const Request& request, std::string_view plan) {
+    Request rest = request;
+    rest.recipe.sources.clear();
+    const auto order = is_of_made(request.verb) ? order_from(plan) : std::nullopt;
+    return sha256(sha256(members_to_bytes(rest, kRequestMembers)) +
+                  (order ? family_of(*order) : sha256(std::string(plan))));
+}
+
+std::string to_bytes(const Given& given) {
+    return members_to_bytes(given, kGivenMembers);
+}
+
+std::optional<Given> given_from(std::string_view bytes) {
+    return members_from_bytes<Given>(bytes, kGivenMembers);
+}
+
+}  // namespace cellblock::sandbox::pool

@@ -1,0 +1,263 @@
+// The daemon's folder and sockets.
+#include "sandbox/pool/runtime_directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/file.h>
+#include <sys/personality.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <string_view>
+
+#include "sandbox/base/file_stamp.h"
+#include "sandbox/base/file_text.h"
+#include "sandbox/base/sha256.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+
+namespace cellblock::sandbox::pool {
+
+namespace {
+
+constexpr const char* kStep = "find the daemon";
+constexpr const char* kSocketStart = "daemon-";
+constexpr std::string_view kFolderStart = "import-";  // then its maker's process id
+constexpr int kWaiting = 64;
+constexpr mode_t kOthers = 077;
+
+bool is_ours_alone(int fd) {
+    struct stat info {};
+    return ::fstat(fd, &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == ::geteuid() &&
+           (info.st_mode & kOthers) == 0;
+}
+
+UniqueFd open_folder(const char* path) {
+    return UniqueFd(::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+std::string place_path() {
+    const char* runtime = std::getenv("XDG_RUNTIME_DIR");
+    if (runtime != nullptr && runtime[0] == '/' && is_ours_alone(open_folder(runtime).get())) {
+        return std::string(runtime) + "/cellblock";
+    }
+    return "/tmp/cellblock-" + std::to_string(::geteuid());
+}
+
+// By the folder's descriptor: short enough for any path, and the folder that was checked.
+sockaddr_un address_of(const Place& place, const std::string& name) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    const std::string path = "/proc/self/fd/" + std::to_string(place.folder.get()) + "/" + name;
+    std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
+    return address;
+}
+
+UniqueFd make_socket() {
+    return UniqueFd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+}
+
+std::string link_text(int folder, const std::string& name) {
+    char text[PATH_MAX];
+    const ssize_t size = ::readlinkat(folder, name.c_str(), text, sizeof text);
+    return size > 0 ? std::string(text, static_cast<std::size_t>(size)) : std::string();
+}
+
+// What a process's children have from it and a sandbox's processes therefore from the daemon.
+std::string status_facts() {
+    static constexpr const char* kLines[] = {
+        "Uid:",    "Gid:",    "Groups:",     "CapInh:", "CapPrm:",       "CapEff:",
+        "CapBnd:", "CapAmb:", "NoNewPrivs:", "Seccomp", "Cpus_allowed:", "Mems_allowed:"};
+    const std::string status = file_text("/proc/self/status");
+    std::string facts;
+    for (std::size_t start = 0; start < status.size();) {
+        const std::size_t end = std::min(status.find('\n', start), status.size());
+        for (const char* line : kLines) {
+            if (status.compare(start, std::strlen(line), line) == 0) {
+                facts.append(status, start, end - start).push_back('\n');
+            }
+        }
+        start = end + 1;
+    }
+    return facts;
+}
+
+// But for how many files may be open at once: every program of cellblock's raises that, if it can.
+std::string limits_facts() {
+    constexpr std::string_view kFiles = "Max open files";
+    std::string limits = file_text("/proc/self/limits");
+    const auto line = limits.find(kFiles);
+    const auto soft =
+        limits.find_first_of("0123456789u", line == std::string::npos ? line : line + kFiles.size());
+    if (line != std::string::npos && soft != std::string::npos) {
+        limits.erase(soft, limits.find(' ', soft) - soft);
+        limits.erase(std::remove(limits.begin(), limits.end(), ' '), limits.end());
+    }
+    return limits;
+}
+
+// Those that begin so, but no logs.
+std::vector<std::string> names_in(const Place& place, std::string_view start) {
+    std::vector<std::string> names;
+    const int fd = ::openat(place.folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR* const folder = fd >= 0 ? ::fdopendir(fd) : nullptr;
+    while (const dirent* entry = folder != nullptr ? ::readdir(folder) : nullptr) {
+        const std::string name = entry->d_name;
+        if (name.starts_with(start) && name.find('.') == std::string::npos) {
+            names.push_back(name);
+        }
+    }
+    if (folder != nullptr) {
+        ::closedir(folder);
+    }
+    return names;
+}
+
+pid_t peer_of(int socket, uid_t& user) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return 0;
+    }
+    user = peer.uid;
+    return peer.pid;
+}
+
+}  // namespace
+
+bool Place::lock() const {
+    return ::flock(folder.get(), LOCK_EX) == 0;
+}
+
+void Place::unlock() const {
+    ::flock(folder.get(), LOCK_UN);
+}
+
+Result<Place> open_place() {
+    Place place{place_path(), {}};
+    if (::mkdir(place.path.c_str(), 0700) != 0 && errno != EEXIST) {
+        return errno_error("make " + place.path);
+    }
+    place.folder = open_folder(place.path.c_str());
+    if (!place.folder.valid()) {
+        return errno_error("open " + place.path);
+    }
+    if (!is_ours_alone(place.folder.get())) {
+        return Error{"use " + place.path, 0, "it must be a folder of yours that nobody else may enter",
+                     "Remove it, or set its owner and mode 0700"};
+    }
+    return place;
+}
+
+std::string context_name() {
+    std::string facts = status_facts();
+    for (const char* name : {"mnt", "pid", "user", "net", "ipc", "uts", "cgroup"}) {
+        facts += link_text(AT_FDCWD, std::string("/proc/self/ns/") + name) + "\n";
+    }
+    facts += limits_facts() + "\n";
+    for (const char* file : {"/proc/self/cgroup", "/proc/self/attr/current", "/proc/self/oom_score_adj"}) {
+        facts += file_text(file) + "\n";
+    }
+    facts += which_file("/") + " " + which_file("/proc/self/exe") + "\n";
+    facts += std::to_string(::getpriority(PRIO_PROCESS, 0)) + " " + std::to_string(::sched_getscheduler(0)) +
+             " " + std::to_string(::personality(0xffffffff));
+    return kSocketStart + sha256(facts).substr(0, 16);
+}
+
+Result<std::string> make_folder(const Place& place) {
+    std::string path = place.path + "/" + std::string(kFolderStart) + std::to_string(::getpid()) + "-XXXXXX";
+    return ::mkdtemp(path.data()) != nullptr ? Result<std::string>(path)
+                                             : errno_error("make a folder in " + place.path);
+}
+
+void sweep(const Place& place) {
+    for (const auto& name : sockets_in(place)) {
+        if (auto socket = connect_to(place, name); !socket && socket.error().code == ECONNREFUSED) {
+            ::unlinkat(place.folder.get(), name.c_str(), 0);
+            ::unlinkat(place.folder.get(), (name + ".log").c_str(), 0);
+        }
+    }
+    for (const auto& name : names_in(place, kFolderStart)) {
+        const int maker = std::atoi(name.c_str() + kFolderStart.size());
+        if (maker > 0 && ::kill(maker, 0) != 0 && errno == ESRCH) {
+            std::error_code ignored;
+            std::filesystem::remove_all(std::filesystem::path(place.path) / name, ignored);
+        }
+    }
+}
+
+std::vector<std::string> sockets_in(const Place& place) {
+    return names_in(place, kSocketStart);
+}
+
+Result<UniqueFd> listen_at(const Place& place, const std::string& name) {
+    UniqueFd socket = make_socket();
+    const sockaddr_un address = address_of(place, name);
+    ::unlinkat(place.folder.get(), name.c_str(), 0);
+    const mode_t before = ::umask(kOthers);
+    const bool listens =
+        socket.valid() &&
+        ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 &&
+        ::listen(socket.get(), kWaiting) == 0;
+    const int error = errno;
+    ::umask(before);
+    if (!listens) {
+        errno = error;
+        return errno_error("listen in " + place.path);
+    }
+    return socket;
+}
+
+Result<UniqueFd> connect_to(const Place& place, const std::string& name) {
+    UniqueFd socket = make_socket();
+    const sockaddr_un address = address_of(place, name);
+    ::fcntl(socket.get(), F_SETFL, O_NONBLOCK);  // a queue that is full is no reason to wait
+    if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        return errno_error(kStep);
+    }
+    uid_t user = 0;
+    if (peer_of(socket.get(), user) <= 0 || user != ::geteuid()) {
+        return Error{kStep, 0, "another user listens in " + place.path, {}};
+    }
+    return socket;
+}
+
+bool is_one_of_us(int socket) {
+    uid_t user = 0;
+    const pid_t peer = peer_of(socket, user);
+    if (peer <= 0 || user != ::geteuid()) {
+        return false;
+    }
+    const UniqueFd process(
+        ::open(("/proc/" + std::to_string(peer)).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    for (const char* name : {"ns/mnt", "ns/user", "ns/pid"}) {
+        const std::string theirs = link_text(process.get(), name);
+        if (theirs.empty() || theirs != link_text(AT_FDCWD, std::string("/proc/self/") + name)) {
+            return false;
+        }
+    }
+    // The folder in /proc was that of the peer and not of a later process with its number.
+    int pidfd = -1;
+    socklen_t size = sizeof pidfd;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) != 0) {
+        return errno == ENOPROTOOPT;  // before Linux 6.5
+    }
+    const UniqueFd held(pidfd);
+    return ::syscall(SYS_pidfd_send_signal, pidfd, 0, nullptr, 0) == 0;
+}
+
+}  // namespace cellblock::sandbox::pool

@@ -1,0 +1,321 @@
+// The daemon's loop.
+#include "sandbox/pool/server.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <list>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "sandbox/base/socket_message.h"
+#include "sandbox/jail/plan_bytes.h"
+#include "sandbox/pool/accounting.h"
+#include "sandbox/pool/launchers.h"
+#include "sandbox/pool/loop.h"
+#include "sandbox/pool/pool.h"
+#include "sandbox/pool/protocol.h"
+#include "sandbox/pool/runtime_directory.h"
+#include "sandbox/pool/status.h"
+#include "sandbox/pool/zygotes.h"
+
+namespace cellblock::sandbox::pool {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kMaxClients = 64;
+constexpr std::chrono::seconds kTimeToAsk{2};  // a client, after it has connected
+constexpr std::chrono::milliseconds kLongestSleep{60'000};
+constexpr std::chrono::seconds kPause{1};  // after a client that couldn't be let in
+
+volatile std::sig_atomic_t asked_to_stop = 0;
+
+void stop_on(int /*signal*/) {
+    asked_to_stop = 1;
+}
+
+struct Client {
+    UniqueFd socket;
+    Clock::time_point since;
+};
+
+class Daemon {
+public:
+    Daemon(Place place, std::string name, UniqueFd listener, Settings settings, UniqueFd first_client)
+        : place_(std::move(place)),
+          name_(std::move(name)),
+          listener_(std::move(listener)),
+          started_(Clock::now()),
+          last_request_(started_),
+          ledger_(loop_, settings),
+          zygotes_(
+              loop_, place_, settings.idle, [this](const Zygote& one) { pool_.drop_zygote(one); },
+              [this](Zygote& one) { hear(one); }),
+          makers_(loop_,
+                  {[this](std::uint64_t number, const MadeParts& parts) { pool_.was_made(number, parts); },
+                   [this](std::uint64_t number, const std::string& why) { not_made(number, why); },
+                   [this](std::uint64_t number, pid_t process, int wait_status) {
+                       pool_.died(number);
+                       ledger_.ended(process, wait_status);
+                   }}),
+          pool_(loop_, ledger_, makers_) {
+        listen();
+        if (first_client.valid()) {
+            add_client(std::move(first_client));
+        }
+    }
+
+    void run() {
+        while (!stopping_ && asked_to_stop == 0 && !is_idle()) {
+            loop_.turn(time_to_next());
+            look_after();
+        }
+        if (!stopping_) {
+            remove_socket();
+        }
+    }
+
+private:
+    [[nodiscard]] bool is_idle() const {
+        return clients_.empty() && pool_.idle() && ledger_.living() == 0 &&
+               Clock::now() - last_request_ >= ledger_.settings().idle;
+    }
+
+    [[nodiscard]] std::chrono::milliseconds time_to_next() const {
+        const auto now = Clock::now();
+        auto next = std::min({pool_.next(), ledger_.next_look(), zygotes_.next(),
+                              std::max(last_request_ + ledger_.settings().idle, now + kLongestSleep / 60)});
+        next = std::min(next, paused_until_.value_or(next));
+        for (const auto& client : clients_) {
+            next = std::min<Clock::time_point>(next, client.since + kTimeToAsk);
+        }
+        const auto sleep = std::chrono::ceil<std::chrono::milliseconds>(next - now);
+        return std::clamp<std::chrono::milliseconds>(sleep, std::chrono::milliseconds(0), kLongestSleep);
+    }
+
+    void look_after() {
+        const auto now = Clock::now();
+        if (paused_until_ && now >= *paused_until_) {
+            listen();
+        }
+        for (auto client = clients_.begin(); client != clients_.end();) {
+            const auto next = std::next(client);
+            if (now - client->since > kTimeToAsk) {
+                drop(client);
+            }
+            client = next;
+        }
+        if (now >= ledger_.next_look()) {
+            ledger_.look();
+        }
+        zygotes_.look_after();
+        if (now >= pool_.next()) {
+            pool_.tend();
+        }
+    }
+
+    // --- clients
+
+    void listen() {
+        paused_until_.reset();
+        turned_away_.reset();
+        reserve_ = keep_in_reserve();
+        loop_.watch(listener_.get(), [this] { accept_one(); });
+    }
+
+    UniqueFd accepted() {
+        return UniqueFd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    }
+
+    // No descriptor is left, or no memory. One descriptor was kept to tell a client. The listening socket
+    // stays readable meanwhile, so the daemon doesn't watch it for a moment.
+    void accept_none(int error) {
+        reserve_.reset();
+        turned_away_ = accepted();
+        if (turned_away_.valid()) {
+            (void)send_message(turned_away_.get(),
+                               kRefused + std::string("it has no more descriptors for a sandbox"));
+        }
+        log("a client couldn't be let in: " + std::generic_category().message(error));
+        loop_.forget(listener_.get());
+        paused_until_ = Clock::now() + kPause;
+    }
+
+    static UniqueFd keep_in_reserve() { return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)); }
+
+    void accept_one() {
+        UniqueFd socket = accepted();
+        if (!socket.valid() && errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+            return accept_none(errno);
+        }
+        if (!socket.valid() || clients_.size() >= kMaxClients) {
+            return;
+        }
+        if (!is_one_of_us(socket.get())) {
+            log("refused a client that isn't this user's, or is in a sandbox");
+            return;
+        }
+        add_client(std::move(socket));
+    }
+
+    void add_client(UniqueFd socket) {
+        const int fd = socket.get();
+        clients_.push_back({std::move(socket), Clock::now()});
+        const auto client = std::prev(clients_.end());
+        loop_.watch(fd, [this, client] {
+            answer(*client);
+            drop(client);
+        });
+    }
+
+    void drop(std::list<Client>::iterator client) {
+        if (client->socket.valid()) {
+            loop_.forget(client->socket.get());
+        }
+        clients_.erase(client);
+    }
+
+    void answer(Client& client) {
+        auto message = receive_message(client.socket.get(), std::chrono::milliseconds(0));
+        if (!message) {
+            return;
+        }
+        const auto request = request_from(message->bytes);
+        if (!request) {
+            log("a client sent no request");
+            return;
+        }
+        const std::string beside = message->descriptors.size() == 1
+                                       ? jail::plan_bytes_in(message->descriptors.front().get())
+                                       : std::string();
+        switch (request->verb) {
+            case Verb::claim:
+            case Verb::claim_made:
+            case Verb::claim_ready:
+                last_request_ = Clock::now();
+                return claim(client, *request, beside);
+            case Verb::prepare:
+                last_request_ = Clock::now();
+                (void)zygotes_.find_or_start(request->spec);
+                return;
+            case Verb::prepare_made:
+                last_request_ = Clock::now();
+                return pool_.prepare(*request, beside);
+            case Verb::status:
+                (void)send_message(client.socket.get(), status_json(status()).dump());
+                return;
+            case Verb::stop:
+                stopping_ = true;
+                remove_socket();
+                (void)send_message(client.socket.get(), "stopped");
+                return;
+        }
+    }
+
+    void claim(Client& client, const Request& request, const std::string& plan) {
+        const bool forks = request.verb == Verb::claim;
+        Zygote* zygote = forks && !plan.empty() ? zygotes_.find_or_start(request.spec) : nullptr;
+        if (!plan.empty() && (!forks || (zygote != nullptr && zygote->state() == Zygote::State::ready))) {
+            loop_.forget(client.socket.get());
+            return pool_.claim(std::move(client.socket), request, plan, zygote);
+        }
+        const std::string reason = plan.empty()        ? "the request can't be read"
+                                   : zygote == nullptr ? zygotes_.failure()
+                                                       : why_not(*zygote);
+        (void)send_message(client.socket.get(), kRefused + reason);
+    }
+
+    // --- zygotes, makers
+
+    void not_made(std::uint64_t number, const std::string& why) {
+        log("a sandbox wasn't made: " + why);
+        pool_.was_not_made(number, why);
+    }
+
+    void hear(Zygote& zygote) {
+        ZygoteEvent event = zygote.receive();
+        if (auto* forked = std::get_if<Forked>(&event)) {
+            pool_.was_forked(forked->number, forked->supervisor, std::move(forked->process));
+        } else if (const auto* not_forked = std::get_if<NotForked>(&event)) {
+            pool_.was_not_forked(not_forked->number, not_forked->reason);
+        } else if (const auto* ended = std::get_if<ForkEnded>(&event)) {
+            ledger_.ended(ended->supervisor, ended->wait_status);
+        }
+    }
+
+    void remove_socket() {
+        (void)place_.lock();
+        ::unlinkat(place_.folder.get(), name_.c_str(), 0);
+        ::unlinkat(place_.folder.get(), (name_ + ".log").c_str(), 0);
+        ::rmdir(place_.path.c_str());  // where it is empty
+        place_.unlock();
+        loop_.forget(listener_.get());
+        listener_.reset();
+    }
+
+    [[nodiscard]] DaemonStatus status() const {
+        return {::getpid(),         std::chrono::duration<double>(Clock::now() - started_).count(),
+                ledger_.settings(), ledger_.figures(),
+                pool_.figures(),    zygotes_.figures()};
+    }
+
+    Place place_;
+    std::string name_;
+    UniqueFd listener_;
+    UniqueFd reserve_;
+    UniqueFd turned_away_;                           // until the pause ends, so that it can read why
+    std::optional<Clock::time_point> paused_until_;  // until then nobody is let in
+    Clock::time_point started_;
+    Clock::time_point last_request_;
+    Loop loop_;
+    Ledger ledger_;
+    Zygotes zygotes_;
+    Makers makers_;
+    Pool pool_;  // its spares' zygotes outlive it
+    std::list<Client> clients_;
+    bool stopping_ = false;
+};
+
+}  // namespace
+
+Status serve(DaemonOptions options) {
+    std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGHUP, SIG_IGN);
+    std::signal(SIGTERM, stop_on);
+    std::signal(SIGINT, stop_on);
+    auto settings = load_settings();
+    if (!settings) {
+        return settings.error();
+    }
+    settings->idle = options.idle.value_or(settings->idle);
+    auto place = open_place();
+    if (!place) {
+        return place.error();
+    }
+    const std::string name = context_name();
+    if (!place->lock()) {
+        return errno_error("lock " + place->path);
+    }
+    if (connect_to(*place, name)) {
+        place->unlock();
+        return Ok{};
+    }
+    sweep(*place);
+    auto listener = listen_at(*place, name);
+    place->unlock();
+    if (!listener) {
+        return listener.error();
+    }
+    log("listens in " + place->path + "/" + name);
+    Daemon(std::move(*place), name, std::move(*listener), *settings, std::move(options.first_client)).run();
+    return Ok{};
+}
+
+}  // namespace cellblock::sandbox::pool

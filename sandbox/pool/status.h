@@ -1,0 +1,31 @@
+// What `cellblock daemon status` tells: for people, as JSON, as OpenMetrics text.
+//
+// Purpose: the daemon answers with the JSON; the other two are made of it, by
+// whoever asked. Ownership: plain values. Threads: pure. Failure: none.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "sandbox/pool/accounting.h"
+#include "sandbox/pool/pool.h"
+#include "sandbox/pool/zygote.h"
+
+namespace cellblock::sandbox::pool {
+
+struct DaemonStatus {
+    int process = 0;
+    double uptime_seconds = 0;
+    Settings settings;
+    Ledger::Figures sandboxes;
+    Pool::Figures pool;
+    std::vector<Zygote::Figures> zygotes;
+};
+
+nlohmann::ordered_json status_json(const DaemonStatus& status);
+std::string in_words(const nlohmann::ordered_json& status);
+// https://github.com/prometheus/OpenMetrics; of all of a user's daemons.
+std::string open_metrics(const std::vector<nlohmann::ordered_json>& all);
+
+}  // namespace cellblock::sandbox::pool

@@ -1,0 +1,34 @@
+// What is sent into a sandbox that has nothing of ours: warden and worker.
+//
+// Purpose: a line of Python for the command, and the bytes that it reads.
+// Ownership: plain values. Threads: none. Failure: an Error where our own files
+// can't be read.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sandbox/api/policy.h"
+#include "sandbox/api/result.h"
+#include "sandbox/relay/copies.h"
+
+namespace cellblock::sandbox::relay {
+
+struct FarEndOptions {
+    std::string name;                // the sandbox's
+    bool private_processes = true;   // all that it sees are the sandbox's
+    bool watches_memory = false;     // nothing else bounds their sum
+    bool counts_processes = false;   // nothing else bounds their number
+    bool memory_is_limited = false;  // by a control group
+    bool host_path = false;          // PATH as in a jail; else the image's own
+    std::vector<Copy> copies = {};
+};
+
+struct FarEnd {
+    std::string bootstrap;  // for python3 -c
+    std::string program;    // for its stdin
+};
+
+Result<FarEnd> pack_far_end(const Policy& policy, const FarEndOptions& options);
+
+}  // namespace cellblock::sandbox::relay

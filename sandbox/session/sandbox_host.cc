@@ -1,0 +1,388 @@
+// The life of a sandbox and its workers.
+#include "sandbox/session/sandbox_host.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <utility>
+
+#include "sandbox/session/escalation.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+constexpr int kOutOfMemory = 72;          // the worker's exit status then (worker/cellblock_worker/memory.py)
+constexpr std::size_t kMostWaiting = 64;  // of a debugger's requests, for a sandbox that is coming
+
+void watch(int epoll, int fd) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+// What code that runs at a worker's start may show: in no cell.
+bool is_early_output(const WorkerMessage& message) {
+    return std::visit(
+        [](const auto& one) {
+            using Kind = std::decay_t<decltype(one)>;
+            if constexpr (std::is_same_v<Kind, StreamOutput> || std::is_same_v<Kind, DisplayOutput> ||
+                          std::is_same_v<Kind, ClearOutput> || std::is_same_v<Kind, ErrorOutput> ||
+                          std::is_same_v<Kind, CommOutput>) {
+                return one.cell == 0;
+            }
+            return false;
+        },
+        message);
+}
+
+std::string with_remedy(const std::string& reason, const Sandbox& sandbox) {
+    const std::string remedy = sandbox.remedy();
+    return remedy.empty() ? reason : reason + ". " + remedy;
+}
+
+}  // namespace
+
+SandboxHost::SandboxHost(Policy policy, Result<std::unique_ptr<Engine>> engine, StartOptions options, Now now)
+    : policy_(std::move(policy)),
+      engine_(std::move(engine)),
+      options_(std::move(options)),
+      now_(std::move(now)),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+    watch(epoll_.get(), wake_.get());
+}
+
+SandboxHost::~SandboxHost() {
+    discard();
+}
+
+void SandboxHost::watch_also(int fd) const {
+    watch(epoll_.get(), fd);
+}
+
+void SandboxHost::hold(bool held) {
+    if (std::exchange(held_, held) == held) {
+        return;
+    }
+    if (link_) {
+        link_->hold(held);
+    }
+    if (!held) {
+        wake();  // for what was read and not yet looked at
+    }
+}
+
+void SandboxHost::wake() const {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+}
+
+void SandboxHost::fail(std::string reason) {
+    discard();
+    events_.emplace_back(Unavailable{std::move(reason)});
+    wake();
+}
+
+void SandboxHost::discard() {
+    coming_.reset();
+    debugger_waits_.clear();
+    link_.reset();
+    sandbox_.reset();
+    state_ = State::absent;
+    was_ready_ = false;
+    greeted_ = false;
+    deadline_.reset();
+    condemned_.reset();
+    oom_kills_seen_ = 0;
+}
+
+void SandboxHost::shutdown() {
+    discard();
+    events_.clear();
+}
+
+void SandboxHost::start() {
+    if (sandbox_ || coming_) {
+        return;
+    }
+    if (!engine_) {
+        return fail(engine_.error().text());
+    }
+    auto begun = (*engine_)->begin(policy_, options_);
+    if (!begun) {
+        return fail(begun.error().text());
+    }
+    if (!*begun) {
+        return use((*engine_)->start(policy_, options_));
+    }
+    coming_ = std::move(*begun);
+    watch(epoll_.get(), coming_->fd());
+    state_ = State::coming;
+    look_for_sandbox();
+}
+
+void SandboxHost::look_for_sandbox() {
+    auto came = coming_->take();
+    deadline_ = coming_->due();
+    if (came) {
+        use(std::move(*came));
+    } else if (now_() >= *deadline_) {
+        use(coming_->instead());
+    }
+}
+
+void SandboxHost::use(Result<std::unique_ptr<Sandbox>> started) {
+    coming_.reset();
+    if (!started) {
+        return fail(started.error().text());
+    }
+    sandbox_ = std::move(*started);
+    link_ = std::make_unique<Link>(sandbox_->warden_fd(), offers_debugger(policy_));
+    link_->hold(held_);
+    watch(epoll_.get(), link_->poll_fd());
+    if (auto sockets = sandbox_->take_worker(); sockets.worker.valid()) {
+        link_->adopt_worker(std::move(sockets));
+        expect_worker();
+    } else {
+        next_worker();
+    }
+    for (auto& bytes : std::exchange(debugger_waits_, {})) {
+        (void)send_to_debugger(std::move(bytes));  // a link that fails tells of it by its end
+    }
+}
+
+void SandboxHost::expect_worker() {
+    state_ = State::starting;
+    deadline_ = now_() + policy_.limits.start_time;
+}
+
+void SandboxHost::next_worker() {
+    expect_worker();
+    if (!link_->start_worker() || !link_->send_to_worker(encode_configure(policy_))) {
+        // The warden is gone already; its end of file tells why.
+        kill_sandbox();
+    }
+}
+
+void SandboxHost::send(std::string bytes) {
+    if (link_ && !link_->send_to_worker(std::move(bytes))) {
+        condemn("it has stopped reading");
+    }
+}
+
+bool SandboxHost::send_to_debugger(std::string bytes) {
+    if (coming_) {
+        if (debugger_waits_.size() >= kMostWaiting) {
+            return false;
+        }
+        debugger_waits_.push_back(std::move(bytes));
+        return true;
+    }
+    return link_ && link_->send_to_debugger(std::move(bytes)).ok();
+}
+
+void SandboxHost::interrupt() {
+    if (link_ && !link_->send_to_warden("interrupt")) {
+        kill_sandbox();
+    }
+}
+
+void SandboxHost::expect_report() {
+    state_ = State::dying;
+    // Longer than the ladder's own rung, which comes first and is harder.
+    deadline_ = now_() + 2 * DeadlineLadder::kReportTime;
+}
+
+void SandboxHost::kill_worker() {
+    if (!link_) {
+        return;
+    }
+    if (!link_->send_to_warden("kill_worker")) {
+        return kill_sandbox();
+    }
+    expect_report();
+}
+
+void SandboxHost::kill_sandbox() {
+    if (sandbox_) {
+        sandbox_->kill();
+        expect_report();
+    }
+}
+
+void SandboxHost::condemn(const std::string& reason) {
+    if (!sandbox_ || condemned_) {
+        return;
+    }
+    condemned_ = reason;
+    link_->drop_worker();
+    kill_sandbox();
+}
+
+std::vector<LayerState> SandboxHost::layers() const {
+    return sandbox_ ? sandbox_->layers() : std::vector<LayerState>{};
+}
+
+SandboxUsage SandboxHost::usage() const {
+    SandboxUsage usage = sandbox_ ? sandbox_->usage() : SandboxUsage{};
+    usage.oom_kills += kills_by_warden_;
+    return usage;
+}
+
+void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
+    std::uint64_t ignored = 0;
+    [[maybe_unused]] const auto got = ::read(wake_.get(), &ignored, sizeof ignored);
+    if (coming_) {
+        look_for_sandbox();
+    }
+    if (link_) {
+        if (!link_->flush()) {
+            link_->drop_worker();
+            kill_worker();
+        }
+        if (!held_) {
+            read_worker_frames();
+            read_debug_frames();
+        }
+        read_warden_frames();
+    }
+    if (deadline_ && now_() >= *deadline_) {
+        deadline_passed();
+    }
+    // A sink may make more events; they are handed out in this loop as well.
+    while (!events_.empty()) {
+        HostEvent event = std::move(events_.front());
+        events_.pop_front();
+        sink(std::move(event));
+    }
+}
+
+void SandboxHost::deadline_passed() {
+    deadline_.reset();
+    switch (state_) {
+        case State::absent:
+        case State::coming:  // looked at already
+        case State::ready:
+            return;
+        case State::starting:
+            return too_late();
+        case State::closing:
+            return kill_worker();
+        case State::dying:
+            return sandbox_ended();
+    }
+}
+
+void SandboxHost::too_late() {
+    const std::string said = sandbox_->last_words();
+    fail("the sandbox was not ready within " + format_duration(policy_.limits.start_time) + " (policy \"" +
+         policy_.name + "\", key limits.start_time)" + (said.empty() ? "" : "; it wrote: " + said));
+}
+
+void SandboxHost::take(WorkerMessage message) {
+    if (std::holds_alternative<WorkerReady>(message)) {
+        if (state_ == State::starting) {
+            state_ = State::ready;
+            was_ready_ = true;
+            deadline_.reset();
+            events_.emplace_back(std::move(message));
+        } else if (state_ == State::ready) {
+            condemn("a second 'ready'");
+        }
+        return;
+    }
+    if (auto* failed = std::get_if<WorkerFailed>(&message)) {
+        if (state_ == State::ready) {
+            return condemn("'failed' after 'ready'");
+        }
+        return fail(std::move(failed->message));
+    }
+    if (state_ == State::starting && !is_early_output(message)) {
+        return condemn("a message before 'ready'");
+    }
+    events_.emplace_back(std::move(message));
+}
+
+void SandboxHost::take(const WardenMessage& message) {
+    if (const auto* hello = std::get_if<WardenHello>(&message)) {
+        if (std::exchange(greeted_, true)) {
+            return condemn("a second 'hello'");
+        }
+        python_ = hello->python;
+    } else if (!greeted_) {
+        condemn("a warden's message before 'hello'");
+    } else if (std::holds_alternative<MemoryKill>(message)) {
+        if (!kill_reports_.spend(now_())) {
+            return condemn("a flood of 'memory_kill'");
+        }
+        ++kills_by_warden_;
+    } else {
+        take(std::get<WorkerExited>(message));
+    }
+}
+
+Death SandboxHost::death_of(const WorkerExited& report) const {
+    if (report.signal) {
+        if (*report.signal == SIGKILL && usage().oom_kills > oom_kills_seen_) {
+            return Death{Death::Kind::memory_limit, SIGKILL, {}};
+        }
+        return Death{Death::Kind::signal, *report.signal, {}};
+    }
+    if (report.exit_status == kOutOfMemory) {
+        return Death{Death::Kind::memory_limit, 0, {}};
+    }
+    return Death{Death::Kind::exit_status, report.exit_status.value_or(0), {}};
+}
+
+void SandboxHost::take(const WorkerExited& report) {
+    if (condemned_) {
+        return;  // its end of file follows
+    }
+    const Death death = death_of(report);
+    drain_worker();
+    if (!sandbox_ || condemned_) {
+        return;
+    }
+    oom_kills_seen_ = usage().oom_kills;
+    if (!was_ready_) {
+        const std::string more = sandbox_->death_reason();
+        return fail("Python ended before it was ready" +
+                    (more.empty() ? "" : ": " + with_remedy(more, *sandbox_)));
+    }
+    events_.emplace_back(WorkerGone{death});
+    next_worker();
+}
+
+void SandboxHost::sandbox_ended() {
+    if (!condemned_) {
+        drain_worker();
+        if (!sandbox_) {
+            return;
+        }
+    }
+    const bool out_of_memory = usage().oom_kills > oom_kills_seen_;
+    const std::string why = sandbox_->death_reason();
+    Death death{out_of_memory ? Death::Kind::memory_limit : Death::Kind::sandbox_gone, SIGKILL, why};
+    if (condemned_) {
+        death = Death{Death::Kind::violation, 0, *condemned_};
+    }
+    const bool had_worked = was_ready_;
+    if (!had_worked && !condemned_) {
+        const std::string python = policy_.python.empty() ? "python3" : policy_.python;
+        return fail(why.empty() ? "the sandbox ended before it was ready. Is \"" + python +
+                                      "\" a Python? (policy \"" + policy_.name + "\", key python)"
+                                : with_remedy(why, *sandbox_));
+    }
+    discard();
+    events_.emplace_back(WorkerGone{death});
+    wake();
+    if (had_worked) {
+        start();
+    }
+}
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,137 @@
+// SandboxHost: keeps one sandbox with one worker alive.
+//
+// Purpose: everything between Session and a sandbox's life: start it through
+// the engine, wait until its worker is ready, read its frames, notice how it
+// died, and start the next worker. Knows nothing of cells.
+// Ownership: owns the engine, the sandbox and their descriptors.
+// Threads: one. Failure: never throws; told as HostEvents. A start that fails
+// is tried again only when start() is called again.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "sandbox/api/engine.h"
+#include "sandbox/base/rate_bound.h"
+#include "sandbox/channel/link.h"
+#include "sandbox/channel/messages.h"
+
+namespace cellblock::sandbox {
+
+// How a worker ended.
+struct Death {
+    enum class Kind { exit_status, signal, memory_limit, violation, sandbox_gone };
+    Kind kind = Kind::sandbox_gone;
+    int number = 0;      // exit status or signal
+    std::string detail;  // of violation and sandbox_gone, for people
+};
+
+struct WorkerGone {
+    Death death;
+};
+struct Unavailable {
+    std::string reason;
+};
+using HostEvent = std::variant<WorkerMessage, DebugMessage, WorkerGone, Unavailable>;
+
+class SandboxHost {
+public:
+    SandboxHost(Policy policy, Result<std::unique_ptr<Engine>> engine, StartOptions options, Now now);
+    ~SandboxHost();
+    SandboxHost(const SandboxHost&) = delete;
+    SandboxHost& operator=(const SandboxHost&) = delete;
+
+    // Starts a sandbox unless there is one. Failures come as an event.
+    void start();
+    [[nodiscard]] bool ready() const { return state_ == State::ready; }
+
+    [[nodiscard]] int poll_fd() const { return epoll_.get(); }
+    [[nodiscard]] std::optional<TimePoint> next_deadline() const { return deadline_; }
+    // Handles what has arrived, but of a flood only so much at once that the
+    // caller has time for others.
+    void advance(const std::function<void(HostEvent)>& sink);
+    // Makes poll_fd() readable.
+    void wake() const;
+
+    void send(std::string bytes);
+    // Not before start(). False: the worker has no debugger's socket, or closed it.
+    bool send_to_debugger(std::string bytes);
+    void interrupt();
+    void kill_worker();
+    void kill_sandbox();
+    // The sandbox broke the protocol: ends it with this reason.
+    void condemn(const std::string& reason);
+    // Ends the sandbox at once and without an event.
+    void shutdown();
+    // What the worker and its debugger send stays in their sockets. A worker's rest is read all the same.
+    void hold(bool held);
+    // poll_fd() is readable when `fd` is, too.
+    void watch_also(int fd) const;
+
+    [[nodiscard]] const Policy& policy() const { return policy_; }
+    // Of several engines the one that was taken.
+    [[nodiscard]] std::string engine_name() const { return engine_ ? (*engine_)->name() : policy_.engine; }
+    [[nodiscard]] const std::string& python_version() const { return python_; }
+    [[nodiscard]] SandboxUsage usage() const;
+    [[nodiscard]] std::vector<LayerState> layers() const;
+
+private:
+    enum class State {
+        absent,    // no sandbox
+        coming,    // somebody else makes one
+        starting,  // worker forked, not ready
+        ready,     // worker takes cells
+        closing,   // worker closed its socket; it is dying, or tries to hide
+        dying,     // worker is to be reported dead
+    };
+
+    void fail(std::string reason);
+    void look_for_sandbox();
+    void use(Result<std::unique_ptr<Sandbox>> started);
+    void next_worker();
+    void expect_worker();
+    static constexpr std::chrono::milliseconds kTurn{5};
+
+    void read_worker_frames(std::chrono::milliseconds time = kTurn);
+    void read_debug_frames();
+    void read_warden_frames();
+    void drain_worker();
+    void take(WorkerMessage message);
+    void take(const WardenMessage& message);
+    void take(const WorkerExited& report);
+    void sandbox_ended();
+    void expect_report();
+    void deadline_passed();
+    void too_late();
+    void discard();
+    [[nodiscard]] Death death_of(const WorkerExited& report) const;
+
+    Policy policy_;
+    Result<std::unique_ptr<Engine>> engine_;
+    StartOptions options_;
+    Now now_;
+    UniqueFd epoll_;
+    UniqueFd wake_;
+    std::unique_ptr<Coming> coming_;
+    std::vector<std::string> debugger_waits_;  // for a sandbox that is coming: what it was sent
+    std::unique_ptr<Sandbox> sandbox_;
+    std::unique_ptr<Link> link_;
+    State state_ = State::absent;
+    bool held_ = false;
+    bool was_ready_ = false;  // this sandbox's workers can start
+    bool greeted_ = false;    // its warden has said hello
+    std::optional<TimePoint> deadline_;
+    std::optional<std::string> condemned_;
+    std::string python_;
+    std::uint64_t oom_kills_seen_ = 0;
+    std::uint64_t kills_by_warden_ = 0;  // where no cgroup counts
+    RateBound kill_reports_{100, 20};    // a warden looks at most ten times a second
+    std::deque<HostEvent> events_;
+};
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,109 @@
+"""Which folder may include which: the table, and what the sources do.
+
+A folder of sources is a room. Each room's line in sandbox/CMakeLists.txt or kernel/CMakeLists.txt (`cellblock_room(… USES …)`)
+says the same as this table.
+"""
+
+import pathlib
+import re
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+# The lowest come first: a room includes itself and what is named here.
+SANDBOX = {
+    "api": "",
+    "base": "api",
+    "policy": "api base",
+    "channel": "api base",
+    "outputs": "api base channel",
+    "audit": "api base",
+    "jail": "api base",
+    "packages": "api base policy channel jail",
+    "relay": "api base jail",
+    "pool": "api base policy channel jail relay",
+    "engines": "api base policy channel jail relay pool",
+    "session": "api base channel outputs audit packages",
+    "doctor": "api base",
+    "jail_library": "api base jail",
+}
+
+KERNEL = {
+    "jupyter": "",
+    "history": "",
+    "server": "jupyter history",
+    "xeus": "jupyter server",
+    "cli": "jupyter server xeus",
+}
+
+# What of sandbox/ the rooms of kernel/ may include.
+KERNEL_OF_SANDBOX = {
+    "jupyter": "api base",
+    "history": "api base",
+    "server": "api base",
+    "xeus": "api base",
+    "cli": "api base policy outputs audit jail relay pool engines doctor",
+}
+
+# Libraries that one room alone includes.
+LIBRARIES = {
+    r"xeus/": {"kernel/xeus", "kernel/server", "kernel/cli"},
+    r"zmq": {"kernel/jupyter", "kernel/server"},
+    r"libxml/": {"sandbox/outputs"},
+    r"sqlite3": {"kernel/history"},
+    r"seccomp\.h": {"sandbox/jail", "sandbox/engines", "sandbox/outputs"},
+}
+
+
+def table():
+    allowed = {"sandbox/" + room: {"sandbox/" + other for other in [room, *others.split()]}
+               for room, others in SANDBOX.items()}
+    for room, others in KERNEL.items():
+        allowed["kernel/" + room] = ({"kernel/" + other for other in [room, *others.split()]}
+                                     | {"sandbox/" + other for other in KERNEL_OF_SANDBOX[room].split()})
+    allowed["kernel"] = {"kernel/cli", "sandbox/base", "sandbox/policy"}  # main.cc
+    return allowed
+
+
+def rooms_of_cmake(wing):
+    """What CMake links: {room: the rooms that it uses}."""
+    text = (ROOT / wing / "CMakeLists.txt").read_text()
+    rooms = {}
+    for name, rest in re.findall(r"^cellblock_room\((\w+)([^)]*)\)", text, re.MULTILINE):
+        uses = re.search(r"USES ([\w ]+?)(?: LIBRARIES|$)", rest)
+        rooms[name] = uses[1].split() if uses else []
+    return rooms
+
+
+def includes():
+    """Of each source of sandbox/ and kernel/: {path: the paths that it includes}, all relative to the project's root."""
+    found = {}
+    for wing in ("sandbox", "kernel"):
+        for path in sorted((ROOT / wing).rglob("*")):
+            if path.suffix in (".cc", ".h"):
+                found[str(path.relative_to(ROOT))] = re.findall(r'^#include [<"]([^">]+)[">]', path.read_text(), re.MULTILINE)
+    return found
+
+
+def circle_in(graph):
+    """A circle of names, or None."""
+    done, way = set(), []
+
+    def visit(name):
+        if name in way:
+            return [*way[way.index(name):], name]
+        if name in done:
+            return None
+        way.append(name)
+        for other in graph.get(name, ()):
+            found = visit(other)
+            if found:
+                return found
+        way.pop()
+        done.add(name)
+        return None
+
+    for name in list(graph):
+        found = visit(name)
+        if found:
+            return found
+    return None
