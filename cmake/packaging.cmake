@@ -12,7 +12,11 @@ set(kernelspec ${data}/jupyter/kernels/cellblock)
 install(FILES share/jupyter/kernels/cellblock/logo-32x32.png share/jupyter/kernels/cellblock/logo-64x64.png
               share/jupyter/kernels/cellblock/logo-svg.svg DESTINATION ${kernelspec})
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
-install(FILES README.md SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+file(GLOB_RECURSE pages CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} kernel/*.md sandbox/*.md tests/*.md)
+foreach(page README.md SECURITY.md CONTRIBUTING.md ${pages})
+  cmake_path(GET page PARENT_PATH folder)
+  install(FILES ${page} DESTINATION ${CMAKE_INSTALL_DOCDIR}/${folder})
+endforeach()
 install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR}
         PATTERN quickstart EXCLUDE PATTERN __pycache__ EXCLUDE PATTERN .ipynb_checkpoints EXCLUDE)
 
