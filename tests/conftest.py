@@ -112,6 +112,12 @@ def pytest_xdist_make_scheduler(config, log):
     return Lanes(config, log)
 
 
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
+def pytest_xdist_newgateway(gateway):
+    from support.lanes import keep_main_thread_for_tests
+    keep_main_thread_for_tests(gateway)
+
+
 # --- the program and its users
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,9 @@ a file, since a file's tests share a kernel. With one worker, or by hand, none o
 import os
 import pathlib
 import re
+import sys
 
+import execnet.gateway
 from xdist.scheduler import LoadScopeScheduling
 
 # What takes half a minute or more, the longest first, so that no long one comes last.
@@ -74,3 +76,15 @@ class Lanes(LoadScopeScheduling):
         super().mark_test_complete(node, item_index, duration)
         for one in self.nodes:
             self._reschedule(one)
+
+
+def keep_main_thread_for_tests(gateway):
+    """Answers here what `pytest -v` asks each worker before its tests: its platform, its Python and its folder.
+
+    execnet 1.9 runs what it is sent on the worker's main thread, or on another one if the main thread isn't known to be free
+    yet. The question of `-v` is the first such piece and the tests are the second, which often comes too early. On another
+    thread signal.setitimer() can't keep the bound of a test (conftest.py). A worker has this process's Python and folder.
+    """
+    facts = {"platform": sys.platform, "version_info": tuple(sys.version_info), "cwd": os.getcwd(), "pid": None,
+             "executable": sys.executable}
+    gateway._cache_rinfo = execnet.gateway.RInfo(facts)
