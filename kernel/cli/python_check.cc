@@ -169,7 +169,7 @@ Status check_python(const PythonFacts& facts) {
 }
 
 void precompile_worker(const PythonFacts& facts) {
-    if (auto folder = worker_directory()) {
+    if (auto folder = python_directory()) {
         const auto ignored =
             run_program({facts.program, "-I", "-m", "compileall", "-q", *folder}, kTimeLimit);
         static_cast<void>(ignored);

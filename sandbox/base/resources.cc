@@ -48,8 +48,8 @@ std::string config_directory() {
     return home != nullptr && *home == '/' ? std::string(home) + "/.config/cellblock" : std::string();
 }
 
-Result<std::string> worker_directory() {
-    return data_directory("cellblock/worker");
+Result<std::string> python_directory() {
+    return data_directory("cellblock/python");
 }
 Result<std::string> policies_directory() {
     return data_directory("cellblock/policies");

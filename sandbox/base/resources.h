@@ -15,7 +15,7 @@ namespace cellblock::sandbox {
 
 // The user's own: $XDG_CONFIG_HOME/cellblock, or ~/.config/cellblock. Empty: there is no home.
 std::string config_directory();
-Result<std::string> worker_directory();
+Result<std::string> python_directory();
 Result<std::string> policies_directory();
 Result<std::string> engines_directory();
 Result<std::string> jupyter_data_directory();  // share/jupyter beside share/cellblock

@@ -65,7 +65,7 @@ Result<Order> order_for(const Policy& policy, const StartOptions& options, const
         settled.python = python->program;
     }
     const StartOptions known{depends_on_directory(policy) ? options.directory : "/", options.packages};
-    const auto worker = worker_directory();
+    const auto worker = python_directory();
     auto stamp = worker ? stamp_of_start(from, settled, known, *worker) : worker;
     if (!stamp) {
         return stamp.error();

@@ -33,7 +33,7 @@ Result<TemplateStart::Made> make(const std::string& bytes) {
         return made.error();
     }
     // What it shows was looked for by name; it has to be what was ordered.
-    const auto worker = worker_directory();
+    const auto worker = python_directory();
     const auto stamp = worker ? stamp_of_start(*from, *policy, options, *worker) : worker;
     if (!stamp || *stamp != order->stamp) {
         relay::clear_away(made->spec);

@@ -30,7 +30,7 @@ constexpr std::chrono::seconds kTimeToLeave{5};
 }  // namespace
 
 Result<HostParts> find_host_parts(const Policy& policy) {
-    auto worker = worker_directory();
+    auto worker = python_directory();
     if (!worker) {
         return worker.error();
     }

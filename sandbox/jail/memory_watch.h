@@ -4,7 +4,7 @@
 // process. What a process says of itself is not believed: statm is the
 // kernel's. Page tables count, and sockets with what their buffers can hold. Shared pages are told apart only
 // once the plain sum is over the limit, since that costs the kernel a walk through each process's pages. As
-// MemoryWatch of sandbox/worker/warden.py.
+// MemoryWatch of sandbox/python/warden.py.
 // Threads: one. Failure: a process that can't be looked at counts nothing.
 #pragma once
 

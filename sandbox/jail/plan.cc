@@ -20,7 +20,7 @@ namespace cellblock::sandbox::jail {
 
 namespace {
 
-constexpr const char* kWorkerInside = "/opt/cellblock/worker";
+constexpr const char* kWorkerInside = "/opt/cellblock/python";
 constexpr const char* kPackagesInside = "/packages";
 constexpr std::uint64_t kBytesPerInode = 4096;
 

@@ -124,7 +124,7 @@ std::vector<FileStep> system_steps(const std::string& worker_folder) {
     steps.push_back(make(Kind::text_file, "etc/nsswitch.conf", {}, kNameService));
     steps.push_back(make(Kind::text_file, "etc/resolv.conf"));
     steps.push_back(make(Kind::link, "etc/mtab", {}, "/proc/self/mounts"));
-    steps.push_back(make(Kind::bind, "opt/cellblock/worker", worker_folder));
+    steps.push_back(make(Kind::bind, "opt/cellblock/python", worker_folder));
     steps.back().give_owner = true;
     return steps;
 }

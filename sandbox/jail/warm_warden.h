@@ -1,6 +1,6 @@
 // The warden of a warm jail: its first process, a fork of a warm Python that stays in C.
 //
-// Purpose: does what sandbox/worker/warden.py does where a jail is entered by
+// Purpose: does what sandbox/python/warden.py does where a jail is entered by
 // the start of a program, in the same words (channel/FRAMES.md). Of Python's
 // memory it writes to next to nothing, so all of it stays shared, and a Python
 // that doesn't run costs a start no time.

@@ -19,7 +19,7 @@ struct ZygoteSpec {
     std::string program;                // the Python
     std::vector<std::string> prefixes;  // what of it isn't in /usr
     std::vector<std::string> preload;
-    std::string worker;                    // the host's folder with zygote.py
+    std::string worker;                    // the host's folder with zygote/main.py
     std::string library;                   // libcellblock_jail.so
     std::vector<std::string> environment;  // as in the jail: no other values come into its memory
 };

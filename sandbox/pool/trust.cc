@@ -112,7 +112,7 @@ Status is_trusted(const ZygoteSpec& spec) {
     const auto groups = groups_of_nobody_else();
     std::vector<std::string> paths = spec.prefixes;
     paths.push_back(spec.program);
-    paths.push_back(spec.worker + "/zygote.py");
+    paths.push_back(spec.worker + "/zygote/main.py");
     paths.push_back(spec.library);
     for (const auto& path : paths) {
         std::error_code failed;

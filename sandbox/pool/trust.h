@@ -20,7 +20,7 @@ namespace cellblock::sandbox::pool {
 std::vector<gid_t> groups_of_nobody_else();
 
 // Its program, folders, worker and library, and all folders above them, are ours or root's, and nobody else
-// may write to them. What is imported is judged by the zygote (worker/zygote_trust.py).
+// may write to them. What is imported is judged by the zygote (python/zygote/trust.py).
 Status is_trusted(const ZygoteSpec& spec);
 
 }  // namespace cellblock::sandbox::pool

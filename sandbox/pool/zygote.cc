@@ -40,12 +40,12 @@ constexpr std::size_t kMaxStamps = 512;
 constexpr std::size_t kMaxReason = 1000;
 constexpr const char* kUnreadable = "it sent what can't be read";
 constexpr rlim_t kStack = 8U << 20;  // of which libc makes the stacks of threads
-constexpr const char* kInside = "/opt/cellblock/worker";
+constexpr const char* kInside = "/opt/cellblock/python";
 constexpr int kSocket = 3;
 constexpr int kScript = 4;
 // The script comes as a descriptor, so that the command line, which cells can read, names no file of the
 // host's.
-constexpr const char* kBoot = "exec(compile(open(4).read(), '/opt/cellblock/worker/zygote.py', 'exec'))";
+constexpr const char* kBoot = "exec(compile(open(4).read(), '/opt/cellblock/python/zygote/main.py', 'exec'))";
 
 [[noreturn]] void become(int socket, int script, const std::vector<char*>& argv,
                          const std::vector<char*>& envp) {
@@ -69,12 +69,12 @@ Result<pid_t> launch(const ZygoteSpec& spec, int socket) {
     const std::vector<std::string> arguments{spec.program, "-I", "-S", "-B", "-c", kBoot};
     const auto argv = pointers(arguments);
     const auto envp = pointers(spec.environment);
-    const UniqueFd script(::open((spec.worker + "/zygote.py").c_str(), O_RDONLY | O_CLOEXEC));
+    const UniqueFd script(::open((spec.worker + "/zygote/main.py").c_str(), O_RDONLY | O_CLOEXEC));
     // Above what they are to become.
     const UniqueFd socket_above(::fcntl(socket, F_DUPFD_CLOEXEC, 10));
     const UniqueFd script_above(::fcntl(script.get(), F_DUPFD_CLOEXEC, 10));
     if (!script_above.valid() || !socket_above.valid()) {
-        return errno_error("open " + spec.worker + "/zygote.py");
+        return errno_error("open " + spec.worker + "/zygote/main.py");
     }
     const pid_t pid = ::_Fork();
     if (pid == 0) {

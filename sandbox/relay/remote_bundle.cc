@@ -111,7 +111,8 @@ void add_number(std::string& out, std::size_t value) {
 Result<std::map<std::string, std::string>> files_of(const fs::path& folder) {
     std::map<std::string, std::string> files;
     std::error_code failed;
-    std::vector<fs::path> paths{folder / "warden.py", folder / "far_mux.py", folder / "far_warden.py"};
+    std::vector<fs::path> paths{folder / "warden.py", folder / "remote/__init__.py", folder / "remote/mux.py",
+                                folder / "remote/remote_warden.py"};
     for (fs::directory_iterator one(folder / "cellblock_worker", failed), end; !failed && one != end;
          one.increment(failed)) {
         if (one->path().extension() == ".py") {
@@ -132,11 +133,11 @@ Result<std::map<std::string, std::string>> files_of(const fs::path& folder) {
 }  // namespace
 
 Result<FarEnd> pack_far_end(const Policy& policy, const FarEndOptions& options) {
-    auto folder = worker_directory();
+    auto folder = python_directory();
     if (!folder) {
         return folder.error();
     }
-    auto first = text_of(fs::path(*folder) / "far_end.py");
+    auto first = text_of(fs::path(*folder) / "remote/start.py");
     auto files = files_of(*folder);
     if (!first || !files) {
         return first ? files.error() : first.error();
@@ -156,7 +157,7 @@ Result<FarEnd> pack_far_end(const Policy& policy, const FarEndOptions& options) 
     packed.bootstrap = "import os\nb=b''\nwhile len(b)<" + std::to_string(first->size()) +
                        ":\n p=os.read(0," + std::to_string(first->size()) +
                        "-len(b))\n if not p:raise SystemExit(1)\n b+=p\n"
-                       "exec(compile(b,'far_end.py','exec'))";
+                       "exec(compile(b,'remote/start.py','exec'))";
     packed.program = *first;
     add_number(packed.program, files->size());
     for (const auto& [name, text] : *files) {

@@ -1,9 +1,10 @@
-"""Which folder may include which: the table, and what the sources do.
+"""Which folder may include or import which: the table, and what the sources do.
 
 A folder of sources is a room. Each room's line in sandbox/CMakeLists.txt or kernel/CMakeLists.txt (`cellblock_room(… USES …)`)
 says the same as this table.
 """
 
+import ast
 import pathlib
 import re
 
@@ -44,6 +45,14 @@ KERNEL_OF_SANDBOX = {
     "cli": "api base policy outputs audit jail relay pool engines doctor",
 }
 
+# The Python inside, sandbox/python: which folder's modules may import which. "" are the files that lie in no folder.
+PYTHON = {
+    "cellblock_worker": "",
+    "": "cellblock_worker",
+    "zygote": "cellblock_worker warden",
+    "remote": "cellblock_worker",
+}
+
 # Libraries that one room alone includes.
 LIBRARIES = {
     r"xeus/": {"kernel/xeus", "kernel/server", "kernel/cli"},
@@ -82,6 +91,35 @@ def includes():
             if path.suffix in (".cc", ".h"):
                 found[str(path.relative_to(ROOT))] = re.findall(r'^#include [<"]([^">]+)[">]', path.read_text(), re.MULTILINE)
     return found
+
+
+def module_name(path):
+    parts = path.relative_to(ROOT / "sandbox/python").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def python_imports():
+    """Of each module of sandbox/python: {module: our modules that it imports}, also within functions."""
+    paths = {module_name(path): path for path in sorted((ROOT / "sandbox/python").rglob("*.py"))}
+    found = {}
+    for name, path in paths.items():
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        found[name] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            wanted = []
+            if isinstance(node, ast.Import):
+                wanted = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                base = package if node.level == 1 else ""
+                whole = ".".join(part for part in (base, node.module) if part)
+                wanted = [whole + "." + alias.name if whole + "." + alias.name in paths else whole for alias in node.names]
+            found[name].update(other for other in wanted if other in paths and other != name)
+    return found
+
+
+def python_room(module):
+    """The folder of a module."""
+    return module.partition(".")[0] if (ROOT / "sandbox/python" / module.partition(".")[0]).is_dir() else ""
 
 
 def circle_in(graph):

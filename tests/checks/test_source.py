@@ -1,4 +1,4 @@
-"""The sources themselves: how they are laid out, what clang-tidy says of them, who may include whom."""
+"""The sources themselves: how they are laid out, what clang-tidy says of them, which may include or import which."""
 
 import os
 import pathlib
@@ -49,6 +49,26 @@ def test_there_is_no_circle_of_rooms_or_of_files():
     files = arrows.includes()
     assert not arrows.circle_in({path: [other for other in others if other in files] for path, others in files.items()})
     assert not arrows.circle_in({room: others - {room} for room, others in arrows.table().items()})
+
+
+def test_a_python_room_imports_only_what_the_table_allows():
+    wrong = []
+    for module, others in arrows.python_imports().items():
+        room = arrows.python_room(module)
+        allowed = {room, *arrows.PYTHON[room].split()}
+        wrong += [f"{module} imports {other}" for other in others if arrows.python_room(other) not in allowed
+                  and other not in allowed]
+    assert not wrong, "tests/checks/arrows.py says which room of sandbox/python may import which:\n" + "\n".join(wrong)
+
+
+def test_there_is_no_circle_of_python_modules():
+    modules = arrows.python_imports()
+    assert len(modules) > 40 and modules["cellblock_worker.lines"]
+    assert not arrows.circle_in(modules)
+    rooms = {}
+    for module, others in modules.items():
+        rooms.setdefault(arrows.python_room(module), set()).update(map(arrows.python_room, others))
+    assert not arrows.circle_in({room: others - {room} for room, others in rooms.items()})
 
 
 @pytest.mark.seconds(1800)

@@ -169,7 +169,7 @@ def zygotes():
     mine = descendants(os.getpid())
     every = {entry[0]: entry for entry in processes() if entry[0] in mine}
     return [pid for pid, parent, _, text in every.values()
-            if b"worker/zygote.py" in text and b"cellblock\0daemon" in every.get(parent, (0, 0, "", b""))[3]]
+            if b"zygote/main.py" in text and b"cellblock\0daemon" in every.get(parent, (0, 0, "", b""))[3]]
 
 
 def status_of(host):
@@ -201,7 +201,7 @@ def leftovers(host):
     found = [os.path.join(at, name) for at, folders, _ in os.walk("/sys/fs/cgroup")  # others' go while it looks
              for name in folders if name.startswith(begins)]
     jails = [entry for entry in processes()
-             if entry[2] != "Z" and (b"/opt/cellblock/worker" in entry[3] or b"cellblock-jail" in entry[3])]
+             if entry[2] != "Z" and (b"/opt/cellblock/python" in entry[3] or b"cellblock-jail" in entry[3])]
     ours = {pid for pid, _, _, _ in jails if belongs(pid, host.folder)}
     for pid, parent, _, text in sorted(jails):
         if pid in ours or parent in ours or (parent == 1 and pid not in host.others):

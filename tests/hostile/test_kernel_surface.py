@@ -41,7 +41,7 @@ def test_the_system_is_read_only(host):
     failures = host.value("""
         import json, os
         failed = []
-        for path in ('/x', '/usr/x', '/etc/x', '/usr/bin/x', '/opt/cellblock/worker/x', '/dev/x', '/proc/sys/kernel/hostname'):
+        for path in ('/x', '/usr/x', '/etc/x', '/usr/bin/x', '/opt/cellblock/python/x', '/dev/x', '/proc/sys/kernel/hostname'):
             try: open(path, 'w').write('x'); failed.append(path)
             except OSError: pass
         print(json.dumps(failed))

@@ -363,7 +363,7 @@ while time.time() < end:
     attempt('out', act)
 one.join(); os.close(fd)""",
     "what belongs to the program is swapped for the next worker": """
-for path in ('/opt/cellblock/worker/cellblock_worker/__main__.py', '/opt/cellblock/worker', sys.executable, '/usr/lib/python3',
+for path in ('/opt/cellblock/python/cellblock_worker/__main__.py', '/opt/cellblock/python', sys.executable, '/usr/lib/python3',
              os.path.dirname(os.__file__) + '/os.py', os.path.dirname(os.__file__) + '/site-packages'):
     attempt('removed ' + path, os.remove, path)
     attempt('renamed ' + path, os.rename, path, '/tmp/x')

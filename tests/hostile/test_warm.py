@@ -55,7 +55,7 @@ def run_and_say(host, code, **more):
 
 
 def is_warm(host, **more):
-    return "zygote.py" in host.out("print(open('/proc/1/cmdline').read())", **more)
+    return "zygote/main.py" in host.out("print(open('/proc/1/cmdline').read())", **more)
 
 
 def test_it_is_a_fork_of_the_zygote(warm):

@@ -38,7 +38,7 @@ def test_it_is_as_new_as_a_cold_one(user, preload, first):
             host = Host(user, folder, warm=warm)
             found.append(state(host, first, preload))
             line = host.out("print(open('/proc/1/cmdline').read())", policy={"preload": preload})
-            assert ("zygote.py" in line) == warm
+            assert ("zygote/main.py" in line) == warm
     *cold, cold_modules = found[0]
     *warm, warm_modules = found[1]
     assert differences(cold, warm) == []

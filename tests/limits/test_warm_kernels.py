@@ -30,7 +30,7 @@ def warm_place(user_place):
 def warm(warm_place, start_as):
     kernel = start_as(place=warm_place, policy=POLICY)
     kernel.client.run("1").ok()
-    assert "zygote.py" in kernel.client.run("print(open('/proc/1/cmdline').read())").ok().stdout
+    assert "zygote/main.py" in kernel.client.run("print(open('/proc/1/cmdline').read())").ok().stdout
     yield kernel
     assert kernel.stop() == {}
     assert leftovers.wait_until(lambda: not sandboxes(kernel), 5), sandboxes(kernel)

@@ -23,8 +23,8 @@ public:
         above = ::mkdtemp(name.data());
         ::chmod(above.c_str(), 0755);
         folder = above + "/python";
-        std::filesystem::create_directory(folder);
-        for (const char* file : {"/python3", "/zygote.py", "/library.so"}) {
+        std::filesystem::create_directories(folder + "/zygote");
+        for (const char* file : {"/python3", "/zygote/main.py", "/library.so"}) {
             std::ofstream(folder + file) << "";
         }
         spec.program = folder + "/python3";

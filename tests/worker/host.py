@@ -14,7 +14,7 @@ import struct
 import subprocess
 import time
 
-WORKER_FOLDER = pathlib.Path(__file__).resolve().parents[2] / "sandbox" / "worker"
+WORKER_FOLDER = pathlib.Path(__file__).resolve().parents[2] / "sandbox" / "python"
 PYTHON = os.environ.get("CELLBLOCK_TEST_PYTHON", "/usr/bin/python3")
 TIMEOUT = 60.0
 NUMBER, TEXT, FLAG, LIST, RAW, UTF8 = "number", "text", "flag", "list", "raw", "UTF-8"

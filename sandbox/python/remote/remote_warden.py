@@ -5,7 +5,7 @@ import signal
 
 
 def make_warden(base):
-    class FarWarden(base):
+    class RemoteWarden(base):
         def __init__(self, mux, facts):
             super().__init__(mux)
             self.owns_namespace = facts["alone"]
@@ -48,7 +48,7 @@ def make_warden(base):
                 except OSError:
                     pass
 
-    return FarWarden
+    return RemoteWarden
 
 
 def oom_kills():

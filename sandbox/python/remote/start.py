@@ -8,7 +8,7 @@ be killed by mistake, and nobody else holds the way out.
 import os
 import sys
 
-FOLDER = "/opt/cellblock/worker/"  # where the files seem to lie
+FOLDER = "/opt/cellblock/python/"  # where the files seem to lie
 
 
 def take(size):
@@ -31,17 +31,16 @@ def take_archive():
 
 
 class Memory:
-    """Imports from memory what came: the package cellblock_worker, and this file's own parts."""
-
-    OURS = ("cellblock_worker", "far_mux", "far_warden")
+    """Imports from memory what came: the package cellblock_worker and, until cells may import, remote."""
 
     def __init__(self, files):
         self.files = files
+        self.packages = {"cellblock_worker", "remote"}
 
     def find_spec(self, name, path=None, target=None):
         base = name.replace(".", "/")
         for file, is_package in ((base + "/__init__.py", True), (base + ".py", False)):
-            if base.split("/")[0] in self.OURS and file in self.files:
+            if base.split("/")[0] in self.packages and file in self.files:
                 spec = type(sys.__spec__)(name, self, origin=FOLDER + file, is_package=is_package)
                 spec.has_location = True
                 return spec
@@ -226,16 +225,19 @@ def main():
     files = take_archive()
     facts = json.loads(files["facts.json"])
     sys.argv = ["warden"] + facts["arguments"]
-    sys.meta_path.insert(0, Memory(files))
+    memory = Memory(files)
+    sys.meta_path.insert(0, memory)
     module = types.ModuleType("warden")
     module.__file__ = FOLDER + "warden.py"
     exec(compile(files["warden.py"], module.__file__, "exec", dont_inherit=True), module.__dict__)
-    import far_mux
-    import far_warden
-    facts["alone"] = facts["private"] and far_warden.is_alone()
+    from remote import mux, remote_warden
+    memory.packages.remove("remote")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "remote"]:
+        del sys.modules[name]
+    facts["alone"] = facts["private"] and remote_warden.is_alone()
     base = settle(facts)
     place_copies(files)
-    warden = far_warden.make_warden(module.Warden)(far_mux.Mux(), facts)
+    warden = remote_warden.make_warden(module.Warden)(mux.Mux(), facts)
     drop_capabilities()
     lock_files()
     filter_calls(facts)

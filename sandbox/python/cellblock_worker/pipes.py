@@ -15,7 +15,8 @@ import threading
 import time
 
 from . import cells
-from .channel import FLUSH_SECONDS, _out_of_the_way
+from .channel import FLUSH_SECONDS
+from .descriptors import out_of_the_way
 
 PIPE_BYTES = 256 * 1024
 READ_BYTES = 64 * 1024
@@ -37,8 +38,8 @@ class Pipes:
         self._readers, self._writers = [], []
         for fd in (1, 2):
             reader, writer = os.pipe()
-            self._readers.append(_out_of_the_way(reader))
-            self._writers.append(_out_of_the_way(writer))
+            self._readers.append(out_of_the_way(reader))
+            self._writers.append(out_of_the_way(writer))
             os.set_blocking(self._readers[-1], False)
             try:
                 fcntl.fcntl(self._readers[-1], 1031, PIPE_BYTES)  # F_SETPIPE_SZ
@@ -46,8 +47,8 @@ class Pipes:
                 pass
         self._restore_descriptors()
         wake_read, wake_write = os.pipe()
-        self._wake_read = _out_of_the_way(wake_read)
-        self._wake_write = _out_of_the_way(wake_write)
+        self._wake_read = out_of_the_way(wake_read)
+        self._wake_write = out_of_the_way(wake_write)
         os.set_blocking(self._wake_read, False)
         self._pending = _epoll_out_of_the_way()  # asked before every line: the cheapest way to ask
         for reader in self._readers:
@@ -189,4 +190,4 @@ class Pipes:
 def _epoll_out_of_the_way():
     made = select.epoll()
     with made:
-        return select.epoll.fromfd(_out_of_the_way(os.dup(made.fileno())))
+        return select.epoll.fromfd(out_of_the_way(os.dup(made.fileno())))

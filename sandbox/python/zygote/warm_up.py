@@ -178,7 +178,7 @@ def perform(codes, starts):
             stage.close()
 
 
-def rehearse(check):
+def warm_up(check):
     """Nothing, if it wouldn't go well: a fork tries it first. check(): whether it leaves anything behind."""
     pid = os.fork()
     if pid == 0:

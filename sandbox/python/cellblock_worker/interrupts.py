@@ -14,7 +14,7 @@ import os
 import signal
 import threading
 
-from .channel import _out_of_the_way
+from .descriptors import out_of_the_way
 
 
 class Interrupts:
@@ -124,7 +124,7 @@ class Arrivals:
         self._reader = self._writer = None  # until open()
 
     def open(self):
-        self._reader, self._writer = map(_out_of_the_way, os.pipe())
+        self._reader, self._writer = map(out_of_the_way, os.pipe())
         for fd in (self._reader, self._writer):
             os.set_blocking(fd, False)
 

@@ -10,12 +10,10 @@ import os
 import sys
 import time
 
-import zygote_memory
-from zygote_fork import forget_chance, forget_places, found_on_host, reopened, set_variables
-from zygote_trust import Refused, Trust, judge_packages
+from . import memory
+from .fork import forget_chance, forget_places, found_on_host, reopened, set_variables
+from .trust import Refused, Trust, judge_packages
 
-ZYGOTE_FILES = ("warden.py", "zygote.py", "zygote_fork.py", "zygote_imports.py", "zygote_memory.py",
-                "zygote_rehearsal.py", "zygote_scout.py", "zygote_trust.py")
 OURS = (0, 1, 2, 3)  # descriptors
 PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
@@ -136,10 +134,10 @@ def check_origins(task):
 
 def stamps(task, since):
     """[[path, stamp]]: the program, the worker's files, and each folder that modules came from."""
-    worker = os.path.join(task["worker"], "cellblock_worker")
-    paths = {os.path.realpath(sys.executable), task["library"], task["worker"], worker,
-             *(os.path.join(task["worker"], name) for name in ZYGOTE_FILES)}
-    paths.update(os.path.join(worker, name) for name in os.listdir(worker) if name.endswith(".py"))
+    paths = {os.path.realpath(sys.executable), task["library"]}
+    for folder in (task["worker"], *(os.path.join(task["worker"], name) for name in ("cellblock_worker", "zygote"))):
+        paths.add(folder)
+        paths.update(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".py"))
     paths.update(path for path in sys.path if os.path.isdir(path))
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
@@ -190,8 +188,8 @@ def prepare(task):
     worker.make_early()
     check_alone("IPython")
     import_preload(task["preload"])
-    import zygote_rehearsal
-    zygote_rehearsal.rehearse(lambda: check_alone("a cell for practice"))
+    from . import warm_up
+    warm_up.warm_up(lambda: check_alone("a cell for practice"))
     sys.meta_path.remove(trust)
     if trust.refusal:
         raise trust.refusal
@@ -207,7 +205,7 @@ def prepare(task):
     worker.settle_early(task["directory"])
     gc.collect()
     gc.freeze()
-    zygote_memory.settle()
-    import zygote_scout
-    zygote_scout.scout()
+    memory.settle()
+    from . import prefault
+    prefault.prefault()
     return library, warden, found

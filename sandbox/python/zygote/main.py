@@ -6,7 +6,7 @@ plan: the fork does that, so that nothing of one sandbox is in the memory that
 the next one gets. A fork walks into its jail by libcellblock_jail.so and stays
 there as PID 1, the warden; what comes back to Python are the warden's forks.
 
-zygote_imports has what is imported and checked once, zygote_fork what a fork does.
+imports.py has what is imported and checked once, fork.py what a fork does.
 """
 
 import _socket
@@ -21,8 +21,7 @@ import sys
 SOCKET = 3
 TASK_BYTES = 128 * 1024
 DESCRIPTORS = 5    # plan, control, warden, output to read and to write
-OURS = ("warden", "zygote_fork", "zygote_imports", "zygote_memory", "zygote_rehearsal", "zygote_scout",
-        "zygote_trust")
+OURS = ("cellblock_worker", "warden", "zygote")  # modules and packages
 
 
 class WorkerLoader(importlib.machinery.SourceFileLoader):
@@ -45,7 +44,7 @@ class WorkerFinder:
 
     @staticmethod
     def find_spec(name, path=None, target=None):
-        if name not in OURS and name.partition(".")[0] != "cellblock_worker":
+        if name.partition(".")[0] not in OURS:
             return None
         place = os.path.join(WorkerLoader.inside, *name.split("."))
         package = os.path.isdir(WorkerLoader.outside + place[len(WorkerLoader.inside):])
@@ -128,7 +127,7 @@ def main(connection, task):
         connection.send(json.dumps({"refused": str(reason)}).encode())
         sys.exit(1)
     sys.meta_path.remove(WorkerFinder)
-    for name in OURS[1:]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "zygote"]:
         del sys.modules[name]  # cells find what they would find without a zygote
     connection.send(json.dumps({"ready": found}).encode())
     del task, found
@@ -136,7 +135,7 @@ def main(connection, task):
 
 
 first = first_message()
-from zygote_fork import start_first  # noqa: E402
-from zygote_imports import prepare, threads  # noqa: E402
-from zygote_trust import Refused  # noqa: E402
+from zygote.fork import start_first  # noqa: E402
+from zygote.imports import prepare, threads  # noqa: E402
+from zygote.trust import Refused  # noqa: E402
 main(*first)

@@ -11,7 +11,6 @@ comes in has its place already, and the reserve (memory.py) is lent to both.
 """
 
 import collections
-import fcntl
 import os
 import select
 import socket
@@ -19,6 +18,7 @@ import threading
 import time
 
 from . import frames
+from .descriptors import out_of_the_way
 from .memory import OUT_OF_MEMORY
 
 FLUSH_SECONDS = 0.01     # how long text may wait for more
@@ -72,7 +72,7 @@ class Channel:
 
     def open(self, fd):
         self.in_child = self.armed = False
-        self._socket = socket.socket(fileno=_out_of_the_way(fd))
+        self._socket = socket.socket(fileno=out_of_the_way(fd))
         self._socket.setblocking(True)
 
     def fileno(self):
@@ -264,19 +264,6 @@ class Channel:
             os.close(self._socket.detach())
         except OSError:
             pass
-
-
-def _out_of_the_way(fd):
-    """A high number, so that code which closes or reuses low descriptors doesn't hit it."""
-    for floor in (600, 200, 64, 10):
-        try:
-            moved = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, floor)
-        except OSError:
-            continue
-        os.close(fd)
-        return moved
-    os.set_inheritable(fd, False)
-    return fd
 
 
 def _joined(parts):

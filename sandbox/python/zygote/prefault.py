@@ -11,8 +11,9 @@ import os
 import signal
 import traceback
 
-import zygote_rehearsal
 from cellblock_worker import first_pages
+
+from . import warm_up
 
 CELL = "6 * 7"
 MAX_BYTES = 1 << 20
@@ -21,7 +22,7 @@ PRESENT_AND_MINE = 1 << 63 | 1 << 56  # of an entry of /proc/PID/pagemap: nobody
 PR_SET_PDEATHSIG = 1
 
 
-def scout():
+def prefault():
     libc = ctypes.CDLL(None)
     libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
     reader, writer = os.pipe()
@@ -52,7 +53,7 @@ def forked(libc, work):
 
 
 def watch(libc, writer):
-    signal.alarm(zygote_rehearsal.SECONDS)
+    signal.alarm(warm_up.SECONDS)
     player = forked(libc, play)
     wait_for_stop(player)
     places = writable(player)
@@ -68,8 +69,8 @@ def watch(libc, writer):
 
 def play():
     """Stops before the cell and after it."""
-    with zygote_rehearsal.process_restored():
-        stage = zygote_rehearsal.Stage()
+    with warm_up.process_restored():
+        stage = warm_up.Stage()
         stage.open()
         os.kill(os.getpid(), signal.SIGSTOP)
         stage.run(CELL)

@@ -11,7 +11,8 @@ import sys
 import traceback
 
 from . import cells, first_pages, frames, imports, jsontext, program, shared_memory, startup
-from .debug_channel import DebugChannel, Debugging
+from .debug_channel import DebugChannel
+from .debugging import Debugging
 from .frames import MAX_REPLY, FrameTooLarge
 from .lines import Lines
 from .memory import OUT_OF_MEMORY, Reserve
