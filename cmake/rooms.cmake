@@ -3,6 +3,14 @@
 # (cellblock_sandbox), so do those of kernel/.
 #
 #   cellblock_room(channel USES api base LIBRARIES PkgConfig::LIBXML2)
+if(CELLBLOCK_PRECOMPILE)
+  file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/precompiled.cc CONTENT "// Large headers, compiled once for all rooms.\n")
+  add_library(cellblock_precompiled OBJECT ${CMAKE_BINARY_DIR}/precompiled.cc)
+  target_link_libraries(cellblock_precompiled PUBLIC cellblock_options nlohmann_json::nlohmann_json)
+  target_precompile_headers(cellblock_precompiled PRIVATE <algorithm> <chrono> <functional> <map> <memory> <optional>
+                            <string> <variant> <vector> <nlohmann/json.hpp>)
+endif()
+
 function(cellblock_room name)
   cmake_parse_arguments(PARSE_ARGV 1 room "" "" "USES;LIBRARIES")
   cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME wing)
@@ -12,8 +20,7 @@ function(cellblock_room name)
     add_library(${target} OBJECT ${sources})
     set(scope PUBLIC)
     if(CELLBLOCK_PRECOMPILE)
-      target_precompile_headers(${target} PRIVATE <algorithm> <chrono> <functional> <map> <memory> <optional> <string>
-                                <variant> <vector> <nlohmann/json.hpp>)
+      target_precompile_headers(${target} REUSE_FROM cellblock_precompiled)
     endif()
     set_property(GLOBAL APPEND PROPERTY cellblock_${wing}_objects $<TARGET_OBJECTS:${target}>)
   else()

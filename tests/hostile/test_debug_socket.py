@@ -42,7 +42,7 @@ NOTHING = {
 @pytest.fixture(scope="module")
 def liar(module_place):
     yield from lasting(module_place, policy=module_place.policy("debug-liars", debugger=True, limits={
-        "cell_time": "3s", "grace_time": "500ms", "memory": "512MiB"}))
+        "cell_time": "10s", "grace_time": "500ms", "memory": "512MiB"}))
 
 
 def lie(liar, code):
@@ -73,7 +73,7 @@ def test_means_nothing(liar, name):
 
 
 def test_nobody_stops_the_clock_without_a_client(liar):
-    run, _ = lie(liar, "event('stopped')\ntime.sleep(10)")
+    run, _ = lie(liar, "event('stopped')\ntime.sleep(60)")
     assert run.content.get("ename") == "CellTimeout", run.content
 
 

@@ -246,6 +246,8 @@ class Client:
 
     def heartbeat(self, data=b"ping", timeout=5.0):
         socket = self._sockets["hb"]
+        if not socket.poll(int(timeout * 1000), zmq.POLLOUT):  # else it waits for as long as there is no connection
+            raise TimedOut("no connection for a heartbeat within %g s" % timeout)
         socket.send(data)
         if not socket.poll(int(timeout * 1000)):
             raise TimedOut("no heartbeat within %g s" % timeout)

@@ -21,7 +21,8 @@ LONG = ("browser/", "hostile/test_packages", "limits/test_deadlines", "limits/te
 # for that must be the only one to start kernels; the hour compares what comes when; a cell heeds SIGINT within half a
 # second only if nobody else has the processors.
 ALONE = ("limits/test_deadlines.py::test_a_cell_that_heeds_sigint", "limits/test_kill_9", "hostile/test_nothing_left",
-         "hostile/test_exhaustion.py::test_a_fork_bomb_that_never_stops", "hour/test_hour")
+         "hostile/test_exhaustion.py::test_a_fork_bomb_that_never_stops",
+         "conformance/test_templates.py::test_owner_and_relay_killed_at_one_blow", "hour/test_hour")
 
 # What tests/run makes beside the tests, and who needs it: not before the rest, unless it is there.
 BESIDE = (("pypi", "browser/|newest/|hour/"), ("sanitize", r"unit/.*\[sanitize|fuzz/.*-sanitize\]"), ("tidy", "clang_tidy"),
