@@ -173,6 +173,11 @@ std::string host_of(std::string_view url) {
     return std::string(rest.begin(), std::find_if_not(rest.begin(), rest.end(), is_host));
 }
 
+// Where an element's contents are, as LeftOut's detail has it.
+std::string origin_of(std::string_view url) {
+    return lower(std::string(url.substr(0, 5))) == LeftOut::kWithin ? LeftOut::kWithin : host_of(url);
+}
+
 std::string value_of(const xmlNode* element, std::string_view wanted) {
     for (const xmlAttr* one = element->properties; one != nullptr; one = one->next) {
         if (lower(reinterpret_cast<const char*>(one->name)) == wanted) {
@@ -261,7 +266,7 @@ private:
         }
         const std::string attributes = attributes_of(node, name);
         if (name == "img" && attributes.find(" src=") == std::string::npos) {
-            return lose(LeftOut::Why::image, host_of(value_of(node, "src")));
+            return lose(LeftOut::Why::image, origin_of(value_of(node, "src")));
         }
         const bool hides = attributes.find("display:none") != std::string::npos;
         hidden_ += hides ? 1 : 0;
@@ -287,7 +292,7 @@ private:
         if (name == "script") {
             lose(Why::script, library_of(all_text_of(node)));
         } else if (is_frame(name)) {
-            lose(Why::frame, host_of(value_of(node, name == "object" ? "data" : "src")));
+            lose(Why::frame, origin_of(value_of(node, name == "object" ? "data" : "src")));
         } else if (name != "meta" && name != "link" && name != "title" && name != "noscript") {
             lose(Why::other, "");
         }
@@ -324,9 +329,9 @@ private:
             }
         }
         const auto far = std::find_if(addresses.begin(), addresses.end(),
-                                      [](const std::string& address) { return !host_of(address).empty(); });
+                                      [](const std::string& address) { return !origin_of(address).empty(); });
         lose(name == "audio" ? LeftOut::Why::sound : LeftOut::Why::video,
-             far == addresses.end() ? "" : host_of(*far));
+             far == addresses.end() ? "" : origin_of(*far));
     }
 
     void style(const xmlNode* node) {

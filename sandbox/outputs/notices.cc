@@ -102,6 +102,10 @@ std::string script(const LeftOut& what, std::string_view policy) {
 
 std::string not_within(std::string_view name, const LeftOut& what, std::string_view policy,
                        std::string_view remedy) {
+    if (what.detail == LeftOut::kWithin) {
+        return "this " + std::string(name) + " isn't shown: " + quoted(policy) +
+               " doesn't let through what its " + "data: address holds (outputs.html)";
+    }
     const std::string from = what.detail.empty() ? "from elsewhere" : "from " + short_text(what.detail);
     std::string out = "this " + std::string(name) + " isn't shown: it would be loaded " + from +
                       ", and with " + quoted(policy) + " outputs load nothing (outputs.html)";

@@ -18,13 +18,16 @@ struct LeftOut {
         not_what_it_says,  // a picture that is none, JSON where text belongs
         refused,           // its own filter found something; `detail` says what
         script,            // HTML that shows nothing without its script; `detail`: whose, or empty
-        frame,             // `detail`: the host of its address, or empty
+        frame,             // these four: `detail` is the host of its address, kWithin, or empty
         image,
         sound,
-        video,   // not within the output; `detail`: the host of its address, or empty
+        video,
         styles,  // HTML that is nothing but styles for the rest of the page
         other,   // HTML of nothing but elements that aren't shown
     };
+
+    // A detail: the element's address holds the contents themselves, and these aren't let through.
+    static constexpr const char* kWithin = "data:";
 
     std::string type;  // the MIME type
     Why why = Why::not_listed;

@@ -63,6 +63,11 @@ TEST_CASE("HTML that is emptied gives way to its plain text, and the notice says
         {"<textarea>x</textarea>", "lets none of its elements through"},
         {"<object data='//o.example/x.swf'></object>",
          "this frame isn't shown: it would be loaded from o.example"},
+        {"<audio src='data:audio/wav;base64,AAAA' controls></audio>",
+         "this sound isn't shown: policy \"mine\" doesn't let through what its data: address holds"},
+        {"<video src='DATA:video/mp4;base64,AAAA' controls></video>", "what its data: address holds"},
+        {"<img src='data:image/png;base64,AAAA'/>", "this picture isn't shown: policy"},
+        {"<iframe src='data:text/html,hi'></iframe>", "this frame isn't shown: policy"},
         {" &nbsp;\n<embed src=x.svg>", "this frame isn't shown: it would be loaded from elsewhere"},
     };
     for (const auto& [html, words] : cases) {
