@@ -2,12 +2,11 @@
 #include <csignal>
 #include <filesystem>
 #include <iostream>
-#include <xeus/xkernel.hpp>
 
 #include "kernel/cli/commands.h"
 #include "kernel/jupyter/heartbeat.h"
 #include "kernel/server/server.h"
-#include "kernel/xeus/interpreter.h"
+#include "kernel/xeus/xeus_core.h"
 #include "sandbox/base/sha256.h"
 #include "sandbox/policy/time_zone.h"
 
@@ -24,18 +23,6 @@ int fail(const Error& error) {
     std::cerr << kSubject << error.text() << "\n";
     return kFailed;
 }
-
-// xeus tells its version on clog when it starts.
-class QuietClog {
-public:
-    QuietClog() : before_(std::clog.rdbuf(nullptr)) {}
-    ~QuietClog() { std::clog.rdbuf(before_); }
-    QuietClog(const QuietClog&) = delete;
-    QuietClog& operator=(const QuietClog&) = delete;
-
-private:
-    std::streambuf* before_;
-};
 
 // A session may have a policy of its own without a kernelspec of its own.
 std::string policy_asked_for(const KernelOptions& options) {
@@ -68,21 +55,6 @@ void tell_where(const Connection& connection, const std::string& policy) {
     std::cerr << kSubject << "listening on " << connection.transport << "://" << connection.ip
               << ", policy \"" << policy << "\". Connect with: jupyter console --existing " << connection.path
               << "\n";
-}
-
-// xeus wants a plain function; the server waits in the context.
-xeus::xkernel::server_ptr hand_over(xeus::xcontext& context, const xeus::xconfiguration&,
-                                    nl::json::error_handler_t) {
-    return std::move(context.get_wrapped_context<xeus::xkernel::server_ptr>());
-}
-
-void serve(const ServerParts& parts) {
-    auto server = std::make_unique<JupyterServer>(parts);
-    auto interpreter = std::make_unique<Interpreter>(parts.relay, *server);
-    auto context = xeus::make_context<xeus::xkernel::server_ptr>(std::move(server));
-    xeus::xkernel kernel(xeus::get_user_name(), std::move(context), std::move(interpreter), hand_over);
-    const QuietClog quiet;
-    kernel.start();  // until the kernel is to leave
 }
 
 }  // namespace
@@ -123,13 +95,14 @@ int kernel_command(const KernelOptions& options) {
     tell_where(*connection, session->policy().name);
 
     Wire wire(std::move(*signer));
-    Publisher publisher(**sockets, wire, Headers(xeus::get_user_name()));
+    Publisher publisher(**sockets, wire, Headers(xeus_user_name()));
     const auto file = options.keeps_history ? history_file(session->policy().history) : std::nullopt;
     History history = file ? History(*file) : History();
     session->answer_history_by([&](const HistoryQuestion& question) { return history.answer(question); });
-    SessionRelay relay(*session, publisher, history);
-    XeusGaps gaps(*connection, publisher, relay, history);
-    serve(ServerParts{**sockets, wire, publisher, relay, gaps, history, **watch});
+    SessionBridge bridge(*session, publisher, history);
+    RequestDispatcher dispatcher(*connection, publisher, bridge, history);
+    JupyterServer server({**sockets, wire, publisher, bridge, dispatcher, history, **watch});
+    serve_with_xeus(server);
     return 0;
 }
 

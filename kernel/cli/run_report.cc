@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "kernel/jupyter/base64.h"
+#include "kernel/jupyter/message_text.h"
 
 namespace cellblock::kernel {
 

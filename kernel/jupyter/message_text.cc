@@ -1,5 +1,6 @@
-// JSON as text.
 #include "kernel/jupyter/message_text.h"
+
+#include <openssl/evp.h>
 
 #include <algorithm>
 #include <chrono>
@@ -119,11 +120,6 @@ std::size_t append_special(std::string& out, std::string_view text, std::size_t 
     return at + 1;
 }
 
-// How long a JSON string is that has few escapes.
-std::size_t json_bytes(std::string_view text) {
-    return text.size() + text.size() / 16 + 2;
-}
-
 // nlohmann's own does this character by character; outputs have millions.
 void append_json_string(std::string& out, std::string_view text) {
     out += '"';
@@ -138,12 +134,34 @@ void append_json_string(std::string& out, std::string_view text) {
     out += '"';
 }
 
+void append_base64(std::string& out, std::string_view bytes) {
+    // EVP_EncodeBlock counts in int; whole thirds join without padding.
+    constexpr std::size_t kAtOnce = std::size_t{3} << 20;
+    std::size_t at = out.size();
+    // EVP_EncodeBlock ends each block with a zero, the last of which falls on the string's own.
+    out.resize(at + base64_bytes(bytes.size()));
+    for (std::size_t from = 0; from < bytes.size(); from += kAtOnce) {
+        const std::size_t take = std::min(kAtOnce, bytes.size() - from);
+        const auto* source = reinterpret_cast<const unsigned char*>(bytes.data() + from);
+        auto* target = reinterpret_cast<unsigned char*>(out.data() + at);
+        at += static_cast<std::size_t>(EVP_EncodeBlock(target, source, static_cast<int>(take)));
+    }
+}
+
 std::string unquoted(std::string_view text) {
     const json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
     return value.is_string() ? value.get<std::string>() : std::string();
 }
 
 }  // namespace
+
+std::size_t json_bytes(std::string_view text) {
+    return text.size() + text.size() / 16 + 2;
+}
+
+std::size_t base64_bytes(std::size_t bytes) {
+    return (bytes + 2) / 3 * 4;
+}
 
 std::string json_string(std::string_view text) {
     std::string out;
@@ -163,12 +181,18 @@ std::string json_strings(const std::vector<std::string>& texts) {
     return out + "]";
 }
 
+std::string base64(std::string_view bytes) {
+    std::string out;
+    append_base64(out, bytes);
+    return out;
+}
+
 void ObjectText::begin_member(std::string_view name, std::size_t value_bytes) {
     constexpr std::size_t kForName = 32;
     if (value_bytes > kForName) {
         text_.reserve(text_.size() + name.size() + value_bytes + kForName);
     }
-    if (text_.size() > 1) {
+    if (text_.back() != '{') {
         text_ += ',';
     }
     append_json_string(text_, name);
@@ -184,6 +208,25 @@ ObjectText& ObjectText::text(std::string_view name, std::string_view value) {
 ObjectText& ObjectText::raw(std::string_view name, std::string_view json_text) {
     begin_member(name, json_text.size());
     text_ += json_text;
+    return *this;
+}
+
+ObjectText& ObjectText::base64(std::string_view name, std::string_view bytes) {
+    begin_member(name, base64_bytes(bytes.size()) + 2);
+    text_ += '"';
+    append_base64(text_, bytes);
+    text_ += '"';
+    return *this;
+}
+
+ObjectText& ObjectText::begin(std::string_view name) {
+    begin_member(name, 2);
+    text_ += '{';
+    return *this;
+}
+
+ObjectText& ObjectText::end() {
+    text_ += '}';
     return *this;
 }
 

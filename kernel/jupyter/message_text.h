@@ -1,9 +1,15 @@
-// JSON objects composed and taken apart as text.
+// Writes JSON objects as text, and cuts a member out of one, without parsing the values.
 //
-// Purpose: what a sandbox or a client gives as JSON passes through to the
-// letter: a parsed number could be rounded on the way.
-// Ownership: plain values. Threads: no shared state. Failure: none; invalid
-// UTF-8 is replaced.
+// A message's content often holds JSON that a sandbox or a client wrote. Such a value is spliced in as it
+// stands, because a parser would round numbers that fit no double. Texts and bytes are encoded straight into
+// the object, so a large one is copied once.
+//
+//     ObjectText content;
+//     content.text("name", "stdout").raw("data", R"({"a":1})");
+//     content.begin("more").base64("image/png", bytes).end();
+//     send(content.finish());
+//
+// All of it is plain values without shared state. Nothing fails: invalid UTF-8 becomes U+FFFD.
 #pragma once
 
 #include <array>
@@ -15,18 +21,31 @@
 
 namespace cellblock::kernel {
 
-// A JSON string, quotes included.
+// `text` as a JSON string, quotes included.
 std::string json_string(std::string_view text);
+// `texts` as a JSON array of strings.
 std::string json_strings(const std::vector<std::string>& texts);
 
-// Composes one object, member by member.
+// `bytes` in base64 as Jupyter clients expect it: one line, padded.
+std::string base64(std::string_view bytes);
+
+// One JSON object that grows member by member. Names aren't checked for duplicates.
 class ObjectText {
 public:
+    // `expected_bytes`: how long the text will become; a good guess spares a large object's being moved.
+    explicit ObjectText(std::size_t expected_bytes = 0) { text_.reserve(expected_bytes); }
+
     ObjectText& text(std::string_view name, std::string_view value);
     ObjectText& number(std::string_view name, std::int64_t value) { return raw(name, std::to_string(value)); }
     ObjectText& flag(std::string_view name, bool value) { return raw(name, value ? "true" : "false"); }
-    // `json` is JSON text.
+    // `json` is well-formed JSON, which stays as it is.
     ObjectText& raw(std::string_view name, std::string_view json);
+    // `bytes` as a string of base64.
+    ObjectText& base64(std::string_view name, std::string_view bytes);
+    // A member that is an object: what follows goes into it until end().
+    ObjectText& begin(std::string_view name);
+    ObjectText& end();
+    // The text; the object is empty afterwards and must not be used again.
     [[nodiscard]] std::string finish() { return std::move(text_) + "}"; }
 
 private:
@@ -35,11 +54,15 @@ private:
     std::string text_ = "{";
 };
 
-// The text of that member of an object, as it stands. `object` must be
-// well-formed; of several members of that name the last counts.
+// How many bytes json_string(text) has, if few characters need an escape; and base64's.
+std::size_t json_bytes(std::string_view text);
+std::size_t base64_bytes(std::size_t bytes);
+
+// The member `name` of `object` as it is written there, or nothing. `object` must be well-formed; of several
+// members with that name the last one counts.
 std::optional<std::string> member_text(std::string_view object, std::string_view name);
 
-// "2026-01-02T03:04:05.000678Z": UTC, always six digits.
+// The time in UTC, always with six digits: "2026-01-02T03:04:05.000678Z".
 std::string iso_date_now();
 
 }  // namespace cellblock::kernel

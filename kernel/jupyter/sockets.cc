@@ -1,4 +1,3 @@
-// Binding, sending and receiving.
 #include "kernel/jupyter/sockets.h"
 
 #include <sys/stat.h>
@@ -16,14 +15,15 @@ using sandbox::Status;
 namespace {
 
 constexpr int kLingerMilliseconds = 1000;
-// Of one client, beyond our own queue: these wait unverified. Further ones wait at its side.
+// How many requests ZMQ reads ahead from each client, before their signatures are checked. A client that
+// sends more keeps them in its own queue.
 constexpr int kQueuedRequests = 16;
 constexpr std::int64_t kMaxControlBytes = 16 << 20;      // a debugger's source code, a line for input()
 constexpr std::int64_t kMaxSubscriptionBytes = 1 << 12;  // ZMQ keeps them in a tree as deep as they are long
 constexpr int kQueuedReplies = 100'000;                  // for one client that doesn't read
 constexpr int kIpcTries = 1000;
 
-// zmq makes the sockets of ipc for everyone.
+// While it lives, files get the owner's rights alone: zmq makes ipc sockets that every user may open.
 class PrivateFiles {
 public:
     PrivateFiles() : before_(::umask(0077)) {}
@@ -35,7 +35,7 @@ private:
     mode_t before_;
 };
 
-// zmq has no "any port" for ipc: a number whose path is free.
+// Chooses a number whose path is free, because zmq has no "any port" for ipc.
 void choose_ipc_port(Connection& connection, Channel channel) {
     std::random_device random;
     for (int i = 0; i < kIpcTries; ++i) {
@@ -63,7 +63,7 @@ void set_options(zmq::socket_t& socket, Channel channel) {
     socket.set(zmq::sockopt::sndhwm, kQueuedReplies);
 }
 
-// The string's own memory goes with the message; no copy.
+// A long string's memory goes with the message, without a copy.
 zmq::message_t as_zmq(std::string text) {
     constexpr std::size_t kWorthIt = 4096;
     if (text.size() < kWorthIt) {
@@ -161,8 +161,30 @@ void Sockets::send(Channel channel, Frames frames) {
     }
 }
 
-void* Sockets::handle(Channel channel) {
-    return of(channel).handle();
+Readable Sockets::wait(const std::vector<Channel>& channels, const std::vector<int>& fds,
+                       std::chrono::milliseconds longest) {
+    std::array<zmq_pollitem_t, 4 + kMaxWaitedFds> items{};
+    std::size_t count = 0;
+    for (const Channel channel : channels) {
+        items[count++] = {handle(channel), 0, ZMQ_POLLIN, 0};
+    }
+    for (const int fd : fds) {
+        items[count++] = {nullptr, fd, static_cast<short>(fd < 0 ? 0 : ZMQ_POLLIN), 0};
+    }
+    Readable readable;
+    if (zmq_poll(items.data(), static_cast<int>(count), longest.count()) <= 0) {
+        return readable;
+    }
+    const auto ready = [](const zmq_pollitem_t& item) {
+        return (item.revents & (ZMQ_POLLIN | ZMQ_POLLERR)) != 0;
+    };
+    for (std::size_t i = 0; i < channels.size(); ++i) {
+        readable.channels[static_cast<std::size_t>(channels[i])] = ready(items[i]);
+    }
+    for (std::size_t i = 0; i < fds.size(); ++i) {
+        readable.fds[i] = ready(items[channels.size() + i]);
+    }
+    return readable;
 }
 
 }  // namespace cellblock::kernel

@@ -1,14 +1,23 @@
-// The kernel's ZMQ sockets: shell, control, stdin (ROUTER) and iopub (XPUB).
+// The kernel's ZMQ sockets: shell, control and stdin (ROUTER), and iopub (XPUB). The heartbeat has its own
+// (heartbeat.h).
 //
-// Purpose: binding, and frames in and out. The heartbeat is elsewhere.
-// Ownership: owns context and sockets; at destruction what was sent gets a
-// bounded time to leave.
-// Threads: one, that which made it. Failure: bind() gives an Error that names
-// the port; a message that can't be sent is told on stderr; nothing throws.
+// Purpose: binds the sockets as the connection file says, waits for what comes, and moves messages in and out
+// as frames.
+//
+//     auto sockets = Sockets::bind(connection);
+//     const Readable readable = (*sockets)->wait({Channel::shell}, {session.poll_fd()}, 100ms);
+//     if (readable.on(Channel::shell)) { use((*sockets)->receive(Channel::shell)); }
+//
+// Owns ZMQ's context and the sockets; when destroyed, messages that were sent have a second to leave. Only
+// the thread that called bind() may use it. bind() fails with an Error that names the port; a message that
+// can't be sent is reported on stderr; nothing throws.
 #pragma once
 
+#include <array>
+#include <chrono>
 #include <memory>
 #include <optional>
+#include <vector>
 #include <zmq.hpp>
 
 #include "kernel/jupyter/client_gate.h"
@@ -17,20 +26,33 @@
 
 namespace cellblock::kernel {
 
+inline constexpr std::size_t kMaxWaitedFds = 4;
+
+// What Sockets::wait() found.
+struct Readable {
+    std::array<bool, 4> channels{};         // by Channel
+    std::array<bool, kMaxWaitedFds> fds{};  // in the order in which wait() was given them
+
+    [[nodiscard]] bool on(Channel channel) const { return channels[static_cast<std::size_t>(channel)]; }
+};
+
 class Sockets {
 public:
-    // Binds all four; ports that were 0 are set in `connection`.
+    // Binds all four sockets. A port that was 0 is set in `connection`.
     static sandbox::Result<std::unique_ptr<Sockets>> bind(Connection& connection);
 
-    // One whole message, if there is one. Never waits.
+    // Waits until a message can be received on one of `channels`, or one of `fds` is readable or closed, or
+    // the time is over (negative: no limit). A descriptor of -1 is passed over. A signal ends the wait, too.
+    Readable wait(const std::vector<Channel>& channels, const std::vector<int>& fds,
+                  std::chrono::milliseconds longest);
+    // One whole message, or nothing if none is there. Never waits.
     std::optional<Frames> receive(Channel channel);
-    // Never waits, and drops nothing for a subscriber that is slow.
+    // Never waits; a slow subscriber of iopub costs memory, but loses nothing.
     void send(Channel channel, Frames frames);
-    // For zmq_poll.
-    [[nodiscard]] void* handle(Channel channel);
 
 private:
     Sockets() = default;
+    [[nodiscard]] void* handle(Channel channel) { return of(channel).handle(); }
     zmq::socket_t& of(Channel channel) { return sockets_[static_cast<std::size_t>(channel)]; }
 
     zmq::context_t context_{1};
@@ -38,7 +60,7 @@ private:
     std::array<zmq::socket_t, 4> sockets_;  // by Channel, without the heartbeat
 };
 
-// Binds `socket` to that channel's endpoint; a port that was 0 is set in `connection`.
+// Binds `socket` to the endpoint of `channel`. A port that was 0 is set in `connection`.
 sandbox::Status bind_channel(zmq::socket_t& socket, Connection& connection, Channel channel);
 
 }  // namespace cellblock::kernel

@@ -1,4 +1,3 @@
-// Fields, types and defaults.
 #include "kernel/server/request_content.h"
 
 #include <algorithm>
@@ -23,12 +22,12 @@ bool flag(const json& content, const char* name, bool otherwise) {
     return found != content.end() && found->is_boolean() ? found->get<bool>() : otherwise;
 }
 
-Result<std::string> code_of(const json& content) {
+Result<std::string> take_code(json& content) {
     const auto found = content.find("code");
     if (found == content.end() || !found->is_string()) {
         return Error{"request", 0, "content.code must be a text", {}};
     }
-    return found->get<std::string>();
+    return std::move(found->get_ref<std::string&>());
 }
 
 // An object of texts.
@@ -76,24 +75,25 @@ std::size_t code_points(const std::string& text) {
         text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
 }
 
-Result<json> whole_content(const std::string& type, const json& content) {
+Result<json> whole_content(const std::string& type, json content) {
     const bool execute = type == "execute_request";
     const bool complete = type == "complete_request";
     const bool inspect = type == "inspect_request";
     if (!execute && !complete && !inspect && type != "is_complete_request") {
         return content;
     }
-    auto code = code_of(content);
+    auto code = take_code(content);
     if (!code) {
         return code.error();
     }
     if (execute) {
         return execute_content(content, std::move(*code));
     }
-    json whole{{"code", *code}};
+    json whole = json::object();
     if (complete || inspect) {
         whole["cursor_pos"] = cursor_of(content, *code);
     }
+    whole["code"] = std::move(*code);
     if (inspect) {
         const auto detail = content.find("detail_level");
         whole["detail_level"] = detail != content.end() && *detail == 1 ? 1 : 0;

@@ -1,10 +1,9 @@
-// What a request's content says, with the protocol's defaults.
+// Completes a request's content: every field of the right type, with the protocol's default where it is
+// missing.
 //
-// Purpose: xeus's core reads contents with defaults that aren't the protocol's,
-// throws on a wrong type and then sends no reply. So each content that goes to
-// it is made anew here, whole and of the right types.
-// Ownership: plain values. Threads: no shared state.
-// Failure: an Error whose message is for the user; it becomes an error reply.
+// Purpose: clients leave fields out, and xeus's core has other defaults than the protocol and throws on a
+// wrong type. After this nobody has to look again. Plain values without shared state. A content that can't be
+// understood gives an Error whose message is for the user and goes into the error reply.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -15,14 +14,14 @@
 
 namespace cellblock::kernel {
 
-// Of execute_request, complete_request, inspect_request, is_complete_request.
-// Contents of other types are returned as they are.
-sandbox::Result<nlohmann::json> whole_content(const std::string& type, const nlohmann::json& content);
+// The whole content of an execute_request, complete_request, inspect_request or is_complete_request. The
+// content of another type is returned as it is. The code is moved, not copied, if `content` was.
+sandbox::Result<nlohmann::json> whole_content(const std::string& type, nlohmann::json content);
 
-// The execute request's metadata for the worker; "{}" in place of a huge one.
+// The metadata of an execute_request for the worker: "{}" in place of a huge one.
 std::string worker_metadata(const Message& request);
 
-// In Unicode code points; `text` is valid UTF-8.
+// How many Unicode code points `text` has, which is valid UTF-8.
 std::size_t code_points(const std::string& text);
 
 }  // namespace cellblock::kernel

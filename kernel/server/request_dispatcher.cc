@@ -1,11 +1,13 @@
-// Handlers of the requests that pass by xeus's core.
 #include "kernel/server/request_dispatcher.h"
 
+#include <algorithm>
 #include <iostream>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
 #include "kernel/jupyter/message_text.h"
+#include "kernel/server/request_content.h"
 
 namespace cellblock::kernel {
 
@@ -21,6 +23,11 @@ std::string text_field(const Message& request, const char* name) {
     return found != request.content.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
+// Tells the client why its request can't be understood.
+void refuse(Publisher& publisher, Channel channel, const Message& request, const sandbox::Error& error) {
+    publisher.reply(channel, request, reply_type(request.type()), error_content("BadRequest", error.message));
+}
+
 bool fits_a_frame(const Message& request) {
     std::size_t total = request.content_text.size() + request.metadata_text.size();
     for (const auto& buffer : request.buffers) {
@@ -32,17 +39,6 @@ bool fits_a_frame(const Message& request) {
     return request.buffers.size() <= kMaxCommBuffers && total <= kMaxCommTotal;
 }
 
-bool needs_worker(const std::string& type) {
-    for (const std::string_view one :
-         {"execute_request", "complete_request", "inspect_request", "is_complete_request",
-          "comm_info_request", "comm_open", "comm_msg", "comm_close"}) {
-        if (type == one) {
-            return true;
-        }
-    }
-    return false;
-}
-
 }  // namespace
 
 std::string reply_type(const std::string& request_type) {
@@ -51,52 +47,71 @@ std::string reply_type(const std::string& request_type) {
     return (request ? request_type.substr(0, request_type.size() - kEnding.size()) : request_type) + "_reply";
 }
 
-XeusGaps::Handler XeusGaps::handler_of(const std::string& type) {
-    static constexpr std::pair<std::string_view, Handler> kHandlers[] = {
-        {"connect_request", &XeusGaps::connect},
-        {"history_request", &XeusGaps::history},
-        {"interrupt_request", &XeusGaps::interrupt},
-        {"shutdown_request", &XeusGaps::shutdown},
-        {"usage_request", &XeusGaps::usage},
-        {"comm_open", &XeusGaps::comm},
-        {"comm_msg", &XeusGaps::comm},
-        {"comm_close", &XeusGaps::comm},
-        {"comm_info_request", &XeusGaps::comm_info},
+struct RequestDispatcher::Route {
+    std::string_view type;
+    Handler handler;  // nullptr: the core's
+    bool needs_worker = false;
+};
+
+const RequestDispatcher::Route* RequestDispatcher::route_of(const std::string& type) {
+    static constexpr Route kRoutes[] = {
+        {"execute_request", nullptr, true},
+        {"kernel_info_request", nullptr},
+        {"complete_request", &RequestDispatcher::complete, true},
+        {"inspect_request", &RequestDispatcher::inspect, true},
+        {"is_complete_request", &RequestDispatcher::is_complete, true},
+        {"comm_open", &RequestDispatcher::comm, true},
+        {"comm_msg", &RequestDispatcher::comm, true},
+        {"comm_close", &RequestDispatcher::comm, true},
+        {"comm_info_request", &RequestDispatcher::comm_info, true},
+        {"connect_request", &RequestDispatcher::connect},
+        {"history_request", &RequestDispatcher::history},
+        {"interrupt_request", &RequestDispatcher::interrupt},
+        {"shutdown_request", &RequestDispatcher::shutdown},
+        {"usage_request", &RequestDispatcher::usage},
     };
-    for (const auto& [name, handler] : kHandlers) {
-        if (type == name) {
-            return handler;
-        }
-    }
-    return nullptr;
+    const auto* const found = std::find_if(std::begin(kRoutes), std::end(kRoutes),
+                                           [&](const Route& route) { return route.type == type; });
+    return found == std::end(kRoutes) ? nullptr : found;
 }
 
-bool XeusGaps::is_for_core(const std::string& type, Channel channel) {
-    return type == "kernel_info_request" ||
-           (channel == Channel::shell && needs_worker(type) && handler_of(type) == nullptr);
-}
-
-bool XeusGaps::answer(const Message& request, Channel channel, Loop& loop) {
+bool RequestDispatcher::answer(const Message& request, Channel channel, Loop& loop) {
     const std::string& type = request.type();
-    if (is_for_core(type, channel)) {
-        return false;
-    }
     if (type == "debug_request") {
-        relay_.debug(request, channel);
+        bridge_.debug(request, channel);
         return true;
     }
+    const Route* const route = route_of(type);
+    const bool wrong_channel = route != nullptr && route->needs_worker && channel == Channel::control;
+    if (route != nullptr && route->handler == nullptr && !wrong_channel) {
+        return false;
+    }
+    if (route != nullptr && route->needs_worker) {
+        publisher_.hold();
+    }
     publisher_.status("busy", request.header_text);
-    if (channel == Channel::control && needs_worker(type)) {
+    if (wrong_channel) {
         publisher_.reply(channel, request, reply_type(type),
                          error_content("WrongChannel", type + " belongs on the shell channel"));
-    } else if (const Handler handler = handler_of(type); handler != nullptr) {
-        (this->*handler)(request, channel, loop);
+    } else if (route != nullptr) {
+        handle(route->handler, request, channel, loop);
     }
     publisher_.status("idle", request.header_text);
+    publisher_.release();
     return true;
 }
 
-void XeusGaps::connect(const Message& request, Channel channel, Loop&) {
+void RequestDispatcher::handle(Handler handler, const Message& request, Channel channel, Loop& loop) {
+    try {
+        (this->*handler)(request, channel, loop);
+    } catch (const std::exception& failed) {
+        std::cerr << "cellblock kernel: " << request.type() << " failed: " << failed.what() << "\n";
+        publisher_.reply(channel, request, reply_type(request.type()),
+                         error_content("InternalError", "the kernel failed to handle this request"));
+    }
+}
+
+void RequestDispatcher::connect(const Message& request, Channel channel, Loop&) {
     ObjectText content;
     content.text("status", "ok");
     for (std::size_t i = 0; i < kChannels; ++i) {
@@ -105,7 +120,7 @@ void XeusGaps::connect(const Message& request, Channel channel, Loop&) {
     publisher_.reply(channel, request, "connect_reply", content.finish());
 }
 
-void XeusGaps::history(const Message& request, Channel channel, Loop&) {
+void RequestDispatcher::history(const Message& request, Channel channel, Loop&) {
     const auto lines = history_.answer(request.content);
     publisher_.reply(channel, request, "history_reply",
                      ObjectText()
@@ -114,25 +129,25 @@ void XeusGaps::history(const Message& request, Channel channel, Loop&) {
                          .finish());
 }
 
-void XeusGaps::interrupt(const Message& request, Channel channel, Loop&) {
-    relay_.interrupt();
+void RequestDispatcher::interrupt(const Message& request, Channel channel, Loop&) {
+    bridge_.interrupt();
     publisher_.reply(channel, request, "interrupt_reply", ObjectText().text("status", "ok").finish());
 }
 
-void XeusGaps::usage(const Message& request, Channel channel, Loop&) {
-    publisher_.reply(channel, request, "usage_reply", meter_.reply(relay_.session()));
+void RequestDispatcher::usage(const Message& request, Channel channel, Loop&) {
+    publisher_.reply(channel, request, "usage_reply", meter_.reply(bridge_.session()));
 }
 
-void XeusGaps::shut_down(Loop& loop) {
-    relay_.session().shutdown();
+void RequestDispatcher::shut_down(Loop& loop) {
+    bridge_.session().shutdown();
     loop.stop();
 }
 
-void XeusGaps::shutdown(const Message& request, Channel channel, Loop& loop) {
+void RequestDispatcher::shutdown(const Message& request, Channel channel, Loop& loop) {
     const auto found = request.content.find("restart");
     const bool restart = found != request.content.end() && found->is_boolean() && found->get<bool>();
     if (restart) {
-        relay_.session().keep_packages();
+        bridge_.session().keep_packages();
     }
     shut_down(loop);
     const std::string content = ObjectText().text("status", "ok").flag("restart", restart).finish();
@@ -140,7 +155,7 @@ void XeusGaps::shutdown(const Message& request, Channel channel, Loop& loop) {
     publisher_.publish("shutdown_reply", request.header_text, content);
 }
 
-void XeusGaps::comm(const Message& request, Channel, Loop& loop) {
+void RequestDispatcher::comm(const Message& request, Channel, Loop& loop) {
     sandbox::CommInput message;
     message.kind = request.type() == "comm_open"  ? sandbox::CommKind::open
                    : request.type() == "comm_msg" ? sandbox::CommKind::message
@@ -157,22 +172,60 @@ void XeusGaps::comm(const Message& request, Channel, Loop& loop) {
     message.metadata = request.metadata_text;
     message.parent = request.id();
     message.buffers = request.buffers;
-    relay_.send_comm(message, Origin{request.header_text, request.id(), request.identities, 0, false});
-    loop.run_until([this] { return relay_.finished(); });
-    relay_.take_outcome();
+    bridge_.send_comm(message, Origin{request.header_text, request.id(), request.identities, 0, false});
+    loop.run_until([this] { return bridge_.finished(); });
+    bridge_.take_outcome();
 }
 
-void XeusGaps::comm_info(const Message& request, Channel channel, Loop& loop) {
+void RequestDispatcher::ask(const sandbox::Query& query, const std::string& otherwise, const Message& request,
+                            Loop& loop) {
+    bridge_.ask(query);
+    loop.run_until([this] { return bridge_.finished(); });
+    auto reply = bridge_.take_reply();
+    const bool known = reply && !reply->failed;
+    publisher_.reply(Channel::shell, request, reply_type(request.type()),
+                     known ? std::move(reply->content.text) : otherwise);
+}
+
+void RequestDispatcher::complete(const Message& request, Channel channel, Loop& loop) {
+    const auto content = whole_content(request.type(), request.content);
+    if (!content) {
+        return refuse(publisher_, channel, request, content.error());
+    }
+    const int cursor = (*content)["cursor_pos"];
+    const std::string nothing = ObjectText()
+                                    .text("status", "ok")
+                                    .raw("matches", "[]")
+                                    .number("cursor_start", cursor)
+                                    .number("cursor_end", cursor)
+                                    .raw("metadata", "{}")
+                                    .finish();
+    ask(sandbox::CompleteQuery{(*content)["code"], cursor}, nothing, request, loop);
+}
+
+void RequestDispatcher::inspect(const Message& request, Channel channel, Loop& loop) {
+    const auto content = whole_content(request.type(), request.content);
+    if (!content) {
+        return refuse(publisher_, channel, request, content.error());
+    }
+    ask(sandbox::InspectQuery{(*content)["code"], (*content)["cursor_pos"], (*content)["detail_level"]},
+        R"({"status":"ok","found":false,"data":{},"metadata":{}})", request, loop);
+}
+
+void RequestDispatcher::is_complete(const Message& request, Channel channel, Loop& loop) {
+    const auto content = whole_content(request.type(), request.content);
+    if (!content) {
+        return refuse(publisher_, channel, request, content.error());
+    }
+    ask(sandbox::IsCompleteQuery{(*content)["code"]}, R"({"status":"unknown"})", request, loop);
+}
+
+void RequestDispatcher::comm_info(const Message& request, Channel, Loop& loop) {
     sandbox::CommInfoQuery query;
     if (const std::string target = text_field(request, "target_name"); !target.empty()) {
         query.target_name = target;
     }
-    relay_.ask(query);
-    loop.run_until([this] { return relay_.finished(); });
-    const auto reply = relay_.take_reply();
-    const bool known = reply && !reply->failed;
-    publisher_.reply(channel, request, "comm_info_reply",
-                     known ? reply->content.text : R"({"status":"ok","comms":{}})");
+    ask(query, R"({"status":"ok","comms":{}})", request, loop);
 }
 
 }  // namespace cellblock::kernel

@@ -1,36 +1,15 @@
-// The requests that xeus's core answers wrongly or not at all.
+// Answers every request except those that a core leads (core.h): execute_request, and kernel_info_request.
 //
-// Purpose: they are answered here, before they reach the core. With
-// request_content.* (defaults and types) and the rewriting in
-// server_requests.cc this is all that stands between xeus 2.4.1 and the
-// protocol. Point (of the protocol's acceptance list), what 2.4.1 does, where it
-// is put right, and the first xeus in which that can go. "-": 6.0.5, the newest
-// looked at, does the same. "?": newer servers and threads weren't looked at.
+// Purpose: one table from a request's type to its handler. A request is answered from `busy` to `idle`, with
+// an error if need be; a debug_request's reply and `idle` come later, when the debugger has answered.
+// Completion, inspection, is_complete, comms and comm_info go to the sandbox and are waited for in the loop;
+// whatever needs the worker is refused on the control channel, because the worker may be busy with a cell.
 //
-//   1-4, 9, 11  its ZMQ server parses first, verifies later: our own server           ?
-//   7    dates of fewer than six digits: Publisher makes every header                 -
-//   13   no control request while a cell runs: our loop runs inside of the cell       ?
-//   15   connect_request is unknown: here                                             -
-//   19   the count rises without store_history: server_requests.cc                    -
-//   20   stop_on_error and allow_stdin have inverted defaults: request_content.cc     -
-//   22   all that is queued is answered `error`: JupyterServer::abort_queue_impl      -
-//   30   `started` as 7, metadata not handed on: server_requests.cc, interpreter.cc   -
-//   34   no display_id on execute_result: SessionRelay (outputs don't pass the core)  -
-//   38   output has the latest request's parent: SessionRelay                         -
-//   41   any stdin message is the answer: SessionRelay                                -
-//   42   `pwd` for `password`: SessionRelay                                       5.2.4
-//   44   an interrupt can't break input(): the loop                                   ?
-//   48   indent in every is_complete_reply: Interpreter (replies don't pass the core) -
-//   49   range counts from 0, forgets sessions; no output: History                    -
-//   50-52  comms live in a C++ registry: relayed to the session, here                 -
-//   54   interrupt_request never reaches the interpreter, no status: here         6.0.0
-//   56   shutdown_reply without status, on iopub as "shutdown": here                  -
-//        an exception in a handler, and no reply at all: JupyterServer::give_to_core  -
-//
-// Ownership: refers to its parts, which outlive it. Threads: the main thread.
-// Failure: each request is answered, with an error if need be.
+// Refers to its parts, which must live longer. Main thread only. What a handler throws becomes an error
+// reply.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "kernel/history/history.h"
@@ -42,39 +21,46 @@
 
 namespace cellblock::kernel {
 
-class XeusGaps {
+class RequestDispatcher {
 public:
-    XeusGaps(const Connection& connection, Publisher& publisher, SessionRelay& relay, History& history)
-        : connection_(connection), publisher_(publisher), relay_(relay), history_(history) {}
+    RequestDispatcher(const Connection& connection, Publisher& publisher, SessionBridge& bridge,
+                      History& history)
+        : connection_(connection), publisher_(publisher), bridge_(bridge), history_(history) {}
 
-    // Answers the request with busy, reply and idle (a debug_request later, when there is
-    // an answer), unless it is one for the core: then false, and nothing has happened.
+    // False: the request is one for the core, and nothing has happened.
     bool answer(const Message& request, Channel channel, Loop& loop);
 
     // Ends the sandbox, then the loop; nothing of the sandbox is left at return.
     void shut_down(Loop& loop);
 
 private:
-    using Handler = void (XeusGaps::*)(const Message&, Channel, Loop&);
-    static Handler handler_of(const std::string& type);
-    [[nodiscard]] static bool is_for_core(const std::string& type, Channel channel);
+    using Handler = void (RequestDispatcher::*)(const Message&, Channel, Loop&);
+    struct Route;
+    static const Route* route_of(const std::string& type);
 
     void connect(const Message& request, Channel channel, Loop& loop);
     void history(const Message& request, Channel channel, Loop& loop);
     void interrupt(const Message& request, Channel channel, Loop& loop);
     void usage(const Message& request, Channel channel, Loop& loop);
     void shutdown(const Message& request, Channel channel, Loop& loop);
+    void complete(const Message& request, Channel channel, Loop& loop);
+    void inspect(const Message& request, Channel channel, Loop& loop);
+    void is_complete(const Message& request, Channel channel, Loop& loop);
     void comm(const Message& request, Channel channel, Loop& loop);
     void comm_info(const Message& request, Channel channel, Loop& loop);
 
+    void handle(Handler handler, const Message& request, Channel channel, Loop& loop);
+    // Replies with what the session answers to `query`, or with `otherwise` where it has no answer.
+    void ask(const sandbox::Query& query, const std::string& otherwise, const Message& request, Loop& loop);
+
     const Connection& connection_;
     Publisher& publisher_;
-    SessionRelay& relay_;
+    SessionBridge& bridge_;
     History& history_;
     UsageMeter meter_;
 };
 
-// "execute_request" → "execute_reply"
+// The type of the reply to a request: "execute_request" → "execute_reply".
 std::string reply_type(const std::string& request_type);
 
 }  // namespace cellblock::kernel

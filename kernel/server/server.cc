@@ -1,7 +1,12 @@
-// The loop.
 #include "kernel/server/server.h"
 
 #include <algorithm>
+#include <iostream>
+#include <utility>
+
+#include "kernel/jupyter/message_text.h"
+#include "kernel/server/kernel_info.h"
+#include "kernel/server/request_content.h"
 
 namespace cellblock::kernel {
 
@@ -11,9 +16,11 @@ using SteadyClock = std::chrono::steady_clock;
 
 namespace {
 
-constexpr int kReadAtOnce = 1000;   // then others have their turn
-constexpr auto kVersionWait = 10s;  // for kernel_info, until the sandbox says its Python
+constexpr int kReadAtOnce = 1000;   // messages of one socket, before the others have their turn
+constexpr auto kVersionWait = 10s;  // how long kernel_info waits for the sandbox's Python version
 constexpr milliseconds kForever{-1};
+constexpr milliseconds kFollowerPause = 5ms;  // see await_followers
+constexpr milliseconds kFollowerLimit = 50ms;
 
 milliseconds until(SteadyClock::time_point time) {
     return std::clamp<milliseconds>(std::chrono::ceil<milliseconds>(time - SteadyClock::now()), 0ms,
@@ -23,15 +30,19 @@ milliseconds until(SteadyClock::time_point time) {
 }  // namespace
 
 JupyterServer::JupyterServer(const ServerParts& parts)
-    : parts_(parts), version_deadline_(SteadyClock::now() + kVersionWait) {}
+    : parts_(parts),
+      execution_(parts.bridge, parts.history),
+      version_deadline_(SteadyClock::now() + kVersionWait) {}
 
 // --- the loop
 
-void JupyterServer::start_impl(xeus::xpub_message) {
+void JupyterServer::serve(RequestCore& core) {
+    core_ = &core;
     while (!stopping_) {
         turn(/*may_wait=*/shell_queue_.empty() || !may_serve(shell_queue_.front()));
         serve_shell();
     }
+    core_ = nullptr;
 }
 
 void JupyterServer::run_until(const std::function<bool()>& done) {
@@ -45,10 +56,10 @@ void JupyterServer::run_until(const std::function<bool()>& done) {
 void JupyterServer::turn(bool may_wait) {
     wait_and_read(may_wait ? time_to_sleep() : 0ms);
     serve_control();
-    const auto deadline = parts_.relay.next_deadline();
+    const auto deadline = parts_.bridge.next_deadline();
     if (!stopping_ && (session_has_news_ || (deadline && *deadline <= SteadyClock::now()))) {
         session_has_news_ = false;
-        parts_.relay.advance();
+        parts_.bridge.advance();
     }
 }
 
@@ -60,7 +71,7 @@ milliseconds JupyterServer::time_to_sleep() const {
     const auto no_later = [&time](SteadyClock::time_point end) {
         time = time == kForever ? until(end) : std::min(time, until(end));
     };
-    if (const auto deadline = parts_.relay.next_deadline()) {
+    if (const auto deadline = parts_.bridge.next_deadline()) {
         no_later(*deadline);
     }
     // A kernel_info that waits for the version.
@@ -73,41 +84,33 @@ milliseconds JupyterServer::time_to_sleep() const {
 }
 
 void JupyterServer::wait_and_read(milliseconds longest) {
-    const bool room = has_room();
-    auto& sockets = parts_.sockets;
-    std::array<zmq_pollitem_t, 7> items{{
-        {sockets.handle(Channel::shell), 0, static_cast<short>(room ? ZMQ_POLLIN : 0), 0},
-        {sockets.handle(Channel::control), 0, ZMQ_POLLIN, 0},
-        {sockets.handle(Channel::input), 0, ZMQ_POLLIN, 0},
-        {sockets.handle(Channel::iopub), 0, ZMQ_POLLIN, 0},
-        {nullptr, parts_.relay.session().poll_fd(), ZMQ_POLLIN, 0},
-        {nullptr, parts_.watch.signal_fd(), ZMQ_POLLIN, 0},
-        {nullptr, parts_.watch.parent_fd(), ZMQ_POLLIN, 0},
-    }};
-    const int count = parts_.watch.parent_fd() < 0 ? 6 : 7;
-    if (zmq_poll(items.data(), count, longest.count()) <= 0) {
-        return;
+    const std::size_t kSession = 0;
+    const std::size_t kSignals = 1;
+    const std::size_t kParent = 2;
+    std::vector<Channel> channels{Channel::control, Channel::input, Channel::iopub};
+    if (has_room()) {
+        channels.push_back(Channel::shell);
     }
-    const auto ready = [&items](std::size_t i) {
-        return (items[i].revents & (ZMQ_POLLIN | ZMQ_POLLERR)) != 0;
-    };
-    if (ready(0)) {
+    const Readable readable = parts_.sockets.wait(
+        channels, {parts_.bridge.session().poll_fd(), parts_.watch.signal_fd(), parts_.watch.parent_fd()},
+        longest);
+    if (readable.on(Channel::shell)) {
         read_requests(Channel::shell, shell_queue_);
     }
-    if (ready(1)) {
+    if (readable.on(Channel::control)) {
         read_requests(Channel::control, control_queue_);
     }
-    if (ready(2)) {
+    if (readable.on(Channel::input)) {
         read_stdin();
     }
-    if (ready(3)) {
+    if (readable.on(Channel::iopub)) {
         read_subscriptions();
     }
-    session_has_news_ = session_has_news_ || ready(4);
-    if (ready(5)) {
+    session_has_news_ = session_has_news_ || readable.fds[kSession];
+    if (readable.fds[kSignals]) {
         heed(parts_.watch.signal_notice());
     }
-    if (count == 7 && ready(6)) {
+    if (readable.fds[kParent]) {
         heed(Notice::leave);
     }
 }
@@ -137,7 +140,7 @@ void JupyterServer::read_stdin() {
             return;
         }
         if (auto message = parts_.wire.parse(std::move(*frames))) {
-            parts_.relay.take_input(*message);
+            parts_.bridge.take_input(*message);
         } else {
             drop_log_.tell(message.error().text());
         }
@@ -157,6 +160,37 @@ void JupyterServer::read_subscriptions() {
     }
 }
 
+void JupyterServer::heed(Notice notice) {
+    if (notice == Notice::interrupt) {
+        parts_.bridge.interrupt();
+    } else if (notice == Notice::leave) {
+        parts_.dispatcher.shut_down(*this);
+    }
+}
+
+// --- requests
+
+// kernel_info tells the version of the sandbox's Python and whether it has a debugger, so it waits a while
+// for them.
+bool JupyterServer::may_serve(const Message& request) const {
+    auto& session = parts_.bridge.session();
+    return request.type() != "kernel_info_request" ||
+           (!session.python_version().empty() && session.has_debugger()) ||
+           !session.unavailable_reason().empty() || SteadyClock::now() >= version_deadline_;
+}
+
+void JupyterServer::serve_shell() {
+    if (stopping_ || shell_queue_.empty() || !may_serve(shell_queue_.front())) {
+        return;
+    }
+    Message request = std::move(shell_queue_.front());
+    shell_queue_.pop_front();
+    shell_queue_bytes_ -= request.bytes();
+    if (!parts_.dispatcher.answer(request, Channel::shell, *this)) {
+        give_to_core(std::move(request), Channel::shell);
+    }
+}
+
 void JupyterServer::serve_control() {
     std::deque<Message> waiting;
     while (!control_queue_.empty() && !stopping_) {
@@ -164,19 +198,106 @@ void JupyterServer::serve_control() {
         control_queue_.pop_front();
         if (!may_serve(request)) {
             waiting.push_back(std::move(request));
-        } else if (!parts_.gaps.answer(request, Channel::control, *this)) {
+        } else if (!parts_.dispatcher.answer(request, Channel::control, *this)) {
             give_to_core(std::move(request), Channel::control);
         }
     }
     control_queue_ = std::move(waiting);
 }
 
-void JupyterServer::heed(Notice notice) {
-    if (notice == Notice::interrupt) {
-        parts_.relay.interrupt();
-    } else if (notice == Notice::leave) {
-        parts_.gaps.shut_down(*this);
+void JupyterServer::give_to_core(Message request, Channel channel) {
+    auto content = whole_content(request.type(), std::move(request.content));
+    if (!content) {
+        parts_.publisher.status("busy", request.header_text);
+        parts_.publisher.reply(channel, request, reply_type(request.type()),
+                               error_content("BadRequest", content.error().message));
+        parts_.publisher.status("idle", request.header_text);
+        return;
     }
+    const std::string type = request.type();
+    Handled& current = handled(channel);
+    current = Handled{std::move(request)};
+    if (type == "execute_request") {
+        execution_.begin(*content);
+    }
+    if (channel == Channel::shell) {
+        parts_.publisher.hold();
+    }
+    core_->handle(channel, type, std::move(*content));
+    if (!current.replied) {
+        reply(channel, reply_type(type),
+              {true, error_content("InternalError", "the kernel failed to handle this request")});
+    }
+    if (!current.idle) {
+        publish_status(channel, "idle");
+    }
+    parts_.publisher.release();
+}
+
+// A client that runs many cells sends them one after another. Those sent before
+// it can know of an error must be aborted, so before the error is told, requests
+// that are still on their way get a moment to arrive.
+void JupyterServer::await_followers() {
+    const auto end = SteadyClock::now() + kFollowerLimit;
+    while (has_room() && SteadyClock::now() < end &&
+           parts_.sockets.wait({Channel::shell}, {}, kFollowerPause).on(Channel::shell)) {
+        read_requests(Channel::shell, shell_queue_);
+    }
+}
+
+// --- what the core asks for
+
+ReplyText JupyterServer::execute() {
+    try {
+        ReplyText reply = execution_.run(shell_handled_.request, *this);
+        if (reply.failed && execution_.stops_on_error()) {
+            await_followers();
+        }
+        return reply;
+    } catch (const std::exception& failed) {
+        std::cerr << "cellblock kernel: execute_request failed: " << failed.what() << "\n";
+        return {true, error_content("InternalError", "the kernel failed to handle this request")};
+    }
+}
+
+nlohmann::json JupyterServer::kernel_info() const {
+    return kernel_info_content(parts_.bridge.session());
+}
+
+void JupyterServer::publish_status(Channel channel, const std::string& state) {
+    Handled& current = handled(channel);
+    current.idle = state == "idle";
+    parts_.publisher.status(state, current.request.header_text);
+}
+
+void JupyterServer::publish_execute_input() {
+    const Message& request = shell_handled_.request;
+    parts_.publisher.publish("execute_input", request.header_text, execution_.input_content(request));
+}
+
+void JupyterServer::reply(Channel channel, const std::string& type, ReplyText reply) {
+    Handled& current = handled(channel);
+    current.replied = true;
+    parts_.publisher.reply(channel, current.request, type, std::move(reply.content),
+                           std::move(reply.metadata));
+}
+
+// Other requests than cells keep their place.
+void JupyterServer::abort_queued_cells() {
+    std::deque<Message> kept;
+    for (auto& request : shell_queue_) {
+        if (request.type() != "execute_request") {
+            kept.push_back(std::move(request));
+            continue;
+        }
+        shell_queue_bytes_ -= request.bytes();
+        parts_.publisher.status("busy", request.header_text);
+        parts_.publisher.reply(Channel::shell, request, "execute_reply",
+                               ObjectText().text("status", "aborted").finish(),
+                               ObjectText().text("started", iso_date_now()).finish());
+        parts_.publisher.status("idle", request.header_text);
+    }
+    shell_queue_ = std::move(kept);
 }
 
 }  // namespace cellblock::kernel

@@ -1,25 +1,26 @@
-// The Jupyter server: one event loop over the sockets, the session and the process's signals.
+// The Jupyter server: one event loop over the sockets, the session, and the process's signals.
 //
-// Purpose: an xserver of our own for xeus's core. It reads and checks messages,
-// queues those of shell, hands the core one at a time, and sends what the core
-// says with our headers, parents and counts. Waiting for a cell runs the same
-// loop one level deeper (run_until).
-// Ownership: refers to the parts of ServerParts, which outlive it.
-// Threads: the main thread alone.
-// Failure: a bad message is dropped with a line on stderr; the kernel lives.
+// Purpose: reads and checks messages, queues the requests on shell, and gives each to the dispatcher or to
+// the core (core.h). While a request waits for the sandbox, the same loop runs one level deeper (loop.h);
+// control requests are served there, too.
+//
+//     JupyterServer server({sockets, wire, publisher, bridge, dispatcher, history, watch});
+//     serve_with_xeus(server);  // until the kernel is to leave
+//
+// Refers to the parts in ServerParts, which must live longer. Main thread only. A bad message is dropped with
+// a line on stderr; a request that makes the kernel fail gets an error reply.
 #pragma once
 
-#include <zmq.h>
-#include <array>
 #include <chrono>
 #include <deque>
 #include <functional>
-#include <optional>
-#include <xeus/xserver.hpp>
+#include <string>
 
 #include "kernel/history/history.h"
 #include "kernel/jupyter/drop_log.h"
 #include "kernel/jupyter/publisher.h"
+#include "kernel/server/core.h"
+#include "kernel/server/execution.h"
 #include "kernel/server/loop.h"
 #include "kernel/server/process_watch.h"
 #include "kernel/server/request_dispatcher.h"
@@ -31,29 +32,41 @@ struct ServerParts {
     Sockets& sockets;
     Wire& wire;
     Publisher& publisher;
-    SessionRelay& relay;
-    XeusGaps& gaps;
+    SessionBridge& bridge;
+    RequestDispatcher& dispatcher;
     History& history;
     ProcessWatch& watch;
 };
 
-class JupyterServer final : public xeus::xserver, public Loop {
+class JupyterServer final : public Loop, public CoreServices {
 public:
     explicit JupyterServer(const ServerParts& parts);
 
+    // --- Loop
     void run_until(const std::function<bool()>& done) override;
     void stop() override { stopping_ = true; }
     [[nodiscard]] bool stopping() const override { return stopping_; }
-    [[nodiscard]] const CurrentRequest& current() const override { return current_; }
-    void set_reply(std::string content, std::string usage) override {
-        reply_content_ = std::move(content);
-        reply_usage_ = std::move(usage);
-    }
+
+    // --- CoreServices
+    void serve(RequestCore& core) override;
+    ReplyText execute() override;
+    [[nodiscard]] nlohmann::json kernel_info() const override;
+    void publish_status(Channel channel, const std::string& state) override;
+    void publish_execute_input() override;
+    void reply(Channel channel, const std::string& type, ReplyText reply) override;
+    void abort_queued_cells() override;
 
 private:
-    // Of requests on shell; more wait in ZMQ, and then at the client's side.
+    // Bounds of the queue of requests on shell. Further requests wait in ZMQ, and then at the client.
     static constexpr std::size_t kMaxQueued = 10'000;
     static constexpr std::size_t kMaxQueuedBytes = std::size_t{256} << 20;
+
+    // A request that the core handles, and what was sent for it so far.
+    struct Handled {  // NOLINT(bugprone-exception-escape): as Message
+        Message request;
+        bool replied = false;
+        bool idle = false;
+    };
 
     // --- the loop
     void turn(bool may_wait);
@@ -62,48 +75,32 @@ private:
     void read_requests(Channel channel, std::deque<Message>& queue);
     void read_stdin();
     void read_subscriptions();
-    void serve_control();
+    void heed(Notice notice);
+
+    // --- requests
     [[nodiscard]] bool has_room() const {
         return shell_queue_.size() < kMaxQueued && shell_queue_bytes_ < kMaxQueuedBytes;
     }
-    void heed(Notice notice);
-
-    // --- requests (server_requests.cc)
     [[nodiscard]] bool may_serve(const Message& request) const;
     void serve_shell();
+    void serve_control();
     void give_to_core(Message request, Channel channel);
-    void prepare_execute(const nlohmann::json& content);
     void await_followers();
-
-    // --- xeus::xserver
-    xeus::xcontrol_messenger& get_control_messenger_impl() override { return messenger_; }
-    void send_shell_impl(xeus::xmessage message) override;
-    void send_control_impl(xeus::xmessage message) override;
-    void send_stdin_impl(xeus::xmessage) override {}  // SessionRelay asks
-    void publish_impl(xeus::xpub_message message, xeus::channel channel) override;
-    void start_impl(xeus::xpub_message message) override;
-    void abort_queue_impl(const listener& abort, long polling_interval) override;
-    void stop_impl() override { stop(); }
-    void update_config_impl(xeus::xconfiguration&) const override {}
-
-    class Messenger final : public xeus::xcontrol_messenger {
-        nl::json send_to_shell_impl(const nl::json&) override { return nl::json::object(); }
-    };
+    [[nodiscard]] Handled& handled(Channel channel) {
+        return channel == Channel::control ? control_handled_ : shell_handled_;
+    }
 
     ServerParts parts_;
-    Messenger messenger_;
+    RequestCore* core_ = nullptr;  // set while serve() runs
+    Execution execution_;
     DropLog drop_log_;
     std::deque<Message> shell_queue_;
     std::deque<Message> control_queue_;
     std::size_t shell_queue_bytes_ = 0;
-    CurrentRequest current_;
-    Message control_request_;
-    std::optional<std::string> reply_content_;
-    std::string reply_usage_;
-    bool replied_ = false;
+    Handled shell_handled_;
+    Handled control_handled_;
     bool session_has_news_ = true;
     bool stopping_ = false;
-    int execution_count_ = 0;
     std::chrono::steady_clock::time_point version_deadline_;
 };
 

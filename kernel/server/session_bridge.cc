@@ -1,10 +1,8 @@
-// Events as messages.
 #include "kernel/server/session_bridge.h"
 
 #include <algorithm>
 #include <iostream>
 
-#include "kernel/jupyter/base64.h"
 #include "kernel/jupyter/message_text.h"
 
 namespace cellblock::kernel {
@@ -13,25 +11,35 @@ using namespace sandbox;
 
 namespace {
 
-std::string value_text(const MimeItem& item) {
-    if (const auto* bytes = std::get_if<Bytes>(&item.value)) {
-        std::string text = base64(bytes->value);
-        text.insert(text.begin(), '"');
-        text += '"';
-        return text;
+// How long the bundle will be as JSON, so that the message is allocated once.
+std::size_t expected_bytes(const std::vector<MimeItem>& data) {
+    std::size_t sum = 0;
+    for (const auto& item : data) {
+        constexpr std::size_t kForName = 80;
+        sum += kForName;
+        if (const auto* bytes = std::get_if<Bytes>(&item.value)) {
+            sum += base64_bytes(bytes->value.size());
+        } else if (const auto* json = std::get_if<RawJson>(&item.value)) {
+            sum += json->text.size();
+        } else {
+            sum += json_bytes(std::get<std::string>(item.value));
+        }
     }
-    if (const auto* json = std::get_if<RawJson>(&item.value)) {
-        return json->text;
-    }
-    return json_string(std::get<std::string>(item.value));
+    return sum;
 }
 
-std::string bundle_text(const std::vector<MimeItem>& data) {
-    ObjectText bundle;
+void add_bundle(ObjectText& content, const std::vector<MimeItem>& data) {
+    content.begin("data");
     for (const auto& item : data) {
-        bundle.raw(item.type, value_text(item));
+        if (const auto* bytes = std::get_if<Bytes>(&item.value)) {
+            content.base64(item.type, bytes->value);
+        } else if (const auto* json = std::get_if<RawJson>(&item.value)) {
+            content.raw(item.type, json->text);
+        } else {
+            content.text(item.type, std::get<std::string>(item.value));
+        }
     }
-    return bundle.finish();
+    content.end();
 }
 
 const std::string* plain_text(const std::vector<MimeItem>& data) {
@@ -69,26 +77,26 @@ const char* type_of(CommKind kind) {
 
 }  // namespace
 
-CellId SessionRelay::execute(ExecuteRequest request, Origin origin) {
+CellId SessionBridge::execute(ExecuteRequest request, Origin origin) {
     outcome_.reset();
     const CellId cell = session_.execute(std::move(request));
     remember(cell, std::move(origin));
     return cell;
 }
 
-CellId SessionRelay::send_comm(const CommInput& message, Origin origin) {
+CellId SessionBridge::send_comm(const CommInput& message, Origin origin) {
     outcome_.reset();
     const CellId cell = session_.send_comm(message);
     remember(cell, std::move(origin));
     return cell;
 }
 
-QueryId SessionRelay::ask(const Query& query) {
+QueryId SessionBridge::ask(const Query& query) {
     reply_.reset();
     return session_.ask(query);
 }
 
-void SessionRelay::advance() {
+void SessionBridge::advance() {
     session_.advance([this](Event event) {
         std::visit(
             [this](auto&& one) {
@@ -102,18 +110,18 @@ void SessionRelay::advance() {
     streams_.release_due(Clock::now());
 }
 
-std::optional<TimePoint> SessionRelay::next_deadline() const {
+std::optional<TimePoint> SessionBridge::next_deadline() const {
     const auto session = session_.next_deadline();
     const auto streams = streams_.next();
     return session && streams ? std::min(*session, *streams) : session ? session : streams;
 }
 
-void SessionRelay::interrupt() {
+void SessionBridge::interrupt() {
     question_.reset();  // its answer would come too late
     session_.interrupt();
 }
 
-void SessionRelay::remember(CellId cell, Origin origin) {
+void SessionBridge::remember(CellId cell, Origin origin) {
     origins_.insert_or_assign(cell, std::move(origin));
     while (origins_.size() > kRememberedCells) {
         origins_.erase(origins_.begin());
@@ -121,7 +129,7 @@ void SessionRelay::remember(CellId cell, Origin origin) {
 }
 
 // Of a cell that was forgotten: the latest, so that the output is still seen.
-const Origin& SessionRelay::origin_of(CellId cell) const {
+const Origin& SessionBridge::origin_of(CellId cell) const {
     static const Origin none;
     const auto found = origins_.find(cell);
     if (found != origins_.end()) {
@@ -130,11 +138,11 @@ const Origin& SessionRelay::origin_of(CellId cell) const {
     return cell == 0 || origins_.empty() ? none : origins_.rbegin()->second;
 }
 
-void SessionRelay::on(StreamOutput output) {
+void SessionBridge::on(StreamOutput output) {
     streams_.add(std::move(output), Clock::now());
 }
 
-void SessionRelay::publish(const StreamOutput& output) {
+void SessionBridge::publish(const StreamOutput& output) {
     publisher_.publish("stream", origin_of(output.cell).header,
                        ObjectText()
                            .text("name", output.name == StreamName::standard_output ? "stdout" : "stderr")
@@ -142,10 +150,12 @@ void SessionRelay::publish(const StreamOutput& output) {
                            .finish());
 }
 
-void SessionRelay::on(DisplayOutput output) {
+void SessionBridge::on(DisplayOutput output) {
     const Origin& origin = origin_of(output.cell);
-    ObjectText content;
-    content.raw("data", bundle_text(output.data)).raw("metadata", output.metadata.text);
+    constexpr std::size_t kForTheRest = 512;
+    ObjectText content(expected_bytes(output.data) + output.metadata.text.size() + kForTheRest);
+    add_bundle(content, output.data);
+    content.raw("metadata", output.metadata.text);
     if (output.display_id) {
         content.raw("transient", ObjectText().text("display_id", *output.display_id).finish());
     } else if (output.kind != DisplayKind::execute_result) {  // a result's has no such member in ipykernel
@@ -161,12 +171,12 @@ void SessionRelay::on(DisplayOutput output) {
                        std::move(output.buffers));
 }
 
-void SessionRelay::on(const ClearOutput& output) {
+void SessionBridge::on(const ClearOutput& output) {
     publisher_.publish("clear_output", origin_of(output.cell).header,
                        ObjectText().flag("wait", output.wait).finish());
 }
 
-void SessionRelay::on(const ErrorOutput& output) {
+void SessionBridge::on(const ErrorOutput& output) {
     publisher_.publish("error", origin_of(output.cell).header,
                        ObjectText()
                            .text("ename", output.error.ename)
@@ -175,7 +185,7 @@ void SessionRelay::on(const ErrorOutput& output) {
                            .finish());
 }
 
-void SessionRelay::on(const InputRequest& request) {
+void SessionBridge::on(const InputRequest& request) {
     const Origin& origin = origin_of(request.cell);
     Question question{request.request, {}, origin};
     question.message_id =
@@ -183,14 +193,14 @@ void SessionRelay::on(const InputRequest& request) {
     question_ = std::move(question);
 }
 
-void SessionRelay::on(const StartNotice& notice) {
+void SessionBridge::on(const StartNotice& notice) {
     if (notice.text.empty()) {
         return on(ClearOutput{notice.cell, false});
     }
     on(StreamOutput{notice.cell, StreamName::standard_error, notice.text});
 }
 
-void SessionRelay::take_input(const Message& message) {
+void SessionBridge::take_input(const Message& message) {
     if (message.type() != "input_reply" || !question_ || message.identities != question_->origin.identities) {
         return;
     }
@@ -210,7 +220,7 @@ void SessionRelay::take_input(const Message& message) {
     session_.answer_input(request, value->get<std::string>());
 }
 
-void SessionRelay::on(CommOutput output) {
+void SessionBridge::on(CommOutput output) {
     ObjectText content;
     content.text("comm_id", output.comm_id);
     if (output.kind == CommKind::open) {
@@ -224,12 +234,12 @@ void SessionRelay::on(CommOutput output) {
                        std::move(output.metadata.text), std::move(output.buffers));
 }
 
-void SessionRelay::on(CellDone done) {
+void SessionBridge::on(CellDone done) {
     question_.reset();
     outcome_ = std::move(done.outcome);
 }
 
-void SessionRelay::on(QueryReply reply) {
+void SessionBridge::on(QueryReply reply) {
     reply_ = std::move(reply);
 }
 

@@ -28,11 +28,11 @@ struct Origin {
     bool stores = false;  // its result goes into the history
 };
 
-class SessionRelay {
+class SessionBridge {
 public:
     static constexpr std::size_t kRememberedCells = 1000;
 
-    SessionRelay(sandbox::Session& session, Publisher& publisher, History& history)
+    SessionBridge(sandbox::Session& session, Publisher& publisher, History& history)
         : session_(session),
           publisher_(publisher),
           history_(history),

@@ -55,8 +55,8 @@ PYTHON = {
 
 # Libraries that one room alone includes.
 LIBRARIES = {
-    r"xeus/": {"kernel/xeus", "kernel/server", "kernel/cli"},
-    r"zmq": {"kernel/jupyter", "kernel/server"},
+    r"xeus/": {"kernel/xeus"},
+    r"zmq": {"kernel/jupyter"},
     r"libxml/": {"sandbox/outputs"},
     r"sqlite3": {"kernel/history"},
     r"seccomp\.h": {"sandbox/jail", "sandbox/engines", "sandbox/outputs"},

@@ -9,7 +9,6 @@
 
 #include <array>
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <cerrno>
 #include <csignal>
 #include <filesystem>
@@ -30,6 +29,7 @@
 #include "sandbox/packages/package_folder.h"
 #include "sandbox/pool/zygote.h"
 #include "sandbox/relay/run_command.h"
+#include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
 using namespace std::chrono_literals;
@@ -112,7 +112,7 @@ TEST_CASE("a command that closes its output and goes on is late, as one that say
         const auto begin = Clock::now();
         const auto told = relay::run_command({"/bin/sh", "-c", words}, 300ms);
         CHECK_FALSE(told.ok);
-        CHECK_THAT(told.why, Catch::Contains("no answer in time"));
+        CHECK_THAT(told.why, cellblock::tests::Contains("no answer in time"));
         CHECK(Clock::now() - begin < 30s);
     }
     CHECK(relay::run_command({"/bin/sh", "-c", "echo a"}, 30s).output == "a\n");

@@ -1,7 +1,6 @@
 // Files as cells.
 #include "kernel/cli/cells.h"
-
-#include <catch2/catch.hpp>
+#include "tests/unit/catch.h"
 
 using cellblock::kernel::split_cells;
 using Cells = std::vector<std::string>;

@@ -1,14 +1,14 @@
 // Figures of plotly and vega-lite: what is drawn stays, what loads, links or runs is refused.
 #include "sandbox/outputs/charts.h"
 
-#include <catch2/catch.hpp>
 #include <chrono>
 
 #include "sandbox/outputs/output_filter.h"
+#include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
 using namespace std::literals;
-using Catch::Matchers::Contains;
+using cellblock::tests::Contains;
 using nlohmann::json;
 
 namespace {

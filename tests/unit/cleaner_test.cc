@@ -391,7 +391,7 @@ TEST_CASE("an output that can't be made inert is replaced by a notice, and nothi
         REQUIRE(display.data.size() == 1);
         REQUIRE(std::get<std::string>(display.data[0].value) == "plain");
     }
-    REQUIRE_THAT(play.all<StreamOutput>().front().text, Catch::Matchers::Contains("too long"));
+    REQUIRE_THAT(play.all<StreamOutput>().front().text, cellblock::tests::Contains("too long"));
     REQUIRE(play.all<StreamOutput>().back().text == "after");
     REQUIRE(play.outcome().status == CellStatus::ok);
 }
@@ -425,7 +425,7 @@ TEST_CASE("comms that a cleaner took with it are told of once") {
     const auto notices = play.all<StreamOutput>();
     REQUIRE(notices.size() == (forgotten ? 1 : 0));
     if (forgotten) {
-        REQUIRE_THAT(notices[0].text, Catch::Matchers::Contains("don't answer any more"));
+        REQUIRE_THAT(notices[0].text, cellblock::tests::Contains("don't answer any more"));
     }
 }
 

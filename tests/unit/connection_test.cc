@@ -3,13 +3,13 @@
 
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <set>
 
 #include "kernel/jupyter/heartbeat.h"
 #include "kernel/jupyter/sockets.h"
+#include "tests/unit/catch.h"
 
 namespace {
 

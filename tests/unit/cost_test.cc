@@ -2,7 +2,6 @@
 #include <time.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <functional>
 #include <string>
 
@@ -14,6 +13,7 @@
 #include "sandbox/outputs/replies.h"
 #include "sandbox/outputs/svg.h"
 #include "sandbox/outputs/terminal_text.h"
+#include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
 

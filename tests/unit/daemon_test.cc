@@ -2,7 +2,6 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -16,6 +15,7 @@
 #include "sandbox/pool/protocol.h"
 #include "sandbox/pool/settings.h"
 #include "sandbox/pool/status.h"
+#include "tests/unit/catch.h"
 
 namespace cellblock::sandbox::pool {
 

@@ -1,7 +1,6 @@
 // The deadline ladder, rung by rung.
 #include "sandbox/session/escalation.h"
-
-#include <catch2/catch.hpp>
+#include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
 using namespace std::chrono_literals;

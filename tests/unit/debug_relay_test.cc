@@ -1,8 +1,8 @@
 // A debugger's requests: which of them climb the ladder, what each gets for an answer.
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include "sandbox/session/debug_relay.h"
+#include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
 using namespace std::chrono_literals;

@@ -1,7 +1,6 @@
 // Engines as templates: reading, filling, and what a policy is refused for.
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -18,9 +17,10 @@
 #include "sandbox/engines/promises.h"
 #include "sandbox/engines/start_stamp.h"
 #include "sandbox/engines/template.h"
+#include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
-using Catch::Matchers::Contains;
+using cellblock::tests::Contains;
 
 namespace {
 

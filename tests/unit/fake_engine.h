@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -24,6 +23,7 @@
 #include "sandbox/api/session.h"
 #include "sandbox/channel/frame.h"
 #include "sandbox/outputs/cleaner.h"
+#include "tests/unit/catch.h"
 
 namespace cellblock::testing {
 

@@ -2,9 +2,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
-
 #include "sandbox/base/file_text.h"
+#include "tests/unit/catch.h"
 
 using cellblock::sandbox::file_text;
 

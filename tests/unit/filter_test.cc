@@ -9,13 +9,13 @@
 #include <sys/socket.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <cerrno>
 #include <cstring>
 #include <vector>
 
 #include "sandbox/jail/allowed_calls.h"
 #include "sandbox/jail/seccomp.h"
+#include "tests/unit/catch.h"
 
 namespace {
 

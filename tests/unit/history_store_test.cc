@@ -3,11 +3,11 @@
 
 #include <sys/stat.h>
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 
 #include "kernel/history/history.h"
+#include "tests/unit/catch.h"
 
 namespace {
 

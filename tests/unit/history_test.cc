@@ -1,9 +1,8 @@
 // What the history keeps and how it is asked.
 #include "kernel/history/history.h"
 
-#include <catch2/catch.hpp>
-
 #include "kernel/history/glob.h"
+#include "tests/unit/catch.h"
 
 namespace {
 

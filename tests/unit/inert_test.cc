@@ -1,5 +1,4 @@
 // The output firewall's rules, one by one. What a browser makes of them is told by tests/page.
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -16,12 +15,13 @@
 #include "sandbox/outputs/svg.h"
 #include "sandbox/outputs/terminal_text.h"
 #include "sandbox/outputs/tidy.h"
+#include "tests/unit/catch.h"
 #include "tests/unit/whole_firewall.h"
 
 using namespace cellblock::sandbox;
 using cellblock::testing::WholeFirewall;
 using namespace std::literals;
-using Catch::Matchers::Contains;
+using cellblock::tests::Contains;
 using nlohmann::json;
 
 namespace {

@@ -2,7 +2,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -10,6 +9,7 @@
 
 #include "kernel/cli/kernelspec.h"
 #include "kernel/cli/program.h"
+#include "tests/unit/catch.h"
 
 using namespace cellblock::kernel;
 namespace fs = std::filesystem;

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -27,6 +26,7 @@
 #include "sandbox/jail/rootfs_files.h"
 #include "sandbox/jail/seccomp.h"
 #include "sandbox/jail/spawn.h"
+#include "tests/unit/catch.h"
 
 namespace {
 

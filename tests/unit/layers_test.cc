@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
@@ -22,9 +21,10 @@
 #include "sandbox/api/policy.h"
 #include "sandbox/jail/landlock.h"
 #include "sandbox/jail/plan.h"
+#include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
-using Catch::Matchers::Contains;
+using cellblock::tests::Contains;
 namespace fs = std::filesystem;
 
 namespace {

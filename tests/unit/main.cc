@@ -1,3 +1,4 @@
-// Catch2's main for the unit tests.
+// The unit tests' main where Catch2 2 is installed, which compiles its own into one file. Catch2 3 brings a
+// library.
 #define CATCH_CONFIG_MAIN
-#include <catch2/catch.hpp>
+#include "tests/unit/catch.h"

@@ -1,17 +1,17 @@
 // What a person is told of an output that isn't shown, and what is shown in its place.
 #include "sandbox/outputs/notices.h"
 
-#include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/html.h"
 #include "sandbox/outputs/media.h"
+#include "tests/unit/catch.h"
 #include "tests/unit/whole_firewall.h"
 
 using namespace cellblock::sandbox;
 using namespace std::literals;
-using Catch::Matchers::Contains;
+using cellblock::tests::Contains;
 
 namespace {
 

@@ -1,7 +1,6 @@
 // The output firewall: bounds and notes.
+#include "tests/unit/catch.h"
 #include "tests/unit/whole_firewall.h"
-
-#include <catch2/catch.hpp>
 
 using namespace cellblock::sandbox;
 using cellblock::testing::WholeFirewall;
@@ -86,10 +85,10 @@ TEST_CASE("JSON of too many values is no tree: it is left out, and that is told"
     open.comm_id = "c";
     open.target_name = "jupyter.widget";
     open.data.text = many;
-    REQUIRE_THAT(text_of(firewall.admit(open)), Catch::Matchers::Contains("too many values"));
+    REQUIRE_THAT(text_of(firewall.admit(open)), cellblock::tests::Contains("too many values"));
     REQUIRE(firewall.admit_expressions({many}).text == "{}");
     REQUIRE(firewall.admit_payload({"[" + many + "]"}).text == "[]");
-    REQUIRE_THAT(firewall.admit_reply({many}).text, Catch::Matchers::Contains("too many values"));
+    REQUIRE_THAT(firewall.admit_reply({many}).text, cellblock::tests::Contains("too many values"));
 }
 
 TEST_CASE("accounts of old cells are forgotten, the newest kept") {

@@ -2,7 +2,6 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 
@@ -13,6 +12,7 @@
 #include "sandbox/packages/package_folder.h"
 #include "sandbox/packages/tree_writer.h"
 #include "sandbox/policy/requirement.h"
+#include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
 namespace fs = std::filesystem;

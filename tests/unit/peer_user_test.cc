@@ -1,12 +1,12 @@
 // Who is at the other end: by sock_diag and by the tables of /proc/net alike.
 #include "kernel/jupyter/peer_user.h"
+#include "tests/unit/catch.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstring>
 
 namespace {

@@ -1,9 +1,9 @@
 // Plans and requests on their way to a warm Python.
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 
 #include "sandbox/jail/plan_bytes.h"
+#include "tests/unit/catch.h"
 
 namespace {
 

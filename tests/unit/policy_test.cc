@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <array>
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -12,10 +11,11 @@
 
 #include "sandbox/api/policy.h"
 #include "sandbox/policy/key_table.h"
+#include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
 using namespace std::chrono_literals;
-using Catch::Matchers::Contains;
+using cellblock::tests::Contains;
 namespace fs = std::filesystem;
 
 namespace {

@@ -1,13 +1,13 @@
 // The relay's format: what the host believes of the far end.
-#include <catch2/catch.hpp>
 #include <string>
 
 #include "sandbox/relay/mux.h"
 #include "sandbox/relay/spec.h"
+#include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
 using namespace cellblock::sandbox::relay;
-using Catch::Matchers::Contains;
+using cellblock::tests::Contains;
 
 namespace {
 

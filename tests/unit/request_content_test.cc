@@ -1,10 +1,9 @@
 // What requests mean that leave fields out or give wrong ones.
 #include "kernel/server/request_content.h"
 
-#include <catch2/catch.hpp>
-
+#include "kernel/server/execution.h"
 #include "kernel/server/request_dispatcher.h"
-#include "kernel/xeus/interpreter.h"
+#include "tests/unit/catch.h"
 
 namespace {
 

@@ -81,7 +81,7 @@ TEST_CASE("why others make no sandbox is told to the cell") {
     play.stage->ring();
     play.advance();
     REQUIRE(play.outcome().status == CellStatus::unavailable);
-    REQUIRE_THAT(play.outcome().error->evalue, Catch::Matchers::Contains("there are enough"));
+    REQUIRE_THAT(play.outcome().error->evalue, cellblock::tests::Contains("there are enough"));
 }
 
 TEST_CASE("a session that ends lets go of a sandbox that is coming") {
@@ -248,7 +248,7 @@ TEST_CASE("the user's interrupt climbs the same ladder") {
         REQUIRE_FALSE(play.stage->warden_command());
         const auto note = play.all<StreamOutput>().at(0);
         REQUIRE(note.name == StreamName::standard_error);
-        REQUIRE_THAT(note.text, Catch::Matchers::Contains("a second interrupt kills it"));
+        REQUIRE_THAT(note.text, cellblock::tests::Contains("a second interrupt kills it"));
         SECTION("until it ends by itself") {
             play.pass(50s);
             REQUIRE(play.all<StreamOutput>().size() == 1);
@@ -729,7 +729,7 @@ TEST_CASE("errors count as output, and the one that a cell ends with is shown") 
     REQUIRE(play.outcome().error->ename == "Last");
     // A front end may have dropped the first notice together with the flood.
     REQUIRE(play.all<StreamOutput>().size() == 2);
-    REQUIRE_THAT(play.all<StreamOutput>().back().text, Catch::Matchers::Contains("limits.output"));
+    REQUIRE_THAT(play.all<StreamOutput>().back().text, cellblock::tests::Contains("limits.output"));
 }
 
 TEST_CASE("the clock comes before what a sandbox sends") {

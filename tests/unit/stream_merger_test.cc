@@ -1,7 +1,7 @@
 // Text that comes in fast turns: merged, in order, none of it lost.
 #include "kernel/server/stream_merger.h"
+#include "tests/unit/catch.h"
 
-#include <catch2/catch.hpp>
 #include <string>
 
 using namespace cellblock::kernel;

@@ -1,7 +1,7 @@
 // TZ: what is passed to a sandbox.
 #include "sandbox/policy/time_zone.h"
+#include "tests/unit/catch.h"
 
-#include <catch2/catch.hpp>
 #include <cstdlib>
 
 using namespace cellblock::sandbox;

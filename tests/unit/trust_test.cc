@@ -3,11 +3,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
 
 #include "sandbox/pool/trust.h"
+#include "tests/unit/catch.h"
 
 namespace cellblock::sandbox::pool {
 

@@ -1,10 +1,10 @@
 // Durations and sizes in words, both ways.
-#include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
 #include "sandbox/api/policy.h"
 #include "sandbox/policy/key_values.h"
+#include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
 using namespace std::chrono_literals;

@@ -1,7 +1,7 @@
 // UTF-8: whole characters, hostile bytes.
 #include "sandbox/base/utf8.h"
+#include "tests/unit/catch.h"
 
-#include <catch2/catch.hpp>
 #include <string>
 
 using namespace cellblock::sandbox;

@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <catch2/catch.hpp>
 #include <csignal>
 #include <string>
 
@@ -19,9 +18,10 @@
 #include "sandbox/channel/messages.h"
 #include "sandbox/channel/worker_sockets.h"
 #include "sandbox/jail/memory_watch.h"
+#include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
-using Catch::Matchers::Contains;
+using cellblock::tests::Contains;
 
 namespace {
 

@@ -1,10 +1,9 @@
 // What the wire lets in, and what it sends.
 #include "kernel/jupyter/wire.h"
 
-#include <catch2/catch.hpp>
-
 #include "kernel/jupyter/message_text.h"
 #include "kernel/jupyter/publisher.h"
+#include "tests/unit/catch.h"
 
 namespace {
 
@@ -220,4 +219,22 @@ TEST_CASE("a JSON string says the same as the text, with invalid UTF-8 replaced"
     CHECK(back("\xED\xA0\x80") == sign + sign + sign);  // a surrogate
     CHECK(back("\xF4\x90\x80\x80").get<std::string>().find("\xF4") == std::string::npos);
     CHECK(back("\xE2\x82") == sign + sign);  // cut off
+}
+
+TEST_CASE("an object within an object, and bytes in base64, are written in place") {
+    ObjectText content(100);
+    content.begin("data").base64("image/png", "\x89PNG").text("text/plain", "é").end().raw("metadata", "{}");
+    content.begin("empty").end();
+    CHECK(content.finish() ==
+          R"({"data":{"image/png":"iVBORw==","text/plain":"é"},"metadata":{},"empty":{}})");
+    CHECK(ObjectText().base64("b", "").number("n", 1).finish() == R"({"b":"","n":1})");
+}
+
+TEST_CASE("base64 of many bytes is one line without padding inside") {
+    const std::string bytes((std::size_t{7} << 20) + 1, 'a');  // EVP_EncodeBlock gets more than one block
+    const std::string text = base64(bytes);
+    CHECK(text.size() == base64_bytes(bytes.size()));
+    CHECK(text.find_first_not_of("YWFh") == text.size() - 2);
+    CHECK(text.ends_with("YWE="));
+    CHECK(ObjectText().base64("b", bytes).finish() == "{\"b\":\"" + text + "\"}");
 }

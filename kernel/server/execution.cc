@@ -1,0 +1,83 @@
+#include "kernel/server/execution.h"
+
+#include <utility>
+
+#include "kernel/jupyter/message_text.h"
+#include "kernel/server/request_content.h"
+
+namespace cellblock::kernel {
+
+using nlohmann::json;
+
+namespace {
+
+// The kernel leaves while the cell runs.
+sandbox::Outcome left_behind() {
+    sandbox::Outcome outcome;
+    outcome.status = sandbox::CellStatus::killed;
+    outcome.rung = sandbox::Rung::sandbox_killed;
+    outcome.state = sandbox::Survival::lost;
+    outcome.error = sandbox::ErrorText{"KernelShutdown", "the kernel was shut down while this cell ran", {}};
+    return outcome;
+}
+
+std::string usage_content(const sandbox::CellUsage& usage) {
+    return json{{"wall_seconds", usage.wall_seconds},
+                {"cpu_seconds", usage.cpu_seconds},
+                {"peak_memory_bytes", usage.peak_memory_bytes},
+                {"output_bytes", usage.output_bytes}}
+        .dump();
+}
+
+}  // namespace
+
+std::string execute_reply_content(const sandbox::Outcome& outcome, int count) {
+    ObjectText content;
+    content.text("status", outcome.error ? "error" : "ok").number("execution_count", count);
+    if (outcome.error) {
+        content.text("ename", outcome.error->ename)
+            .text("evalue", outcome.error->evalue)
+            .raw("traceback", json_strings(outcome.error->traceback));
+    }
+    return content.raw("user_expressions", outcome.user_expressions.text)
+        .raw("payload", outcome.payload.text)
+        .finish();
+}
+
+void Execution::begin(json& content) {
+    cell_ = {};
+    cell_.code = std::move(content["code"].get_ref<std::string&>());
+    cell_.silent = content["silent"];
+    cell_.store_history = content["store_history"];
+    cell_.allow_stdin = content["allow_stdin"];
+    cell_.user_expressions = content["user_expressions"].dump(-1, ' ', false, json::error_handler_t::replace);
+    const bool blank = cell_.code.find_first_not_of(" \t\n\v\f\r") == std::string::npos;
+    started_ = iso_date_now();
+    stops_on_error_ = content["stop_on_error"];
+    stores_ = cell_.store_history && !blank;
+    count_ = last_count_ + (cell_.silent ? 0 : 1);
+    reply_count_ = blank ? last_count_ : count_;  // as ipykernel's
+    cell_.count = cell_.silent ? count_ + 1 : count_;
+    if (stores_) {
+        last_count_ = count_;
+        history_.store(count_, cell_.code);
+    }
+}
+
+std::string Execution::input_content(const Message& request) const {
+    const std::string code = member_text(request.content_text, "code").value_or("\"\"");
+    return ObjectText(code.size() + 64).raw("code", code).number("execution_count", count_).finish();
+}
+
+ReplyText Execution::run(const Message& request, Loop& loop) {
+    cell_.metadata = worker_metadata(request);
+    cell_.parent = request.id();
+    bridge_.execute(std::move(cell_),
+                    Origin{request.header_text, request.id(), request.identities, count_, stores_});
+    loop.run_until([this] { return bridge_.finished(); });
+    const auto outcome = bridge_.take_outcome().value_or(left_behind());
+    return {outcome.error.has_value(), execute_reply_content(outcome, reply_count_),
+            ObjectText().text("started", started_).raw("cellblock", usage_content(outcome.usage)).finish()};
+}
+
+}  // namespace cellblock::kernel
