@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <ctime>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "sandbox/api/unique_fd.h"
 #include "sandbox/base/sha256.h"
@@ -65,7 +66,7 @@ std::string now_in_utc() {
 
 std::string random_name() {
     std::array<char, 16> bytes{};
-    (void)::getrandom(bytes.data(), bytes.size(), 0);
+    std::ignore = ::getrandom(bytes.data(), bytes.size(), 0);
     return sha256({bytes.data(), bytes.size()}).substr(0, 16);
 }
 
@@ -172,7 +173,7 @@ Status AuditLog::append(const std::string& code_digest, std::size_t code_bytes, 
     const ssize_t written = ::write(file->get(), line.data(), line.size());
     if (written != static_cast<ssize_t>(line.size()) || ::fdatasync(file->get()) != 0) {
         const int code = written < 0 ? errno : ENOSPC;
-        (void)::ftruncate(file->get(), size);  // no half line
+        std::ignore = ::ftruncate(file->get(), size);  // no half line
         return audit_error(path_, code, "");
     }
     return Ok{};

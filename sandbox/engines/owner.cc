@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <sstream>
+#include <tuple>
 #include <vector>
 
 #include "sandbox/base/file_text.h"
@@ -28,7 +29,7 @@ std::string boot() {
 
 std::string random_part() {
     std::uint32_t value = 0;
-    (void)::getrandom(&value, sizeof value, 0);
+    std::ignore = ::getrandom(&value, sizeof value, 0);
     std::array<char, 12> text{};
     std::snprintf(text.data(), text.size(), "%06x", value & 0xffffff);
     return text.data();

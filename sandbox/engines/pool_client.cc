@@ -15,6 +15,7 @@
 #include <cstring>
 #include <optional>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "sandbox/base/file_limit.h"
@@ -41,7 +42,7 @@ UniqueFd open_log(const Place& place) {
                           O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
     struct stat info {};
     if (log.valid() && ::fstat(log.get(), &info) == 0 && info.st_size > kMaxLog) {
-        (void)::ftruncate(log.get(), 0);
+        std::ignore = ::ftruncate(log.get(), 0);
     }
     return log;
 }

@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <tuple>
 
 #include "sandbox/base/syscalls.h"
 #include "sandbox/jail/contained_end.h"
@@ -328,7 +329,7 @@ void supervise_any(const JailPlan& plan, const SupervisorDescriptors& descriptor
     ::setsid();
     default_signals();
     ::prctl(PR_SET_NAME, "cellblock-jail", 0, 0, 0);
-    (void)::chdir("/");
+    std::ignore = ::chdir("/");
     Supervisor supervisor(plan, descriptors, thread_id);
     if (!supervisor.start(descriptors)) {
         supervisor.run();

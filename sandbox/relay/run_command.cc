@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <sstream>
+#include <tuple>
 
 #include "sandbox/api/unique_fd.h"
 #include "sandbox/base/file_limit.h"
@@ -41,7 +42,7 @@ struct Pipe {
 
 Pipe make_pipe() {
     std::array<int, 2> ends{-1, -1};
-    (void)::pipe2(ends.data(), O_CLOEXEC);
+    std::ignore = ::pipe2(ends.data(), O_CLOEXEC);
     return {UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <csignal>
 #include <iostream>
+#include <tuple>
 
 #include "sandbox/outputs/cleaner_frames.h"
 #include "sandbox/outputs/cleaner_program.h"
@@ -115,7 +116,7 @@ TEST_CASE("cleaner: one that is late, ends or lies costs its task, and the next 
     const auto fault = GENERATE(0, 1, 2, 3, 4);
     const auto run = [fault](UniqueFd socket) {
         char byte = 0;
-        (void)::read(socket.get(), &byte, 1);
+        std::ignore = ::read(socket.get(), &byte, 1);
         switch (fault) {
             case 0:  // a parser that loops
                 for (volatile bool more = true; more;) {
@@ -127,7 +128,7 @@ TEST_CASE("cleaner: one that is late, ends or lies costs its task, and the next 
                 break;
             case 2: {  // that was taken over: no frame
                 const std::string lie(4096, '\xff');
-                (void)::write(socket.get(), lie.data(), lie.size());
+                std::ignore = ::write(socket.get(), lie.data(), lie.size());
                 ::pause();
                 break;
             }
@@ -135,7 +136,7 @@ TEST_CASE("cleaner: one that is late, ends or lies costs its task, and the next 
                 Cleaned lie;
                 lie.parts = {{"text/html", std::string("\xff\xfe")}, {"metadata", RawJson{}}};
                 const std::string bytes = encode_cleaned(lie);
-                (void)::write(socket.get(), bytes.data(), bytes.size());
+                std::ignore = ::write(socket.get(), bytes.data(), bytes.size());
                 ::pause();
                 break;
             }
@@ -143,7 +144,7 @@ TEST_CASE("cleaner: one that is late, ends or lies costs its task, and the next 
                 Cleaned lie;
                 lie.parts = {{"text/html", std::string("x")}, {"metadata", RawJson{"{}, \"more\": {}"}}};
                 const std::string bytes = encode_cleaned(lie);
-                (void)::write(socket.get(), bytes.data(), bytes.size());
+                std::ignore = ::write(socket.get(), bytes.data(), bytes.size());
                 ::pause();
             }
         }
