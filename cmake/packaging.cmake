@@ -20,6 +20,18 @@ endforeach()
 install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DOCDIR}
         PATTERN quickstart EXCLUDE PATTERN __pycache__ EXCLUDE PATTERN .ipynb_checkpoints EXCLUDE)
 
+# The library for other programs: find_package(cellblock), cellblock::sandbox, #include <sandbox/api/session.h>.
+include(CMakePackageConfigHelpers)
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/cellblock)
+install(TARGETS cellblock_sandbox EXPORT cellblock-targets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(DIRECTORY sandbox/api DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/cellblock/sandbox FILES_MATCHING PATTERN "*.h")
+install(EXPORT cellblock-targets NAMESPACE cellblock:: DESTINATION ${package})
+configure_package_config_file(cmake/cellblock-config.cmake.in cellblock-config.cmake INSTALL_DESTINATION ${package}
+                              PATH_VARS CMAKE_INSTALL_BINDIR)
+write_basic_package_version_file(cellblock-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/cellblock-config.cmake
+              ${CMAKE_CURRENT_BINARY_DIR}/cellblock-config-version.cmake DESTINATION ${package})
+
 # The kernelspec is written at install time, because its argv holds the prefix. Which Python will be there isn't known
 # yet, so it says that there is a debugger, as ipykernel's does; where debugpy is missing, debug_reply tells so.
 set(CELLBLOCK_KERNEL_PYTHON /usr/bin/python3 CACHE STRING "The Python of the packaged kernelspec")

@@ -1,9 +1,11 @@
-// Our data, relative to the program.
+// Files of an installed cellblock, relative to its program.
 #include "sandbox/base/resources.h"
 
 #include <cstdlib>
 #include <memory>
 #include <string_view>
+
+#include "sandbox/api/program.h"
 
 namespace cellblock::sandbox {
 
@@ -15,29 +17,79 @@ std::string real_path(const std::string& path) {
     return real ? std::string(real.get()) : std::string();
 }
 
-// The first of these folders, relative to the program's, that has `name`.
-Result<std::string> find_in(std::initializer_list<const char*> folders, std::string_view name) {
-    const std::string program = real_path("/proc/self/exe");
-    if (program.empty()) {
-        return errno_error("find the program's own files",
-                           "Is /proc mounted? cellblock reads /proc/self/exe");
-    }
+constexpr const char* kOfEmbedding =
+    "Install cellblock, and name its program by use_program() or by $CELLBLOCK_PROGRAM";
+
+// What use_program() was given; empty: nothing.
+std::string& program_to_use() {
+    static std::string path;
+    return path;
+}
+
+// The first of these folders, relative to the program's, that has `name`; empty: none has.
+std::string path_beside(const std::string& program, std::initializer_list<const char*> folders,
+                        std::string_view name) {
     const std::string start = program.substr(0, program.rfind('/'));
     for (const char* folder : folders) {
         if (std::string found = real_path(start + folder + std::string(name)); !found.empty()) {
             return found;
         }
     }
+    return {};
+}
+
+// A named program, with its symbolic links resolved.
+Result<std::string> existing(const std::string& program) {
+    std::string found = real_path(program);
+    return found.empty() ? Result<std::string>(errno_error("use the program " + program, kOfEmbedding))
+                         : found;
+}
+
+constexpr std::initializer_list<const char*> kDataFolders{"/share/", "/../share/"};
+constexpr const char* kPython = "cellblock/python";
+
+// The program beside which the files lie: the named one, this one, or that of the environment.
+Result<std::string> program_with_files() {
+    if (!program_to_use().empty()) {
+        return existing(program_to_use());
+    }
+    std::string own = real_path("/proc/self/exe");
+    const char* variable = std::getenv("CELLBLOCK_PROGRAM");
+    const bool is_set = variable != nullptr && *variable != '\0';
+    if (is_set && (own.empty() || path_beside(own, kDataFolders, kPython).empty())) {
+        return existing(variable);
+    }
+    if (own.empty()) {
+        return errno_error("find the program's own files",
+                           "Is /proc mounted? cellblock reads /proc/self/exe");
+    }
+    return own;
+}
+
+Result<std::string> find_in(std::initializer_list<const char*> folders, std::string_view name) {
+    auto program = program_with_files();
+    if (!program) {
+        return program;
+    }
+    if (std::string found = path_beside(*program, folders, name); !found.empty()) {
+        return found;
+    }
+    const bool is_ours = program->ends_with("/cellblock");
     return Error{"find " + std::string(name), 0,
-                 "it lies neither beside " + program + " nor in " + (*std::rbegin(folders) + 1),
-                 "Reinstall cellblock, or build it again"};
+                 "it lies neither beside " + *program + " nor in " + (*std::rbegin(folders) + 1),
+                 is_ours ? "Reinstall cellblock, or build it again" : kOfEmbedding};
 }
 
 Result<std::string> data_directory(std::string_view name) {
-    return find_in({"/share/", "/../share/"}, name);
+    return find_in(kDataFolders, name);
 }
 
 }  // namespace
+
+void use_program(const std::string& path) {
+    const std::string real = real_path(path);
+    program_to_use() = real.empty() ? path : real;
+}
 
 std::string config_directory() {
     const char* config = std::getenv("XDG_CONFIG_HOME");
@@ -49,7 +101,7 @@ std::string config_directory() {
 }
 
 Result<std::string> python_directory() {
-    return data_directory("cellblock/python");
+    return data_directory(kPython);
 }
 Result<std::string> policies_directory() {
     return data_directory("cellblock/policies");

@@ -1,9 +1,9 @@
-// Where our data lies: worker, policies, engine templates, the kernelspec's logos.
+// Where the files of an installed cellblock lie: worker, policies, engine templates, the kernelspec's logos.
 //
-// Purpose: the same program finds its files in a build tree (share/cellblock
-// beside the program) and once installed (../share/cellblock). Entries may be
-// symbolic links; the paths returned are resolved.
-// Ownership: plain values. Threads: no shared state.
+// Purpose: the program finds its files in a build tree (share/cellblock beside the program) and once
+// installed (../share/cellblock). An embedding program uses those of an installed `cellblock`
+// (api/program.h). Entries may be symbolic links; the paths returned are resolved.
+// Ownership: plain values. Threads: any, once use_program() was called.
 // Failure: an Error that names the folder that is missing.
 #pragma once
 
@@ -20,6 +20,6 @@ Result<std::string> policies_directory();
 Result<std::string> engines_directory();
 Result<std::string> jupyter_data_directory();  // share/jupyter beside share/cellblock
 Result<std::string> jail_library();            // libcellblock_jail.so, which a warm Python loads
-Result<std::string> cellblock_program();       // this program, or the one beside it
+Result<std::string> cellblock_program();       // the program `cellblock` that these files belong to
 
 }  // namespace cellblock::sandbox

@@ -63,9 +63,11 @@ Error not_found(const std::string& name, const std::vector<fs::path>& folders) {
     for (const auto& one : names) {
         known += (known.empty() ? "" : ", ") + one;
     }
+    const auto shipped = policies_directory();
     return Error{"policy " + name, 0,
                  "there is no policy of that name in " + (places.empty() ? "any folder" : places),
-                 (known.empty() ? "" : "Known: " + known + ". ") + "A file is given by its path"};
+                 (known.empty() ? "" : "Known: " + known + ". ") + "A file is given by its path" +
+                     (shipped ? "" : ". The shipped policies are missing: " + shipped.error().text())};
 }
 
 }  // namespace

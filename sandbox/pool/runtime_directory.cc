@@ -24,6 +24,7 @@
 
 #include "sandbox/base/file_stamp.h"
 #include "sandbox/base/file_text.h"
+#include "sandbox/base/resources.h"
 #include "sandbox/base/sha256.h"
 
 #ifndef SO_PEERPIDFD
@@ -172,7 +173,8 @@ std::string context_name() {
     for (const char* file : {"/proc/self/cgroup", "/proc/self/attr/current", "/proc/self/oom_score_adj"}) {
         facts += file_text(file) + "\n";
     }
-    facts += which_file("/") + " " + which_file("/proc/self/exe") + "\n";
+    const auto program = cellblock_program();  // an embedding program uses the installed one's daemon
+    facts += which_file("/") + " " + which_file(program ? program->c_str() : "/proc/self/exe") + "\n";
     facts += std::to_string(::getpriority(PRIO_PROCESS, 0)) + " " + std::to_string(::sched_getscheduler(0)) +
              " " + std::to_string(::personality(0xffffffff));
     return kSocketStart + sha256(facts).substr(0, 16);
