@@ -57,7 +57,8 @@ def test_every_page_can_be_reached_from_the_readme():
         seen.add(path)
         left += [(path.parent / link.partition("#")[0]).resolve() for link in LINK.findall(without_code(path.read_text()))
                  if not re.match(r"[a-z]+:|#", link)]
-    assert not set(documents()) - seen
+    unseen = [str(path.relative_to(ROOT)) for path in documents() if path not in seen]
+    assert not unseen, "no page links to " + ", ".join(unseen)
 
 
 def test_the_policys_reference_is_what_the_program_prints():

@@ -1,7 +1,6 @@
 // Where the files of an installed cellblock are looked for.
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -9,6 +8,7 @@
 
 #include "sandbox/api/program.h"
 #include "sandbox/base/resources.h"
+#include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
 namespace fs = std::filesystem;
