@@ -1,4 +1,4 @@
-"""The documents: links and anchors lead somewhere, and the policy's reference is what the program prints."""
+"""The documents: links, files and commits that they name are there, and the policy's reference is what the program prints."""
 
 import os
 import pathlib
@@ -59,6 +59,23 @@ def test_every_page_can_be_reached_from_the_readme():
                  if not re.match(r"[a-z]+:|#", link)]
     unseen = [str(path.relative_to(ROOT)) for path in documents() if path not in seen]
     assert not unseen, "no page links to " + ", ".join(unseen)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "tests/README.md"])
+def test_the_files_that_a_page_names_exist(page):
+    named = re.findall(r"`((?:cmake|examples|kernel|sandbox|share|tests)/[\w./-]*)`", (ROOT / page).read_text())
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert not missing, f"{page} names " + ", ".join(missing)
+
+
+def test_the_commits_that_show_where_things_go_exist():
+    named = re.findall(r"\b[0-9a-f]{7}\b", (ROOT / "CONTRIBUTING.md").read_text())
+    if subprocess.run(["git", "rev-parse", "--is-shallow-repository"], cwd=ROOT, capture_output=True, text=True,
+                      check=False).stdout.strip() != "false":
+        pytest.skip("this is no whole repository")
+    missing = [name for name in named
+               if subprocess.run(["git", "cat-file", "-e", name + "^{commit}"], cwd=ROOT, check=False, capture_output=True).returncode]
+    assert named and not missing, missing
 
 
 def test_the_policys_reference_is_what_the_program_prints():
