@@ -8,7 +8,7 @@
 #include <iostream>
 
 #include "kernel/cli/commands.h"
-#include "sandbox/base/file_limit.h"
+#include "sandbox/base/subprocess.h"
 #include "sandbox/policy/key_values.h"
 
 namespace {

@@ -7,7 +7,7 @@
 #include "kernel/jupyter/heartbeat.h"
 #include "kernel/server/server.h"
 #include "kernel/xeus/xeus_core.h"
-#include "sandbox/base/sha256.h"
+#include "sandbox/base/digests.h"
 #include "sandbox/policy/time_zone.h"
 
 namespace cellblock::kernel {

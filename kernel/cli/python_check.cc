@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "kernel/cli/program.h"
 #include "sandbox/base/resources.h"
+#include "sandbox/base/subprocess.h"
 
 namespace cellblock::kernel {
 
@@ -140,13 +140,14 @@ Result<PythonFacts> ask_python(const std::string& program) {
     if (!path) {
         return path.error();
     }
-    auto output = run_program({*path, "-I", "-c", kQuestion}, kTimeLimit);
+    auto output =
+        run_subprocess({.argv = {*path, "-I", "-c", kQuestion}, .time_limit = kTimeLimit, .joined = true});
     if (!output) {
         return output.error();
     }
-    auto facts = read_facts(output->text);
+    auto facts = read_facts(output->output);
     if (output->exit_status != 0 || !facts || facts->program.empty()) {
-        std::string said = output->text.substr(0, 400);
+        std::string said = output->output.substr(0, 400);
         said.erase(said.find_last_not_of("\n ") + 1);
         return Error{"ask " + *path, 0,
                      "it does not answer as a Python 3 does" + (said.empty() ? "" : ": " + said),
@@ -170,8 +171,8 @@ Status check_python(const PythonFacts& facts) {
 
 void precompile_worker(const PythonFacts& facts) {
     if (auto folder = python_directory()) {
-        const auto ignored =
-            run_program({facts.program, "-I", "-m", "compileall", "-q", *folder}, kTimeLimit);
+        const auto ignored = run_subprocess(
+            {.argv = {facts.program, "-I", "-m", "compileall", "-q", *folder}, .time_limit = kTimeLimit});
         static_cast<void>(ignored);
     }
 }

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "kernel/cli/commands.h"
-#include "sandbox/base/own_program.h"
+#include "sandbox/base/subprocess.h"
 #include "sandbox/engines/launcher_program.h"
 #include "sandbox/outputs/cleaner_program.h"
 #include "sandbox/relay/relay.h"
@@ -48,7 +48,7 @@ int relay_command() {
 
 int cleaner_command() {
     struct stat info {};
-    sandbox::UniqueFd socket(relay::kFirstGiven);
+    sandbox::UniqueFd socket(sandbox::kFirstGiven);
     if (::fstat(socket.get(), &info) != 0 || !S_ISSOCK(info.st_mode)) {
         return not_for_people("cleaner");
     }

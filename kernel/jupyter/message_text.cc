@@ -4,12 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <cstring>
-#include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "sandbox/base/utf8.h"
+#include "sandbox/base/text.h"
 
 namespace cellblock::kernel {
 
@@ -259,16 +257,7 @@ std::optional<std::string> member_text(std::string_view object, std::string_view
 }
 
 std::string iso_date_now() {
-    const auto now = std::chrono::system_clock::now();
-    const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
-    const auto whole = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch()).count();
-    std::tm utc{};
-    ::gmtime_r(&seconds, &utc);
-    std::array<char, 40> date{};
-    std::strftime(date.data(), date.size(), "%Y-%m-%dT%H:%M:%S", &utc);
-    std::array<char, 16> fraction{};
-    std::snprintf(fraction.data(), fraction.size(), ".%06dZ", static_cast<int>(whole % 1'000'000));
-    return std::string(date.data()) + fraction.data();
+    return sandbox::utc_text(std::chrono::system_clock::now(), 6);
 }
 
 }  // namespace cellblock::kernel

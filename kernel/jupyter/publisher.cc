@@ -1,31 +1,12 @@
 // Headers and messages that go out.
 #include "kernel/jupyter/publisher.h"
 
-#include <openssl/rand.h>
-
-#include <array>
-
 #include "kernel/jupyter/message_text.h"
+#include "sandbox/base/digests.h"
 
 namespace cellblock::kernel {
 
-namespace {
-
-std::string random_name() {
-    std::array<unsigned char, 16> bytes{};
-    RAND_bytes(bytes.data(), static_cast<int>(bytes.size()));
-    std::string out;
-    for (const auto byte : bytes) {
-        constexpr std::string_view kDigits = "0123456789abcdef";
-        out += kDigits[byte >> 4U];
-        out += kDigits[byte & 15U];
-    }
-    return out;
-}
-
-}  // namespace
-
-Headers::Headers(const std::string& username) : session_(random_name()) {
+Headers::Headers(const std::string& username) : session_(sandbox::random_hex(16)) {
     fixed_ = R"(,"session":")" + session_ + R"(","username":)" + json_string(username) + R"(,"version":")" +
              kProtocolVersion + "\"}";
 }

@@ -10,6 +10,7 @@
 #include <cctype>
 
 #include "sandbox/base/json_text.h"
+#include "sandbox/base/text.h"
 
 namespace cellblock::kernel {
 
@@ -21,17 +22,6 @@ namespace {
 
 constexpr std::size_t kSignatureAndParts = 5;
 constexpr std::string_view kHmac = "hmac-";
-
-std::string hexadecimal(const unsigned char* bytes, std::size_t size) {
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string out;
-    out.reserve(size * 2);
-    for (std::size_t i = 0; i < size; ++i) {
-        out += kDigits[bytes[i] >> 4U];
-        out += kDigits[bytes[i] & 15U];
-    }
-    return out;
-}
 
 Error dropped(std::string why) {
     return Error{"message dropped", 0, std::move(why), {}};
@@ -107,7 +97,7 @@ std::string Signer::sign(const std::array<std::string_view, 4>& parts) const {
     std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
     std::size_t size = 0;
     EVP_MAC_final(context.get(), digest.data(), &size, digest.size());
-    return hexadecimal(digest.data(), size);
+    return sandbox::hex({reinterpret_cast<const char*>(digest.data()), size});
 }
 
 bool Wire::is_new(std::string signature) {

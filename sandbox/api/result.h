@@ -1,10 +1,17 @@
-// A value or the reason why there is none.
+// A value, or the reason why there is none.
 //
-// Purpose: errors are values up to one boundary per thread. An Error says
-// which step failed, the errno behind it (0 where there is none), what went
-// wrong in words, and what a user can try.
-// Ownership: plain values. Threads: no shared state. Failure: asking a failed
-// Result for its value is a bug in the caller and ends the program.
+// Purpose: errors are values. A function that can fail gives a Result<T>, or a Status where it has no value
+// to give. An Error says which step failed, the errno behind it, what went wrong in words, and what a user
+// can try. Ownership: plain values. Threads: no shared state. Failure: asking a failed Result for its value,
+// or a good one for its error, is a bug in the caller and ends the program.
+//
+//     Result<UniqueFd> open_log(const std::string& path);
+//
+//     Status write_line(const std::string& path, const std::string& line) {
+//         CELLBLOCK_ASSIGN_OR_RETURN(const UniqueFd log, open_log(path));  // returns open_log's Error
+//         CELLBLOCK_RETURN_IF_ERROR(write_to(log, line));
+//         return Ok{};
+//     }
 #pragma once
 
 #include <cstdlib>
@@ -62,3 +69,26 @@ using Status = Result<Ok>;
 Error errno_error(std::string step, std::string remedy = {});
 
 }  // namespace cellblock::sandbox
+
+// Returns the Error of an expression (a Result or a Status) from the calling function, which gives a Result
+// too.
+#define CELLBLOCK_RETURN_IF_ERROR(...)                                  \
+    do {                                                                \
+        if (auto cellblock_status = (__VA_ARGS__); !cellblock_status) { \
+            return cellblock_status.error();                            \
+        }                                                               \
+    } while (false)
+
+// The same for a Result<T> whose value the declaration takes:
+//     CELLBLOCK_ASSIGN_OR_RETURN(auto file, open_file(path));
+// These are several statements: an if or a loop needs braces around them.
+#define CELLBLOCK_ASSIGN_OR_RETURN(declaration, ...) \
+    CELLBLOCK_ASSIGN_OR_RETURN_NAMED(CELLBLOCK_JOINED(cellblock_result_, __LINE__), declaration, __VA_ARGS__)
+#define CELLBLOCK_ASSIGN_OR_RETURN_NAMED(result, declaration, ...) \
+    auto result = (__VA_ARGS__);                                   \
+    if (!result) {                                                 \
+        return result.error();                                     \
+    }                                                              \
+    declaration = std::move(*result)
+#define CELLBLOCK_JOINED(first, second) CELLBLOCK_JOINED_NOW(first, second)
+#define CELLBLOCK_JOINED_NOW(first, second) first##second

@@ -3,18 +3,16 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
-#include <ctime>
 #include <nlohmann/json.hpp>
 #include <tuple>
 
 #include "sandbox/api/unique_fd.h"
-#include "sandbox/base/sha256.h"
+#include "sandbox/base/digests.h"
+#include "sandbox/base/text.h"
 
 namespace cellblock::sandbox {
 
@@ -50,24 +48,6 @@ const char* name_of(Rung rung) {
             return "sandbox_killed";
     }
     return "";
-}
-
-std::string now_in_utc() {
-    timespec now{};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    tm parts{};
-    ::gmtime_r(&now.tv_sec, &parts);
-    std::array<char, 40> text{};
-    const std::size_t size = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-    std::string milliseconds = std::to_string(now.tv_nsec / 1'000'000);
-    return std::string(text.data(), size) + "." + std::string(3 - milliseconds.size(), '0') + milliseconds +
-           "Z";
-}
-
-std::string random_name() {
-    std::array<char, 16> bytes{};
-    std::ignore = ::getrandom(bytes.data(), bytes.size(), 0);
-    return sha256({bytes.data(), bytes.size()}).substr(0, 16);
 }
 
 Error audit_error(const std::string& path, int code, std::string message) {
@@ -122,7 +102,7 @@ AuditLog::AuditLog(const Policy& policy)
     : path_(policy.audit),
       policy_name_(policy.name),
       policy_digest_(path_.empty() ? "" : sha256(policy_to_json(policy))),
-      session_(path_.empty() ? "" : random_name()) {}
+      session_(path_.empty() ? "" : random_hex(8)) {}
 
 Status AuditLog::prepare() const {
     auto file = open_log(path_);
@@ -152,7 +132,7 @@ Status AuditLog::append(const std::string& code_digest, std::size_t code_bytes, 
         return before.error();
     }
     const nlohmann::ordered_json record{
-        {"time", now_in_utc()},
+        {"time", utc_text(std::chrono::system_clock::now(), 3)},
         {"session", session_},
         {"policy", policy_name_.substr(0, 1000)},
         {"policy_digest", policy_digest_},

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sandbox/audit/log.h"
-#include "sandbox/base/sha256.h"
+#include "sandbox/base/digests.h"
 
 namespace cellblock::sandbox {
 

@@ -1,8 +1,9 @@
-// Values as bytes and back, between processes of one program on one host.
+// Values as bytes and back.
 //
-// Purpose: numbers as they lie in memory, texts and lists with their count
-// before them. Threads: none. Failure: a ByteReader that meets an end or a count
-// that can't be true says so by failed(), and gives empty values from then on.
+// Purpose: ByteWriter and ByteReader are for processes of one program on one host: numbers as they lie in
+// memory, texts and lists with their count before them. Formats that others read too have big-endian numbers.
+// Failure: a ByteReader that meets an end, or a count that can't be true, says so by failed() and gives empty
+// values from then on.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,21 @@
 #include <vector>
 
 namespace cellblock::sandbox {
+
+// The number at the first four bytes, the most significant first.
+inline std::uint32_t big_endian(const char* at) {
+    std::uint32_t value = 0;
+    for (int i = 0; i < 4; ++i) {
+        value = value << 8U | static_cast<unsigned char>(at[i]);
+    }
+    return value;
+}
+
+inline void append_big_endian(std::string& out, std::uint32_t value) {
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        out.push_back(static_cast<char>(value >> shift & 0xffU));
+    }
+}
 
 class ByteWriter {
 public:
@@ -62,7 +78,7 @@ public:
             read(one);
         }
     }
-    // How many follow, each of at least so many bytes: no more than can be there.
+    // How many values follow, of at least so many bytes each: no more than the rest can hold.
     std::uint32_t count(std::size_t bytes_of_one = 1) {
         std::uint32_t number = 0;
         read(number);
@@ -87,8 +103,8 @@ private:
     bool failed_ = false;
 };
 
-// A value by its members: `members(value, field)` calls field(member) for each, in an order that both ways
-// share.
+// A value by its members: `members(value, field)` calls field(member) for each, in the one order of both
+// directions.
 template <class Value, class Members>
 std::string members_to_bytes(const Value& value, Members members) {
     ByteWriter out;
@@ -96,7 +112,7 @@ std::string members_to_bytes(const Value& value, Members members) {
     return out.take();
 }
 
-// Nothing, if these aren't just the bytes of one.
+// nullopt, if these bytes aren't exactly one value.
 template <class Value, class Members>
 std::optional<Value> members_from_bytes(std::string_view bytes, Members members) {
     Value value;

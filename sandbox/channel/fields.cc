@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "sandbox/base/utf8.h"
+#include "sandbox/base/text.h"
 
 namespace cellblock::sandbox {
 

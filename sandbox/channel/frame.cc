@@ -9,27 +9,15 @@
 #include <cerrno>
 #include <cstring>
 
+#include "sandbox/base/bytes.h"
 #include "sandbox/base/json_text.h"
+#include "sandbox/base/socket.h"
 
 namespace cellblock::sandbox {
 
 namespace {
 
 constexpr std::size_t kReadBytes = 256U << 10;
-
-std::uint32_t big_endian(const char* at) {
-    std::uint32_t value = 0;
-    for (int i = 0; i < 4; ++i) {
-        value = (value << 8) | static_cast<unsigned char>(at[i]);
-    }
-    return value;
-}
-
-void append_big_endian(std::string& out, std::uint32_t value) {
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        out.push_back(static_cast<char>((value >> shift) & 0xFF));
-    }
-}
 
 Error violation(const std::string& what) {
     return Error{"frame", 0, what, {}};
@@ -195,19 +183,7 @@ Status send_frame_with_descriptors(int socket, const std::string& bytes, std::sp
     if (descriptors.empty() || descriptors.size() > kMost) {
         return Error{"send to the warden", 0, "one or two descriptors go with a frame", {}};
     }
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(kMost * sizeof(int))> control{};
-    iovec data{const_cast<char*>(bytes.data()), bytes.size()};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
-    cmsghdr* rights = CMSG_FIRSTHDR(&message);
-    rights->cmsg_level = SOL_SOCKET;
-    rights->cmsg_type = SCM_RIGHTS;
-    rights->cmsg_len = CMSG_LEN(descriptors.size_bytes());
-    std::memcpy(CMSG_DATA(rights), descriptors.data(), descriptors.size_bytes());
-    const ssize_t sent = ::sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent = send_with_descriptors(socket, bytes, descriptors);
     if (sent < 0) {
         return errno_error("send to the warden");
     }

@@ -3,9 +3,10 @@
 
 #include <sys/socket.h>
 
-#include <array>
+#include <utility>
 #include <vector>
 
+#include "sandbox/base/socket.h"
 #include "sandbox/channel/frame.h"
 #include "sandbox/channel/messages.h"
 
@@ -19,13 +20,13 @@ Result<WorkerSockets> start_worker(int warden_fd, bool debugger) {
         if (end == &ours.debugger && !debugger) {
             continue;
         }
-        std::array<int, 2> ends{};
-        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-            return errno_error("make a socket for the worker");
+        auto sockets = make_socket_pair(SOCK_STREAM, "make a socket for the worker");
+        if (!sockets) {
+            return sockets.error();
         }
-        end->reset(ends[0]);
-        theirs.emplace_back(ends[1]);
-        numbers.push_back(ends[1]);
+        *end = std::move(sockets->ours);
+        numbers.push_back(sockets->theirs.get());
+        theirs.push_back(std::move(sockets->theirs));
     }
     if (auto sent = send_frame_with_descriptors(warden_fd, encode_warden_command("start_worker"), numbers);
         !sent) {

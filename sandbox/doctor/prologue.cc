@@ -1,21 +1,11 @@
 // The Python that every attempt may use, and how an attempt becomes a cell.
 #include "sandbox/doctor/attempts.h"
 
+#include "sandbox/base/text.h"
+
 namespace cellblock::sandbox::doctor {
 
 namespace {
-
-// Hexadecimal, so that no quoting of Python's matters.
-std::string hex(const std::string& text) {
-    constexpr const char* kDigits = "0123456789abcdef";
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        out += kDigits[byte >> 4U];
-        out += kDigits[byte & 15U];
-    }
-    return out;
-}
 
 constexpr const char* kPrologue = R"PY(
 import ctypes, errno, glob, json, os, platform, resource, signal, socket, stat, subprocess, sys, tempfile, time
@@ -84,6 +74,7 @@ def report(attempt):
 }  // namespace
 
 std::string prologue(const std::string& host_json) {
+    // Hexadecimal, so that no quoting of Python's matters.
     return "HOST = \"" + hex(host_json) + "\"\n" + kPrologue;
 }
 

@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pwd.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,7 +16,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "sandbox/base/file_text.h"
+#include "sandbox/base/digests.h"
+#include "sandbox/base/files.h"
 
 namespace cellblock::sandbox::doctor {
 
@@ -28,18 +28,6 @@ namespace fs = std::filesystem;
 constexpr const char* kVariable = "CELLBLOCK_DOCTOR_SECRET";
 constexpr const char* kPlanted = "as it was\n";
 constexpr int kListen = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC;
-
-std::string random_token() {
-    std::array<unsigned char, 16> bytes{};
-    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-        bytes.fill(7);
-    }
-    std::string out;
-    for (const unsigned byte : bytes) {
-        out += "0123456789abcdef"[byte & 15U];
-    }
-    return out;
-}
 
 // A server at `address`; the address that it got is written back.
 UniqueFd listen_at(sockaddr* address, socklen_t& size) {
@@ -93,7 +81,7 @@ std::string host_name() {
 
 Result<std::unique_ptr<Traps>> Traps::plant() {
     std::unique_ptr<Traps> traps(new Traps);
-    traps->token_ = random_token();
+    traps->token_ = random_hex(16);
     if (auto failed = traps->plant_files()) {
         return *failed;
     }

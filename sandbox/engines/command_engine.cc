@@ -10,15 +10,15 @@
 #include <sstream>
 #include <variant>
 
-#include "sandbox/base/beside.h"
-#include "sandbox/base/file_text.h"
+#include "sandbox/base/background.h"
+#include "sandbox/base/files.h"
+#include "sandbox/base/subprocess.h"
 #include "sandbox/engines/bundle.h"
 #include "sandbox/engines/claimed_start.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/owner.h"
 #include "sandbox/engines/promises.h"
 #include "sandbox/relay/command.h"
-#include "sandbox/relay/run_command.h"
 
 namespace cellblock::sandbox {
 
@@ -90,9 +90,9 @@ Status CommandEngine::check(const Policy& policy) {
         return kept;
     }
     const auto argv = fill(template_.probe, values_of(policy, template_));
-    const auto probed = relay::run_command(argv, kTimeToProbe);
-    if (!probed.ok) {
-        return Error{"engine \"" + template_.name + "\"", 0, probed.why, template_.needs};
+    const auto probed = output_of(argv, kTimeToProbe);
+    if (!probed) {
+        return Error{"engine \"" + template_.name + "\"", 0, probed.error().text(), template_.needs};
     }
     return template_.children ? try_start(policy) : Status(Ok{});
 }
@@ -123,18 +123,18 @@ Result<int> CommandEngine::clean(const std::string& destination) {
     }
     Values values;
     values.texts["destination"] = destination;
-    const auto listed = relay::run_command(fill(template_.list, values), kTimeToList);
-    if (!listed.ok) {
-        return Error{"engine \"" + template_.name + "\"", 0, listed.why, template_.needs};
+    const auto listed = output_of(fill(template_.list, values), kTimeToList);
+    if (!listed) {
+        return Error{"engine \"" + template_.name + "\"", 0, listed.error().text(), template_.needs};
     }
-    std::istringstream lines(listed.output);
+    std::istringstream lines(*listed);
     int count = 0;
     for (std::string line; std::getline(lines, line);) {
         const Listed one = read_listed(line, destination);
         if (is_orphan(one.name) || (one.ended && is_sandbox_name(one.name))) {
             values.texts["name"] = one.name;
             values.texts["destination"] = one.destination;
-            count += relay::run_command(fill(template_.kill, values), kTimeToRemove).ok ? 1 : 0;
+            count += output_of(fill(template_.kill, values), kTimeToRemove) ? 1 : 0;
         }
     }
     return count;

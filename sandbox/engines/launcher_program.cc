@@ -2,7 +2,6 @@
 #include "sandbox/engines/launcher_program.h"
 
 #include "sandbox/base/resources.h"
-#include "sandbox/base/socket_message.h"
 #include "sandbox/engines/command_engine.h"
 #include "sandbox/engines/start_stamp.h"
 #include "sandbox/jail/plan_bytes.h"

@@ -1,8 +1,8 @@
 // Claiming a jail.
 #include "sandbox/engines/native_claim.h"
 
+#include "sandbox/base/digests.h"
 #include "sandbox/base/resources.h"
-#include "sandbox/base/sha256.h"
 #include "sandbox/jail/file_rules.h"
 #include "sandbox/jail/plan_bytes.h"
 

@@ -13,8 +13,8 @@
 #include <tuple>
 #include <vector>
 
-#include "sandbox/base/file_text.h"
-#include "sandbox/base/process_identity.h"
+#include "sandbox/base/files.h"
+#include "sandbox/base/process.h"
 
 namespace cellblock::sandbox {
 

@@ -18,12 +18,13 @@
 #include <tuple>
 #include <vector>
 
-#include "sandbox/base/file_limit.h"
-#include "sandbox/base/memory_file.h"
-#include "sandbox/base/pointers.h"
+#include "sandbox/base/files.h"
 #include "sandbox/base/resources.h"
-#include "sandbox/base/socket_message.h"
+#include "sandbox/base/socket.h"
+#include "sandbox/base/subprocess.h"
+#include "sandbox/base/text.h"
 #include "sandbox/channel/messages.h"
+#include "sandbox/pool/protocol.h"
 #include "sandbox/pool/runtime_directory.h"
 #include "sandbox/pool/settings.h"
 
@@ -80,16 +81,15 @@ Status start_daemon(const Place& place, const Request& claim, int plan) {
     if (!program) {
         return program.error();
     }
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-        return errno_error("start the daemon");
+    auto sockets = make_socket_pair(SOCK_SEQPACKET, "start the daemon");
+    if (!sockets) {
+        return sockets.error();
     }
-    const UniqueFd ours(ends[0]);
-    const UniqueFd theirs(ends[1]);
-    if (auto sent = send_message(ours.get(), to_bytes(to_prepare(claim)), std::array<int, 1>{plan}); !sent) {
+    if (auto sent = send_message(sockets->ours.get(), to_bytes(to_prepare(claim)), std::array<int, 1>{plan});
+        !sent) {
         return sent.error();
     }
-    const UniqueFd client(::fcntl(theirs.get(), F_DUPFD_CLOEXEC, 10));
+    const UniqueFd client(::fcntl(sockets->theirs.get(), F_DUPFD_CLOEXEC, 10));
     const UniqueFd written(open_log(place));
     const UniqueFd log(::fcntl(written.get(), F_DUPFD_CLOEXEC, 10));
     std::vector<std::string> variables{"PATH=/usr/bin:/bin"};

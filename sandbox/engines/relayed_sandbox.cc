@@ -11,9 +11,9 @@
 #include <memory>
 #include <utility>
 
-#include "sandbox/base/beside.h"
-#include "sandbox/base/process_end.h"
-#include "sandbox/base/process_text.h"
+#include "sandbox/base/background.h"
+#include "sandbox/base/process.h"
+#include "sandbox/base/text.h"
 #include "sandbox/jail/process_usage.h"
 #include "sandbox/relay/command.h"
 #include "sandbox/relay/relay.h"

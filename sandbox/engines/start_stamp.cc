@@ -4,14 +4,14 @@
 #include <chrono>
 #include <filesystem>
 
-#include "sandbox/base/file_stamp.h"
-#include "sandbox/base/sha256.h"
+#include "sandbox/base/digests.h"
+#include "sandbox/base/files.h"
+#include "sandbox/base/subprocess.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/host_root.h"
 #include "sandbox/engines/values.h"
 #include "sandbox/jail/file_rules.h"
 #include "sandbox/relay/copies.h"
-#include "sandbox/relay/run_command.h"
 
 namespace cellblock::sandbox {
 
@@ -74,14 +74,14 @@ Result<std::string> stamp_of_start(const EngineTemplate& from, const Policy& pol
         return files;
     }
     std::string text = *files;
-    text += file_stamp(relay::program_path(from.argv.front().words.front())) + "\n";
+    text += file_stamp(program_path(from.argv.front().words.front())) + "\n";
     text += (image.starts_with('/') ? which_file(image) : image) + "\n";
     if (!from.version.empty()) {
-        const auto told = relay::run_command(fill(from.version, values), kTimeToTell);
-        if (!told.ok) {
-            return Error{"engine \"" + from.name + "\"", 0, told.why, from.needs};
+        const auto told = output_of(fill(from.version, values), kTimeToTell);
+        if (!told) {
+            return Error{"engine \"" + from.name + "\"", 0, told.error().text(), from.needs};
         }
-        text += told.output;
+        text += *told;
     }
     add_folder(worker_folder, kMostWorkerFiles, ".py", text);
     return sha256(text);

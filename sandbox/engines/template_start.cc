@@ -8,11 +8,11 @@
 #include <fstream>
 
 #include "sandbox/base/resources.h"
+#include "sandbox/base/subprocess.h"
 #include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill_document.h"
 #include "sandbox/engines/owner.h"
 #include "sandbox/relay/remote_bundle.h"
-#include "sandbox/relay/run_command.h"
 
 namespace cellblock::sandbox {
 
@@ -111,7 +111,7 @@ Result<TemplateStart::Made> TemplateStart::make() {
 }
 
 Status TemplateStart::prepare() {
-    if (relay::program_path(template_.argv.front().words.front()).empty()) {
+    if (program_path(template_.argv.front().words.front()).empty()) {
         return Error{"engine \"" + template_.name + "\"", 0,
                      "there is no program " + template_.argv.front().words.front() + " on PATH",
                      template_.needs};

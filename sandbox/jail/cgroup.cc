@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "sandbox/base/bytes.h"
-#include "sandbox/base/file_text.h"
+#include "sandbox/base/files.h"
 #include "sandbox/base/syscalls.h"
 #include "sandbox/jail/cgroup_mounts.h"
 

@@ -10,8 +10,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "sandbox/base/file_text.h"
-#include "sandbox/base/process_identity.h"
+#include "sandbox/base/files.h"
+#include "sandbox/base/process.h"
 
 namespace cellblock::sandbox::jail {
 

@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "sandbox/base/file_text.h"
+#include "sandbox/base/files.h"
 
 namespace cellblock::sandbox::jail {
 

@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "sandbox/base/beside.h"
+#include "sandbox/base/background.h"
 #include "sandbox/base/syscalls.h"
 #include "sandbox/jail/enter.h"
 #include "sandbox/jail/file_rules.h"

@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <cstdio>
 
-#include "sandbox/base/file_text.h"
+#include "sandbox/base/files.h"
 
 namespace cellblock::sandbox::jail {
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "sandbox/base/file_stamp.h"
+#include "sandbox/base/files.h"
 
 namespace cellblock::sandbox::jail {
 

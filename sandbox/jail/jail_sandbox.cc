@@ -12,10 +12,10 @@
 #include <csignal>
 #include <filesystem>
 
-#include "sandbox/base/beside.h"
-#include "sandbox/base/process_end.h"
-#include "sandbox/base/process_text.h"
+#include "sandbox/base/background.h"
+#include "sandbox/base/process.h"
 #include "sandbox/base/resources.h"
+#include "sandbox/base/text.h"
 #include "sandbox/jail/error_messages.h"
 #include "sandbox/jail/layers.h"
 #include "sandbox/jail/process_usage.h"

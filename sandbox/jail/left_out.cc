@@ -9,7 +9,7 @@
 #include <deque>
 #include <filesystem>
 
-#include "sandbox/base/ascii.h"
+#include "sandbox/base/text.h"
 #include "sandbox/jail/path_chain.h"
 #include "sandbox/jail/python_home.h"
 

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <string>
 
-#include "sandbox/base/file_text.h"
+#include "sandbox/base/files.h"
 
 namespace cellblock::sandbox::jail {
 

@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "sandbox/base/pointers.h"
+#include "sandbox/base/text.h"
 #include "sandbox/jail/contained.h"
 #include "sandbox/jail/file_rules.h"
 #include "sandbox/jail/limits.h"

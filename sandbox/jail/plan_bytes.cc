@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "sandbox/base/bytes.h"
-#include "sandbox/base/pointers.h"
+#include "sandbox/base/text.h"
 
 namespace cellblock::sandbox::jail {
 

@@ -12,7 +12,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "sandbox/base/ascii.h"
+#include "sandbox/base/text.h"
 
 namespace cellblock::sandbox::jail {
 

@@ -3,13 +3,13 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
 
+#include "sandbox/base/process.h"
 #include "sandbox/jail/supervisor.h"
 
 namespace cellblock::sandbox::jail {
@@ -101,7 +101,7 @@ Result<SpawnedJail> spawn_jail(const JailPlan& plan) {
     if (jail.supervisor < 0) {
         return errno_error(kStep, "The limit on processes may be reached");
     }
-    jail.process.reset(static_cast<int>(::syscall(SYS_pidfd_open, jail.supervisor, 0)));
+    jail.process = open_pidfd(jail.supervisor);
     keep_ours(jail, std::move(*ends));
     return jail;
 }

@@ -14,7 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "sandbox/base/own_program.h"
+#include "sandbox/base/socket.h"
+#include "sandbox/base/subprocess.h"
 #include "sandbox/outputs/cleaner_frames.h"
 
 namespace cellblock::sandbox {
@@ -220,18 +221,17 @@ private:
 }  // namespace
 
 Result<CleanerStart> start_cleaner() {
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-        return errno_error("start the program that makes outputs harmless");
+    auto sockets = make_socket_pair(SOCK_STREAM, "start the program that makes outputs harmless");
+    if (!sockets) {
+        return sockets.error();
     }
-    CleanerStart started{-1, UniqueFd(ends[0])};
-    const UniqueFd theirs(ends[1]);
+    CleanerStart started{-1, std::move(sockets->ours)};
     // Nothing of ours but where its libraries lie.
     std::vector<std::string> environment;
     if (const char* libraries = std::getenv("LD_LIBRARY_PATH"); libraries != nullptr) {
         environment.push_back(std::string("LD_LIBRARY_PATH=") + libraries);
     }
-    auto pid = relay::start_own({"cleaner", {theirs.get()}, std::move(environment)});
+    auto pid = start_own({"cleaner", {sockets->theirs.get()}, std::move(environment)});
     if (!pid) {
         return pid.error();
     }

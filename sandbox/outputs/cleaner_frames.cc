@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "sandbox/base/json_text.h"
-#include "sandbox/base/utf8.h"
+#include "sandbox/base/text.h"
 #include "sandbox/channel/fields.h"
 #include "sandbox/outputs/terminal_text.h"
 

@@ -8,7 +8,7 @@
 #include <unordered_set>
 #include <vector>
 
-#include "sandbox/base/ascii.h"
+#include "sandbox/base/text.h"
 
 namespace cellblock::sandbox {
 

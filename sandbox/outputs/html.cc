@@ -6,7 +6,7 @@
 #include <cctype>
 #include <unordered_set>
 
-#include "sandbox/base/ascii.h"
+#include "sandbox/base/text.h"
 #include "sandbox/outputs/css.h"
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/latex.h"

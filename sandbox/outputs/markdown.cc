@@ -9,7 +9,7 @@
 #include <string_view>
 #include <unordered_set>
 
-#include "sandbox/base/ascii.h"
+#include "sandbox/base/text.h"
 
 namespace cellblock::sandbox {
 

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "sandbox/base/json_text.h"
-#include "sandbox/base/utf8.h"
+#include "sandbox/base/text.h"
 
 namespace cellblock::sandbox {
 

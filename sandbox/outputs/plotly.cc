@@ -3,7 +3,7 @@
 #include <array>
 #include <cctype>
 
-#include "sandbox/base/ascii.h"
+#include "sandbox/base/text.h"
 #include "sandbox/outputs/charts.h"
 #include "sandbox/outputs/css.h"
 #include "sandbox/outputs/data_url.h"

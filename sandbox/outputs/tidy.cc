@@ -10,8 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "sandbox/base/ascii.h"
-#include "sandbox/base/utf8.h"
+#include "sandbox/base/text.h"
 
 namespace cellblock::sandbox {
 

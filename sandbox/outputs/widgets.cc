@@ -7,7 +7,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "sandbox/base/ascii.h"
+#include "sandbox/base/text.h"
 #include "sandbox/outputs/css.h"
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/html.h"

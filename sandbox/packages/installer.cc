@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "sandbox/base/sha256.h"
+#include "sandbox/base/digests.h"
 #include "sandbox/packages/builder.h"
 
 namespace cellblock::sandbox {

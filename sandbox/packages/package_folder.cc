@@ -11,7 +11,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "sandbox/base/file_text.h"
+#include "sandbox/base/files.h"
 
 namespace cellblock::sandbox {
 

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "sandbox/base/utf8.h"
+#include "sandbox/base/text.h"
 
 namespace cellblock::sandbox {
 

@@ -14,7 +14,7 @@
 
 #include "sandbox/api/result.h"
 #include "sandbox/api/unique_fd.h"
-#include "sandbox/base/sha256.h"
+#include "sandbox/base/digests.h"
 
 namespace cellblock::sandbox {
 

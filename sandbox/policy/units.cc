@@ -9,7 +9,7 @@
 #include <optional>
 
 #include "sandbox/api/policy.h"
-#include "sandbox/base/ascii.h"
+#include "sandbox/base/text.h"
 #include "sandbox/policy/key_values.h"
 
 namespace cellblock::sandbox {

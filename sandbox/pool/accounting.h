@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "sandbox/api/unique_fd.h"
-#include "sandbox/pool/loop.h"
+#include "sandbox/base/event_loop.h"
 #include "sandbox/pool/settings.h"
 
 namespace cellblock::sandbox::pool {
@@ -32,7 +32,7 @@ class Ledger {
 public:
     using Clock = std::chrono::steady_clock;
 
-    Ledger(Loop& loop, Settings settings) : loop_(loop), settings_(settings) {}
+    Ledger(EventLoop& loop, Settings settings) : loop_(loop), settings_(settings) {}
     ~Ledger();
     Ledger(const Ledger&) = delete;
     Ledger& operator=(const Ledger&) = delete;
@@ -89,7 +89,7 @@ private:
 
     void remove(std::map<pid_t, Living>::iterator one, End end);
 
-    Loop& loop_;
+    EventLoop& loop_;
     Settings settings_;
     std::map<pid_t, Living> living_;
     std::uint64_t memory_bytes_ = 0;

@@ -3,7 +3,6 @@
 
 #include <unistd.h>
 
-#include "sandbox/base/socket_message.h"
 #include "sandbox/pool/protocol.h"
 #include "sandbox/pool/runtime_directory.h"
 

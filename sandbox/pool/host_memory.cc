@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/base/file_text.h"
+#include "sandbox/base/files.h"
 #include "sandbox/jail/cgroup_mounts.h"
 #include "sandbox/jail/process_usage.h"
 

@@ -2,7 +2,7 @@
 #include "sandbox/pool/launch_order.h"
 
 #include "sandbox/base/bytes.h"
-#include "sandbox/base/sha256.h"
+#include "sandbox/base/digests.h"
 
 namespace cellblock::sandbox::pool {
 

@@ -12,22 +12,14 @@
 #include <csignal>
 #include <utility>
 
-#include "sandbox/base/own_program.h"
-#include "sandbox/base/pointers.h"
-#include "sandbox/base/process_text.h"
-#include "sandbox/base/socket_message.h"
+#include "sandbox/base/process.h"
+#include "sandbox/base/socket.h"
+#include "sandbox/base/subprocess.h"
+#include "sandbox/base/text.h"
 #include "sandbox/pool/protocol.h"
 #include "sandbox/relay/command.h"
 
 namespace cellblock::sandbox::pool {
-
-namespace {
-
-UniqueFd handle_of(pid_t process) {
-    return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
-}
-
-}  // namespace
 
 Makers::~Makers() {
     for (const auto& [process, maker] : makers_) {
@@ -42,22 +34,21 @@ Makers::~Makers() {
 }
 
 Result<Makers::Started> Makers::start(std::uint64_t number, const OrderFile& order, int warden, int control) {
-    std::array<int, 2> report{};
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, report.data()) != 0) {
-        return errno_error("start a maker");
+    auto report = make_socket_pair(SOCK_SEQPACKET, "start a maker");
+    if (!report) {
+        return report.error();
     }
     Maker maker;
     maker.number = number;
-    maker.report.reset(report[0]);
+    maker.report = std::move(report->ours);
     maker.environment = order.order.environment;
-    const UniqueFd theirs(report[1]);
-    auto process = relay::start_own(
-        {"make", {order.file.get(), warden, control, theirs.get()}, order.order.environment});
+    auto process = start_own(
+        {"make", {order.file.get(), warden, control, report->theirs.get()}, order.order.environment});
     if (!process) {
         return process.error();
     }
-    Started started{*process, handle_of(*process)};
-    maker.handle = handle_of(*process);
+    Started started{*process, open_pidfd(*process)};
+    maker.handle = open_pidfd(*process);
     if (!started.handle.valid() || !maker.handle.valid()) {
         return errno_error("start a maker");  // its sockets' end is its own
     }
@@ -119,7 +110,7 @@ void Makers::clear_away_after(const Maker& maker) {
         relay::clear_away(maker.spec);
         ::_exit(0);
     }
-    UniqueFd handle = child > 0 ? handle_of(child) : UniqueFd();
+    UniqueFd handle = child > 0 ? open_pidfd(child) : UniqueFd();
     if (handle.valid()) {
         loop_.watch(handle.get(), [this, child] {
             loop_.forget(clearing_.at(child).get());

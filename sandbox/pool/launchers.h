@@ -16,8 +16,8 @@
 
 #include "sandbox/api/result.h"
 #include "sandbox/api/unique_fd.h"
+#include "sandbox/base/event_loop.h"
 #include "sandbox/pool/launch_order.h"
-#include "sandbox/pool/loop.h"
 #include "sandbox/relay/spec.h"
 
 namespace cellblock::sandbox::pool {
@@ -36,7 +36,7 @@ public:
         std::function<void(std::uint64_t number, pid_t process, int wait_status)> ended;
     };
 
-    Makers(Loop& loop, Heard heard) : loop_(loop), heard_(std::move(heard)) {}
+    Makers(EventLoop& loop, Heard heard) : loop_(loop), heard_(std::move(heard)) {}
     ~Makers();
     Makers(const Makers&) = delete;
     Makers& operator=(const Makers&) = delete;
@@ -64,7 +64,7 @@ private:
     void left(pid_t process);
     void clear_away_after(const Maker& maker);
 
-    Loop& loop_;
+    EventLoop& loop_;
     Heard heard_;
     std::map<pid_t, Maker> makers_;
     std::map<pid_t, UniqueFd> clearing_;

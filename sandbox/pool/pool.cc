@@ -6,9 +6,9 @@
 #include <thread>
 #include <utility>
 
-#include "sandbox/base/memory_file.h"
-#include "sandbox/base/socket_message.h"
+#include "sandbox/base/files.h"
 #include "sandbox/jail/plan_bytes.h"
+#include "sandbox/pool/protocol.h"
 
 namespace cellblock::sandbox::pool {
 
@@ -31,7 +31,7 @@ void refuse(int client, char how, const std::string& reason) {
 
 }  // namespace
 
-Pool::Pool(Loop& loop, Ledger& ledger, Makers& makers)
+Pool::Pool(EventLoop& loop, Ledger& ledger, Makers& makers)
     : loop_(loop),
       ledger_(ledger),
       makers_(makers),

@@ -17,9 +17,9 @@
 #include <map>
 #include <string>
 
+#include "sandbox/base/event_loop.h"
 #include "sandbox/pool/accounting.h"
 #include "sandbox/pool/launchers.h"
-#include "sandbox/pool/loop.h"
 #include "sandbox/pool/shelf.h"
 
 namespace cellblock::sandbox::pool {
@@ -28,7 +28,7 @@ class Pool {
 public:
     using Clock = std::chrono::steady_clock;
 
-    Pool(Loop& loop, Ledger& ledger, Makers& makers);
+    Pool(EventLoop& loop, Ledger& ledger, Makers& makers);
     ~Pool();
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
@@ -91,7 +91,7 @@ private:
     [[nodiscard]] std::size_t under_way_beside(const Shelf& shelf) const;
     [[nodiscard]] std::size_t spares() const;
 
-    Loop& loop_;
+    EventLoop& loop_;
     Ledger& ledger_;
     Makers& makers_;
     std::list<Shelf> shelves_;

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "sandbox/base/process_text.h"
+#include "sandbox/base/text.h"
 #include "sandbox/pool/host_memory.h"
 #include "sandbox/pool/pool.h"
 #include "sandbox/relay/relay.h"

@@ -6,10 +6,10 @@
 #include <array>
 #include <utility>
 
-#include "sandbox/base/beside.h"
-#include "sandbox/base/memory_file.h"
-#include "sandbox/base/socket_message.h"
+#include "sandbox/base/background.h"
+#include "sandbox/base/files.h"
 #include "sandbox/jail/plan_bytes.h"
+#include "sandbox/pool/protocol.h"
 #include "sandbox/relay/launch.h"
 
 namespace cellblock::sandbox::pool {

@@ -1,13 +1,18 @@
 // Requests and answers as bytes.
 #include "sandbox/pool/protocol.h"
 
+#include <memory>
+
 #include "sandbox/base/bytes.h"
-#include "sandbox/base/sha256.h"
+#include "sandbox/base/digests.h"
+#include "sandbox/base/socket.h"
 #include "sandbox/pool/launch_order.h"
 
 namespace cellblock::sandbox::pool {
 
 namespace {
+
+constexpr const char* kAsk = "ask the daemon";
 
 constexpr auto kSpecMembers = [](auto& spec, auto field) {
     field(spec.program), field(spec.prefixes), field(spec.preload), field(spec.worker);
@@ -76,6 +81,30 @@ std::string to_bytes(const Given& given) {
 
 std::optional<Given> given_from(std::string_view bytes) {
     return members_from_bytes<Given>(bytes, kGivenMembers);
+}
+
+Status send_message(int socket, const std::string& bytes, std::span<const int> descriptors) {
+    if (bytes.size() > kMaxMessage || descriptors.size() > kMaxDescriptors) {
+        return Error{kAsk, 0, "the request is too large", {}};
+    }
+    const ssize_t sent = send_with_descriptors(socket, bytes, descriptors);
+    return sent == static_cast<ssize_t>(bytes.size()) ? Status(Ok{}) : errno_error(kAsk);
+}
+
+Result<Message> receive_message(int socket, std::chrono::milliseconds patience) {
+    if (!is_readable(socket, patience)) {
+        return Error{kAsk, 0, "it takes too long to answer", {}};
+    }
+    const auto room = std::make_unique_for_overwrite<char[]>(kMaxMessage);
+    Received received = receive_with_descriptors(socket, {room.get(), kMaxMessage});
+    if (received.size < 0) {
+        return errno_error(kAsk);
+    }
+    if (received.size == 0 || received.cut) {
+        return Error{kAsk, 0, received.size == 0 ? "it is gone" : "a message is too large", {}};
+    }
+    return Message{std::string(room.get(), static_cast<std::size_t>(received.size)),
+                   std::move(received.descriptors)};
 }
 
 }  // namespace cellblock::sandbox::pool

@@ -6,11 +6,16 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "sandbox/api/result.h"
+#include "sandbox/api/unique_fd.h"
 
 namespace cellblock::sandbox::pool {
 
@@ -79,5 +84,21 @@ struct Given {
 
 std::string to_bytes(const Given& given);
 std::optional<Given> given_from(std::string_view bytes);
+
+// --- how requests and answers travel: one message of a SOCK_SEQPACKET socket, with descriptors beside it.
+// What the daemon and its zygotes and launchers tell each other goes the same way.
+
+inline constexpr std::size_t kMaxMessage = 128U << 10;
+
+struct Message {
+    std::string bytes;
+    std::vector<UniqueFd> descriptors;
+};
+
+// Never waits: where there is no room, that is an Error.
+Status send_message(int socket, const std::string& bytes, std::span<const int> descriptors = {});
+
+// Waits for a message. Error: `patience` is over, the other end is gone, or the message isn't whole.
+Result<Message> receive_message(int socket, std::chrono::milliseconds patience);
 
 }  // namespace cellblock::sandbox::pool

@@ -22,10 +22,9 @@
 #include <filesystem>
 #include <string_view>
 
-#include "sandbox/base/file_stamp.h"
-#include "sandbox/base/file_text.h"
+#include "sandbox/base/digests.h"
+#include "sandbox/base/files.h"
 #include "sandbox/base/resources.h"
-#include "sandbox/base/sha256.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77

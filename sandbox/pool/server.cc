@@ -13,11 +13,10 @@
 #include <system_error>
 #include <utility>
 
-#include "sandbox/base/socket_message.h"
+#include "sandbox/base/event_loop.h"
 #include "sandbox/jail/plan_bytes.h"
 #include "sandbox/pool/accounting.h"
 #include "sandbox/pool/launchers.h"
-#include "sandbox/pool/loop.h"
 #include "sandbox/pool/pool.h"
 #include "sandbox/pool/protocol.h"
 #include "sandbox/pool/runtime_directory.h"
@@ -274,7 +273,7 @@ private:
     std::optional<Clock::time_point> paused_until_;  // until then nobody is let in
     Clock::time_point started_;
     Clock::time_point last_request_;
-    Loop loop_;
+    EventLoop loop_;
     Ledger ledger_;
     Zygotes zygotes_;
     Makers makers_;

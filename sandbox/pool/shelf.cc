@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "sandbox/base/socket_message.h"
+#include "sandbox/pool/protocol.h"
 
 namespace cellblock::sandbox::pool {
 

@@ -13,7 +13,7 @@
 #include <sstream>
 #include <string>
 
-#include "sandbox/base/file_text.h"
+#include "sandbox/base/files.h"
 
 namespace cellblock::sandbox::pool {
 

@@ -16,11 +16,12 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "sandbox/base/beside.h"
+#include "sandbox/base/background.h"
 #include "sandbox/base/bytes.h"
-#include "sandbox/base/file_stamp.h"
-#include "sandbox/base/pointers.h"
-#include "sandbox/base/process_end.h"
+#include "sandbox/base/files.h"
+#include "sandbox/base/process.h"
+#include "sandbox/base/socket.h"
+#include "sandbox/base/text.h"
 #include "sandbox/jail/plan.h"
 #include "sandbox/pool/host_memory.h"
 #include "sandbox/pool/trust.h"
@@ -124,13 +125,12 @@ Result<Zygote> Zygote::start(ZygoteSpec spec, const Place& place) {
     }
     Zygote zygote;
     zygote.scratch_ = *scratch;
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-        return errno_error("start a Python to keep warm");
+    auto sockets = make_socket_pair(SOCK_SEQPACKET, "start a Python to keep warm");
+    if (!sockets) {
+        return sockets.error();
     }
-    zygote.socket_.reset(ends[0]);
-    const UniqueFd theirs(ends[1]);
-    auto pid = launch(spec, theirs.get());
+    zygote.socket_ = std::move(sockets->ours);
+    auto pid = launch(spec, sockets->theirs.get());
     if (!pid) {
         return pid.error();
     }
@@ -162,7 +162,7 @@ void Zygote::end(State state, std::string reason) {
         return;
     }
     beside([pid, scratch = std::exchange(scratch_, {})] {
-        const UniqueFd handle(pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1);
+        const UniqueFd handle = pid > 0 ? open_pidfd(pid) : UniqueFd();
         if (handle.valid() && ends_within(handle.get(), kTimeToDie)) {
             (void)::waitpid(pid, nullptr, WNOHANG);
         }

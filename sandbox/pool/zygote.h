@@ -17,7 +17,6 @@
 
 #include "sandbox/api/result.h"
 #include "sandbox/api/unique_fd.h"
-#include "sandbox/base/socket_message.h"
 #include "sandbox/pool/protocol.h"
 #include "sandbox/pool/runtime_directory.h"
 

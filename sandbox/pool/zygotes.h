@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/pool/loop.h"
+#include "sandbox/base/event_loop.h"
 #include "sandbox/pool/runtime_directory.h"
 #include "sandbox/pool/zygote.h"
 
@@ -23,7 +23,7 @@ public:
     using Goes = std::function<void(const Zygote&)>;  // called before one is no more
 
     // `heard`: something has come on one's socket.
-    Zygotes(Loop& loop, const Place& place, std::chrono::milliseconds idle, Goes goes,
+    Zygotes(EventLoop& loop, const Place& place, std::chrono::milliseconds idle, Goes goes,
             std::function<void(Zygote&)> heard)
         : loop_(loop), place_(place), idle_(idle), goes_(std::move(goes)), heard_(std::move(heard)) {}
 
@@ -41,7 +41,7 @@ private:
     void heard_from(Zygote& zygote);
     void remove(std::list<Zygote>::iterator one);
 
-    Loop& loop_;
+    EventLoop& loop_;
     const Place& place_;
     std::chrono::milliseconds idle_;
     Goes goes_;

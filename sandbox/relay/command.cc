@@ -16,10 +16,9 @@
 #include <fstream>
 #include <thread>
 
-#include "sandbox/base/file_limit.h"
-#include "sandbox/base/pointers.h"
+#include "sandbox/base/subprocess.h"
 #include "sandbox/base/syscalls.h"
-#include "sandbox/relay/run_command.h"
+#include "sandbox/base/text.h"
 
 namespace cellblock::sandbox::relay {
 
@@ -223,7 +222,7 @@ void end_command(Command& command, const Spec& spec, bool politely) {
     }
     end_all_below();  // before: a runtime waits for its processes' end, and they are ours to collect
     if (!spec.kill.empty()) {
-        (void)run_command(spec.kill, kTimeToKill);
+        (void)output_of(spec.kill, kTimeToKill);
         end_all_below();
     }
     remove_places(spec);
@@ -231,7 +230,7 @@ void end_command(Command& command, const Spec& spec, bool politely) {
 
 void clear_away(const Spec& spec) {
     if (!spec.kill.empty()) {
-        (void)run_command(spec.kill, kTimeToKill);
+        (void)output_of(spec.kill, kTimeToKill);
     }
     remove_places(spec);
 }

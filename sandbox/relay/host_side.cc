@@ -7,8 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
 #include <utility>
+
+#include "sandbox/base/socket.h"
 
 namespace cellblock::sandbox::relay {
 
@@ -16,13 +17,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kTimeToLinger = 2s;  // for a host that doesn't read a dead worker's last words
+constexpr auto kTimeToLinger = 2s;  // for a host that doesn't read the last bytes of a worker that has ended
+constexpr auto kPause = 20ms;       // meanwhile
 
-pollfd watch(int fd, bool reads, bool writes) {
-    return {fd, static_cast<short>((reads ? POLLIN : 0) | (writes ? POLLOUT : 0)), 0};
-}
-
-// Tells how much went; nothing: the other end is gone.
+// Sends and erases as much as the socket takes; gives the number of bytes. nullopt: the other end is gone.
 std::optional<std::uint32_t> pass(int fd, std::string& bytes) {
     std::size_t passed = 0;
     while (passed < bytes.size()) {
@@ -42,91 +40,75 @@ std::optional<std::uint32_t> pass(int fd, std::string& bytes) {
 
 }  // namespace
 
-std::vector<pollfd> HostSide::watches() const {
-    std::vector<pollfd> list{
-        watch(warden_.get(), mux_.room(kWarden) > 0, !lingering() && !to_warden_.empty())};
-    for (const auto& [number, lane] : lanes_) {
-        list.push_back(watch(lane.socket.get(), !lane.ended && mux_.room(number) > 0, !lane.pending.empty()));
-    }
-    return list;
+HostSide::HostSide(EventLoop& loop, UniqueFd warden, Mux& mux)
+    : loop_(loop), warden_(std::move(warden)), mux_(mux) {
+    loop_.watch(warden_.get(), {.hangup = true}, [this](auto what) { serve_warden(what); });
 }
 
-void HostSide::serve(const pollfd* answers) {
-    std::vector<std::pair<std::uint32_t, short>> of_lanes;
-    std::size_t at = 0;
-    for (const auto& one : lanes_) {
-        of_lanes.emplace_back(one.first, answers[++at].revents);
+void HostSide::update_interests() {
+    loop_.set_interest(
+        warden_.get(),
+        {.reads = mux_.room(kWarden) > 0, .writes = !lingering() && !to_warden_.empty(), .hangup = true});
+    for (const auto& [number, lane] : lanes_) {
+        loop_.set_interest(
+            lane.socket.get(),
+            {.reads = !lane.ended && mux_.room(number) > 0, .writes = !lane.pending.empty(), .hangup = true});
     }
-    if (answers[0].revents != 0) {
-        serve_warden(answers[0].revents);
-    }
-    for (const auto& [number, events] : of_lanes) {
-        if (events != 0) {
-            serve_lane(number, events);
-        }
-    }
+}
+
+std::chrono::milliseconds HostSide::patience() const {
+    return lingering() ? kPause : EventLoop::kForever;
 }
 
 // --- the warden's
 
-void HostSide::serve_warden(short events) {
-    if ((events & POLLIN) != 0) {
+void HostSide::serve_warden(EventLoop::Interest what) {
+    if (what.reads) {
         read_warden();
-    } else if ((events & (POLLHUP | POLLERR)) != 0) {
+    } else if (what.hangup) {
         gone_ = true;
     }
 }
 
 void HostSide::read_warden() {
-    constexpr std::size_t kMostDescriptors = 4;
     std::array<char, 4096> part{};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMostDescriptors)> beside{};
-    iovec where{part.data(), std::min<std::size_t>(part.size(), mux_.room(kWarden))};
-    msghdr message{};
-    message.msg_iov = &where;
-    message.msg_iovlen = 1;
-    message.msg_control = beside.data();
-    message.msg_controllen = beside.size();
-    const ssize_t got = ::recvmsg(warden_.get(), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+    const std::size_t most = std::min<std::size_t>(part.size(), mux_.room(kWarden));
+    Received received = receive_with_descriptors(warden_.get(), {part.data(), most});
+    if (received.size < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
     }
-    for (cmsghdr* one = CMSG_FIRSTHDR(&message); got >= 0 && one != nullptr;
-         one = CMSG_NXTHDR(&message, one)) {
-        if (one->cmsg_level == SOL_SOCKET && one->cmsg_type == SCM_RIGHTS) {
-            take_sockets(*one);
-        }
+    for (auto& socket : received.descriptors) {
+        take_socket(std::move(socket));
     }
-    gone_ = gone_ || got <= 0;
+    gone_ = gone_ || received.size <= 0;
     if (!gone_ && violation_.empty()) {
-        mux_.send(kWarden, {part.data(), static_cast<std::size_t>(got)});
+        mux_.send(kWarden, {part.data(), static_cast<std::size_t>(received.size)});
     }
 }
 
-void HostSide::take_sockets(const cmsghdr& header) {
-    const std::size_t count = (header.cmsg_len - CMSG_LEN(0)) / sizeof(int);
-    for (std::size_t i = 0; i < count; ++i) {
-        int number = -1;
-        std::memcpy(&number, CMSG_DATA(&header) + i * sizeof(int), sizeof number);
-        UniqueFd socket(number);
-        ::fcntl(socket.get(), F_SETFL, O_NONBLOCK);
-        auto channel = mux_.open();
-        if (!channel) {
-            violation_ = channel.error().text();
-            return;
-        }
-        lanes_[*channel].socket = std::move(socket);
+void HostSide::take_socket(UniqueFd socket) {
+    ::fcntl(socket.get(), F_SETFL, O_NONBLOCK);
+    if (!violation_.empty()) {
+        return;
     }
+    auto channel = mux_.open();
+    if (!channel) {
+        violation_ = channel.error().text();
+        return;
+    }
+    loop_.watch(socket.get(), {.hangup = true},
+                [this, number = *channel](auto what) { serve_lane(number, what); });
+    lanes_[*channel].socket = std::move(socket);
 }
 
 // --- a worker's
 
-void HostSide::serve_lane(std::uint32_t number, short events) {
+void HostSide::serve_lane(std::uint32_t number, EventLoop::Interest what) {
     const auto found = lanes_.find(number);
     if (found == lanes_.end()) {
         return;
     }
-    if ((events & POLLIN) != 0) {
+    if (what.reads) {
         std::array<char, kMostData> part{};
         const auto most = std::min<std::size_t>(part.size(), mux_.room(number));
         const ssize_t got = ::read(found->second.socket.get(), part.data(), most);
@@ -135,12 +117,13 @@ void HostSide::serve_lane(std::uint32_t number, short events) {
         } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
             drop(number);
         }
-    } else if ((events & (POLLHUP | POLLERR)) != 0) {
+    } else if (what.hangup) {
         drop(number);
     }
 }
 
 void HostSide::drop(std::uint32_t number) {
+    loop_.forget(lanes_[number].socket.get());
     lanes_.erase(number);
     mux_.close(number);
 }
@@ -176,7 +159,7 @@ void HostSide::hand_on() {
     for (const std::uint32_t number : done) {
         drop(number);
     }
-    // The warden's word of a worker's end comes after all that the worker sent.
+    // The warden's message that a worker has ended comes after all that the worker sent.
     if (lingering()) {
         return;
     }
@@ -193,7 +176,11 @@ bool HostSide::lingering() const {
 }
 
 void HostSide::close() {
+    loop_.forget(warden_.get());
     warden_.reset();
+    for (const auto& [number, lane] : lanes_) {
+        loop_.forget(lane.socket.get());
+    }
     lanes_.clear();
 }
 

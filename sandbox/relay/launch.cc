@@ -3,13 +3,13 @@
 
 #include <fcntl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include <array>
+#include <utility>
 
-#include "sandbox/base/memory_file.h"
-#include "sandbox/base/own_program.h"
+#include "sandbox/base/files.h"
+#include "sandbox/base/process.h"
+#include "sandbox/base/socket.h"
+#include "sandbox/base/subprocess.h"
 #include "sandbox/relay/relay.h"
 
 namespace cellblock::sandbox::relay {
@@ -22,19 +22,16 @@ static_assert(kSpecFd == kFirstGiven && kWardenFd == kSpecFd + 1 && kControlFd =
 }  // namespace
 
 Result<RelaySockets> make_sockets() {
-    std::array<int, 2> control{};
-    std::array<int, 2> warden{};
-    RelaySockets made;
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control.data()) != 0) {
-        return errno_error(kStep);
+    auto control = make_socket_pair(SOCK_SEQPACKET, kStep);
+    if (!control) {
+        return control.error();
     }
-    made.control.reset(control[0]);
-    made.their_control.reset(control[1]);
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, warden.data()) != 0) {
-        return errno_error(kStep);
+    auto warden = make_socket_pair(SOCK_STREAM, kStep);
+    if (!warden) {
+        return warden.error();
     }
-    made.warden.reset(warden[0]);
-    made.their_warden.reset(warden[1]);
+    RelaySockets made{std::move(control->ours), std::move(warden->ours), std::move(control->theirs),
+                      std::move(warden->theirs)};
     ::fcntl(made.warden.get(), F_SETFL, O_NONBLOCK);
     return made;
 }
@@ -56,7 +53,7 @@ Result<RelayProcess> launch(const Spec& spec) {
     relay.pid = *pid;
     relay.control = std::move(sockets->control);
     relay.warden = std::move(sockets->warden);
-    relay.handle.reset(static_cast<int>(::syscall(SYS_pidfd_open, relay.pid, 0)));
+    relay.handle = open_pidfd(relay.pid);
     return relay;
 }
 

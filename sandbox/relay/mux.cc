@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sandbox/base/bytes.h"
+
 namespace cellblock::sandbox::relay {
 
 namespace {
@@ -12,20 +14,6 @@ constexpr std::size_t kHeader = 9;  // kind, channel, length
 // Credit for single bytes would let a far end that reads nothing fill our memory with it.
 constexpr std::uint32_t kCreditAtOnce = kWindow / 4;
 constexpr std::size_t kMostUrgent = 1024;  // frames
-
-std::uint32_t number_at(std::string_view bytes, std::size_t at) {
-    std::uint32_t value = 0;
-    for (std::size_t i = 0; i < 4; ++i) {
-        value = value << 8 | static_cast<unsigned char>(bytes[at + i]);
-    }
-    return value;
-}
-
-void add_number(std::string& out, std::uint32_t value) {
-    for (int shift = 24; shift >= 0; shift -= 8) {
-        out += static_cast<char>(value >> shift & 0xff);
-    }
-}
 
 Error violation(const std::string& what) {
     return Error{"the relay in the sandbox broke its protocol", 0, what, {}};
@@ -41,8 +29,8 @@ Mux::Mux() {
 
 void Mux::put(Kind kind, std::uint32_t channel, std::uint32_t length, std::string_view bytes) {
     std::string frame(1, static_cast<char>(kind));
-    add_number(frame, channel);
-    add_number(frame, length);
+    append_big_endian(frame, channel);
+    append_big_endian(frame, length);
     frame += bytes;
     // A channel's opening must come before the control's word of it.
     const bool first = channel == kWarden || kind == Kind::open || kind == Kind::credit;
@@ -140,8 +128,8 @@ Status Mux::read_frames() {
     while (state && input_.size() - at >= kHeader) {
         const std::string_view frame = std::string_view(input_).substr(at);
         const auto kind = static_cast<Kind>(frame[0]);
-        const std::uint32_t number = number_at(frame, 1);
-        const std::uint32_t length = number_at(frame, 5);
+        const std::uint32_t number = big_endian(frame.data() + 1);
+        const std::uint32_t length = big_endian(frame.data() + 5);
         const auto found = channels_.find(number);
         if (found == channels_.end() || found->second.closed_there) {
             state = violation("a frame for channel " + std::to_string(number) + ", which isn't open");

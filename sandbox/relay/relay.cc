@@ -1,7 +1,6 @@
-// The loop between the host's sockets and the command's pipes.
+// Between the host's sockets and the command's pipes.
 #include "sandbox/relay/relay.h"
 
-#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -12,8 +11,8 @@
 #include <csignal>
 #include <optional>
 #include <utility>
-#include <vector>
 
+#include "sandbox/base/event_loop.h"
 #include "sandbox/relay/command.h"
 #include "sandbox/relay/host_side.h"
 #include "sandbox/relay/mux.h"
@@ -37,12 +36,13 @@ void keep_tail(std::string& tail, std::string_view more) {
 class Relay {
 public:
     Relay(const Spec& spec, UniqueFd warden, UniqueFd control)
-        : spec_(spec), control_(std::move(control)), host_(std::move(warden), mux_), head_(spec.program) {}
+        : spec_(spec), control_(std::move(control)), head_(spec.program), warden_(std::move(warden)) {}
 
     Left run() {
         auto started = start_command(spec_);
         if (started) {
             command_ = std::move(*started);
+            watch_all();
             while (!end_) {
                 step();
             }
@@ -54,37 +54,45 @@ public:
     }
 
 private:
+    // The loop serves in this order. Once an end is found nothing else is served.
+    void watch_all() {
+        const auto unless_ended = [this](auto serve) {
+            return [this, serve](EventLoop::Interest /*what*/) {
+                if (!end_) {
+                    serve();
+                }
+            };
+        };
+        constexpr EventLoop::Interest kReads{.reads = true};
+        bool watched = loop_.watch(control_.get(), kReads, unless_ended([this] { take_control(); }));
+        host_.emplace(loop_, std::move(warden_), mux_);
+        watched =
+            loop_.watch(command_.errors.get(), kReads, unless_ended([this] { read_errors(); })) && watched;
+        watched = loop_.watch(command_.input.get(), {}, unless_ended([this] { write_input(); })) && watched;
+        watched =
+            loop_.watch(command_.output.get(), kReads, unless_ended([this] { read_output(); })) && watched;
+        if (!watched) {
+            end_ = "the relay failed: it can't watch the command's output";
+        }
+    }
+
     void step() {
-        enum : std::size_t { control, output, errors, input, host };  // the order of what is watched
+        host_->update_interests();
         const bool writes = !head_.empty() || mux_.wants_to_write();
-        std::vector<pollfd> watched{{control_.get(), POLLIN, 0},
-                                    {command_.output.get(), POLLIN, 0},
-                                    {command_.errors.get(), POLLIN, 0},
-                                    {writes ? command_.input.get() : -1, POLLOUT, 0}};
-        const auto sockets = host_.watches();
-        watched.insert(watched.end(), sockets.begin(), sockets.end());
-        if (::poll(watched.data(), watched.size(), host_.patience()) < 0 && errno != EINTR) {
-            end_ = "the relay failed: poll";
+        if (command_.input.valid()) {
+            loop_.set_interest(command_.input.get(), {.writes = writes});
+        }
+        if (auto turned = loop_.turn(host_->patience()); !turned) {
+            end_ = "the relay failed: " + turned.error().text();
             return;
         }
-        if (watched[control].revents != 0) {
-            take_control();
-            return;
+        if (end_ && how_ != Left::by_itself) {
+            return;  // the host has asked for the end, or is gone
         }
-        host_.serve(&watched[host]);
-        if (watched[errors].revents != 0) {
-            read_errors();
-        }
-        if (watched[input].revents != 0) {
-            write_input();
-        }
-        if (watched[output].revents != 0) {
-            read_output();
-        }
-        host_.hand_on();
-        if (!end_ && (host_.gone() || !host_.violation().empty())) {
-            end_ = host_.violation();
-            how_ = host_.gone() ? Left::with_its_host : how_;
+        host_->hand_on();
+        if (!end_ && (host_->gone() || !host_->violation().empty())) {
+            end_ = host_->violation();
+            how_ = host_->gone() ? Left::with_its_host : how_;
         }
     }
 
@@ -117,7 +125,7 @@ private:
             start_beside(spec_.sweep);
         }
         for (const auto& arrival : mux_.take_arrivals()) {
-            host_.take(arrival);
+            host_->take(arrival);
         }
     }
 
@@ -127,7 +135,8 @@ private:
         if (got > 0) {
             keep_tail(tail_, {part.data(), static_cast<std::size_t>(got)});
         } else if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-            command_.errors.reset();  // poll passes over a negative number
+            loop_.forget(command_.errors.get());
+            command_.errors.reset();
         }
     }
 
@@ -137,7 +146,8 @@ private:
             const ssize_t done = ::write(command_.input.get(), bytes.data(), bytes.size());
             if (done < 0) {
                 if (errno != EAGAIN && errno != EINTR) {
-                    command_.input.reset();  // the end of its output follows
+                    loop_.forget(command_.input.get());  // the end of its output follows
+                    command_.input.reset();
                 }
                 return;
             }
@@ -174,7 +184,8 @@ private:
         std::string reason = end_.value_or("").substr(0, kMostReason - 1);
         reason += '\n';  // an empty message would be taken for the end
         (void)::send(control_.get(), reason.data(), reason.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-        host_.close();
+        host_.reset();
+        warden_.reset();
         end_command(command_, spec_, how_ == Left::with_its_host);
         while (!host_is_gone_) {
             char ignored = 0;
@@ -186,9 +197,11 @@ private:
 
     const Spec& spec_;
     UniqueFd control_;
-    Mux mux_;
-    HostSide host_;
     std::string head_;  // goes before the frames
+    UniqueFd warden_;   // until host_ has it
+    EventLoop loop_;
+    Mux mux_;
+    std::optional<HostSide> host_;  // once the command is started
     Command command_;
     std::string tail_;                // of its stderr
     std::optional<std::string> end_;  // why, in words; empty or what it said so far: the host wants it so

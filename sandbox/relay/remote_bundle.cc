@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "sandbox/base/resources.h"
+#include "sandbox/base/text.h"
 #include "sandbox/jail/limits.h"
 #include "sandbox/jail/plan.h"
 #include "sandbox/jail/seccomp.h"
@@ -62,15 +63,11 @@ Result<json> filter_of(const FarEndOptions& options) {
     if (!filter) {
         return filter.error();
     }
-    const auto* bytes = reinterpret_cast<const unsigned char*>(filter->data());
-    std::string text;
-    for (std::size_t i = 0; i < filter->size() * sizeof(sock_filter); ++i) {
-        constexpr const char* kDigits = "0123456789abcdef";
-        text += {kDigits[bytes[i] >> 4], kDigits[bytes[i] & 15]};
-    }
+    const std::string_view bytes(reinterpret_cast<const char*>(filter->data()),
+                                 filter->size() * sizeof(sock_filter));
     utsname name{};
     ::uname(&name);
-    return json{{"machine", name.machine}, {"program", text}};
+    return json{{"machine", name.machine}, {"program", hex(bytes)}};
 }
 
 json facts_of(const Policy& policy, const FarEndOptions& options, json filter) {

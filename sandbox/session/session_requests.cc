@@ -1,5 +1,5 @@
 // What a client asks of a Session.
-#include "sandbox/base/sha256.h"
+#include "sandbox/base/digests.h"
 #include "sandbox/session/cell_options.h"
 #include "sandbox/session/outcome_messages.h"
 #include "sandbox/session/session_impl.h"

@@ -6,12 +6,12 @@
 #include <filesystem>
 #include <fstream>
 
-#include "sandbox/base/pointers.h"
+#include "sandbox/base/event_loop.h"
+#include "sandbox/base/text.h"
 #include "sandbox/engines/command_claim.h"
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/pool/host_memory.h"
 #include "sandbox/pool/launch_order.h"
-#include "sandbox/pool/loop.h"
 #include "sandbox/pool/protocol.h"
 #include "sandbox/pool/settings.h"
 #include "sandbox/pool/status.h"
@@ -241,7 +241,7 @@ TEST_CASE("a loop calls who waits, and never who was forgotten") {
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) == 0);
     const UniqueFd first(ends[0]);
     const UniqueFd second(ends[1]);
-    Loop loop;
+    EventLoop loop;
     int calls = 0;
     loop.watch(first.get(), [&] {
         ++calls;

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "sandbox/api/engine.h"
-#include "sandbox/base/process_identity.h"
+#include "sandbox/base/process.h"
 #include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/fill_document.h"

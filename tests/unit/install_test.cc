@@ -8,7 +8,6 @@
 #include <nlohmann/json.hpp>
 
 #include "kernel/cli/kernelspec.h"
-#include "kernel/cli/program.h"
 #include "tests/unit/catch.h"
 
 using namespace cellblock::kernel;
@@ -86,23 +85,4 @@ TEST_CASE("install: a target that can't be written says so and what to try") {
     auto done = write_spec((folder.path() / "file" / "cellblock").string(), {{"kernel.json", "x"}});
     REQUIRE_FALSE(done.ok());
     CHECK(done.error().text().find("--user") != std::string::npos);
-}
-
-TEST_CASE("program: output and exit status come back") {
-    auto output = run_program({"/bin/sh", "-c", "echo out; echo err >&2; exit 3"}, std::chrono::seconds(20));
-    REQUIRE(output.ok());
-    CHECK(output->exit_status == 3);
-    CHECK(output->text == "out\nerr\n");
-}
-
-TEST_CASE("program: one that never ends is stopped, with its children") {
-    auto output = run_program({"/bin/sh", "-c", "sleep 100 & sleep 100"}, std::chrono::milliseconds(200));
-    REQUIRE_FALSE(output.ok());
-    CHECK(output.error().message == "took too long");
-}
-
-TEST_CASE("program: too much output, and a program that isn't there, are errors") {
-    CHECK(run_program({"/bin/sh", "-c", "cat /dev/zero"}, std::chrono::seconds(20)).error().message ==
-          "printed too much");
-    CHECK_FALSE(run_program({"/nonexistent/program"}, std::chrono::seconds(20)).ok());
 }

@@ -12,7 +12,7 @@
 #include <set>
 #include <thread>
 
-#include "sandbox/base/process_text.h"
+#include "sandbox/base/text.h"
 #include "sandbox/jail/allowed_calls.h"
 #include "sandbox/jail/error_messages.h"
 #include "sandbox/jail/file_rules.h"

@@ -6,8 +6,8 @@
 #include <fstream>
 
 #include "sandbox/api/policy.h"
-#include "sandbox/base/file_text.h"
-#include "sandbox/base/sha256.h"
+#include "sandbox/base/digests.h"
+#include "sandbox/base/files.h"
 #include "sandbox/packages/builder_messages.h"
 #include "sandbox/packages/package_folder.h"
 #include "sandbox/packages/tree_writer.h"

@@ -3,7 +3,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "sandbox/base/ascii.h"
+#include "sandbox/base/text.h"
 #include "sandbox/outputs/charts.h"
 
 using namespace cellblock::sandbox;

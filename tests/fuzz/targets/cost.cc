@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <string>
 
-#include "sandbox/base/utf8.h"
+#include "sandbox/base/text.h"
 #include "sandbox/outputs/css.h"
 #include "sandbox/outputs/html.h"
 #include "sandbox/outputs/markdown.h"

@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "sandbox/api/unique_fd.h"
-#include "sandbox/base/utf8.h"
+#include "sandbox/base/text.h"
 #include "sandbox/channel/frame.h"
 #include "sandbox/channel/messages.h"
 #include "sandbox/packages/builder_messages.h"

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "sandbox/base/utf8.h"
+#include "sandbox/base/text.h"
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/image.h"
 #include "sandbox/outputs/markdown.h"

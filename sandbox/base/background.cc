@@ -1,5 +1,5 @@
 // Threads that are joined once they are done, and at the end.
-#include "sandbox/base/beside.h"
+#include "sandbox/base/background.h"
 
 #include <atomic>
 #include <csignal>

@@ -1,10 +1,14 @@
-// SHA-256 (FIPS 180-4), by OpenSSL.
-#include "sandbox/base/sha256.h"
+// SHA-256 (FIPS 180-4) and random numbers, by OpenSSL.
+#include "sandbox/base/digests.h"
 
 #include <openssl/evp.h>
+#include <openssl/rand.h>
 #include <openssl/sha.h>
 
 #include <array>
+#include <cstdlib>
+
+#include "sandbox/base/text.h"
 
 namespace cellblock::sandbox {
 
@@ -31,18 +35,21 @@ void Sha256::add(std::string_view bytes) {
 std::string Sha256::finish() {
     std::array<unsigned char, SHA256_DIGEST_LENGTH> digest{};
     EVP_DigestFinal_ex(as_context(context_.get()), digest.data(), nullptr);
-    std::string out;
-    for (const unsigned byte : digest) {
-        out += "0123456789abcdef"[byte >> 4U];
-        out += "0123456789abcdef"[byte & 15U];
-    }
-    return out;
+    return hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 
 std::string sha256(std::string_view bytes) {
     Sha256 digest;
     digest.add(bytes);
     return digest.finish();
+}
+
+std::string random_hex(std::size_t bytes) {
+    std::string random(bytes, '\0');
+    if (RAND_bytes(reinterpret_cast<unsigned char*>(random.data()), static_cast<int>(bytes)) != 1) {
+        std::abort();
+    }
+    return hex(random);
 }
 
 }  // namespace cellblock::sandbox

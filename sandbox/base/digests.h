@@ -1,9 +1,10 @@
-// SHA-256 in hexadecimal.
+// SHA-256 and random names, in hexadecimal.
 //
-// Purpose: digests of code, policies and wheels, by OpenSSL. Threads: one for
-// each object. Failure: none that can be met; the algorithm is always there.
+// Purpose: digests of code, policies and wheels, names that nobody guesses; by OpenSSL. Threads: one for each
+// object. Failure: none that a caller can meet; where the system has no random numbers, the program ends.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -17,7 +18,7 @@ class Sha256 {
 public:
     Sha256();
     void add(std::string_view bytes);
-    std::string finish();  // once
+    std::string finish();  // call it once
 
 private:
     struct Free {
@@ -25,5 +26,8 @@ private:
     };
     std::unique_ptr<void, Free> context_;
 };
+
+// As many random bytes, with two digits for each.
+std::string random_hex(std::size_t bytes);
 
 }  // namespace cellblock::sandbox

@@ -1,12 +1,16 @@
-// UTF-8.
-#include "sandbox/base/utf8.h"
+// UTF-8, hexadecimal, UTC, printable text.
+#include "sandbox/base/text.h"
 
+#include <array>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 
 namespace cellblock::sandbox {
 
 namespace {
+
+constexpr std::size_t kMostPrintable = 2000;
 
 // Past the ASCII characters from `at` on, eight at a time.
 std::size_t past_ascii(std::string_view text, std::size_t at) {
@@ -67,6 +71,51 @@ std::string_view utf8_prefix(std::string_view text, std::size_t max) {
         --max;
     }
     return text.substr(0, max);
+}
+
+std::string hex(std::string_view bytes) {
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string out;
+    out.reserve(bytes.size() * 2);
+    for (const char c : bytes) {
+        const auto byte = static_cast<unsigned char>(c);
+        out += kDigits[byte >> 4U];
+        out += kDigits[byte & 15U];
+    }
+    return out;
+}
+
+std::string utc_text(std::chrono::system_clock::time_point time, int digits) {
+    const auto whole = std::chrono::floor<std::chrono::seconds>(time);
+    const std::time_t seconds = std::chrono::system_clock::to_time_t(whole);
+    std::tm utc{};
+    ::gmtime_r(&seconds, &utc);
+    std::array<char, 40> date{};
+    const std::size_t size = std::strftime(date.data(), date.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+    const auto fraction = std::chrono::duration_cast<std::chrono::microseconds>(time - whole).count();
+    const std::string text = std::to_string(1'000'000 + fraction).substr(1, static_cast<std::size_t>(digits));
+    return std::string(date.data(), size) + "." + text + "Z";
+}
+
+std::string printable(std::string_view text) {
+    text = text.substr(text.size() > kMostPrintable ? text.size() - kMostPrintable : 0);
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t size = utf8_length(text, 0);
+        const auto lead = static_cast<unsigned char>(text[0]);
+        const bool c1 = size == 2 && lead == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0;
+        const bool control = c1 || (size == 1 && (lead < 0x20 || lead == 0x7f));
+        if (size == 0 || (control && text[0] != '\n' && text[0] != '\t')) {
+            out += '?';
+        } else {
+            out += text.substr(0, size);
+        }
+        text.remove_prefix(size == 0 ? 1 : size);
+    }
+    while (!out.empty() && (out.back() == '\n' || out.back() == ' ')) {
+        out.pop_back();
+    }
+    return out;
 }
 
 }  // namespace cellblock::sandbox

@@ -17,9 +17,10 @@
 #include <string>
 #include <thread>
 
-#include "sandbox/base/beside.h"
-#include "sandbox/base/file_text.h"
-#include "sandbox/base/pointers.h"
+#include "sandbox/base/background.h"
+#include "sandbox/base/files.h"
+#include "sandbox/base/subprocess.h"
+#include "sandbox/base/text.h"
 #include "sandbox/engines/relayed_sandbox.h"
 #include "sandbox/jail/cgroup_mounts.h"
 #include "sandbox/jail/contained.h"
@@ -28,7 +29,6 @@
 #include "sandbox/jail/spawn.h"
 #include "sandbox/packages/package_folder.h"
 #include "sandbox/pool/zygote.h"
-#include "sandbox/relay/run_command.h"
 #include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
@@ -105,30 +105,6 @@ TEST_CASE("nobody waits for a relay that clears away, and it leaves no zombie") 
     finish_beside();
     CHECK(::waitpid(pid, nullptr, WNOHANG) == -1);
     CHECK(errno == ECHILD);
-}
-
-TEST_CASE("a command that closes its output and goes on is late, as one that says nothing") {
-    for (const char* words : {"exec sleep 60", "exec >&- 2>&-; exec sleep 60", "echo a; exec sleep 60"}) {
-        const auto begin = Clock::now();
-        const auto told = relay::run_command({"/bin/sh", "-c", words}, 300ms);
-        CHECK_FALSE(told.ok);
-        CHECK_THAT(told.why, cellblock::tests::Contains("no answer in time"));
-        CHECK(Clock::now() - begin < 30s);
-    }
-    CHECK(relay::run_command({"/bin/sh", "-c", "echo a"}, 30s).output == "a\n");
-}
-
-TEST_CASE("a signal while a command is waited for is no answer of it") {
-    struct sigaction heard {};
-    struct sigaction before {};
-    heard.sa_handler = [](int) {};
-    REQUIRE(::sigaction(SIGALRM, &heard, &before) == 0);
-    const itimerval once{{0, 0}, {0, 400'000}};
-    REQUIRE(::setitimer(ITIMER_REAL, &once, nullptr) == 0);
-    const auto begin = Clock::now();
-    CHECK_FALSE(relay::run_command({"/bin/sh", "-c", "echo a; exec sleep 60"}, 800ms).ok);
-    CHECK(Clock::now() - begin < 30s);
-    ::sigaction(SIGALRM, &before, nullptr);
 }
 
 TEST_CASE("a session's package folder is locked until it is gone") {

@@ -1,5 +1,5 @@
 // UTF-8: whole characters, hostile bytes.
-#include "sandbox/base/utf8.h"
+#include "sandbox/base/text.h"
 #include "tests/unit/catch.h"
 
 #include <string>

@@ -2,7 +2,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sandbox/base/file_text.h"
+#include "sandbox/base/files.h"
 #include "tests/unit/catch.h"
 
 using cellblock::sandbox::file_text;

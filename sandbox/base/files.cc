@@ -1,0 +1,88 @@
+// Small files.
+#include "sandbox/base/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <sstream>
+
+#include "sandbox/base/syscalls.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+std::string which(const struct stat& info) {
+    return std::to_string(info.st_dev) + ":" + std::to_string(info.st_ino);
+}
+
+std::string when(const timespec& time) {
+    return ":" + std::to_string(time.tv_sec) + ":" + std::to_string(time.tv_nsec);
+}
+
+}  // namespace
+
+std::string file_text(const std::string& path) {
+    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    return file_text(file.get());
+}
+
+std::string file_text(int fd) {
+    std::string text;
+    std::array<char, 4096> part{};
+    while (fd >= 0) {
+        const ssize_t size = ::pread(fd, part.data(), part.size(), static_cast<off_t>(text.size()));
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size <= 0) {
+            break;
+        }
+        text.append(part.data(), static_cast<std::size_t>(size));
+    }
+    return text;
+}
+
+std::uint64_t value_in(const std::string& text, const std::string& key) {
+    std::istringstream lines(text);
+    std::string name;
+    std::uint64_t value = 0;
+    while (lines >> name >> value) {
+        if (name == key) {
+            return value;
+        }
+    }
+    return 0;
+}
+
+std::string which_file(const std::string& path) {
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0 ? which(info) : "-";
+}
+
+std::string file_stamp(const std::string& path) {
+    struct stat info {};
+    return ::stat(path.c_str(), &info) == 0 ? which(info) + when(info.st_mtim) : "-";
+}
+
+std::string whole_file_stamp(const std::string& path) {
+    struct stat info {};
+    return ::lstat(path.c_str(), &info) == 0
+               ? which(info) + ":" + std::to_string(info.st_size) + when(info.st_mtim) + when(info.st_ctim)
+               : "-";
+}
+
+Result<UniqueFd> memory_file(const std::string& bytes) {
+    UniqueFd file(::memfd_create("cellblock", MFD_CLOEXEC));
+    if (!file.valid() || !write_all(file.get(), bytes.data(), bytes.size()) ||
+        ::lseek(file.get(), 0, SEEK_SET) != 0) {
+        return errno_error("write a file in memory");
+    }
+    return file;
+}
+
+}  // namespace cellblock::sandbox

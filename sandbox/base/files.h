@@ -1,0 +1,33 @@
+// Small files: reading one, telling one from a later one of the same name, files in memory.
+//
+// Purpose: files of proc, sys and cgroup can end under their reader (a process that has ended answers ESRCH),
+// so none of these functions throws, as a stream's iterator does. Threads: any; no shared state.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "sandbox/api/result.h"
+#include "sandbox/api/unique_fd.h"
+
+namespace cellblock::sandbox {
+
+// The file's text. What can't be read is left out: of a missing file the text is empty.
+std::string file_text(const std::string& path);
+// The text from the file's start, wherever the descriptor stands. The text of -1 is empty.
+std::string file_text(int fd);
+
+// The number behind `key` in lines of "key value"; 0 where no line has the key.
+std::uint64_t value_in(const std::string& text, const std::string& key);
+
+// Stamps tell whether something that was made from a file is still good. The stamp of a missing file is "-".
+std::string which_file(const std::string& path);  // device and inode: which file it is
+std::string file_stamp(const std::string& path);  // and when the file was last written
+std::string whole_file_stamp(
+    const std::string& path);  // and its size and last change; of a link, the link's own
+
+// A file in memory that holds these bytes: for what is too long for a message, or is for another process to
+// read. The descriptor is closed on exec and stands at the file's start.
+Result<UniqueFd> memory_file(const std::string& bytes);
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,89 @@
+// sendmsg(2), recvmsg(2), cmsg(3).
+#include "sandbox/base/socket.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+namespace cellblock::sandbox {
+
+namespace {
+
+constexpr std::size_t kControlBytes = CMSG_SPACE(kMaxDescriptors * sizeof(int));
+
+void take_descriptors(msghdr& header, std::vector<UniqueFd>& descriptors) {
+    for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
+        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < count; ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
+            descriptors.emplace_back(fd);
+        }
+    }
+}
+
+}  // namespace
+
+Result<SocketPair> make_socket_pair(int type, const char* step) {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+        return errno_error(step);
+    }
+    return SocketPair{UniqueFd(ends[0]), UniqueFd(ends[1])};
+}
+
+bool is_readable(int socket, std::chrono::milliseconds patience) {
+    pollfd wanted{socket, POLLIN, 0};
+    int ready = 0;
+    do {
+        ready = ::poll(&wanted, 1, static_cast<int>(patience.count()));
+    } while (ready < 0 && errno == EINTR);
+    return ready > 0;
+}
+
+ssize_t send_with_descriptors(int socket, std::string_view bytes, std::span<const int> descriptors) {
+    if (descriptors.size() > kMaxDescriptors) {
+        errno = EINVAL;
+        return -1;
+    }
+    iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+    alignas(cmsghdr) std::array<char, kControlBytes> control{};
+    msghdr header{};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    if (!descriptors.empty()) {
+        header.msg_control = control.data();
+        header.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
+        cmsghdr* rights = CMSG_FIRSTHDR(&header);
+        rights->cmsg_level = SOL_SOCKET;
+        rights->cmsg_type = SCM_RIGHTS;
+        rights->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+        std::memcpy(CMSG_DATA(rights), descriptors.data(), descriptors.size_bytes());
+    }
+    return ::sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+Received receive_with_descriptors(int socket, std::span<char> room) {
+    iovec part{room.data(), room.size()};
+    alignas(cmsghdr) std::array<char, kControlBytes> control{};
+    msghdr header{};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    Received received;
+    received.size = ::recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (received.size >= 0) {
+        received.cut = (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+        take_descriptors(header, received.descriptors);
+    }
+    return received;
+}
+
+}  // namespace cellblock::sandbox
