@@ -95,26 +95,28 @@ struct EngineFacts {
     bool by_control_groups = false;     // and limits, where this host has control groups
 };
 
-// A sandbox that others are making. Destroyed before it is there, it goes to somebody else.
-class Coming {
+// A sandbox that somebody else makes for us, for a caller that has more to do than to wait. If destroyed
+// before the sandbox is ready, the sandbox returns to where it comes from.
+class PendingSandbox {
 public:
-    virtual ~Coming() = default;
+    virtual ~PendingSandbox() = default;
 
-    // Readable once take() has something to tell. -1: it has already.
-    [[nodiscard]] virtual int fd() const = 0;
+    // Poll this descriptor for reading, then call take(). -1 means that take() returns a sandbox or an Error
+    // at once.
+    [[nodiscard]] virtual int poll_fd() const = 0;
 
-    // Without waiting: the sandbox, or an Error as Engine::start() gives it. Nothing: not yet.
+    // Never waits: the sandbox, or an Error as Engine::start() gives it. nullopt: not yet.
     virtual std::optional<Result<std::unique_ptr<Sandbox>>> take() = 0;
 
-    // Until when that may take. Each take() may put it off.
-    [[nodiscard]] virtual std::chrono::steady_clock::time_point due() const = 0;
+    // How long to wait at most. Each take() may put this off.
+    [[nodiscard]] virtual std::chrono::steady_clock::time_point deadline() const = 0;
 
-    // Instead of waiting any longer: as Engine::start().
-    virtual Result<std::unique_ptr<Sandbox>> instead() = 0;
+    // After the deadline: stops waiting and starts a sandbox in another way, as Engine::start() does.
+    virtual Result<std::unique_ptr<Sandbox>> give_up() = 0;
 };
 
-// Waits for it.
-Result<std::unique_ptr<Sandbox>> arrival_of(Coming& coming);
+// Waits until the sandbox is ready, and gives up at its deadline.
+Result<std::unique_ptr<Sandbox>> wait_for(PendingSandbox& pending);
 
 class Engine {
 public:
@@ -140,10 +142,11 @@ public:
     // the sandbox and is told by death_reason().
     virtual Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) = 0;
 
-    // Where start() would wait for others, for a caller that has more to do. Null: it wouldn't. `policy` must
-    // outlive what is given, as the engine must.
-    virtual Result<std::unique_ptr<Coming>> begin(const Policy& /*policy*/, const StartOptions& /*options*/) {
-        return std::unique_ptr<Coming>();
+    // Where start() would wait for somebody else: what it would wait for. Null: start() would not wait.
+    // `policy` and the engine must outlive what is given.
+    virtual Result<std::unique_ptr<PendingSandbox>> begin(const Policy& /*policy*/,
+                                                          const StartOptions& /*options*/) {
+        return std::unique_ptr<PendingSandbox>();
     }
 };
 

@@ -105,13 +105,10 @@ AuditLog::AuditLog(const Policy& policy)
       session_(path_.empty() ? "" : random_hex(8)) {}
 
 Status AuditLog::prepare() const {
-    auto file = open_log(path_);
-    if (!file) {
-        return file.error();
-    }
-    const off_t size = ::lseek(file->get(), 0, SEEK_END);
+    CELLBLOCK_ASSIGN_OR_RETURN(auto file, open_log(path_));
+    const off_t size = ::lseek(file.get(), 0, SEEK_END);
     // Room for the line is taken now: a disk that is full is a reason not to begin.
-    if (::fallocate(file->get(), FALLOC_FL_KEEP_SIZE, size, kLongestAuditLine) != 0 && errno != EOPNOTSUPP &&
+    if (::fallocate(file.get(), FALLOC_FL_KEEP_SIZE, size, kLongestAuditLine) != 0 && errno != EOPNOTSUPP &&
         errno != ENOSYS) {
         return audit_error(path_, errno, "");
     }
@@ -120,17 +117,11 @@ Status AuditLog::prepare() const {
 
 Status AuditLog::append(const std::string& code_digest, std::size_t code_bytes, const Outcome& outcome,
                         bool cut) const {
-    auto file = open_log(path_);
-    if (!file) {
-        return file.error();
-    }
-    if (::flock(file->get(), LOCK_EX) != 0) {
+    CELLBLOCK_ASSIGN_OR_RETURN(auto file, open_log(path_));
+    if (::flock(file.get(), LOCK_EX) != 0) {
         return audit_error(path_, errno, "");
     }
-    auto before = last_line(file->get(), path_);
-    if (!before) {
-        return before.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto before, last_line(file.get(), path_));
     const nlohmann::ordered_json record{
         {"time", utc_text(std::chrono::system_clock::now(), 3)},
         {"session", session_},
@@ -147,13 +138,13 @@ Status AuditLog::append(const std::string& code_digest, std::size_t code_bytes, 
         {"peak_memory_bytes", outcome.usage.peak_memory_bytes},
         {"output_bytes", outcome.usage.output_bytes},
         {"output_cut", cut},
-        {"previous", before->empty() ? std::string(kNoLineBefore) : sha256(*before)}};
+        {"previous", before.empty() ? std::string(kNoLineBefore) : sha256(before)}};
     const std::string line = record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-    const off_t size = ::lseek(file->get(), 0, SEEK_END);
-    const ssize_t written = ::write(file->get(), line.data(), line.size());
-    if (written != static_cast<ssize_t>(line.size()) || ::fdatasync(file->get()) != 0) {
+    const off_t size = ::lseek(file.get(), 0, SEEK_END);
+    const ssize_t written = ::write(file.get(), line.data(), line.size());
+    if (written != static_cast<ssize_t>(line.size()) || ::fdatasync(file.get()) != 0) {
         const int code = written < 0 ? errno : ENOSPC;
-        std::ignore = ::ftruncate(file->get(), size);  // no half line
+        std::ignore = ::ftruncate(file.get(), size);  // no half line
         return audit_error(path_, code, "");
     }
     return Ok{};

@@ -23,13 +23,13 @@ constexpr std::size_t kLongestAuditLine = 16U << 10;
 
 class AuditLog {
 public:
-    // Off where the policy's `audit` is empty.
+    // The log is off where the policy's `audit` is empty.
     explicit AuditLog(const Policy& policy);
 
     [[nodiscard]] bool on() const { return !path_.empty(); }
-    // Before a cell: the file is there, is ours and has room for a line. Creates it.
+    // Before a cell: creates the file if needed. Error: the file isn't ours, or has no room for a line.
     [[nodiscard]] Status prepare() const;
-    // After it. `code`: as the client sent it.
+    // After the cell: adds its line. `code`: as the client sent it.
     [[nodiscard]] Status append(const std::string& code_digest, std::size_t code_bytes,
                                 const Outcome& outcome, bool cut) const;
 

@@ -96,13 +96,13 @@ Works& works() {
 
 }  // namespace
 
-void beside(std::function<void()> work) {
+void run_in_background(std::function<void()> work) {
     if (!works().add(work)) {
         work();
     }
 }
 
-void finish_beside() {
+void finish_background_work() {
     works().finish();
 }
 

@@ -19,7 +19,7 @@ struct JsonBounds {
     std::size_t values = 200'000;  // a tree of as many takes some 20 MiB
 };
 
-// True if brackets outside of strings nest no deeper, and there are no more values.
+// True if brackets outside of strings nest no deeper than the bound, and there are no more values.
 bool json_within(std::string_view text, JsonBounds bounds);
 inline bool json_depth_within(std::string_view text, std::size_t depth) {
     return json_within(text, {depth, text.size() + 1});

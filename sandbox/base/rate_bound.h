@@ -1,7 +1,6 @@
-// A bound on how often something may happen.
+// A bound on how often something may happen: `burst` times at once, and `per_second` times in the long run.
 //
-// Purpose: at most `burst` times at once, and `per_second` times in the long run.
-// Ownership: plain value. Threads: one. Failure: spend() says false.
+// Ownership: plain value. Threads: one. Failure: spend() gives false once the bound is reached.
 #pragma once
 
 #include <algorithm>

@@ -13,7 +13,8 @@
 
 namespace cellblock::sandbox {
 
-// The user's own: $XDG_CONFIG_HOME/cellblock, or ~/.config/cellblock. Empty: there is no home.
+// The user's settings: $XDG_CONFIG_HOME/cellblock, or ~/.config/cellblock. Empty: the user has no home
+// directory.
 std::string config_directory();
 Result<std::string> python_directory();
 Result<std::string> policies_directory();

@@ -155,28 +155,23 @@ Result<Finished> finish(const Subprocess& wanted) {
 }  // namespace
 
 Result<SubprocessOutput> run_subprocess(const Subprocess& wanted) {
-    auto done = finish(wanted);
-    if (!done) {
-        return done.error();
-    }
-    if (done->ending != Ending::closed) {
+    CELLBLOCK_ASSIGN_OR_RETURN(auto done, finish(wanted));
+    if (done.ending != Ending::closed) {
         return Error{"run " + wanted.argv[0],
                      0,
-                     done->ending == Ending::late ? "took too long" : "printed too much",
+                     done.ending == Ending::late ? "took too long" : "printed too much",
                      {}};
     }
-    return std::move(done->told);
+    return std::move(done.told);
 }
 
 Result<std::string> output_of(const std::vector<std::string>& argv, std::chrono::milliseconds time_limit) {
-    auto done = finish({.argv = argv, .time_limit = time_limit, .cuts_output = true});
-    if (!done) {
-        return done.error();
-    }
-    if (done->ending != Ending::closed) {
+    CELLBLOCK_ASSIGN_OR_RETURN(auto done,
+                               finish({.argv = argv, .time_limit = time_limit, .cuts_output = true}));
+    if (done.ending != Ending::closed) {
         return Error{argv[0] + " gave no answer in time", 0, {}, {}};
     }
-    auto& told = done->told;
+    auto& told = done.told;
     if (told.exit_status != 0) {
         return Error{argv[0], 0, printable(told.errors.empty() ? told.output : told.errors), {}};
     }

@@ -1,4 +1,4 @@
-// System calls that libc has no function for, or not the plain one, and what is made of a few.
+// System calls that libc has no function for, or no plain one, and small functions around them.
 //
 // Safe after fork: nothing here allocates, locks or throws. Errors as errno.
 #pragma once
@@ -80,7 +80,7 @@ inline void pause_for(long milliseconds) {
     ::nanosleep(&time, nullptr);
 }
 
-// Sorts them. -1 is none.
+// Closes all other descriptors. Sorts `keep`; -1 in it stands for no descriptor.
 template <std::size_t kCount>
 void close_all_but(int (&keep)[kCount]) {
     std::sort(std::begin(keep), std::end(keep));
@@ -97,10 +97,23 @@ void close_all_but(int (&keep)[kCount]) {
     ::close_range(next, ~0U, 0);
 }
 
-// For files of proc and cgroup: one write.
+// Writes the data by one write(2), as files of proc and cgroup need it.
 inline bool write_file(const char* path, const char* data, std::size_t size) {
     const OpenFile file(::open(path, O_WRONLY | O_CLOEXEC));
     return file.valid() && ::write(file.get(), data, size) == static_cast<ssize_t>(size);
+}
+
+// Removes an empty control group. Its last processes may still be on their way out, so the kernel can say for
+// a moment that the group is busy.
+inline bool remove_empty_cgroup(const char* folder, int attempts) {
+    constexpr long kPause = 5;  // milliseconds
+    while (::rmdir(folder) != 0) {
+        if (errno != EBUSY || --attempts <= 0) {
+            return false;
+        }
+        pause_for(kPause);
+    }
+    return true;
 }
 
 }  // namespace cellblock::sandbox

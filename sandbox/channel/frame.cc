@@ -5,9 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "sandbox/base/bytes.h"
 #include "sandbox/base/json_text.h"

@@ -20,7 +20,7 @@ struct Attempt {
     const char* group;  // a layer's name, or what else is promised: "disk" (by the root), "host", "deadline"
     const char* tried;  // in words, after "it tried to"
     const char* code;
-    // How a cell may also end that was stopped: killed or timed out.
+    // How else a stopped cell may end: killed or timed out.
     bool may_end_it = false;
 };
 

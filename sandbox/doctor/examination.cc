@@ -130,11 +130,8 @@ bool Examination::promise_holds() const {
 }
 
 Result<Examination> examine(const Policy& policy, const std::function<bool(const Finding&)>& go_on) {
-    auto traps = Traps::plant();
-    if (!traps) {
-        return traps.error();
-    }
-    Examiner examiner(policy, std::move(*traps));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto traps, Traps::plant());
+    Examiner examiner(policy, std::move(traps));
     if (auto failed = examiner.begin()) {
         return *failed;
     }

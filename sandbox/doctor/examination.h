@@ -39,7 +39,7 @@ struct Examination {
     [[nodiscard]] bool promise_holds() const;
 };
 
-// go_on: told of each finding; false ends the examination there.
+// `go_on` is called with each finding; false ends the examination.
 Result<Examination> examine(const Policy& policy, const std::function<bool(const Finding&)>& go_on);
 
 }  // namespace cellblock::sandbox::doctor

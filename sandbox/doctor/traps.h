@@ -25,11 +25,11 @@ public:
     Traps(const Traps&) = delete;
     Traps& operator=(const Traps&) = delete;
 
-    // What an attempt must know, as JSON.
+    // Paths, ports and tokens for the attempts, as JSON.
     [[nodiscard]] std::string facts(const Policy& policy) const;
-    // The folder that stands for the notebook's.
+    // A folder that stands for the notebook's.
     [[nodiscard]] const std::string& shown_folder() const { return shown_; }
-    // What was touched since the last call, in words.
+    // In words, what was reached or changed since the last call; empty: nothing.
     std::optional<std::string> touched();
 
 private:

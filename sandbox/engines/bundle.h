@@ -1,9 +1,8 @@
 // An OCI bundle: a folder with config.json and a root filesystem.
 //
-// Purpose: for any OCI runtime (runc, crun, runsc, youki, Kata): the jail's view
-// of the host's files, or a folder that is an image, with the walls that the
-// specification knows. Ownership: of nothing; the folder is the caller's.
-// Threads: none. Failure: an Error that names what couldn't be written.
+// Purpose: for any OCI runtime (runc, crun, runsc, youki, Kata): the host's files as a jail shows them, or a
+// folder that is an image, with all walls that the specification has. Ownership: the folder is the caller's.
+// Threads: none of its own. Failure: an Error that names what couldn't be written.
 #pragma once
 
 #include <string>
@@ -26,8 +25,8 @@ struct BundleFacts {
 
 Status write_bundle(const BundleFacts& facts, const Policy& policy);
 
-// Control groups that a runtime makes for a container of that name, besides those below ours. One that was
-// killed while it made them knows nothing of them.
+// Control groups that a runtime makes for a container of that name, besides those below ours. A runtime that
+// was killed while it made these doesn't remove them itself.
 std::vector<std::string> groups_of_runtime(const std::string& name);
 
 // The native engine's list of system calls in the runtimes' format, as JSON text.

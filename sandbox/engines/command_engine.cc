@@ -1,23 +1,30 @@
-// Asking, starting and cleaning by a template.
+// Checks, starts, claims and cleans up by a template.
 #include "sandbox/engines/command_engine.h"
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <sstream>
+#include <string_view>
 #include <variant>
 
 #include "sandbox/base/background.h"
 #include "sandbox/base/files.h"
+#include "sandbox/base/resources.h"
 #include "sandbox/base/subprocess.h"
 #include "sandbox/engines/bundle.h"
-#include "sandbox/engines/claimed_start.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/owner.h"
+#include "sandbox/engines/pool_client.h"
 #include "sandbox/engines/promises.h"
+#include "sandbox/engines/start_stamp.h"
+#include "sandbox/jail/python_home.h"
+#include "sandbox/pool/launch_order.h"
 #include "sandbox/relay/command.h"
 
 namespace cellblock::sandbox {
@@ -76,7 +83,97 @@ Listed read_listed(const std::string& line, const std::string& destination) {
     return {where.substr(slash + 1), where.substr(0, slash), state == "ended"};
 }
 
+// --- claims
+
+// Two sessions of one user that differ in these alone get the same sandboxes. Names that end in _ stand for
+// all that begin so.
+constexpr std::string_view kOfOneSession[] = {"_",
+                                              "PWD",
+                                              "OLDPWD",
+                                              "SHLVL",
+                                              "TERM",
+                                              "COLORTERM",
+                                              "COLUMNS",
+                                              "LINES",
+                                              "WINDOWID",
+                                              "SSH_CLIENT",
+                                              "SSH_CONNECTION",
+                                              "SSH_TTY",
+                                              "JPY_",
+                                              "VSCODE_",
+                                              "TERM_",
+                                              "XDG_SESSION_ID",
+                                              "INVOCATION_ID",
+                                              "JOURNAL_STREAM",
+                                              "MEMORY_PRESSURE_",
+                                              "PYTEST_CURRENT_TEST",
+                                              "CELLBLOCK_DAEMON"};
+
+bool is_of_one_session(std::string_view name) {
+    return std::any_of(std::begin(kOfOneSession), std::end(kOfOneSession), [&](std::string_view one) {
+        return name == one || (one.size() > 1 && one.ends_with('_') && name.starts_with(one));
+    });
+}
+
+bool is_passed_on(const Policy& policy, std::string_view name) {
+    return std::any_of(policy.environment.begin(), policy.environment.end(),
+                       [&](const EnvironmentRule& rule) { return rule.name == name && !rule.value; });
+}
+
+bool depends_on_directory(const Policy& policy) {
+    return std::any_of(policy.files.begin(), policy.files.end(),
+                       [](const FileRule& rule) { return !rule.host.starts_with('/'); });
+}
+
+// What depends on this process's working directory (a pyenv's shim may) is settled here.
+Result<pool::LaunchOrder> order_for(const Policy& policy, const StartOptions& options,
+                                    const EngineTemplate& from) {
+    Policy settled = policy;
+    if (from.host_files && policy.image.empty() && from.image.empty()) {
+        CELLBLOCK_ASSIGN_OR_RETURN(auto python, jail::find_python(policy.python));
+        settled.python = python.program;
+    }
+    const StartOptions known{depends_on_directory(policy) ? options.directory : "/", options.packages};
+    const auto worker = python_directory();
+    CELLBLOCK_ASSIGN_OR_RETURN(auto stamp, worker ? stamp_of_start(from, settled, known, *worker) : worker);
+    return pool::LaunchOrder{from.name,
+                             from.file,
+                             from.text,
+                             policy_to_json(settled),
+                             known.directory,
+                             known.packages,
+                             environment_for(policy, ::environ),
+                             std::move(stamp)};
+}
+
+// `only_ready`: no other sandbox than one that is ready.
+pool::Claim send_claim(const Policy& policy, const StartOptions& options, const EngineTemplate& from,
+                       bool only_ready) {
+    auto order = order_for(policy, options, from);
+    if (!order) {
+        return pool::Claim(order.error());
+    }
+    // With packages it shows a folder that no other session has.
+    const pool::Request request{only_ready ? pool::Verb::claim_ready : pool::Verb::claim_launched,
+                                {},
+                                pool::recipe_for(policy, options.packages.empty())};
+    return pool::Claim(policy, request, pool::to_bytes(*order));
+}
+
 }  // namespace
+
+std::vector<std::string> environment_for(const Policy& policy, char* const* all) {
+    std::vector<std::string> kept;
+    for (; *all != nullptr; ++all) {
+        const std::string_view variable = *all;
+        const std::string_view name = variable.substr(0, variable.find('='));
+        if (!is_of_one_session(name) || is_passed_on(policy, name)) {
+            kept.emplace_back(variable);
+        }
+    }
+    std::sort(kept.begin(), kept.end());
+    return kept;
+}
 
 EngineFacts CommandEngine::facts() const {
     return {template_.description, template_.isolation, template_.enforces, template_.children};
@@ -100,18 +197,15 @@ Status CommandEngine::check(const Policy& policy) {
 Status CommandEngine::try_start(const Policy& policy) {
     std::error_code failed;
     const StartOptions options{std::filesystem::current_path(failed).string()};
-    auto started = start_cold(policy, options);
-    if (!started) {
-        return started.error();
-    }
-    pollfd answer{(*started)->warden_fd(), POLLIN, 0};
+    CELLBLOCK_ASSIGN_OR_RETURN(auto started, start_cold(policy, options));
+    pollfd answer{started->warden_fd(), POLLIN, 0};
     char first = 0;
     const bool told = ::poll(&answer, 1, kTimeToTry) > 0;
     if (told && ::recv(answer.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0) {
         return Ok{};
     }
     return Error{"engine \"" + template_.name + "\"", 0,
-                 told ? (*started)->death_reason() : "it gave no sign of life in time", template_.needs};
+                 told ? started->death_reason() : "it gave no sign of life in time", template_.needs};
 }
 
 Result<int> CommandEngine::clean(const std::string& destination) {
@@ -144,7 +238,7 @@ Result<std::unique_ptr<Sandbox>> CommandEngine::start_cold(const Policy& policy,
                                                            const StartOptions& options) {
     static std::atomic<bool> sweeps = false;
     if (!sweeps.exchange(true)) {  // one at a time
-        beside([from = template_] {
+        run_in_background([from = template_] {
             sweep(from);
             sweeps = false;
         });
@@ -152,33 +246,36 @@ Result<std::unique_ptr<Sandbox>> CommandEngine::start_cold(const Policy& policy,
     return TemplateStart(template_, policy, options).run();
 }
 
-Result<TemplateStart::Made> CommandEngine::make(const Policy& policy, const StartOptions& options) {
+Result<TemplateStart::Launch> CommandEngine::prepare(const Policy& policy, const StartOptions& options) {
     sweep(template_);
-    return TemplateStart(template_, policy, options).make();
+    return TemplateStart(template_, policy, options).prepare_launch();
 }
 
-Result<std::unique_ptr<Sandbox>> CommandEngine::sandbox_of(pool::MadeSandbox made,
+Result<std::unique_ptr<Sandbox>> CommandEngine::sandbox_of(pool::GivenSandbox given, relay::Spec spec,
                                                            const Policy& policy) const {
-    const auto kept = check_promises(policy, promises_of(template_), made.cgroup);
-    auto facts = facts_of(template_, made.cgroup);
+    const auto kept = check_promises(policy, promises_of(template_), given.cgroup);
+    auto facts = facts_of(template_, given.cgroup);
+    relay::RelayProcess relay{given.supervisor, std::move(given.process), std::move(given.control),
+                              std::move(given.warden)};
     std::unique_ptr<Sandbox> sandbox =
-        std::make_unique<RelayedSandbox>(std::move(made.relay), std::move(made.spec), std::move(made.cgroup),
-                                         std::move(facts), std::move(made.worker));
+        std::make_unique<RelayedSandbox>(std::move(relay), std::move(spec), std::move(given.cgroup),
+                                         std::move(facts), std::move(given.worker));
     return kept ? Result<std::unique_ptr<Sandbox>>(std::move(sandbox))
                 : Result<std::unique_ptr<Sandbox>>(kept.error());
 }
 
-class CommandEngine::Claimed : public ClaimedStart {
+class CommandEngine::ClaimedContainer : public ClaimedSandbox {
 public:
-    Claimed(CommandEngine& engine, const Policy& policy, StartOptions options, pool::Claim claim)
-        : ClaimedStart(std::move(claim)), engine_(engine), policy_(policy), options_(std::move(options)) {}
+    ClaimedContainer(CommandEngine& engine, const Policy& policy, StartOptions options, pool::Claim claim)
+        : ClaimedSandbox(std::move(claim)), engine_(engine), policy_(policy), options_(std::move(options)) {}
 
 protected:
     Result<std::unique_ptr<Sandbox>> start_cold() override { return engine_.start_cold(policy_, options_); }
 
-    Result<std::unique_ptr<Sandbox>> use(pool::GivenSandbox given) override {
-        auto made = pool::made_of(std::move(given));
-        return made ? engine_.sandbox_of(std::move(*made), policy_) : go_cold(made.error().text());
+    Result<std::unique_ptr<Sandbox>> adopt(pool::GivenSandbox given) override {
+        auto spec = relay::spec_from(given.spec);
+        return spec ? engine_.sandbox_of(std::move(given), std::move(*spec), policy_)
+                    : start_cold_because("ask the daemon: its answer can't be read");
     }
 
 private:
@@ -187,35 +284,36 @@ private:
     StartOptions options_;
 };
 
-Result<std::unique_ptr<Coming>> CommandEngine::begin(const Policy& policy, const StartOptions& options) {
+Result<std::unique_ptr<PendingSandbox>> CommandEngine::begin(const Policy& policy,
+                                                             const StartOptions& options) {
     if (!pool::is_wanted(policy)) {
-        return std::unique_ptr<Coming>();
+        return std::unique_ptr<PendingSandbox>();
     }
-    return std::unique_ptr<Coming>(std::make_unique<Claimed>(
-        *this, policy, options, pool::claim_made(policy, options, template_, pool::Wanted::any)));
+    return std::unique_ptr<PendingSandbox>(std::make_unique<ClaimedContainer>(
+        *this, policy, options, send_claim(policy, options, template_, false)));
 }
 
 std::unique_ptr<Sandbox> CommandEngine::take_ready(const Policy& policy, const StartOptions& options) {
     if (!pool::is_wanted(policy)) {
         return nullptr;
     }
-    auto claim = pool::claim_made(policy, options, template_, pool::Wanted::ready);
-    auto answer = pool::answer_to(claim);
-    auto* given = std::get_if<pool::GivenSandbox>(&answer);
-    if (given == nullptr) {
+    auto claim = send_claim(policy, options, template_, true);
+    auto answer = take_by_deadline(claim);
+    auto* given = answer ? std::get_if<pool::GivenSandbox>(&*answer) : nullptr;
+    auto spec = given != nullptr ? relay::spec_from(given->spec) : std::nullopt;
+    if (!spec) {
         return nullptr;
     }
-    auto made = pool::made_of(std::move(*given));
-    auto sandbox = made ? sandbox_of(std::move(*made), policy) : made.error();
+    auto sandbox = sandbox_of(std::move(*given), std::move(*spec), policy);
     return sandbox ? std::move(*sandbox) : nullptr;
 }
 
 Result<std::unique_ptr<Sandbox>> CommandEngine::start(const Policy& policy, const StartOptions& options) {
-    auto coming = begin(policy, options);
-    if (!coming) {
-        return coming.error();
+    auto pending = begin(policy, options);
+    if (!pending) {
+        return pending.error();
     }
-    return *coming ? arrival_of(**coming) : start_cold(policy, options);
+    return *pending ? wait_for(**pending) : start_cold(policy, options);
 }
 
 }  // namespace cellblock::sandbox

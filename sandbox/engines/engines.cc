@@ -1,12 +1,11 @@
 // The engines there are.
-#include <poll.h>
-
 #include <algorithm>
 
 #include "sandbox/api/engine.h"
 #include "sandbox/engines/command_engine.h"
 #include "sandbox/engines/first_usable.h"
 #include "sandbox/engines/native.h"
+#include "sandbox/engines/pool_client.h"
 
 namespace cellblock::sandbox {
 
@@ -31,26 +30,13 @@ Result<std::unique_ptr<Engine>> make_engine(const std::string& name) {
         return Error{"engine \"" + name + "\"", 0, "there is no such engine",
                      "The policy's key \"engine\" can be: " + known};
     }
-    auto read = load_template(name);
-    if (!read) {
-        return read.error();
-    }
-    return std::unique_ptr<Engine>(std::make_unique<CommandEngine>(std::move(*read)));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto read, load_template(name));
+    return std::unique_ptr<Engine>(std::make_unique<CommandEngine>(std::move(read)));
 }
 
-Result<std::unique_ptr<Sandbox>> arrival_of(Coming& coming) {
-    while (true) {
-        if (auto come = coming.take()) {
-            return std::move(*come);
-        }
-        const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(coming.due() - std::chrono::steady_clock::now());
-        if (left.count() <= 0) {
-            return coming.instead();
-        }
-        pollfd wanted{coming.fd(), POLLIN, 0};
-        ::poll(&wanted, 1, static_cast<int>(left.count()));
-    }
+Result<std::unique_ptr<Sandbox>> wait_for(PendingSandbox& pending) {
+    auto taken = take_by_deadline(pending);
+    return taken ? std::move(*taken) : pending.give_up();
 }
 
 Result<std::unique_ptr<Engine>> make_engine(const Policy& policy) {
@@ -61,11 +47,8 @@ Result<std::unique_ptr<Engine>> make_engine(const Policy& policy) {
     auto names = policy.further_engines;
     names.insert(names.begin(), policy.engine);
     for (const auto& name : names) {
-        auto one = make_engine(name);
-        if (!one) {
-            return one.error();
-        }
-        all.push_back(std::move(*one));
+        CELLBLOCK_ASSIGN_OR_RETURN(auto one, make_engine(name));
+        all.push_back(std::move(one));
     }
     return std::unique_ptr<Engine>(std::make_unique<FirstUsable>(std::move(all)));
 }

@@ -25,10 +25,10 @@ struct Values {
         lists;  // "bind.host"; those of one group are of one length
 };
 
-// Is every placeholder one that there is?
+// Error: the text names a placeholder that doesn't exist.
 Status check_placeholders(std::string_view word);
 
-// Is it one placeholder and no more, and what it stands for a number?
+// Is the text one placeholder and no more, and its value a number?
 bool is_number(std::string_view word);
 
 std::string fill_word(std::string_view word, const Values& values, std::size_t index = 0);

@@ -5,14 +5,14 @@ namespace cellblock::sandbox {
 
 namespace {
 
-// One that need not be waited for.
-class Arrived : public Coming {
+// A sandbox that is there already.
+class ReadySandbox : public PendingSandbox {
 public:
-    explicit Arrived(std::unique_ptr<Sandbox> sandbox) : sandbox_(std::move(sandbox)) {}
-    [[nodiscard]] int fd() const override { return -1; }
-    [[nodiscard]] std::chrono::steady_clock::time_point due() const override { return {}; }
+    explicit ReadySandbox(std::unique_ptr<Sandbox> sandbox) : sandbox_(std::move(sandbox)) {}
+    [[nodiscard]] int poll_fd() const override { return -1; }
+    [[nodiscard]] std::chrono::steady_clock::time_point deadline() const override { return {}; }
     std::optional<Result<std::unique_ptr<Sandbox>>> take() override { return std::move(sandbox_); }
-    Result<std::unique_ptr<Sandbox>> instead() override { return std::move(sandbox_); }
+    Result<std::unique_ptr<Sandbox>> give_up() override { return std::move(sandbox_); }
 
 private:
     std::unique_ptr<Sandbox> sandbox_;
@@ -33,23 +33,22 @@ Status FirstUsable::check(const Policy& policy) {
 }
 
 Result<std::unique_ptr<Sandbox>> FirstUsable::start(const Policy& policy, const StartOptions& options) {
-    auto coming = begin(policy, options);
-    if (!coming) {
-        return coming.error();
+    auto pending = begin(policy, options);
+    if (!pending) {
+        return pending.error();
     }
-    return *coming ? arrival_of(**coming) : engines_[at_]->start(policy, options);
+    return *pending ? wait_for(**pending) : engines_[at_]->start(policy, options);
 }
 
-Result<std::unique_ptr<Coming>> FirstUsable::begin(const Policy& policy, const StartOptions& options) {
+Result<std::unique_ptr<PendingSandbox>> FirstUsable::begin(const Policy& policy,
+                                                           const StartOptions& options) {
     if (!found_) {
         if (auto ready = engines_.front()->take_ready(policy, options); ready != nullptr) {
             found_ = true;
-            return std::unique_ptr<Coming>(std::make_unique<Arrived>(std::move(ready)));
+            return std::unique_ptr<PendingSandbox>(std::make_unique<ReadySandbox>(std::move(ready)));
         }
     }
-    if (auto usable = check(policy); !usable) {
-        return usable.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(check(policy));
     return engines_[at_]->begin(policy, options);
 }
 

@@ -1,9 +1,9 @@
-// Of several engines the first that is usable.
+// The first usable engine of a list: `"engine": ["runsc", "native"]`.
 //
-// Purpose: `"engine": ["runsc", "native"]`. Each is held against the policy, so
-// none is taken that is weaker than `require` and the limits allow. What was
-// found stays for the session. Of the first one a sandbox that was made ahead is proof enough. Ownership: of
-// the engines. Threads, failure: as engine.h says; an Error names why each isn't usable.
+// Purpose: each engine is held against the policy, so that none is chosen that is weaker than `require` and
+// the limits allow. The choice stays for the session. A sandbox of the first engine that is ready in the
+// daemon's pool is proof enough that the engine works. Ownership: of the engines. Threads, failure: as
+// engine.h says; an Error names for each engine why it isn't usable.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,7 @@ public:
     [[nodiscard]] EngineFacts facts() const override { return engines_[at_]->facts(); }
     [[nodiscard]] Status check(const Policy& policy) override;
     Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) override;
-    Result<std::unique_ptr<Coming>> begin(const Policy& policy, const StartOptions& options) override;
+    Result<std::unique_ptr<PendingSandbox>> begin(const Policy& policy, const StartOptions& options) override;
 
 private:
     std::vector<std::unique_ptr<Engine>> engines_;

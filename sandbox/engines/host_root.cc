@@ -63,16 +63,10 @@ Result<std::string> cover(const std::string& folder, bool is_file) {
 Status add_covers(std::vector<jail::FileStep> steps, const std::string& folder,
                   std::vector<HostRoot::Bind>& binds) {
     std::erase_if(steps, [](const auto& step) { return step.kind == FileStepKind::overlay; });
-    auto masks = jail::mask_steps(steps);
-    if (!masks) {
-        return masks.error();
-    }
-    for (const auto& mask : *masks) {
-        auto path = cover(folder, mask.is_file);
-        if (!path) {
-            return path.error();
-        }
-        binds.push_back({*path, "/" + mask.target});
+    CELLBLOCK_ASSIGN_OR_RETURN(auto masks, jail::mask_steps(steps));
+    for (const auto& mask : masks) {
+        CELLBLOCK_ASSIGN_OR_RETURN(auto path, cover(folder, mask.is_file));
+        binds.push_back({path, "/" + mask.target});
     }
     return Ok{};
 }
@@ -112,13 +106,10 @@ Result<std::vector<jail::FileStep>> copied_files(const Policy& policy, const Sta
 
 Result<std::vector<jail::FileStep>> host_steps(const Policy& policy, const StartOptions& options,
                                                const jail::PythonHome& python) {
-    auto rules = jail::file_rule_steps(policy.files, options.directory, python);
-    if (!rules) {
-        return rules.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto rules, jail::file_rule_steps(policy.files, options.directory, python));
     auto steps = jail::system_steps("/nonexistent");
     steps.pop_back();  // the worker's folder: here it comes by stdin
-    for (auto& list : {jail::python_steps(python), *rules}) {
+    for (auto& list : {jail::python_steps(python), rules}) {
         steps.insert(steps.end(), list.begin(), list.end());
     }
     if (!options.packages.empty()) {
@@ -129,27 +120,19 @@ Result<std::vector<jail::FileStep>> host_steps(const Policy& policy, const Start
 
 Result<HostRoot> host_root(const Policy& policy, const StartOptions& options, const jail::PythonHome& python,
                            const std::string& folder) {
-    auto steps = host_steps(policy, options, python);
-    if (!steps) {
-        return steps.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto steps, host_steps(policy, options, python));
     HostRoot root;
-    for (const auto& step : *steps) {
+    for (const auto& step : steps) {
         if (step.kind == FileStepKind::link) {
             root.links.push_back({step.text, "/" + step.target});
         } else if (step.kind == FileStepKind::text_file) {
-            auto path = write_text_file(folder, step);
-            if (!path) {
-                return path.error();
-            }
-            root.binds.push_back({*path, "/" + step.target});
+            CELLBLOCK_ASSIGN_OR_RETURN(auto path, write_text_file(folder, step));
+            root.binds.push_back({path, "/" + step.target});
         } else {
             add_bind(root.binds, step);
         }
     }
-    if (auto covered = add_covers(std::move(*steps), folder, root.binds); !covered) {
-        return covered.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(add_covers(std::move(steps), folder, root.binds));
     sort_by_depth(root.binds);
     return root;
 }
@@ -159,9 +142,7 @@ Result<HostRoot> root_of_shown(const std::vector<jail::FileStep>& shown, const s
     for (const auto& step : shown) {
         add_bind(root.binds, step);
     }
-    if (auto covered = add_covers(shown, folder, root.binds); !covered) {
-        return covered.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(add_covers(shown, folder, root.binds));
     sort_by_depth(root.binds);
     return root;
 }

@@ -29,17 +29,19 @@ struct HostRoot {
     std::vector<Link> links;
 };
 
-// The steps of it, as a jail would take them.
+// The steps that show the host's files, as a jail would take them.
 Result<std::vector<jail::FileStep>> host_steps(const Policy& policy, const StartOptions& options,
                                                const jail::PythonHome& python);
 // `folder` takes the files that the host doesn't have: /etc/passwd and such.
 Result<HostRoot> host_root(const Policy& policy, const StartOptions& options, const jail::PythonHome& python,
                            const std::string& folder);
 
-// The policy's `files` alone: those that are shown, or those of which there is a copy (`overlay`).
+// The steps for the policy's `files` alone: those that are shown, or those that cells get a copy of
+// (`overlay`).
 Result<std::vector<jail::FileStep>> shown_files(const Policy& policy, const StartOptions& options);
 Result<std::vector<jail::FileStep>> copied_files(const Policy& policy, const StartOptions& options);
-// The first as binds; `folder` takes what lies over that which isn't shown of them.
+// The shown ones as binds; `folder` takes the empty files and folders that cover what isn't to be seen in
+// them.
 Result<HostRoot> root_of_shown(const std::vector<jail::FileStep>& shown, const std::string& folder);
 
 // A new folder of that name in the temporary directory, for all to look into.

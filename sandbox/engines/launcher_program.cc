@@ -13,27 +13,22 @@ namespace cellblock::sandbox::pool {
 
 namespace {
 
-Result<TemplateStart::Made> make(const std::string& bytes) {
-    const auto order = order_from(bytes);
+Result<TemplateStart::Launch> make(const std::string& bytes) {
+    const auto order = launch_order_from(bytes);
     if (!order) {
         return Error{"make a sandbox", 0, "the order can't be read", {}};
     }
-    auto policy = parse_policy(order->policy, "the session's");
-    if (!policy) {
-        return policy.error();
-    }
-    auto from = parse_template(order->template_text, order->engine, order->template_file);
-    if (!from) {
-        return from.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto policy, parse_policy(order->policy, "the session's"));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto from,
+                               parse_template(order->template_text, order->engine, order->template_file));
     const StartOptions options{order->directory, order->packages};
-    auto made = CommandEngine(*from).make(*policy, options);
+    auto made = CommandEngine(from).prepare(policy, options);
     if (!made) {
         return made.error();
     }
     // What it shows was looked for by name; it has to be what was ordered.
     const auto worker = python_directory();
-    const auto stamp = worker ? stamp_of_start(*from, *policy, options, *worker) : worker;
+    const auto stamp = worker ? stamp_of_start(from, policy, options, *worker) : worker;
     if (!stamp || *stamp != order->stamp) {
         relay::clear_away(made->spec);
         return stamp ? Error{"make a sandbox", 0, "what it is made of has changed meanwhile", {}}
@@ -50,7 +45,7 @@ int make_and_serve(UniqueFd order, UniqueFd warden, UniqueFd control, UniqueFd r
         (void)send_message(report.get(), kRefused + made.error().text().substr(0, relay::kMostReason));
         return jail::kLeftUnmade;
     }
-    const MadeParts parts{made->cgroup.to_bytes(), relay::to_bytes(relay::for_clearing(made->spec))};
+    const LaunchReport parts{made->cgroup.to_bytes(), relay::to_bytes(relay::for_clearing(made->spec))};
     (void)send_message(report.get(), kGiven + to_bytes(parts));
     order.reset();
     report.reset();

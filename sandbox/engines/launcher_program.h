@@ -1,10 +1,10 @@
-// `cellblock make`: a process that makes one sandbox by an order, and then is its relay.
+// `cellblock make`: a process that starts one sandbox by an order of the daemon, and then is the sandbox's
+// relay.
 //
-// Purpose: what an engine's start does in a session's own process is done here,
-// ahead of the session. The sandbox's name and control groups are this process's,
-// which lives as long as the sandbox: whoever finds it gone may clear away.
-// Ownership: of the descriptors, and of all that it makes. Threads: one; the
-// process is its own. Failure: told on `report`, and by the exit status.
+// Purpose: what an engine's start does in a session's own process is done here, ahead of the session. The
+// sandbox's name and control groups carry this process's id, and the process lives as long as the sandbox:
+// once it is gone, anybody may clear away what has its name. Ownership: of the descriptors, and of all that
+// it makes. Threads: one. Failure: told on `report`, and by the exit status.
 #pragma once
 
 #include "sandbox/api/unique_fd.h"
@@ -16,9 +16,9 @@ namespace cellblock::sandbox::pool {
 inline constexpr int kOrderFd = relay::kSpecFd;
 inline constexpr int kReportFd = relay::kControlFd + 1;
 
-// What it says on `report`, once: kGiven and MadeParts, or kRefused and why.
+// Its one message on `report`: kGiven and a LaunchReport, or kRefused and the reason.
 
-// Until the control socket ends. The exit status, as a jail's supervisor has it.
+// Returns after the control socket has ended: the exit status, as a jail's supervisor has it.
 int make_and_serve(UniqueFd order, UniqueFd warden, UniqueFd control, UniqueFd report);
 
 }  // namespace cellblock::sandbox::pool

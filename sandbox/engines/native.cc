@@ -1,12 +1,14 @@
-// Starting a jail for cells.
+// Starts jails, or claims them of the daemon.
 #include "sandbox/engines/native.h"
 
-#include "sandbox/engines/claimed_start.h"
-#include "sandbox/engines/native_claim.h"
+#include "sandbox/base/digests.h"
+#include "sandbox/base/resources.h"
 #include "sandbox/engines/pool_client.h"
+#include "sandbox/jail/file_rules.h"
 #include "sandbox/jail/jail_sandbox.h"
 #include "sandbox/jail/layers.h"
 #include "sandbox/jail/plan.h"
+#include "sandbox/jail/plan_bytes.h"
 
 namespace cellblock::sandbox {
 
@@ -19,12 +21,40 @@ jail::PlanMaker maker(const Policy& policy, const StartOptions& options) {
     };
 }
 
-// A jail that was claimed. The daemon's sandboxes have cgroups of their own, made where ours would be.
-class Claimed : public ClaimedStart {
+Result<pool::ZygoteSpec> spec_for(const Policy& policy, const jail::JailPlan& plan,
+                                  const jail::PythonHome& python, const std::string& worker_folder) {
+    if (plan.contained) {
+        return Error{"start warm", 0, "without namespaces each sandbox starts cold", {}};
+    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto library, jail_library());
+    return pool::ZygoteSpec{python.program, python.prefixes, policy.preload,
+                            worker_folder,  library,         plan.environment};
+}
+
+// `plan` has neither cgroups nor an identity.
+pool::Claim send_claim(const Policy& policy, const StartOptions& options, const jail::JailPlan& plan,
+                       const jail::PythonHome& python, const std::string& worker_folder) {
+    auto spec = spec_for(policy, plan, python, worker_folder);
+    if (!spec) {
+        return pool::Claim(spec.error());
+    }
+    // With packages it shows a folder that no other session has.
+    pool::Request request{pool::Verb::claim_fork, std::move(*spec),
+                          pool::recipe_for(policy, options.packages.empty())};
+    request.recipe.memory_bytes = policy.limits.memory_bytes;
+    request.recipe.processes = policy.limits.processes;
+    request.recipe.cpus = policy.limits.cpus;
+    request.recipe.sources = sha256(jail::sources_of(plan.files));
+    return pool::Claim(policy, request, jail::plan_to_bytes(plan));
+}
+
+// A jail that was claimed: a fork of a warm Python. The daemon's sandboxes have cgroups of their own, made
+// where ours would be.
+class ClaimedJail : public ClaimedSandbox {
 public:
-    Claimed(const Policy& policy, jail::PlanMaker make_plan, std::unique_ptr<jail::JailPlan> plan,
-            bool memory_is_limited, pool::Claim claim)
-        : ClaimedStart(std::move(claim)),
+    ClaimedJail(const Policy& policy, jail::PlanMaker make_plan, std::unique_ptr<jail::JailPlan> plan,
+                bool memory_is_limited, pool::Claim claim)
+        : ClaimedSandbox(std::move(claim)),
           policy_(policy),
           make_plan_(std::move(make_plan)),
           plan_(std::move(plan)),
@@ -33,9 +63,9 @@ public:
 protected:
     Result<std::unique_ptr<Sandbox>> start_cold() override { return jail::start_jail(policy_, make_plan_); }
 
-    Result<std::unique_ptr<Sandbox>> use(pool::GivenSandbox given) override {
+    Result<std::unique_ptr<Sandbox>> adopt(pool::GivenSandbox given) override {
         if (given.cgroup.limits_memory().empty() == memory_is_limited_) {
-            return go_cold("the daemon has other control groups than were expected");
+            return start_cold_because("the daemon has other control groups than were expected");
         }
         auto missing = missing_layer(policy_.require, jail::layers_of(*plan_, given.cgroup), policy_.name);
         jail::SpawnedJail spawned{given.supervisor, std::move(given.process), std::move(given.control),
@@ -53,21 +83,15 @@ private:
     bool memory_is_limited_;
 };
 
-Result<std::unique_ptr<Coming>> claim_jail(const Policy& policy, jail::PlanMaker make_plan,
-                                           const StartOptions& options) {
-    auto parts = jail::find_host_parts(policy);
-    if (!parts) {
-        return parts.error();
-    }
+Result<std::unique_ptr<PendingSandbox>> claim_jail(const Policy& policy, jail::PlanMaker make_plan,
+                                                   const StartOptions& options) {
+    CELLBLOCK_ASSIGN_OR_RETURN(auto parts, jail::find_host_parts(policy));
     const bool memory_is_limited = jail::Cgroup::would_limit_memory();
-    auto plan = make_plan(parts->python, parts->worker, memory_is_limited);
-    if (!plan) {
-        return plan.error();
-    }
-    jail::forget_identity(**plan);
-    auto claim = pool::claim(policy, options, **plan, parts->python, parts->worker);
-    return std::unique_ptr<Coming>(std::make_unique<Claimed>(policy, std::move(make_plan), std::move(*plan),
-                                                             memory_is_limited, std::move(claim)));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto plan, make_plan(parts.python, parts.worker, memory_is_limited));
+    jail::forget_identity(*plan);
+    auto claim = send_claim(policy, options, *plan, parts.python, parts.worker);
+    return std::unique_ptr<PendingSandbox>(std::make_unique<ClaimedJail>(
+        policy, std::move(make_plan), std::move(plan), memory_is_limited, std::move(claim)));
 }
 
 }  // namespace
@@ -80,12 +104,9 @@ EngineFacts NativeEngine::facts() const {
 }
 
 Status NativeEngine::check(const Policy& policy) {
-    auto python = jail::find_python(policy.python);
-    if (!python) {
-        return python.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto python, jail::find_python(policy.python));
     auto cgroup = jail::Cgroup::make(policy.limits);
-    auto plan = jail::build_plan(policy, {"/"}, *python, "/", !cgroup.limits_memory().empty());
+    auto plan = jail::build_plan(policy, {"/"}, python, "/", !cgroup.limits_memory().empty());
     cgroup.remove();
     if (!plan) {
         return plan.error();
@@ -95,16 +116,17 @@ Status NativeEngine::check(const Policy& policy) {
 }
 
 Result<std::unique_ptr<Sandbox>> NativeEngine::start(const Policy& policy, const StartOptions& options) {
-    auto coming = begin(policy, options);
-    if (!coming) {
-        return coming.error();
+    auto pending = begin(policy, options);
+    if (!pending) {
+        return pending.error();
     }
-    return *coming ? arrival_of(**coming) : jail::start_jail(policy, maker(policy, options));
+    return *pending ? wait_for(**pending) : jail::start_jail(policy, maker(policy, options));
 }
 
-Result<std::unique_ptr<Coming>> NativeEngine::begin(const Policy& policy, const StartOptions& options) {
+Result<std::unique_ptr<PendingSandbox>> NativeEngine::begin(const Policy& policy,
+                                                            const StartOptions& options) {
     return pool::is_wanted(policy) ? claim_jail(policy, maker(policy, options), options)
-                                   : std::unique_ptr<Coming>();
+                                   : std::unique_ptr<PendingSandbox>();
 }
 
 }  // namespace cellblock::sandbox

@@ -19,8 +19,8 @@ public:
     [[nodiscard]] EngineFacts facts() const override;
     [[nodiscard]] Status check(const Policy& policy) override;
     Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) override;
-    // Where the policy wants it, one of the daemon's.
-    Result<std::unique_ptr<Coming>> begin(const Policy& policy, const StartOptions& options) override;
+    // Where the policy wants it warm, a sandbox of the daemon's.
+    Result<std::unique_ptr<PendingSandbox>> begin(const Policy& policy, const StartOptions& options) override;
 };
 
 }  // namespace cellblock::sandbox

@@ -1,4 +1,4 @@
-// Connecting, asking; starting one.
+// Connects to the daemon, asks, starts a daemon where there is none.
 #include "sandbox/engines/pool_client.h"
 
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <iostream>
 #include <optional>
 #include <string_view>
 #include <tuple>
@@ -28,7 +29,9 @@
 #include "sandbox/pool/runtime_directory.h"
 #include "sandbox/pool/settings.h"
 
-namespace cellblock::sandbox::pool {
+namespace cellblock::sandbox {
+
+namespace pool {
 
 namespace {
 
@@ -38,8 +41,8 @@ constexpr off_t kMaxLog = 1 << 20;
 
 // --- starting one
 
-UniqueFd open_log(const Place& place) {
-    UniqueFd log(::openat(place.folder.get(), (context_name() + ".log").c_str(),
+UniqueFd open_log(const RuntimeDirectory& directory) {
+    UniqueFd log(::openat(directory.folder.get(), (context_name() + ".log").c_str(),
                           O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
     struct stat info {};
     if (log.valid() && ::fstat(log.get(), &info) == 0 && info.st_size > kMaxLog) {
@@ -69,28 +72,18 @@ UniqueFd open_log(const Place& place) {
 // What is claimed is made ready for the next time.
 Request to_prepare(const Request& claim) {
     Request first = claim;
-    first.verb = claim.verb == Verb::claim ? Verb::prepare : Verb::prepare_made;
+    first.verb = claim.verb == Verb::claim_fork ? Verb::prepare_zygote : Verb::prepare_launched;
     return first;
 }
 
-Status start_daemon(const Place& place, const Request& claim, int plan) {
-    if (auto settings = load_settings(); !settings) {
-        return settings.error();
-    }
-    auto program = cellblock_program();
-    if (!program) {
-        return program.error();
-    }
-    auto sockets = make_socket_pair(SOCK_SEQPACKET, "start the daemon");
-    if (!sockets) {
-        return sockets.error();
-    }
-    if (auto sent = send_message(sockets->ours.get(), to_bytes(to_prepare(claim)), std::array<int, 1>{plan});
-        !sent) {
-        return sent.error();
-    }
-    const UniqueFd client(::fcntl(sockets->theirs.get(), F_DUPFD_CLOEXEC, 10));
-    const UniqueFd written(open_log(place));
+Status start_daemon(const RuntimeDirectory& directory, const Request& claim, int plan) {
+    CELLBLOCK_RETURN_IF_ERROR(load_settings());
+    CELLBLOCK_ASSIGN_OR_RETURN(auto program, cellblock_program());
+    CELLBLOCK_ASSIGN_OR_RETURN(auto sockets, make_socket_pair(SOCK_SEQPACKET, "start the daemon"));
+    CELLBLOCK_RETURN_IF_ERROR(
+        send_message(sockets.ours.get(), to_bytes(to_prepare(claim)), std::array<int, 1>{plan}));
+    const UniqueFd client(::fcntl(sockets.theirs.get(), F_DUPFD_CLOEXEC, 10));
+    const UniqueFd written(open_log(directory));
     const UniqueFd log(::fcntl(written.get(), F_DUPFD_CLOEXEC, 10));
     std::vector<std::string> variables{"PATH=/usr/bin:/bin"};
     for (const char* name : {"XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "HOME"}) {
@@ -99,7 +92,7 @@ Status start_daemon(const Place& place, const Request& claim, int plan) {
         }
     }
     const auto envp = pointers(variables);
-    const char* const argv[] = {program->c_str(), "daemon", "--client=3", nullptr};
+    const char* const argv[] = {program.c_str(), "daemon", "--client=3", nullptr};
     const pid_t pid = log.valid() ? ::_Fork() : -1;
     if (pid == 0) {
         become_daemon(client.get(), log.get(), argv, envp.data());
@@ -112,17 +105,12 @@ Status start_daemon(const Place& place, const Request& claim, int plan) {
 // --- asking one
 
 Result<UniqueFd> connect_or_start(const Request& claim, int plan) {
-    auto place = open_place();
-    if (!place) {
-        return place.error();
-    }
-    auto socket = connect_to(*place, context_name());
+    CELLBLOCK_ASSIGN_OR_RETURN(auto directory, open_runtime_directory());
+    auto socket = connect_to(directory, context_name());
     if (socket || (socket.error().code != ENOENT && socket.error().code != ECONNREFUSED)) {
         return socket;
     }
-    if (auto started = start_daemon(*place, claim, plan); !started) {
-        return started.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(start_daemon(directory, claim, plan));
     return Error{kStep, 0, "it was started just now and has nothing ready yet", {}};
 }
 
@@ -143,21 +131,16 @@ Result<GivenSandbox> read_given(Message& answer) {
 }
 
 Result<UniqueFd> send_claim(const Request& claim, const std::string& plan) {
-    auto file = memory_file(plan);
-    if (!file) {
-        return file.error();
-    }
-    auto daemon = connect_or_start(claim, file->get());
+    CELLBLOCK_ASSIGN_OR_RETURN(auto file, memory_file(plan));
+    auto daemon = connect_or_start(claim, file.get());
     if (!daemon) {
         return daemon.error();
     }
-    if (auto sent = send_message(daemon->get(), to_bytes(claim), std::array<int, 1>{file->get()}); !sent) {
-        return sent.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(send_message(daemon->get(), to_bytes(claim), std::array<int, 1>{file.get()}));
     return daemon;
 }
 
-Answer in_words(Message message) {
+Answer answer_in(Message message) {
     const std::string reason = message.bytes.substr(1);
     switch (message.bytes.front()) {
         case kGiven: {
@@ -181,12 +164,12 @@ bool is_wanted(const Policy& policy) {
     return std::strcmp(said, "0") != 0;
 }
 
-Recipe recipe_for(const Policy& policy, bool can_stand_in) {
+Recipe recipe_for(const Policy& policy, bool is_interchangeable) {
     Recipe recipe;
     recipe.configure = encode_configure(policy);
     recipe.debugger = offers_debugger(policy);
     recipe.patience = static_cast<std::uint32_t>(policy.limits.start_time.count());
-    if (can_stand_in) {
+    if (is_interchangeable) {
         recipe.ready = policy.pool.ready;
         recipe.most = policy.pool.most;
     }
@@ -194,7 +177,7 @@ Recipe recipe_for(const Policy& policy, bool can_stand_in) {
 }
 
 Claim::Claim(const Policy& policy, const Request& request, const std::string& plan)
-    : start_time_(policy.limits.start_time), due_(std::chrono::steady_clock::now() + kPatience) {
+    : start_time_(policy.limits.start_time), deadline_(std::chrono::steady_clock::now() + kPatience) {
     auto asked = send_claim(request, plan);
     if (asked) {
         daemon_ = std::move(*asked);
@@ -215,27 +198,39 @@ std::optional<Answer> Claim::take() {
         return ColdStart{message.error().text()};
     }
     if (message->bytes.front() == kWait) {
-        due_ = std::chrono::steady_clock::now() + start_time_;
+        deadline_ = std::chrono::steady_clock::now() + start_time_;
         return std::nullopt;
     }
-    return in_words(std::move(*message));
+    return answer_in(std::move(*message));
 }
 
 ColdStart Claim::too_late() {
     return ColdStart{Error{kStep, 0, "it takes too long to answer", {}}.text()};
 }
 
-Answer answer_to(Claim& claim) {
-    while (true) {
-        if (auto answer = claim.take()) {
-            return std::move(*answer);
-        }
-        const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(claim.due() - std::chrono::steady_clock::now());
-        if (left.count() <= 0 || !is_readable(claim.fd(), left)) {
-            return Claim::too_late();
-        }
+}  // namespace pool
+
+std::optional<Result<std::unique_ptr<Sandbox>>> ClaimedSandbox::take() {
+    auto answer = claim_.take();
+    if (!answer) {
+        return std::nullopt;
     }
+    if (const auto* none = std::get_if<pool::NoneMore>(&*answer)) {
+        return none->error;
+    }
+    if (const auto* cold = std::get_if<pool::ColdStart>(&*answer)) {
+        return start_cold_because(cold->reason);
+    }
+    return adopt(std::get<pool::GivenSandbox>(std::move(*answer)));
 }
 
-}  // namespace cellblock::sandbox::pool
+Result<std::unique_ptr<Sandbox>> ClaimedSandbox::give_up() {
+    return start_cold_because(pool::Claim::too_late().reason);
+}
+
+Result<std::unique_ptr<Sandbox>> ClaimedSandbox::start_cold_because(const std::string& reason) {
+    std::cerr << "cellblock: a cold start: " << reason << "\n";
+    return start_cold();
+}
+
+}  // namespace cellblock::sandbox

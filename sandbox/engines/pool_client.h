@@ -1,77 +1,124 @@
-// One question to the daemon, and a daemon where there is none.
+// The engines' way to the daemon's pool: a claim, its answer, and the sandbox that comes of it.
 //
-// Purpose: what claims of all engines have in common: is it wanted, who is asked,
-// what is answered. A daemon that isn't there is started for the next time.
-// Ownership: of what is given. Threads: other threads may run meanwhile.
-// Failure: why it has to be a cold start, or why there may be no sandbox at all.
+// Purpose: what the native engine and those of templates have in common: does the policy want the daemon,
+// which request is sent, what is answered, and a cold start where there is no sandbox to be had. A daemon
+// that isn't there is started for the next time. Ownership: of what is given. Threads: other threads may run
+// meanwhile. Failure: why the start has to be cold, or why there may be no sandbox at all.
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 
-#include "sandbox/api/policy.h"
-#include "sandbox/api/result.h"
-#include "sandbox/api/unique_fd.h"
+#include "sandbox/api/engine.h"
+#include "sandbox/base/socket.h"
 #include "sandbox/channel/worker_sockets.h"
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/pool/protocol.h"
 
-namespace cellblock::sandbox::pool {
+namespace cellblock::sandbox {
 
-// Whether the policy, or else $CELLBLOCK_DAEMON (1 or 0), wants sandboxes from it.
+namespace pool {
+
+// Does the policy, or instead of it $CELLBLOCK_DAEMON (1 or 0), want sandboxes from the daemon?
 bool is_wanted(const Policy& policy);
 
-struct ColdStart {
-    std::string reason;
-};
-struct NoneMore {
-    Error error;
-};
+// What a claim of any engine says of a policy. `is_interchangeable`: another session with the same request
+// may get the sandbox, so the daemon may make such sandboxes ahead.
+Recipe recipe_for(const Policy& policy, bool is_interchangeable);
 
-// A sandbox that was given. Its supervisor or relay is nobody's child here; its pidfd tells its end.
+// A sandbox that the daemon gave. Its supervisor or relay is no child of this process; the pidfd tells its
+// end.
 struct GivenSandbox {
     pid_t supervisor = -1;
     UniqueFd process;
     UniqueFd control;
     UniqueFd warden;
-    WorkerSockets worker;  // of a worker that is up, or will be
+    WorkerSockets worker;  // of a worker that is ready, or will be
     jail::Cgroup cgroup;
-    std::string spec;
+    std::string spec;  // relay::to_bytes; empty for a jail
+};
+
+// The daemon gives no sandbox; the session starts one by itself.
+struct ColdStart {
+    std::string reason;
+};
+// The bounds on the number of sandboxes are reached; the session may start none by itself either.
+struct NoneMore {
+    Error error;
 };
 using Answer = std::variant<GivenSandbox, ColdStart, NoneMore>;
 
-// A question that was asked.
+// A request that was sent to the daemon. If destroyed before the answer, the sandbox stays in the pool.
 class Claim {
 public:
-    // `plan` goes beside it.
+    // Sends the request, with `plan` in a file beside it. Where that fails, take() tells why.
     Claim(const Policy& policy, const Request& request, const std::string& plan);
-    // Nobody is asked, and take() tells why. So it does where the other one fails.
+    // A request that could not be made up: take() tells why.
     explicit Claim(Error failure) : failure_(std::move(failure)) {}
 
-    // Readable once there is something to take; invalid where nobody was asked.
-    [[nodiscard]] int fd() const { return daemon_.get(); }
+    // Poll this descriptor for reading, then call take(). -1: take() returns at once.
+    [[nodiscard]] int poll_fd() const { return daemon_.get(); }
 
-    // Without waiting. Nothing: it isn't answered yet.
+    // Never waits. nullopt: there is no answer yet.
     std::optional<Answer> take();
 
-    // The daemon says soon whether the claim has to wait; then it waits for the policy's limits.start_time.
-    [[nodiscard]] std::chrono::steady_clock::time_point due() const { return due_; }
+    // The daemon says soon whether the claim has to wait; then the wait lasts for the policy's
+    // limits.start_time.
+    [[nodiscard]] std::chrono::steady_clock::time_point deadline() const { return deadline_; }
+    // The answer of a claim whose deadline is over.
     [[nodiscard]] static ColdStart too_late();
 
 private:
     UniqueFd daemon_;
     std::optional<Error> failure_;
     std::chrono::milliseconds start_time_{};
-    std::chrono::steady_clock::time_point due_{};
+    std::chrono::steady_clock::time_point deadline_{};
 };
 
-// Waits for it.
-Answer answer_to(Claim& claim);
+}  // namespace pool
 
-// What all claims say of a policy.
-Recipe recipe_for(const Policy& policy, bool can_stand_in);
+// Waits for a Claim or a PendingSandbox; nullopt once its deadline is over.
+template <class Pending>
+auto take_by_deadline(Pending& pending) -> decltype(pending.take()) {
+    while (true) {
+        if (auto taken = pending.take()) {
+            return taken;
+        }
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(pending.deadline() -
+                                                                       std::chrono::steady_clock::now());
+        if (left.count() <= 0) {
+            return std::nullopt;
+        }
+        (void)is_readable(pending.poll_fd(), left);
+    }
+}
 
-}  // namespace cellblock::sandbox::pool
+// A sandbox that was claimed. Each engine tells how it becomes a Sandbox, and how to start one without the
+// daemon.
+class ClaimedSandbox : public PendingSandbox {
+public:
+    explicit ClaimedSandbox(pool::Claim claim) : claim_(std::move(claim)) {}
+
+    [[nodiscard]] int poll_fd() const override { return claim_.poll_fd(); }
+    [[nodiscard]] std::chrono::steady_clock::time_point deadline() const override {
+        return claim_.deadline();
+    }
+    std::optional<Result<std::unique_ptr<Sandbox>>> take() override;
+    Result<std::unique_ptr<Sandbox>> give_up() override;
+
+protected:
+    virtual Result<std::unique_ptr<Sandbox>> adopt(pool::GivenSandbox given) = 0;
+    virtual Result<std::unique_ptr<Sandbox>> start_cold() = 0;
+
+    // Says why on standard error, then start_cold().
+    Result<std::unique_ptr<Sandbox>> start_cold_because(const std::string& reason);
+
+private:
+    pool::Claim claim_;
+};
+
+}  // namespace cellblock::sandbox

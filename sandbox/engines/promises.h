@@ -1,8 +1,8 @@
-// What an engine that isn't the native one can keep of a policy.
+// What an engine other than the native one can keep of a policy.
 //
-// Purpose: a key that is set and can't be kept is refused by name, unless the
-// policy says `best_effort`; so is a layer that the policy names in `require`.
-// Ownership: plain values. Threads: pure. Failure: an Error that names key and remedy.
+// Purpose: a key that is set and can't be kept is refused by name, unless the policy allows that; so is a
+// layer that the policy names in `require`. Ownership: plain values. Threads: pure. Failure: an Error that
+// names key and remedy.
 #pragma once
 
 #include <string>

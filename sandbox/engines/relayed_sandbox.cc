@@ -41,25 +41,26 @@ bool ready(int fd, int milliseconds) {
 // A relay that still removes a container goes on to do so by itself; one that was killed can't.
 RelayedSandbox::~RelayedSandbox() {
     ::shutdown(relay_.control.get(), SHUT_WR);
-    beside([relay = std::make_shared<relay::RelayProcess>(std::move(relay_)), spec = std::move(spec_)] {
-        const auto begin = std::chrono::steady_clock::now();
-        while (!ends_within(relay->handle.get(), kPause)) {
-            const auto passed = std::chrono::steady_clock::now() - begin;
-            if (passed > kTimeToClear || (passed > kTimeToLeave && is_finishing())) {
-                return;
+    run_in_background(
+        [relay = std::make_shared<relay::RelayProcess>(std::move(relay_)), spec = std::move(spec_)] {
+            const auto begin = std::chrono::steady_clock::now();
+            while (!ends_within(relay->handle.get(), kPause)) {
+                const auto passed = std::chrono::steady_clock::now() - begin;
+                if (passed > kTimeToClear || (passed > kTimeToLeave && is_finishing())) {
+                    return;
+                }
             }
-        }
-        bool cleared = false;
-        char first = 0;
-        ssize_t size = 0;  // of the whole message: a reason may begin with any byte
-        while ((size = ::recv(relay->control.get(), &first, 1, MSG_DONTWAIT | MSG_TRUNC)) > 0) {
-            cleared = size == 1 && first == relay::kCleared;
-        }
-        (void)::waitpid(relay->pid, nullptr, WNOHANG);  // the daemon's aren't our children
-        if (!cleared) {
-            relay::clear_away(spec);
-        }
-    });
+            bool cleared = false;
+            char first = 0;
+            ssize_t size = 0;  // of the whole message: a reason may begin with any byte
+            while ((size = ::recv(relay->control.get(), &first, 1, MSG_DONTWAIT | MSG_TRUNC)) > 0) {
+                cleared = size == 1 && first == relay::kCleared;
+            }
+            (void)::waitpid(relay->pid, nullptr, WNOHANG);  // the daemon's aren't our children
+            if (!cleared) {
+                relay::clear_away(spec);
+            }
+        });
 }
 
 void RelayedSandbox::kill() {

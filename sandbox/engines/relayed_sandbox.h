@@ -1,7 +1,7 @@
-// One running sandbox that is reached by a relay.
+// A running sandbox that is reached through a relay.
 //
-// Ownership: of the relay's process (which may be the daemon's child) and of the
-// control groups that were made for it. Threads, failure: as engine.h says.
+// Ownership: of the relay's process (which may be the daemon's child) and of the control groups that were
+// made for it. Threads, failure: as engine.h says.
 #pragma once
 
 #include <string>
@@ -23,7 +23,7 @@ struct RelayedFacts {
 
 class RelayedSandbox : public Sandbox {
 public:
-    // `worker`: of one that was started already, in a sandbox that the daemon gave.
+    // `worker`: the sockets of a worker that was started already, in a sandbox that the daemon gave.
     RelayedSandbox(relay::RelayProcess relay, relay::Spec spec, jail::Cgroup cgroup, RelayedFacts facts,
                    WorkerSockets worker = {})
         : relay_(std::move(relay)),

@@ -41,23 +41,15 @@ Result<std::string> stamps_of_files(const EngineTemplate& from, const std::strin
     std::string text;
     if (from.host_files && image.empty()) {
         auto python = jail::find_python(policy.python);
-        auto steps = python ? host_steps(policy, options, *python) : python.error();
-        if (!steps) {
-            return steps.error();
-        }
-        text = python->program + "\n" + jail::sources_of(*steps);
+        CELLBLOCK_ASSIGN_OR_RETURN(auto steps,
+                                   python ? host_steps(policy, options, *python) : python.error());
+        text = python->program + "\n" + jail::sources_of(steps);
     } else {
-        auto shown = shown_files(policy, options);
-        if (!shown) {
-            return shown.error();
-        }
-        text = jail::sources_of(*shown);
+        CELLBLOCK_ASSIGN_OR_RETURN(auto shown, shown_files(policy, options));
+        text = jail::sources_of(shown);
     }
-    auto copied = copied_files(policy, options);
-    if (!copied) {
-        return copied.error();
-    }
-    for (const auto& one : *copied) {
+    CELLBLOCK_ASSIGN_OR_RETURN(auto copied, copied_files(policy, options));
+    for (const auto& one : copied) {
         add_folder(one.source, relay::kMostCopiedFiles, "", text);
     }
     return text;

@@ -1,9 +1,8 @@
 // All on disk that a template's sandbox is made of, as one text.
 //
-// Purpose: a sandbox that was made ahead is given only while that is the same:
-// the files that it shows (by device and inode), those that it has a copy of
-// (also by what was changed in them), the image, the engine's program and the
-// worker's files. Ownership: plain values. Threads: no shared state; may run the
+// Purpose: a sandbox that was started ahead is given only while this text is the same: the files that it
+// shows (by device and inode), those that it has a copy of (also by what was changed in them), the image, the
+// engine's program and the worker's files. Ownership: plain values. Threads: no shared state; may run the
 // template's `version`. Failure: an Error that a start would have too.
 #pragma once
 

@@ -34,22 +34,16 @@ Status no(const char* key, const std::string& what) {
 
 TemplateKey text_key(const char* name, bool needed, std::string EngineTemplate::*member) {
     return {name, needed, [=](const json& value, EngineTemplate& into) -> Status {
-                auto text = read_text(name, value, kMostText);
-                if (!text) {
-                    return text.error();
-                }
-                into.*member = *text;
+                CELLBLOCK_ASSIGN_OR_RETURN(auto text, read_text(name, value, kMostText));
+                into.*member = text;
                 return Ok{};
             }};
 }
 
 TemplateKey flag_key(const char* name, bool EngineTemplate::*member) {
     return {name, false, [=](const json& value, EngineTemplate& into) -> Status {
-                auto flag = read_flag(name, value);
-                if (!flag) {
-                    return flag.error();
-                }
-                into.*member = *flag;
+                CELLBLOCK_ASSIGN_OR_RETURN(auto flag, read_flag(name, value));
+                into.*member = flag;
                 return Ok{};
             }};
 }
@@ -60,25 +54,19 @@ Result<std::vector<std::string>> read_words(const char* key, const json& value) 
     }
     std::vector<std::string> words;
     for (const auto& one : value) {
-        auto word = read_text(key, one, kMostWord);
-        if (!word) {
-            return word.error();
-        }
-        if (auto checked = check_placeholders(*word); !checked) {
+        CELLBLOCK_ASSIGN_OR_RETURN(auto word, read_text(key, one, kMostWord));
+        if (auto checked = check_placeholders(word); !checked) {
             return Error{key, 0, checked.error().message, checked.error().remedy};
         }
-        words.push_back(*word);
+        words.push_back(word);
     }
     return words;
 }
 
 TemplateKey words_key(const char* name, bool needed, std::vector<std::string> EngineTemplate::*member) {
     return {name, needed, [=](const json& value, EngineTemplate& into) -> Status {
-                auto words = read_words(name, value);
-                if (!words) {
-                    return words.error();
-                }
-                into.*member = std::move(*words);
+                CELLBLOCK_ASSIGN_OR_RETURN(auto words, read_words(name, value));
+                into.*member = std::move(words);
                 return Ok{};
             }};
 }
@@ -88,11 +76,8 @@ Status read_argv(const json& value, EngineTemplate& into) {
         return wrong_value("argv", value, "a list of words and of lists of words, a word first");
     }
     for (const auto& one : value) {
-        auto words = read_words("argv", one.is_array() ? one : json::array({one}));
-        if (!words) {
-            return words.error();
-        }
-        into.argv.push_back({std::move(*words), one.is_array()});
+        CELLBLOCK_ASSIGN_OR_RETURN(auto words, read_words("argv", one.is_array() ? one : json::array({one})));
+        into.argv.push_back({std::move(words), one.is_array()});
     }
     return Ok{};
 }
@@ -148,12 +133,9 @@ Result<TemplateFile> read_file(const std::string& name, const json& content) {
     if (!content.is_array()) {
         return wrong_value(key, content, "an object, or a list of lines");
     }
-    auto lines = read_words(key.c_str(), content);
-    if (!lines) {
-        return lines.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto lines, read_words(key.c_str(), content));
     TemplateFile file{name, {}, false};
-    for (const auto& line : *lines) {
+    for (const auto& line : lines) {
         file.text += line + "\n";
     }
     return file;
@@ -167,11 +149,8 @@ Status read_files(const json& value, EngineTemplate& into) {
         if (!is_file_name(name)) {
             return no("files", "\"" + name.substr(0, 80) + "\" is no name for a file there");
         }
-        auto file = read_file(name, content);
-        if (!file) {
-            return file.error();
-        }
-        into.files.push_back(std::move(*file));
+        CELLBLOCK_ASSIGN_OR_RETURN(auto file, read_file(name, content));
+        into.files.push_back(std::move(file));
     }
     return Ok{};
 }

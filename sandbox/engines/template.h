@@ -15,7 +15,7 @@
 
 namespace cellblock::sandbox {
 
-// One word of an argv, or several that stand or fall (or are repeated) together.
+// One word of an argv, or several words that are kept, left out or repeated together.
 struct Words {
     std::vector<std::string> words;
     bool grouped = false;
@@ -61,7 +61,7 @@ Result<EngineTemplate> parse_template(std::string_view json_text, const std::str
 
 // From $XDG_CONFIG_HOME/cellblock/engines, then from the installed folder.
 Result<EngineTemplate> load_template(const std::string& name);
-// The names of all of them.
+// The names of all templates.
 std::vector<std::string> template_names();
 
 }  // namespace cellblock::sandbox

@@ -90,9 +90,7 @@ TemplateStart::~TemplateStart() {
 }
 
 Result<std::unique_ptr<Sandbox>> TemplateStart::run() {
-    if (auto prepared = prepare(); !prepared) {
-        return prepared.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(prepare());
     auto relay = relay::launch(spec_);
     if (!relay) {
         return relay.error();
@@ -102,12 +100,10 @@ Result<std::unique_ptr<Sandbox>> TemplateStart::run() {
         std::move(*relay), relay::for_clearing(spec_), cgroup_, facts_of(template_, cgroup_)));
 }
 
-Result<TemplateStart::Made> TemplateStart::make() {
-    if (auto prepared = prepare(); !prepared) {
-        return prepared.error();
-    }
+Result<TemplateStart::Launch> TemplateStart::prepare_launch() {
+    CELLBLOCK_RETURN_IF_ERROR(prepare());
     done_ = true;
-    return Made{std::move(spec_), std::move(cgroup_)};
+    return Launch{std::move(spec_), std::move(cgroup_)};
 }
 
 Status TemplateStart::prepare() {
@@ -116,26 +112,13 @@ Status TemplateStart::prepare() {
                      "there is no program " + template_.argv.front().words.front() + " on PATH",
                      template_.needs};
     }
-    if (auto kept = check_promises(policy_, promises_, cgroup_); !kept) {
-        return kept.error();
-    }
-    if (auto given = check_given(); !given) {
-        return given.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(check_promises(policy_, promises_, cgroup_));
+    CELLBLOCK_RETURN_IF_ERROR(check_given());
     const bool shows_host = template_.host_files && values_.texts["image"].empty();
-    auto python = shows_host ? show_host() : show_files();
-    if (!python) {
-        return python.error();
-    }
-    if (auto packed = pack(*python, shows_host); !packed) {
-        return packed.error();
-    }
-    if (auto written = template_.files.empty() ? Status(Ok{}) : write_own_files(); !written) {
-        return written.error();
-    }
-    if (auto written = template_.bundle ? make_bundle() : Status(Ok{}); !written) {
-        return written.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto python, shows_host ? show_host() : show_files());
+    CELLBLOCK_RETURN_IF_ERROR(pack(python, shows_host));
+    CELLBLOCK_RETURN_IF_ERROR(template_.files.empty() ? Status(Ok{}) : write_own_files());
+    CELLBLOCK_RETURN_IF_ERROR(template_.bundle ? make_bundle() : Status(Ok{}));
     fill_spec();
     return Ok{};
 }
@@ -163,19 +146,14 @@ void TemplateStart::fill_spec() {
 }
 
 Status TemplateStart::pack(const std::string& python, bool shows_host) {
-    auto copies = copies_of(policy_, options_);
-    if (!copies) {
-        return copies.error();
-    }
-    auto far_end = relay::pack_far_end(
-        policy_, {values_.texts["name"], template_.private_processes, watches_memory(promises_, cgroup_),
-                  counts_processes(promises_, cgroup_), !cgroup_.limits_memory().empty(), shows_host,
-                  std::move(*copies)});
-    if (!far_end) {
-        return far_end.error();
-    }
-    add_start(python, far_end->bootstrap, values_);
-    spec_.program = std::move(far_end->program);
+    CELLBLOCK_ASSIGN_OR_RETURN(auto copies, copies_of(policy_, options_));
+    CELLBLOCK_ASSIGN_OR_RETURN(
+        auto far_end, relay::pack_far_end(
+                          policy_, {values_.texts["name"], template_.private_processes,
+                                    watches_memory(promises_, cgroup_), counts_processes(promises_, cgroup_),
+                                    !cgroup_.limits_memory().empty(), shows_host, std::move(copies)}));
+    add_start(python, far_end.bootstrap, values_);
+    spec_.program = std::move(far_end.program);
     return Ok{};
 }
 
@@ -196,18 +174,10 @@ Status TemplateStart::check_given() {
 
 // Its root is made of the host's files.
 Result<std::string> TemplateStart::show_host() {
-    auto python = jail::find_python(policy_.python);
-    if (!python) {
-        return python.error();
-    }
-    if (auto made = need_folder(); !made) {
-        return made.error();
-    }
-    auto root = host_root(policy_, options_, *python, folder_);
-    if (!root) {
-        return root.error();
-    }
-    root_ = std::move(*root);
+    CELLBLOCK_ASSIGN_OR_RETURN(auto python, jail::find_python(policy_.python));
+    CELLBLOCK_RETURN_IF_ERROR(need_folder());
+    CELLBLOCK_ASSIGN_OR_RETURN(auto root, host_root(policy_, options_, python, folder_));
+    root_ = std::move(root);
     // There the engine mounts what cells may write to, over all that was shown before.
     for (const auto& bind : root_.binds) {
         for (const char* place : {"/tmp", "/dev", "/proc"}) {
@@ -228,24 +198,16 @@ Result<std::string> TemplateStart::show_host() {
         spec_.group = identity_.group;
     }
     add_root(root_, values_);
-    return python->program;
+    return python.program;
 }
 
 Result<std::string> TemplateStart::show_files() {
-    auto shown = shown_files(policy_, options_);
-    if (!shown) {
-        return shown.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto shown, shown_files(policy_, options_));
     const bool leaves_out =
-        std::any_of(shown->begin(), shown->end(), [](const auto& step) { return !step.left_out.empty(); });
-    if (auto made = leaves_out ? need_folder() : Status(Ok{}); !made) {
-        return made.error();
-    }
-    auto root = root_of_shown(*shown, folder_);
-    if (!root) {
-        return root.error();
-    }
-    root_ = std::move(*root);
+        std::any_of(shown.begin(), shown.end(), [](const auto& step) { return !step.left_out.empty(); });
+    CELLBLOCK_RETURN_IF_ERROR(leaves_out ? need_folder() : Status(Ok{}));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto root, root_of_shown(shown, folder_));
+    root_ = std::move(root);
     add_root(root_, values_);
     return policy_.python.empty() ? std::string("python3") : policy_.python;
 }
@@ -270,11 +232,8 @@ void TemplateStart::bring_within_reach() {
 
 Status TemplateStart::need_folder() {
     if (folder_.empty()) {
-        auto made = make_folder(values_.texts["name"]);
-        if (!made) {
-            return made.error();
-        }
-        folder_ = *made;
+        CELLBLOCK_ASSIGN_OR_RETURN(auto made, make_folder(values_.texts["name"]));
+        folder_ = made;
         spec_.folders.push_back(folder_);
     }
     return Ok{};

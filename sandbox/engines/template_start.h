@@ -1,9 +1,8 @@
 // One start of a template's sandbox.
 //
-// Purpose: holds the policy against the template, makes what the command needs
-// (control groups, a folder, a bundle), and starts it under a relay.
-// Ownership: the template, the policy and the options are the caller's; whatever
-// was made goes to the sandbox, or away if the start fails. Threads: one.
+// Purpose: holds the policy against the template, makes what the command needs (control groups, a folder, a
+// bundle), and starts the command under a relay. Ownership: the template, the policy and the options are the
+// caller's; all that is made belongs to the sandbox, and is removed if the start fails. Threads: one.
 // Failure: an Error; nothing is then left behind.
 #pragma once
 
@@ -33,18 +32,18 @@ public:
 
     Result<std::unique_ptr<Sandbox>> run();
 
-    // All but the relay: what it has to run, and the control groups that are named there. Both are then
-    // the caller's, to be cleared away by relay::serve().
-    struct Made {
+    // A start without the relay: what the relay has to run, and the control groups that are named there. Both
+    // are then the caller's, to be cleared away by relay::serve().
+    struct Launch {
         relay::Spec spec;
         jail::Cgroup cgroup;
     };
-    Result<Made> make();
+    Result<Launch> prepare_launch();
 
 private:
     Status prepare();
     Status check_given();
-    // These give the Python's path inside.
+    // Both give the Python's path inside.
     Result<std::string> show_host();
     Result<std::string> show_files();
     Status pack(const std::string& python, bool shows_host);

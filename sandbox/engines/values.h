@@ -11,7 +11,7 @@
 
 namespace cellblock::sandbox {
 
-// All but what only one start knows: the root, and what is run inside.
+// All values but those that only one start knows: the root, and what is run inside.
 Values values_of(const Policy& policy, const EngineTemplate& from);
 
 void add_start(const std::string& python, const std::string& bootstrap, Values& values);

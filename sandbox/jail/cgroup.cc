@@ -7,10 +7,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <cmath>
 #include <cstdlib>
-#include <thread>
 
 #include "sandbox/base/bytes.h"
 #include "sandbox/base/files.h"
@@ -24,8 +22,6 @@ namespace {
 constexpr std::uint64_t kPeriodMicroseconds = 100000;
 constexpr std::uint64_t kNetworkShare = 8;
 constexpr std::uint64_t kLeastNetwork = 4U << 20;
-constexpr auto kPause = std::chrono::milliseconds(10);
-constexpr int kAttempts = 100;
 
 bool write_text(const std::string& path, const std::string& text) {
     return write_file(path.c_str(), text.data(), text.size());
@@ -51,12 +47,6 @@ bool can_join(const std::string& folder) {
     }
     int status = 1;
     return child > 0 && ::waitpid(child, &status, 0) == child && status == 0;
-}
-
-void remove_folder(const std::string& folder) {
-    for (int i = 0; i < kAttempts && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++i) {
-        std::this_thread::sleep_for(kPause);
-    }
 }
 
 }  // namespace
@@ -151,7 +141,7 @@ void Cgroup::make_v2(const Limits& limits) {
             if (!can_join(folder) ||
                 !write_text(folder + "/memory.max", std::to_string(limits.memory_bytes)) ||
                 !write_text(folder + "/pids.max", std::to_string(limits.processes))) {
-                remove_folder(folder);
+                remove_cgroup(folder);
                 continue;
             }
             (void)write_text(folder + "/memory.swap.max", "0");
@@ -180,7 +170,7 @@ std::string Cgroup::by(const std::string& folder) const {
 
 void Cgroup::remove() const {
     for (const auto& folder : folders_) {
-        remove_folder(folder);
+        remove_cgroup(folder);
     }
 }
 

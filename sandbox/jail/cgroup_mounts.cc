@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "sandbox/base/files.h"
 #include "sandbox/base/process.h"
+#include "sandbox/base/syscalls.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -87,18 +87,6 @@ void add_place(std::vector<CgroupPlace>& places, const std::vector<Membership>& 
     }
 }
 
-// Engines make groups of their own below ours.
-void remove_with_nested(const std::filesystem::path& group) {
-    std::error_code failed;
-    for (std::filesystem::directory_iterator one(group, failed), end; !failed && one != end;
-         one.increment(failed)) {
-        if (std::filesystem::is_directory(one->symlink_status(failed))) {
-            remove_with_nested(one->path());
-        }
-    }
-    ::rmdir(group.c_str());
-}
-
 bool lists(const std::string& file, const std::string& wanted) {
     std::istringstream words(file_text(file));
     for (std::string word; words >> word;) {
@@ -110,6 +98,17 @@ bool lists(const std::string& file, const std::string& wanted) {
 }
 
 }  // namespace
+
+void remove_cgroup(const std::filesystem::path& group, int attempts) {
+    std::error_code failed;
+    for (std::filesystem::directory_iterator one(group, failed), end; !failed && one != end;
+         one.increment(failed)) {
+        if (std::filesystem::is_directory(one->symlink_status(failed))) {
+            remove_cgroup(one->path(), attempts);
+        }
+    }
+    (void)remove_empty_cgroup(group.c_str(), attempts);
+}
 
 bool CgroupPlace::has(const std::string& controller) const {
     return std::find(controllers.begin(), controllers.end(), controller) != controllers.end();
@@ -160,7 +159,7 @@ void sweep_cgroups(const std::string& folder) {
         if (parts.size() == kParts && name.starts_with(kNameStart) && parts[4] == ours && !parts[1].empty() &&
             parts[1].find_first_not_of("0123456789") == std::string::npos &&
             process_start_time(parts[1]) != parts[2]) {
-            remove_with_nested(entry->path());
+            remove_cgroup(entry->path(), 1);
         }
     }
 }

@@ -3,6 +3,7 @@
 // Threads: pure. Failure: a hierarchy that can't be seen is left out.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,11 @@ bool would_hand_on(const std::string& folder, const std::string& controller);
 
 // "cellblock-<pid>-<start time>-<number>-<pid namespace>": unique, and tells whose it is.
 std::string new_cgroup_name();
+
+// Removes a group with those that engines and programs made below it. A group that is still busy is tried
+// again, some milliseconds later, so many times in all.
+inline constexpr int kPatientAttempts = 200;
+void remove_cgroup(const std::filesystem::path& group, int attempts = kPatientAttempts);
 
 // Removes the groups in `folder` whose owners, of this process's pid namespace, are gone.
 void sweep_cgroups(const std::string& folder);

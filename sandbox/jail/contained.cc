@@ -80,7 +80,7 @@ Status make_box(JailPlan& plan) {
     }
     plan.box = box;
     plan.working_directory = box + "/work";
-    beside([folder] { sweep_boxes(folder); });  // this one is locked by now
+    run_in_background([folder] { sweep_boxes(folder); });  // this one is locked by now
     return Ok{};
 }
 

@@ -93,8 +93,9 @@ SandboxUsage JailSandbox::usage() const {
 JailSandbox::~JailSandbox() {
     // The supervisor kills, waits, removes the cgroups and leaves. The plan holds the lock of the folder.
     spawned_.control.reset();
-    beside([process = std::make_shared<UniqueFd>(std::move(spawned_.process)), pid = spawned_.supervisor,
-            cgroup = cgroup_, plan = std::shared_ptr<JailPlan>(std::move(plan_))] {
+    run_in_background([process = std::make_shared<UniqueFd>(std::move(spawned_.process)),
+                       pid = spawned_.supervisor, cgroup = cgroup_,
+                       plan = std::shared_ptr<JailPlan>(std::move(plan_))] {
         if (!ends_within(process->get(), kTimeToLeave)) {
             // Its jail dies with it.
             ::syscall(SYS_pidfd_send_signal, process->get(), SIGKILL, nullptr, 0);

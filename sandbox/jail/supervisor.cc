@@ -265,9 +265,7 @@ private:
         }
         end_contained();
         for (const auto& folder : plan_.cgroup_folders) {
-            for (int i = 0; i < 200 && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++i) {
-                pause_for(5);
-            }
+            (void)remove_empty_cgroup(folder.c_str(), 200);
         }
         remove_box();
         ::_exit(how);

@@ -22,7 +22,7 @@ Result<std::unique_ptr<Sandbox>> start_fetcher(const Policy& policy);
 Result<std::unique_ptr<Sandbox>> start_unpacker(const Policy& policy, const WheelName& wheel,
                                                 const std::string& path);
 
-// The file of certificates that the host's programs are told to trust, where there is one of its own.
+// The file of certificates that the host's environment names, if it names one.
 std::string own_certificates();
 
 }  // namespace cellblock::sandbox

@@ -41,9 +41,7 @@ Result<BuilderMessage> decode_builder_frame(Frame frame) {
     } else {
         return Error{"frame", 0, "a builder's frame of the unknown type '" + type.substr(0, 40) + "'", {}};
     }
-    if (auto good = fields.finish(); !good) {
-        return good.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(fields.finish());
     return message;
 }
 

@@ -1,8 +1,8 @@
-// What travels between the host and a builder of packages.
+// The frames between the host and a builder of packages.
 //
-// Purpose: the schema of these frames; the table is in channel/FRAMES.md.
-// A builder runs pip on what an index gave it, so its frames are checked as a
-// worker's are. Ownership: plain values. Threads: pure. Failure: an Error.
+// Purpose: the schema of these frames; the table is in channel/FRAMES.md. A builder runs pip on what an index
+// gave it, so its frames are checked as a worker's are. Ownership: plain values. Threads: pure. Failure: an
+// Error.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace cellblock::sandbox {
 
 inline constexpr FrameBounds kBuilderBounds{512U << 10, 1, 1U << 20, 2U << 20, 4, 20'000};
 
-// The index says that these are to be installed; as wheels' names.
+// The wheels that the index says are to be installed, by their file names.
 struct Resolved {
     std::vector<std::string> files;
     std::vector<std::string> digests;  // SHA-256 of each, or empty: the index gives none

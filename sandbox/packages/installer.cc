@@ -170,11 +170,8 @@ Installer::Step Installer::step(const std::function<void(std::string)>& note) {
                               ? "the builder had not enough memory; packages.size says how much"
                               : "the builder ended" + (why.empty() ? std::string() : ": " + why));
         }
-        auto message = decode_builder_frame(std::move(frame));
-        if (!message) {
-            return message.error();
-        }
-        auto done = take(std::move(*message), note);
+        CELLBLOCK_ASSIGN_OR_RETURN(auto message, decode_builder_frame(std::move(frame)));
+        auto done = take(std::move(message), note);
         if (!done || *done) {
             return done;
         }
@@ -215,22 +212,19 @@ Installer::Step Installer::on(const Resolved& resolved) {
     }
     std::vector<std::string> pins;
     for (std::size_t i = 0; i < resolved.files.size(); ++i) {
-        auto wheel = parse_wheel_name(resolved.files[i]);
-        if (!wheel) {
-            return wheel.error();
-        }
-        if (!policy_.packages.dependencies && !is_allowed(wheel->name, policy_.packages)) {
-            return Error{"install " + wheel->name, 0,
+        CELLBLOCK_ASSIGN_OR_RETURN(auto wheel, parse_wheel_name(resolved.files[i]));
+        if (!policy_.packages.dependencies && !is_allowed(wheel.name, policy_.packages)) {
+            return Error{"install " + wheel.name, 0,
                          "it is needed too, and the policy doesn't allow it (policy \"" + policy_.name +
                              "\", keys packages.allow and packages.dependencies)",
                          "Who keeps the policy's file may change that"};
         }
-        const auto present = folder_->installed().find(wheel->name);
-        if (present != folder_->installed().end() && present->second == wheel->version) {
-            work_->answer.present.push_back(wheel->pin());
+        const auto present = folder_->installed().find(wheel.name);
+        if (present != folder_->installed().end() && present->second == wheel.version) {
+            work_->answer.present.push_back(wheel.pin());
             continue;
         }
-        work_->wanted.push_back({std::move(*wheel), resolved.digests[i], false});
+        work_->wanted.push_back({std::move(wheel), resolved.digests[i], false});
         auto& wanted = work_->wanted.back();
         const bool known = wanted.digest.size() == 64 && is_plain_path(wanted.digest) &&
                            wanted.digest.find('/') == std::string::npos && store_->has(key_of(wanted));
@@ -250,11 +244,8 @@ Installer::Step Installer::on(const Resolved& resolved) {
 }
 
 Status Installer::expect_wheels(const std::vector<std::string>& pins) {
-    auto folder = folder_->incoming();
-    if (!folder) {
-        return folder.error();
-    }
-    work_->wheels = std::move(*folder);
+    CELLBLOCK_ASSIGN_OR_RETURN(auto folder, folder_->incoming());
+    work_->wheels = std::move(folder);
     work_->files.emplace(work_->wheels.path(),
                          TreeBounds{policy_.packages.size_bytes, static_cast<std::uint32_t>(pins.size())});
     return send(encode_wanted(pins));
@@ -279,9 +270,7 @@ Installer::Step Installer::on(const BuiltData& data) {
     if (!work_->files || work_->files->complete()) {
         return failed("the builder sent bytes of no file");
     }
-    if (auto added = work_->files->add(data.bytes); !added) {
-        return added.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(work_->files->add(data.bytes));
     if (!work_->files->complete() || work_->unpacking) {
         return false;
     }
@@ -327,11 +316,8 @@ Installer::Step Installer::unpack_next() {
         return show();
     }
     const WheelName& wheel = work_->wanted[work_->next].wheel;
-    auto folder = folder_->incoming();
-    if (!folder) {
-        return folder.error();
-    }
-    work_->tree = std::move(*folder);
+    CELLBLOCK_ASSIGN_OR_RETURN(auto folder, folder_->incoming());
+    work_->tree = std::move(folder);
     work_->unpacked = 0;
     work_->files.emplace(work_->tree.path(), TreeBounds{room() - std::min(room(), work_->unpacked_all)});
     auto started = start(start_unpacker(policy_, wheel, work_->wheels.path() + "/" + wheel.file),

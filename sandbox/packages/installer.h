@@ -6,9 +6,8 @@
 // without a network that holds nothing else, so that what lies under a digest
 // was made of these bytes alone. At last the files are shown to the session.
 // Shape: a non-blocking state machine: poll_fd(), next_deadline(), advance().
-// Ownership: of the builders and of what is half done, both gone after cancel()
-// and after the answer. Threads: one.
-// Failure: told in the answer; what was installed before stays.
+// Ownership: of the builders and of unfinished folders; both are gone after cancel() and after the answer.
+// Threads: one. Failure: told in the answer; what was installed before stays.
 #pragma once
 
 #include <chrono>
@@ -31,14 +30,14 @@ namespace cellblock::sandbox {
 
 class Installer {
 public:
-    // `name`: as of PackageFolder::open. The store is opened here, since a sandbox is shown its folder at its
-    // start.
+    // `name`: as PackageFolder::open has it. The store is opened here, since a sandbox is shown its folder at
+    // its start.
     Installer(const Policy& policy, const std::string& name, Now now);
     ~Installer();
     Installer(const Installer&) = delete;
     Installer& operator=(const Installer&) = delete;
 
-    // The folder to be seen at /packages; empty: there is none.
+    // The folder that sandboxes see at /packages; empty: packages can't be installed.
     [[nodiscard]] std::string folder() const;
     void keep_folder();
 
@@ -49,7 +48,8 @@ public:
 
     [[nodiscard]] int poll_fd() const { return epoll_.get(); }
     [[nodiscard]] std::optional<TimePoint> next_deadline() const;
-    // Gives lines for the user to `note`; gives the answer once, at the end.
+    // Does what can be done without waiting. Lines for the user go to `note`; the answer is given once, at
+    // the end.
     std::optional<InstallAnswer> advance(const std::function<void(std::string)>& note);
 
 private:
@@ -58,7 +58,7 @@ private:
         std::string digest;  // as the index says; then as computed
         bool fetched = false;
     };
-    // One request under way.
+    // The request that is worked on.
     struct Work {
         TimePoint deadline;
         std::string variant;  // of entries: which Python unpacks
@@ -87,7 +87,7 @@ private:
     Step on(const BuilderDone& done);
     Status start(Result<std::unique_ptr<Sandbox>> builder, const std::string& frame);
     Status expect_wheels(const std::vector<std::string>& pins);
-    // What the policy's packages.size leaves for this order.
+    // How many bytes the policy's packages.size leaves for this request.
     [[nodiscard]] std::uint64_t room() const;
     Step unpack_next();
     Step show();

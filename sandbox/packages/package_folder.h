@@ -1,4 +1,4 @@
-// What one session has installed.
+// The packages that one session has installed.
 //
 // Purpose: the folder `seen` is what its sandbox sees at /packages. Packages are
 // added while the sandbox runs and are seen at once.
@@ -21,7 +21,7 @@ namespace cellblock::sandbox {
 
 class PackageFolder {
 public:
-    // `name`: that of an earlier session whose packages are to be found again, or of none; empty: a new one.
+    // `name`: an earlier session's, to find its packages again, or a new one; empty: a name is made up.
     static Result<PackageFolder> open(const PackageStore& store, const std::string& name);
 
     [[nodiscard]] std::string seen() const { return folder_.path() + "/seen"; }
@@ -31,7 +31,7 @@ public:
 
     // A new, empty folder beside `seen`, on the store's filesystem.
     [[nodiscard]] Result<TemporaryFolder> incoming() const;
-    // Shows the entry's files, in the place of an earlier version's. The caller has bounded their bytes.
+    // Shows the entry's files instead of an earlier version's. The caller has bounded their size.
     Status add(const WheelName& wheel, const std::string& entry, std::uint64_t bytes);
     // The folder outlives this object, for a session of the same name that starts soon.
     void keep();

@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "sandbox/api/unique_fd.h"
+#include "sandbox/base/background.h"
+#include "sandbox/base/digests.h"
 
 namespace cellblock::sandbox {
 
@@ -24,6 +26,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kRemedy = "Set XDG_CACHE_HOME to a folder of your own that can be written";
 constexpr const char* kBytes = ".bytes";
+constexpr const char* kTrash = "/trash";
 constexpr std::chrono::hours kEntryAge{24 * 30};  // since it was last used
 constexpr std::chrono::minutes kLeftAge{10};      // of what no process holds: a restart may want it
 
@@ -70,36 +73,49 @@ std::vector<fs::path> folders_in(const std::string& folder) {
     return found;
 }
 
-void remove_entry(const fs::path& path) {
+void empty_trash(const std::string& root) {
+    run_in_background([trash = root + kTrash] {
+        for (const auto& path : folders_in(trash)) {
+            std::error_code ignored;
+            fs::remove_all(path, ignored);
+        }
+    });
+}
+
+// A tree may have many thousand files, and the loop waits for none of their removals: the tree only leaves
+// its name, and empty_trash() does the rest.
+void discard(const std::string& root, const fs::path& path) {
+    std::error_code failed;
+    fs::rename(path, root + kTrash + "/" + random_hex(8), failed);
+    if (failed) {
+        fs::remove_all(path, failed);
+    }
+}
+
+void discard_entry(const std::string& root, const fs::path& path) {
     std::error_code ignored;
-    fs::remove_all(path, ignored);
+    discard(root, path);
     fs::remove(path.string() + kBytes, ignored);
 }
 
-// With its lock held, so that no session begins to use it meanwhile.
-void remove_if_left(const fs::path& folder) {
+// With the session's lock held, so that no kernel begins to use the folder meanwhile.
+void discard_if_left(const std::string& root, const fs::path& folder) {
     const UniqueFd lock(::open((folder / "lock").c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (!lock.valid() || ::flock(lock.get(), LOCK_EX | LOCK_NB) == 0) {
-        std::error_code ignored;
-        fs::remove_all(folder, ignored);
+        discard(root, folder);
     }
 }
 
 }  // namespace
 
 Result<PackageStore> PackageStore::open() {
-    auto home = cache_home();
-    if (!home) {
-        return home.error();
-    }
-    const std::string root = *home + "/cellblock/packages";
+    CELLBLOCK_ASSIGN_OR_RETURN(auto home, cache_home());
+    const std::string root = home + "/cellblock/packages";
     std::error_code failed;
     fs::create_directories(root, failed);
     ::chmod(root.c_str(), 0700);
-    if (auto good = check_private(root); !good) {
-        return good.error();
-    }
-    for (const char* name : {"/entries", "/sessions"}) {
+    CELLBLOCK_RETURN_IF_ERROR(check_private(root));
+    for (const char* name : {"/entries", "/sessions", kTrash}) {
         if (::mkdir((root + name).c_str(), 0700) != 0 && errno != EEXIST) {
             return errno_error("make " + root + name, kRemedy);
         }
@@ -112,14 +128,15 @@ Result<PackageStore> PackageStore::open() {
 void PackageStore::sweep() const {
     for (const auto& path : folders_in(root_ + "/entries")) {
         if (is_older(path, kEntryAge)) {
-            remove_entry(path);
+            discard_entry(root_, path);
         }
     }
     for (const auto& path : folders_in(root_ + "/sessions")) {
         if (is_older(path, kLeftAge)) {
-            remove_if_left(path);
+            discard_if_left(root_, path);
         }
     }
+    empty_trash(root_);
 }
 
 bool PackageStore::has(const std::string& key) const {
@@ -165,9 +182,10 @@ void PackageStore::keep_within(std::uint64_t bytes) const {
     for (const auto& one : entries) {
         sum += one.bytes;
         if (sum > bytes) {
-            remove_entry(one.path);
+            discard_entry(root_, one.path);
         }
     }
+    empty_trash(root_);
 }
 
 TemporaryFolder::~TemporaryFolder() {

@@ -18,7 +18,7 @@
 
 namespace cellblock::sandbox {
 
-// A relative path of plain parts, which stays below where it starts.
+// Is it a relative path of plain parts, which stays below its start?
 bool is_plain_path(std::string_view path);
 
 struct TreeBounds {
@@ -33,7 +33,7 @@ public:
     Status begin_file(const std::string& path, std::uint64_t size, bool executable);
     Status add(std::string_view bytes);
 
-    // No file is half written.
+    // True while no file is half written.
     [[nodiscard]] bool complete() const { return missing_ == 0; }
     // Of the file that was written last.
     [[nodiscard]] const std::string& last_path() const { return path_; }

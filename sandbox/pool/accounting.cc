@@ -26,11 +26,11 @@ constexpr std::size_t kMostEngines = 100;  // of which figures are kept
 constexpr auto kMinute = 60s;
 constexpr std::uint64_t kSpareShare = 10;  // of memory, in parts: what stays free of things made ahead
 
-double seconds(Ledger::Clock::duration time) {
+double seconds(Accounting::Clock::duration time) {
     return std::chrono::duration<double>(time).count();
 }
 
-void keep(std::deque<double>& samples, Ledger::Clock::duration time) {
+void keep(std::deque<double>& samples, Accounting::Clock::duration time) {
     samples.push_back(seconds(time));
     if (samples.size() > kSamples) {
         samples.pop_front();
@@ -81,13 +81,13 @@ const char* name_of(End end) {
     return "unknown";
 }
 
-Ledger::~Ledger() {
+Accounting::~Accounting() {
     for (const auto& [pid, one] : living_) {
         loop_.forget(one.process.get());
     }
 }
 
-std::string Ledger::why_full(std::size_t others) const {
+std::string Accounting::why_full(std::size_t others) const {
     const std::string where = " (" + settings_path() + "). `cellblock daemon status` tells what runs";
     if (living_.size() + others >= settings_.sandboxes) {
         return std::to_string(living_.size() + others) + " sandboxes run, and no more than " +
@@ -107,17 +107,17 @@ std::string Ledger::why_full(std::size_t others) const {
     return {};
 }
 
-bool Ledger::is_room_for_spares(std::uint64_t bytes) const {
+bool Accounting::is_room_for_spares(std::uint64_t bytes) const {
     return memory_bytes_ + bytes < settings_.memory_bytes - settings_.memory_bytes / kSpareShare;
 }
 
-bool Ledger::under_pressure() const {
+bool Accounting::under_pressure() const {
     const HostMemory host = host_memory();
     return (host.total > 0 && host.available < host.total / kSpareShare) || !is_room_for_spares(0);
 }
 
-void Ledger::given(pid_t supervisor, int process, std::string engine, bool from_pool,
-                   Clock::duration waited) {
+void Accounting::given(pid_t supervisor, int process, std::string engine, bool from_pool,
+                       Clock::duration waited) {
     ++given_;
     from_pool_ += from_pool ? 1 : 0;
     keep(waits_, waited);
@@ -142,31 +142,31 @@ void Ledger::given(pid_t supervisor, int process, std::string engine, bool from_
     living_[supervisor] = {std::move(own), std::move(engine), 0, false, {}};
 }
 
-void Ledger::started(const std::string& engine, Clock::duration time) {
+void Accounting::started(const std::string& engine, Clock::duration time) {
     keep(starts_, time);
     if (starts_of_.contains(engine) || starts_of_.size() < kMostEngines) {
         keep(starts_of_[engine], time);
     }
 }
 
-void Ledger::ended(pid_t supervisor, int wait_status) {
+void Accounting::ended(pid_t supervisor, int wait_status) {
     if (const auto found = living_.find(supervisor); found != living_.end()) {
         remove(found, end_of(wait_status));
     }
 }
 
-void Ledger::remove(std::map<pid_t, Living>::iterator one, End end) {
+void Accounting::remove(std::map<pid_t, Living>::iterator one, End end) {
     ++ends_[static_cast<std::size_t>(end)];
     memory_bytes_ -= one->second.memory_bytes;
     loop_.forget(one->second.process.get());
     living_.erase(one);
 }
 
-Ledger::Clock::time_point Ledger::next_look() const {
+Accounting::Clock::time_point Accounting::next_look() const {
     return living_.empty() ? Clock::time_point::max() : looked_ + kBetweenLooks;
 }
 
-void Ledger::look() {
+void Accounting::look() {
     looked_ = Clock::now();
     for (auto one = living_.begin(); one != living_.end();) {
         const auto next = std::next(one);
@@ -188,7 +188,7 @@ void Ledger::look() {
     }
 }
 
-Ledger::Figures Ledger::figures() const {
+Accounting::Figures Accounting::figures() const {
     Figures figures;
     figures.living = living_.size();
     figures.memory_bytes = memory_bytes_;

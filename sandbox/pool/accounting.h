@@ -1,10 +1,9 @@
-// What has been given, what lives, and how much of it there may be.
+// Counts given and living sandboxes, and says whether there may be more.
 //
-// Purpose: the bounds on sandboxes and on their memory, and the figures that
-// `daemon status` tells. What one entry costs doesn't grow with their number:
-// memory is looked at for a few sandboxes at a time, in turn.
-// Ownership: of a pidfd for each living sandbox. Threads: one. Failure: what
-// can't be read counts as nothing.
+// Purpose: the bounds on sandboxes and on their memory, and the figures that `cellblock daemon status` shows.
+// What one call costs doesn't grow with their number: memory is looked at for a few sandboxes at a time, in
+// turn. Ownership: of a pidfd for each living sandbox. Threads: one. Failure: what can't be read counts as
+// nothing.
 #pragma once
 
 #include <sys/types.h>
@@ -28,32 +27,33 @@ enum class End { by_session, by_itself, killed_by_session, not_set_up, superviso
 inline constexpr std::size_t kEnds = 6;
 const char* name_of(End end);
 
-class Ledger {
+class Accounting {
 public:
     using Clock = std::chrono::steady_clock;
 
-    Ledger(EventLoop& loop, Settings settings) : loop_(loop), settings_(settings) {}
-    ~Ledger();
-    Ledger(const Ledger&) = delete;
-    Ledger& operator=(const Ledger&) = delete;
+    Accounting(EventLoop& loop, Settings settings) : loop_(loop), settings_(settings) {}
+    ~Accounting();
+    Accounting(const Accounting&) = delete;
+    Accounting& operator=(const Accounting&) = delete;
 
-    // Why one more may not be made, beside the living and so many `others`. Empty: it may.
+    // Why there may be no further sandbox beside the living and so many `others`. Empty: there may.
     [[nodiscard]] std::string why_full(std::size_t others) const;
-    // The host is short of memory, or the bound is near: nothing is to be made ahead.
+    // The host is short of memory, or the bound is near: no sandbox is to be started ahead.
     [[nodiscard]] bool under_pressure() const;
 
     void given(pid_t supervisor, int process, std::string engine, bool from_pool, Clock::duration waited);
     void refused() { ++refused_; }
-    // A spare's worker was up after as long.
+    // A worker was ready so long after its sandbox was started.
     void started(const std::string& engine, Clock::duration time);
-    // What is known of the memory of those that nobody has yet, and whether there may be as much of it.
+    // The memory of sandboxes that wait in the pool, as far as it is known; and whether so much may wait
+    // there.
     void spares_have(std::uint64_t bytes) { spare_bytes_ = bytes; }
     [[nodiscard]] bool is_room_for_spares(std::uint64_t bytes) const;
-    // What a zygote tells of a child of its own, or of ours is known.
+    // A supervisor has ended, as its zygote reports, or as is known of a child of the daemon.
     void ended(pid_t supervisor, int wait_status);
-    // Looks at the memory of a few.
+    // Looks at the memory of a few sandboxes.
     void look();
-    // When look() is due.
+    // When look() is to be called next.
     [[nodiscard]] Clock::time_point next_look() const;
 
     [[nodiscard]] std::size_t living() const { return living_.size(); }

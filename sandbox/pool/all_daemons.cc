@@ -14,13 +14,10 @@ constexpr std::chrono::seconds kTimeToAnswer{5};
 
 // Asks each daemon of this user; those that don't answer are left out.
 Result<std::vector<std::string>> ask_all(Verb verb) {
-    auto place = open_place();
-    if (!place) {
-        return place.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto directory, open_runtime_directory());
     std::vector<std::string> answers;
-    for (const auto& name : sockets_in(*place)) {
-        auto socket = connect_to(*place, name);
+    for (const auto& name : sockets_in(directory)) {
+        auto socket = connect_to(directory, name);
         if (!socket || !send_message(socket->get(), to_bytes({verb, {}, {}}))) {
             continue;
         }
@@ -28,19 +25,16 @@ Result<std::vector<std::string>> ask_all(Verb verb) {
             answers.push_back(std::move(answer->bytes));
         }
     }
-    ::rmdir(place->path.c_str());  // where it is empty
+    ::rmdir(directory.path.c_str());  // where it is empty
     return answers;
 }
 
 }  // namespace
 
 Result<std::vector<nlohmann::ordered_json>> all_daemons() {
-    auto answers = ask_all(Verb::status);
-    if (!answers) {
-        return answers.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto answers, ask_all(Verb::status));
     std::vector<nlohmann::ordered_json> all;
-    for (const auto& answer : *answers) {
+    for (const auto& answer : answers) {
         auto read = nlohmann::ordered_json::parse(answer, nullptr, false);
         if (read.is_object()) {
             all.push_back(std::move(read));

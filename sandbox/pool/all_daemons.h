@@ -1,8 +1,7 @@
-// All of a user's daemons, one for each context (place.h).
+// All of a user's daemons, one for each context (runtime_directory.h).
 //
-// Purpose: what `cellblock daemon status` and `stop` do. Ownership: plain values.
-// Threads: none. Failure: an Error where the daemons' folder can't be used; one
-// that doesn't answer is left out.
+// Purpose: what `cellblock daemon status` and `stop` do. Ownership: plain values. Threads: none of its own.
+// Failure: an Error where the daemons' folder can't be used; a daemon that doesn't answer is left out.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,10 +11,10 @@
 
 namespace cellblock::sandbox::pool {
 
-// What each tells (status.h).
+// The figures of each daemon (status.h).
 Result<std::vector<nlohmann::ordered_json>> all_daemons();
 
-// Stops them, and gives how many.
+// Stops all daemons, and gives their number.
 Result<int> stop_daemons();
 
 }  // namespace cellblock::sandbox::pool

@@ -1,7 +1,7 @@
-// How much memory there is for this process and those like it.
+// How much memory there is for this process and its like, and what processes use.
 //
-// Purpose: the machine's, or less where a control group above bounds it.
-// Threads: pure. Failure: what can't be read bounds nothing.
+// Purpose: the machine's memory, or less where a control group above bounds it. Threads: pure. Failure: what
+// can't be read bounds nothing.
 #pragma once
 
 #include <sys/types.h>
@@ -17,11 +17,11 @@ struct HostMemory {
 
 HostMemory host_memory();
 
-// What the processes of a sandbox have to themselves, by their supervisor's process id: not what forks
-// share. Its first process is ours and counts nothing where it may not be looked at.
+// Memory that a sandbox's processes share with nobody, by their supervisor's process id. A process that may
+// not be looked at counts nothing.
 std::uint64_t own_memory(pid_t supervisor);
 
-// Of one process; what it shares with others too.
+// One process's resident memory, shared pages included.
 std::uint64_t resident_memory(pid_t process);
 
 }  // namespace cellblock::sandbox::pool

@@ -13,33 +13,33 @@ constexpr auto kOrderMembers = [](auto& order, auto field) {
     field(order.directory), field(order.packages), field(order.environment), field(order.stamp);
 };
 
-constexpr auto kMadeMembers = [](auto& parts, auto field) { field(parts.cgroup), field(parts.spec); };
+constexpr auto kReportMembers = [](auto& parts, auto field) { field(parts.cgroup), field(parts.spec); };
 
 }  // namespace
 
-std::string to_bytes(const Order& order) {
+std::string to_bytes(const LaunchOrder& order) {
     return members_to_bytes(order, kOrderMembers);
 }
 
-std::optional<Order> order_from(std::string_view bytes) {
-    auto order = members_from_bytes<Order>(bytes, kOrderMembers);
+std::optional<LaunchOrder> launch_order_from(std::string_view bytes) {
+    auto order = members_from_bytes<LaunchOrder>(bytes, kOrderMembers);
     return order && !order->engine.empty() ? std::move(order) : std::nullopt;
 }
 
-std::string family_of(const Order& order) {
-    Order rest = order;
+std::string family_of(const LaunchOrder& order) {
+    LaunchOrder rest = order;
     rest.template_file.clear();
     rest.template_text.clear();
     rest.stamp.clear();
     return sha256(to_bytes(rest));
 }
 
-std::string to_bytes(const MadeParts& parts) {
-    return members_to_bytes(parts, kMadeMembers);
+std::string to_bytes(const LaunchReport& parts) {
+    return members_to_bytes(parts, kReportMembers);
 }
 
-std::optional<MadeParts> made_parts_from(std::string_view bytes) {
-    return members_from_bytes<MadeParts>(bytes, kMadeMembers);
+std::optional<LaunchReport> launch_report_from(std::string_view bytes) {
+    return members_from_bytes<LaunchReport>(bytes, kReportMembers);
 }
 
 }  // namespace cellblock::sandbox::pool

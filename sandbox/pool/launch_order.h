@@ -1,8 +1,8 @@
-// All by which an engine's sandbox is made elsewhere than in its session's own process.
+// All by which an engine's sandbox is started by another process than its session's own.
 //
-// Purpose: what a client tells of its start (the native engine's has a plan for
-// that), and what the maker of such a sandbox tells of what it has made.
-// Ownership: plain values. Threads: pure. Failure: nullopt for bytes that are neither.
+// Purpose: the order, which a client sends (the native engine sends a plan instead), and the report, in which
+// a launcher tells what it has started. Ownership: plain values. Threads: pure. Failure: nullopt for bytes
+// that are neither.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@
 
 namespace cellblock::sandbox::pool {
 
-struct Order {
+struct LaunchOrder {
     std::string engine;
     std::string template_file;  // where it was read, for messages
     std::string template_text;
@@ -23,18 +23,18 @@ struct Order {
     std::string stamp;                     // of all on disk that it is made of (stamp_of_start)
 };
 
-std::string to_bytes(const Order& order);
-std::optional<Order> order_from(std::string_view bytes);
-// Orders that differ in nothing but what lies on disk have the same.
-std::string family_of(const Order& order);
+std::string to_bytes(const LaunchOrder& order);
+std::optional<LaunchOrder> launch_order_from(std::string_view bytes);
+// The same text for orders that differ in nothing but what lies on disk.
+std::string family_of(const LaunchOrder& order);
 
-// What a maker has made, and from now on is the relay of.
-struct MadeParts {
+// What a launcher has started and is the relay of.
+struct LaunchReport {
     std::string cgroup;  // Cgroup::to_bytes
     std::string spec;    // relay::to_bytes, of what is to be cleared away should the relay be killed
 };
 
-std::string to_bytes(const MadeParts& parts);
-std::optional<MadeParts> made_parts_from(std::string_view bytes);
+std::string to_bytes(const LaunchReport& parts);
+std::optional<LaunchReport> launch_report_from(std::string_view bytes);
 
 }  // namespace cellblock::sandbox::pool

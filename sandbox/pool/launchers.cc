@@ -2,11 +2,9 @@
 #include "sandbox/pool/launchers.h"
 
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -21,11 +19,11 @@
 
 namespace cellblock::sandbox::pool {
 
-Makers::~Makers() {
-    for (const auto& [process, maker] : makers_) {
-        loop_.forget(maker.handle.get());
-        if (maker.report.valid()) {
-            loop_.forget(maker.report.get());
+Launchers::~Launchers() {
+    for (const auto& [process, launcher] : launchers_) {
+        loop_.forget(launcher.handle.get());
+        if (launcher.report.valid()) {
+            loop_.forget(launcher.report.get());
         }
     }
     for (const auto& [process, handle] : clearing_) {
@@ -33,81 +31,78 @@ Makers::~Makers() {
     }
 }
 
-Result<Makers::Started> Makers::start(std::uint64_t number, const OrderFile& order, int warden, int control) {
-    auto report = make_socket_pair(SOCK_SEQPACKET, "start a maker");
-    if (!report) {
-        return report.error();
+Result<Launchers::Started> Launchers::start(std::uint64_t number, const LaunchOrderFile& order, int warden,
+                                            int control) {
+    CELLBLOCK_ASSIGN_OR_RETURN(auto report, make_socket_pair(SOCK_SEQPACKET, "start a launcher"));
+    Launcher launcher;
+    launcher.number = number;
+    launcher.report = std::move(report.ours);
+    launcher.environment = order.order.environment;
+    CELLBLOCK_ASSIGN_OR_RETURN(
+        auto process,
+        start_own(
+            {"make", {order.file.get(), warden, control, report.theirs.get()}, order.order.environment}));
+    Started started{process, open_pidfd(process)};
+    launcher.handle = open_pidfd(process);
+    if (!started.handle.valid() || !launcher.handle.valid()) {
+        return errno_error("start a launcher");  // its sockets' end is its own
     }
-    Maker maker;
-    maker.number = number;
-    maker.report = std::move(report->ours);
-    maker.environment = order.order.environment;
-    auto process = start_own(
-        {"make", {order.file.get(), warden, control, report->theirs.get()}, order.order.environment});
-    if (!process) {
-        return process.error();
-    }
-    Started started{*process, open_pidfd(*process)};
-    maker.handle = open_pidfd(*process);
-    if (!started.handle.valid() || !maker.handle.valid()) {
-        return errno_error("start a maker");  // its sockets' end is its own
-    }
-    loop_.watch(maker.report.get(), [this, pid = *process] { hear(pid); });
-    loop_.watch(maker.handle.get(), [this, pid = *process] { left(pid); });
-    makers_[*process] = std::move(maker);
+    loop_.watch(launcher.report.get(), [this, pid = process] { hear(pid); });
+    loop_.watch(launcher.handle.get(), [this, pid = process] { left(pid); });
+    launchers_[process] = std::move(launcher);
     return started;
 }
 
-void Makers::was_given(pid_t process) {
-    if (const auto found = makers_.find(process); found != makers_.end()) {
+void Launchers::was_given(pid_t process) {
+    if (const auto found = launchers_.find(process); found != launchers_.end()) {
         found->second.is_ours = false;
     }
 }
 
-void Makers::hear(pid_t process) {
-    Maker& maker = makers_.at(process);
-    loop_.forget(maker.report.get());
-    auto message = receive_message(maker.report.get(), std::chrono::milliseconds(0));
-    maker.report.reset();
+void Launchers::hear(pid_t process) {
+    Launcher& launcher = launchers_.at(process);
+    loop_.forget(launcher.report.get());
+    auto message = receive_message(launcher.report.get(), std::chrono::milliseconds(0));
+    launcher.report.reset();
     if (!message) {
-        return heard_.failed(maker.number, "it was ended while it made a sandbox");
+        return heard_.failed(launcher.number, "it was ended while it made a sandbox");
     }
     const std::string_view text = std::string_view(message->bytes).substr(1);
-    const auto parts = message->bytes.front() == kGiven ? made_parts_from(text) : std::nullopt;
+    const auto parts = message->bytes.front() == kGiven ? launch_report_from(text) : std::nullopt;
     const auto spec = parts ? relay::spec_from(parts->spec) : std::nullopt;
     if (!spec) {
-        return heard_.failed(maker.number, printable(text));
+        return heard_.failed(launcher.number, printable(text));
     }
-    maker.spec = *spec;
-    heard_.made(maker.number, *parts);
+    launcher.spec = *spec;
+    heard_.made(launcher.number, *parts);
 }
 
 // Its word comes before its end.
-void Makers::left(pid_t process) {
-    if (makers_.at(process).report.valid()) {
+void Launchers::left(pid_t process) {
+    if (launchers_.at(process).report.valid()) {
         hear(process);
     }
-    auto gone = makers_.extract(process);
-    const Maker& maker = gone.mapped();
-    loop_.forget(maker.handle.get());
+    auto gone = launchers_.extract(process);
+    const Launcher& launcher = gone.mapped();
+    loop_.forget(launcher.handle.get());
     int status = 0;
     while (::waitpid(process, &status, 0) < 0 && errno == EINTR) {
     }
-    if (WIFSIGNALED(status) && maker.is_ours && !maker.spec.command.empty()) {
-        clear_away_after(maker);
+    if (WIFSIGNALED(status) && launcher.is_ours && !launcher.spec.command.empty()) {
+        clear_away_after(launcher);
     }
-    heard_.ended(maker.number, process, status);
+    heard_.ended(launcher.number, process, status);
 }
 
 // It may take some seconds and needs the session's environment, so a child does it. It forks by libc's fork,
-// after which it may allocate, whatever the threads of beside() do.
-void Makers::clear_away_after(const Maker& maker) {
+// after which it may allocate, whatever the threads of run_in_background() do.
+void Launchers::clear_away_after(const Launcher& launcher) {
     const pid_t child = ::fork();
     if (child == 0) {
         ::close_range(3, ~0U, 0);
-        auto environment = pointers(maker.environment);
+        auto environment = pointers(launcher.environment);
         ::environ = environment.data();
-        relay::clear_away(maker.spec);
+        relay::clear_away(launcher.spec);
         ::_exit(0);
     }
     UniqueFd handle = child > 0 ? open_pidfd(child) : UniqueFd();

@@ -1,9 +1,8 @@
-// The makers of other engines' sandboxes, seen from the daemon: its children.
+// The processes that start other engines' sandboxes, seen from the daemon: its children (`cellblock make`).
 //
-// Purpose: starts them, hears what they have made, collects them when they end,
-// and has cleared away what a killed one left that nobody else knows of.
-// Ownership: of a pidfd for each; they end with their control sockets, not with
-// this object. Threads: one. Failure: told by the callbacks.
+// Purpose: starts a launcher for each sandbox, takes its report, collects it when it ends, and clears away
+// what a killed launcher has left where no session does. Ownership: of a pidfd for each; a launcher ends with
+// its control socket, not with this object. Threads: one. Failure: told by the callbacks.
 #pragma once
 
 #include <sys/types.h>
@@ -22,51 +21,51 @@
 
 namespace cellblock::sandbox::pool {
 
-// An order, read once, and a descriptor of its bytes.
-struct OrderFile {
-    Order order;
+// An order, and a descriptor of its bytes for the launcher.
+struct LaunchOrderFile {
+    LaunchOrder order;
     UniqueFd file;
 };
 
-class Makers {
+class Launchers {
 public:
     struct Heard {
-        std::function<void(std::uint64_t number, const MadeParts& parts)> made;
+        std::function<void(std::uint64_t number, const LaunchReport& parts)> made;
         std::function<void(std::uint64_t number, const std::string& reason)> failed;
         std::function<void(std::uint64_t number, pid_t process, int wait_status)> ended;
     };
 
-    Makers(EventLoop& loop, Heard heard) : loop_(loop), heard_(std::move(heard)) {}
-    ~Makers();
-    Makers(const Makers&) = delete;
-    Makers& operator=(const Makers&) = delete;
+    Launchers(EventLoop& loop, Heard heard) : loop_(loop), heard_(std::move(heard)) {}
+    ~Launchers();
+    Launchers(const Launchers&) = delete;
+    Launchers& operator=(const Launchers&) = delete;
 
     struct Started {
         pid_t process = -1;
         UniqueFd handle;  // a pidfd
     };
     // `warden` and `control` are the relay's ends.
-    Result<Started> start(std::uint64_t number, const OrderFile& order, int warden, int control);
-    // Whoever has its sandbox clears away, should it be killed.
+    Result<Started> start(std::uint64_t number, const LaunchOrderFile& order, int warden, int control);
+    // Its sandbox was given: should the launcher be killed, the session clears away.
     void was_given(pid_t process);
 
 private:
-    struct Maker {
+    struct Launcher {
         std::uint64_t number = 0;
         UniqueFd handle;
-        UniqueFd report;  // until it has come
+        UniqueFd report;  // until the report has come
         relay::Spec spec;
         std::vector<std::string> environment;
-        bool is_ours = true;  // to be cleared away by us
+        bool is_ours = true;  // the daemon clears away, should the launcher be killed
     };
 
     void hear(pid_t process);
     void left(pid_t process);
-    void clear_away_after(const Maker& maker);
+    void clear_away_after(const Launcher& launcher);
 
     EventLoop& loop_;
     Heard heard_;
-    std::map<pid_t, Maker> makers_;
+    std::map<pid_t, Launcher> launchers_;
     std::map<pid_t, UniqueFd> clearing_;
 };
 

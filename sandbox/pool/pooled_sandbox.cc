@@ -3,7 +3,6 @@
 
 #include <sys/socket.h>
 
-#include <array>
 #include <utility>
 
 #include "sandbox/base/background.h"
@@ -38,85 +37,69 @@ Result<WorkerSockets> start_configured(int warden, const Recipe& recipe) {
 
 }  // namespace
 
-Spare::Spare(std::uint64_t number, bool is_jail)
+PooledSandbox::PooledSandbox(std::uint64_t number, bool is_jail)
     : number_(number), since_(Clock::now()), cgroup_(std::make_unique<jail::Cgroup>()), is_jail_(is_jail) {}
 
-Result<Spare> Spare::make(std::uint64_t number, jail::JailPlan& plan, const Recipe& recipe,
-                          std::vector<UniqueFd>& theirs) {
-    Spare spare(number, true);
+Result<PooledSandbox> PooledSandbox::make(std::uint64_t number, jail::JailPlan& plan, const Recipe& recipe,
+                                          std::vector<UniqueFd>& theirs) {
+    PooledSandbox spare(number, true);
     *spare.cgroup_ = jail::Cgroup::make(limits_of(recipe));
     jail::use_cgroup(plan, *spare.cgroup_);
     jail::renew_identity(plan);
-    if (auto complete = jail::complete_filter(plan); !complete) {
-        return complete.error();
-    }
-    auto file = memory_file(jail::plan_to_bytes(plan));
-    if (!file) {
-        return file.error();
-    }
-    auto ends = jail::make_ends();
-    if (!ends) {
-        return ends.error();
-    }
-    auto worker = start_configured(ends->warden.ours.get(), recipe);
-    if (!worker) {
-        return worker.error();
-    }
-    spare.worker_ = std::move(*worker);
+    CELLBLOCK_RETURN_IF_ERROR(jail::complete_filter(plan));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto file, memory_file(jail::plan_to_bytes(plan)));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto ends, jail::make_ends());
+    CELLBLOCK_ASSIGN_OR_RETURN(auto worker, start_configured(ends.warden.ours.get(), recipe));
+    spare.worker_ = std::move(worker);
     for (UniqueFd* fd :
-         {&*file, &ends->control.theirs, &ends->warden.theirs, &ends->output.ours, &ends->output.theirs}) {
+         {&file, &ends.control.theirs, &ends.warden.theirs, &ends.output.ours, &ends.output.theirs}) {
         theirs.push_back(std::move(*fd));
     }
-    jail::keep_ours(spare.jail_, std::move(*ends));
+    jail::keep_ours(spare.jail_, std::move(ends));
     return spare;
 }
 
-Result<Spare> Spare::make_sockets(std::uint64_t number, const Recipe& recipe, std::vector<UniqueFd>& theirs) {
-    auto sockets = relay::make_sockets();
-    if (!sockets) {
-        return sockets.error();
-    }
-    auto worker = start_configured(sockets->warden.get(), recipe);
-    if (!worker) {
-        return worker.error();
-    }
-    Spare spare(number, false);
-    spare.worker_ = std::move(*worker);
-    spare.jail_.control = std::move(sockets->control);
-    spare.jail_.warden = std::move(sockets->warden);
-    theirs.push_back(std::move(sockets->their_warden));
-    theirs.push_back(std::move(sockets->their_control));
+Result<PooledSandbox> PooledSandbox::make_sockets(std::uint64_t number, const Recipe& recipe,
+                                                  std::vector<UniqueFd>& theirs) {
+    CELLBLOCK_ASSIGN_OR_RETURN(auto sockets, relay::make_sockets());
+    CELLBLOCK_ASSIGN_OR_RETURN(auto worker, start_configured(sockets.warden.get(), recipe));
+    PooledSandbox spare(number, false);
+    spare.worker_ = std::move(worker);
+    spare.jail_.control = std::move(sockets.control);
+    spare.jail_.warden = std::move(sockets.warden);
+    theirs.push_back(std::move(sockets.their_warden));
+    theirs.push_back(std::move(sockets.their_control));
     return spare;
 }
 
-Spare::~Spare() {
+PooledSandbox::~PooledSandbox() {
     jail_.control.reset();
     if (is_jail_ && cgroup_ && !given_ && jail_.supervisor <= 0) {
-        beside([cgroup = std::shared_ptr<jail::Cgroup>(std::move(cgroup_))] { cgroup->remove(); });
+        run_in_background([cgroup = std::shared_ptr<jail::Cgroup>(std::move(cgroup_))] { cgroup->remove(); });
     }
 }
 
-void Spare::was_forked(pid_t supervisor, UniqueFd process) {
+void PooledSandbox::was_forked(pid_t supervisor, UniqueFd process) {
     jail_.supervisor = supervisor;
     jail_.process = std::move(process);
 }
 
-Status Spare::was_made(const MadeParts& parts) {
+Status PooledSandbox::was_launched(const LaunchReport& parts) {
     auto cgroup = jail::Cgroup::from_bytes(parts.cgroup);
     if (!cgroup || parts.spec.empty()) {
-        return Error{"make a sandbox", 0, "its maker's word can't be read", {}};
+        return Error{"make a sandbox", 0, "its launcher's word can't be read", {}};
     }
     *cgroup_ = std::move(*cgroup);
     spec_ = parts.spec;
     return Ok{};
 }
 
-bool Spare::is_mute() const {
+bool PooledSandbox::closed_without_output() const {
     char first = 0;
     return ::recv(worker_.worker.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
 }
 
-Status Spare::give_to(int client) {
+Status PooledSandbox::give_to(int client) {
     std::vector<int> numbers{jail_.process.get(), jail_.control.get(), jail_.warden.get(),
                              worker_.worker.get()};
     if (worker_.debugger.valid()) {

@@ -1,11 +1,10 @@
-// A sandbox that is under way or waits for its session, seen from the daemon.
+// A sandbox that starts, or is ready and waits for its session, seen from the daemon.
 //
-// Purpose: what a cold start makes in the kernel's own process (cgroups, the
-// jail's sockets, the first worker's) is made here, and handed over once. Nobody
-// reads its sockets before its session does. Of a jail that is all of the host's
-// part; of another engine's sandbox the sockets, and its maker does the rest.
-// Ownership: of the descriptors; letting go of `control` ends the sandbox, by its
-// supervisor or relay, which removes the cgroups too. Threads: one. Failure: an Error.
+// Purpose: what a cold start makes in the kernel's own process (control groups, the jail's sockets, the first
+// worker's) is made here and given to a session once. No byte is taken from its sockets before. For a jail
+// that is the host's whole part; for another engine's sandbox it is the sockets, and its launcher does the
+// rest. Ownership: of the descriptors; closing `control` ends the sandbox, by its supervisor or relay, which
+// removes the control groups too. Threads: one. Failure: an Error.
 #pragma once
 
 #include <sys/types.h>
@@ -26,62 +25,63 @@
 
 namespace cellblock::sandbox::pool {
 
-class Spare {
+class PooledSandbox {
 public:
     using Clock = std::chrono::steady_clock;
 
-    // Makes the host's part; `theirs` is what a zygote needs to make the rest: the plan, control, warden,
-    // output (to read, to write). `plan` gets an identity and cgroups for each.
-    static Result<Spare> make(std::uint64_t number, jail::JailPlan& plan, const Recipe& recipe,
-                              std::vector<UniqueFd>& theirs);
-    // The sockets alone. `theirs`: the relay's warden and control.
-    static Result<Spare> make_sockets(std::uint64_t number, const Recipe& recipe,
+    // Makes the host's part of a jail. `theirs`: the descriptors that a zygote needs for the rest: the plan,
+    // control, warden, output (to read, to write). `plan` is given an identity and control groups for this
+    // jail.
+    static Result<PooledSandbox> make(std::uint64_t number, jail::JailPlan& plan, const Recipe& recipe,
                                       std::vector<UniqueFd>& theirs);
-    Spare(Spare&&) = default;
-    Spare& operator=(Spare&&) = delete;
-    Spare(const Spare&) = delete;
-    Spare& operator=(const Spare&) = delete;
-    ~Spare();
+    // Makes the sockets alone. `theirs`: the relay's warden and control.
+    static Result<PooledSandbox> make_sockets(std::uint64_t number, const Recipe& recipe,
+                                              std::vector<UniqueFd>& theirs);
+    PooledSandbox(PooledSandbox&&) = default;
+    PooledSandbox& operator=(PooledSandbox&&) = delete;
+    PooledSandbox(const PooledSandbox&) = delete;
+    PooledSandbox& operator=(const PooledSandbox&) = delete;
+    ~PooledSandbox();
 
     [[nodiscard]] std::uint64_t number() const { return number_; }
     [[nodiscard]] Clock::time_point since() const { return since_; }
     [[nodiscard]] pid_t supervisor() const { return jail_.supervisor; }
     [[nodiscard]] int process() const { return jail_.process.get(); }
-    // Readable once the worker is up, or all is over.
+    // Readable once the worker is ready, or its socket has ended.
     [[nodiscard]] int worker() const { return worker_.worker.get(); }
 
     [[nodiscard]] int control() const { return jail_.control.get(); }
 
     void was_forked(pid_t supervisor, UniqueFd process);
-    // What its maker tells. Error: that can't be read.
-    Status was_made(const MadeParts& parts);
-    void was_seen_up() { up_ = Clock::now(); }
-    // Its worker is up; epoch: it isn't yet.
-    [[nodiscard]] Clock::time_point up() const { return up_; }
-    [[nodiscard]] bool can_be_given() const { return is_whole() && up_ != Clock::time_point(); }
-    // It lacks nothing but time, and its session would wait for it in the same way: a jail is up so soon
-    // that it is given when it is.
+    // Takes the launcher's report. Error: the report can't be read.
+    Status was_launched(const LaunchReport& parts);
+    void note_ready() { ready_since_ = Clock::now(); }
+    // Since when its worker is ready; the epoch: not yet.
+    [[nodiscard]] Clock::time_point ready_since() const { return ready_since_; }
+    [[nodiscard]] bool can_be_given() const { return is_whole() && ready_since_ != Clock::time_point(); }
+    // A launched sandbox lacks nothing but time, and its session can wait for that as well as the daemon. (A
+    // jail is ready so soon that it is given only then.)
     [[nodiscard]] bool can_be_given_early() const { return !is_jail_ && is_whole(); }
-    // Its far end has closed the worker's socket without a word.
-    [[nodiscard]] bool is_mute() const;
-    // Its supervisor is gone, so nobody removes its cgroups.
+    // The worker's socket has ended without a byte.
+    [[nodiscard]] bool closed_without_output() const;
+    // Its supervisor is gone, so nobody else removes its control groups.
     void ended() { jail_.supervisor = -1; }
-    // From then on it is the client's.
+    // Sends the descriptors; from then on the sandbox is the client's.
     Status give_to(int client);
 
-    // What was looked at once it was up; 0: it wasn't yet.
+    // Its memory as it was once it was ready; 0: nobody has looked yet.
     [[nodiscard]] std::uint64_t memory_bytes() const { return memory_bytes_; }
     void has_memory(std::uint64_t bytes) { memory_bytes_ = bytes; }
 
 private:
-    Spare(std::uint64_t number, bool is_jail);
+    PooledSandbox(std::uint64_t number, bool is_jail);
     [[nodiscard]] bool is_whole() const { return jail_.supervisor > 0 && (is_jail_ || !spec_.empty()); }
 
     std::uint64_t number_;
     Clock::time_point since_;
-    Clock::time_point up_;
-    std::unique_ptr<jail::Cgroup> cgroup_;  // none: moved from
-    jail::SpawnedJail jail_;                // no supervisor before it is forked
+    Clock::time_point ready_since_;
+    std::unique_ptr<jail::Cgroup> cgroup_;  // null: moved from
+    jail::SpawnedJail jail_;                // without a supervisor before the fork
     WorkerSockets worker_;
     bool is_jail_;
     std::string spec_;  // of a relay

@@ -34,8 +34,8 @@ constexpr auto kGivenMembers = [](auto& given, auto field) {
     field(given.supervisor), field(given.cgroup), field(given.spec);
 };
 
-bool is_of_made(Verb verb) {
-    return verb == Verb::claim_made || verb == Verb::claim_ready || verb == Verb::prepare_made;
+bool is_launched(Verb verb) {
+    return verb == Verb::claim_launched || verb == Verb::claim_ready || verb == Verb::prepare_launched;
 }
 
 bool is_verb(char letter) {
@@ -70,7 +70,7 @@ std::string key_of(const Request& request, std::string_view plan) {
 std::string family_of(const Request& request, std::string_view plan) {
     Request rest = request;
     rest.recipe.sources.clear();
-    const auto order = is_of_made(request.verb) ? order_from(plan) : std::nullopt;
+    const auto order = is_launched(request.verb) ? launch_order_from(plan) : std::nullopt;
     return sha256(sha256(members_to_bytes(rest, kRequestMembers)) +
                   (order ? family_of(*order) : sha256(std::string(plan))));
 }

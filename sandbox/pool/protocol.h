@@ -1,7 +1,7 @@
-// What a client asks of the daemon, and what it is told.
+// Requests to the daemon, its answers, and how both travel.
 //
-// Purpose: the one place that knows the format. Ownership: plain values.
-// Threads: pure. Failure: nullopt for bytes that are no request.
+// Purpose: the one place that knows the format. Ownership: plain values. Threads: pure. Failure: nullopt for
+// bytes that are no request.
 #pragma once
 
 #include <sys/types.h>
@@ -19,7 +19,7 @@
 
 namespace cellblock::sandbox::pool {
 
-// All that makes one zygote another than the next.
+// What tells one zygote from another.
 struct ZygoteSpec {
     std::string program;                // the Python
     std::vector<std::string> prefixes;  // what of it isn't in /usr
@@ -29,46 +29,46 @@ struct ZygoteSpec {
     std::vector<std::string> environment;  // as in the jail: no other values come into its memory
 };
 
-// What a sandbox is made by, beside its plan.
+// How a sandbox is made, beside its plan or order.
 struct Recipe {
     std::string configure;  // the first frame to its worker
     bool debugger = false;
     std::uint64_t memory_bytes = 0;  // for its cgroups
     std::uint32_t processes = 0;
     double cpus = 0;
-    std::string sources;      // which files of the host the plan shows, by device and inode
-    std::uint32_t ready = 0;  // how many are kept ready, and as demand asks
-    std::uint32_t most = 0;
-    std::uint32_t patience = 0;  // milliseconds until it must be up
+    std::string sources;         // which files of the host the plan shows, by device and inode
+    std::uint32_t ready = 0;     // how many are kept ready at least
+    std::uint32_t most = 0;      // how many are kept ready at most, as demand asks
+    std::uint32_t patience = 0;  // milliseconds until it must be ready
 };
 
 enum class Verb : char {
-    claim = 'c',         // beside it the plan, without cgroups. A sandbox, now or from the pool
-    prepare = 'p',       // a zygote, for claims to come; no answer
-    claim_made = 'm',    // the same with another engine's order (order.h) beside it
-    claim_ready = 'r',   // one of those, but only if it is up
-    prepare_made = 'q',  // one of those, for claims to come; no answer
-    status = 's',        // answered by JSON
-    stop = 'x',          // answered when the socket is gone
+    claim_fork = 'c',        // a jail; beside it the plan, without control groups
+    prepare_zygote = 'p',    // start a zygote, for claims to come; no answer
+    claim_launched = 'm',    // another engine's sandbox; beside it the order (launch_order.h)
+    claim_ready = 'r',       // the same, but only if one is ready
+    prepare_launched = 'q',  // start such sandboxes for claims to come; no answer
+    status = 's',            // answered by JSON
+    stop = 'x',              // answered when the socket is gone
 };
 
 struct Request {
     Verb verb = Verb::status;
     ZygoteSpec spec;  // of claim and prepare
-    Recipe recipe;    // of claims, and of prepare_made
+    Recipe recipe;    // of claims, and of prepare_launched
 };
 
 std::string to_bytes(const Request& request);
 std::optional<Request> request_from(std::string_view bytes);
 std::string key_of(const ZygoteSpec& spec);
-// Sandboxes that may stand in for each other have the same. `plan`: what lies beside the request.
+// The same for sandboxes that may stand in for each other. `plan`: the bytes beside the request.
 std::string key_of(const Request& request, std::string_view plan);
-// The same where there is no other difference than in what lies on disk: the older ones are of no use.
+// The same where nothing differs but what lies on disk: sandboxes of the older request are then of no use.
 std::string family_of(const Request& request, std::string_view plan);
 
 // The first byte of an answer to a claim.
-inline constexpr char kWait = 'w';     // it is under way; another answer follows
-inline constexpr char kGiven = 'y';    // then a Given; beside it the descriptors
+inline constexpr char kWait = 'w';     // a sandbox starts; another answer follows
+inline constexpr char kGiven = 'y';    // a Given follows; beside it the descriptors
 inline constexpr char kRefused = 'n';  // then the reason; a cold start is no harm
 inline constexpr char kFull = 'f';     // then the reason: no more sandboxes, and no cold one either
 

@@ -36,7 +36,7 @@ namespace {
 
 constexpr const char* kStep = "find the daemon";
 constexpr const char* kSocketStart = "daemon-";
-constexpr std::string_view kFolderStart = "import-";  // then its maker's process id
+constexpr std::string_view kFolderStart = "import-";  // then its launcher's process id
 constexpr int kWaiting = 64;
 constexpr mode_t kOthers = 077;
 
@@ -59,10 +59,10 @@ std::string place_path() {
 }
 
 // By the folder's descriptor: short enough for any path, and the folder that was checked.
-sockaddr_un address_of(const Place& place, const std::string& name) {
+sockaddr_un address_of(const RuntimeDirectory& directory, const std::string& name) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    const std::string path = "/proc/self/fd/" + std::to_string(place.folder.get()) + "/" + name;
+    const std::string path = "/proc/self/fd/" + std::to_string(directory.folder.get()) + "/" + name;
     std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
     return address;
 }
@@ -111,9 +111,9 @@ std::string limits_facts() {
 }
 
 // Those that begin so, but no logs.
-std::vector<std::string> names_in(const Place& place, std::string_view start) {
+std::vector<std::string> names_in(const RuntimeDirectory& directory, std::string_view start) {
     std::vector<std::string> names;
-    const int fd = ::openat(place.folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int fd = ::openat(directory.folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR* const folder = fd >= 0 ? ::fdopendir(fd) : nullptr;
     while (const dirent* entry = folder != nullptr ? ::readdir(folder) : nullptr) {
         const std::string name = entry->d_name;
@@ -139,28 +139,28 @@ pid_t peer_of(int socket, uid_t& user) {
 
 }  // namespace
 
-bool Place::lock() const {
+bool RuntimeDirectory::lock() const {
     return ::flock(folder.get(), LOCK_EX) == 0;
 }
 
-void Place::unlock() const {
+void RuntimeDirectory::unlock() const {
     ::flock(folder.get(), LOCK_UN);
 }
 
-Result<Place> open_place() {
-    Place place{place_path(), {}};
-    if (::mkdir(place.path.c_str(), 0700) != 0 && errno != EEXIST) {
-        return errno_error("make " + place.path);
+Result<RuntimeDirectory> open_runtime_directory() {
+    RuntimeDirectory directory{place_path(), {}};
+    if (::mkdir(directory.path.c_str(), 0700) != 0 && errno != EEXIST) {
+        return errno_error("make " + directory.path);
     }
-    place.folder = open_folder(place.path.c_str());
-    if (!place.folder.valid()) {
-        return errno_error("open " + place.path);
+    directory.folder = open_folder(directory.path.c_str());
+    if (!directory.folder.valid()) {
+        return errno_error("open " + directory.path);
     }
-    if (!is_ours_alone(place.folder.get())) {
-        return Error{"use " + place.path, 0, "it must be a folder of yours that nobody else may enter",
+    if (!is_ours_alone(directory.folder.get())) {
+        return Error{"use " + directory.path, 0, "it must be a folder of yours that nobody else may enter",
                      "Remove it, or set its owner and mode 0700"};
     }
-    return place;
+    return directory;
 }
 
 std::string context_name() {
@@ -179,36 +179,37 @@ std::string context_name() {
     return kSocketStart + sha256(facts).substr(0, 16);
 }
 
-Result<std::string> make_folder(const Place& place) {
-    std::string path = place.path + "/" + std::string(kFolderStart) + std::to_string(::getpid()) + "-XXXXXX";
+Result<std::string> make_folder(const RuntimeDirectory& directory) {
+    std::string path =
+        directory.path + "/" + std::string(kFolderStart) + std::to_string(::getpid()) + "-XXXXXX";
     return ::mkdtemp(path.data()) != nullptr ? Result<std::string>(path)
-                                             : errno_error("make a folder in " + place.path);
+                                             : errno_error("make a folder in " + directory.path);
 }
 
-void sweep(const Place& place) {
-    for (const auto& name : sockets_in(place)) {
-        if (auto socket = connect_to(place, name); !socket && socket.error().code == ECONNREFUSED) {
-            ::unlinkat(place.folder.get(), name.c_str(), 0);
-            ::unlinkat(place.folder.get(), (name + ".log").c_str(), 0);
+void sweep(const RuntimeDirectory& directory) {
+    for (const auto& name : sockets_in(directory)) {
+        if (auto socket = connect_to(directory, name); !socket && socket.error().code == ECONNREFUSED) {
+            ::unlinkat(directory.folder.get(), name.c_str(), 0);
+            ::unlinkat(directory.folder.get(), (name + ".log").c_str(), 0);
         }
     }
-    for (const auto& name : names_in(place, kFolderStart)) {
-        const int maker = std::atoi(name.c_str() + kFolderStart.size());
-        if (maker > 0 && ::kill(maker, 0) != 0 && errno == ESRCH) {
+    for (const auto& name : names_in(directory, kFolderStart)) {
+        const int launcher = std::atoi(name.c_str() + kFolderStart.size());
+        if (launcher > 0 && ::kill(launcher, 0) != 0 && errno == ESRCH) {
             std::error_code ignored;
-            std::filesystem::remove_all(std::filesystem::path(place.path) / name, ignored);
+            std::filesystem::remove_all(std::filesystem::path(directory.path) / name, ignored);
         }
     }
 }
 
-std::vector<std::string> sockets_in(const Place& place) {
-    return names_in(place, kSocketStart);
+std::vector<std::string> sockets_in(const RuntimeDirectory& directory) {
+    return names_in(directory, kSocketStart);
 }
 
-Result<UniqueFd> listen_at(const Place& place, const std::string& name) {
+Result<UniqueFd> listen_at(const RuntimeDirectory& directory, const std::string& name) {
     UniqueFd socket = make_socket();
-    const sockaddr_un address = address_of(place, name);
-    ::unlinkat(place.folder.get(), name.c_str(), 0);
+    const sockaddr_un address = address_of(directory, name);
+    ::unlinkat(directory.folder.get(), name.c_str(), 0);
     const mode_t before = ::umask(kOthers);
     const bool listens =
         socket.valid() &&
@@ -218,21 +219,21 @@ Result<UniqueFd> listen_at(const Place& place, const std::string& name) {
     ::umask(before);
     if (!listens) {
         errno = error;
-        return errno_error("listen in " + place.path);
+        return errno_error("listen in " + directory.path);
     }
     return socket;
 }
 
-Result<UniqueFd> connect_to(const Place& place, const std::string& name) {
+Result<UniqueFd> connect_to(const RuntimeDirectory& directory, const std::string& name) {
     UniqueFd socket = make_socket();
-    const sockaddr_un address = address_of(place, name);
+    const sockaddr_un address = address_of(directory, name);
     ::fcntl(socket.get(), F_SETFL, O_NONBLOCK);  // a queue that is full is no reason to wait
     if (::connect(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         return errno_error(kStep);
     }
     uid_t user = 0;
     if (peer_of(socket.get(), user) <= 0 || user != ::geteuid()) {
-        return Error{kStep, 0, "another user listens in " + place.path, {}};
+        return Error{kStep, 0, "another user listens in " + directory.path, {}};
     }
     return socket;
 }

@@ -1,11 +1,10 @@
-// Where a user's daemon listens, and who may speak to it.
+// The folder where a user's daemons listen, and who may speak to them.
 //
-// Purpose: a folder of the user's own: $XDG_RUNTIME_DIR/cellblock, or else
-// /tmp/cellblock-UID; never one that others own or can enter. In it a socket for
-// each context: a sandbox from a daemon has that daemon's namespaces, cgroup,
-// resource limits and privileges, so a client only ever uses a daemon whose are
-// the same as its own. The context's digest is the socket's name.
-// Ownership: an open folder. Threads: none. Failure: an Error that names the folder.
+// Purpose: a folder of the user's own, $XDG_RUNTIME_DIR/cellblock or else /tmp/cellblock-UID; never a folder
+// that others own or can enter. It has a socket for each context: a daemon's sandboxes have the daemon's
+// namespaces, control group, resource limits and privileges, so a client uses only a daemon whose are the
+// same as its own. The socket's name is the context's digest. Ownership: an open folder. Threads: none of its
+// own. Failure: an Error that names the folder.
 #pragma once
 
 #include <string>
@@ -16,34 +15,35 @@
 
 namespace cellblock::sandbox::pool {
 
-struct Place {
+struct RuntimeDirectory {
     std::string path;
     UniqueFd folder;
 
-    // Held while a socket is made or removed, so that two daemons don't meet.
+    // The lock is held while a socket is made or removed, so that two daemons don't collide.
     [[nodiscard]] bool lock() const;
     void unlock() const;
 };
 
-// Makes the folder where there is none.
-Result<Place> open_place();
+// Opens the folder; makes it where there is none.
+Result<RuntimeDirectory> open_runtime_directory();
 
-// "daemon-…", of the calling process.
+// The socket's name for the calling process's context: "daemon-…".
 std::string context_name();
 
-// A new folder in the place, for this process.
-Result<std::string> make_folder(const Place& place);
-// Removes what daemons that were killed have left. Under the lock.
-void sweep(const Place& place);
+// Makes a new folder inside, for this process.
+Result<std::string> make_folder(const RuntimeDirectory& directory);
+// Removes what killed daemons have left. Needs the lock.
+void sweep(const RuntimeDirectory& directory);
 
-// Names of the sockets that are there.
-std::vector<std::string> sockets_in(const Place& place);
+// Names of all daemons' sockets.
+std::vector<std::string> sockets_in(const RuntimeDirectory& directory);
 
-Result<UniqueFd> listen_at(const Place& place, const std::string& name);
-// Refuses one whose listener isn't this user.
-Result<UniqueFd> connect_to(const Place& place, const std::string& name);
+Result<UniqueFd> listen_at(const RuntimeDirectory& directory, const std::string& name);
+// Error also where the listener isn't this user.
+Result<UniqueFd> connect_to(const RuntimeDirectory& directory, const std::string& name);
 
-// The other end is a process of this user, in these namespaces: no cell, even if one should reach the socket.
+// Is the other end a process of this user in these namespaces? A cell never is, even if it should reach the
+// socket.
 bool is_one_of_us(int socket);
 
 }  // namespace cellblock::sandbox::pool

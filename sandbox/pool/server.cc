@@ -47,24 +47,26 @@ struct Client {
 
 class Daemon {
 public:
-    Daemon(Place place, std::string name, UniqueFd listener, Settings settings, UniqueFd first_client)
-        : place_(std::move(place)),
+    Daemon(RuntimeDirectory directory, std::string name, UniqueFd listener, Settings settings,
+           UniqueFd first_client)
+        : directory_(std::move(directory)),
           name_(std::move(name)),
           listener_(std::move(listener)),
           started_(Clock::now()),
           last_request_(started_),
-          ledger_(loop_, settings),
+          accounting_(loop_, settings),
           zygotes_(
-              loop_, place_, settings.idle, [this](const Zygote& one) { pool_.drop_zygote(one); },
+              loop_, directory_, settings.idle, [this](const Zygote& one) { pool_.drop_zygote(one); },
               [this](Zygote& one) { hear(one); }),
-          makers_(loop_,
-                  {[this](std::uint64_t number, const MadeParts& parts) { pool_.was_made(number, parts); },
-                   [this](std::uint64_t number, const std::string& why) { not_made(number, why); },
-                   [this](std::uint64_t number, pid_t process, int wait_status) {
-                       pool_.died(number);
-                       ledger_.ended(process, wait_status);
-                   }}),
-          pool_(loop_, ledger_, makers_) {
+          launchers_(
+              loop_,
+              {[this](std::uint64_t number, const LaunchReport& parts) { pool_.was_launched(number, parts); },
+               [this](std::uint64_t number, const std::string& why) { launch_failed(number, why); },
+               [this](std::uint64_t number, pid_t process, int wait_status) {
+                   pool_.died(number);
+                   accounting_.ended(process, wait_status);
+               }}),
+          pool_(loop_, accounting_, launchers_) {
         listen();
         if (first_client.valid()) {
             add_client(std::move(first_client));
@@ -73,7 +75,10 @@ public:
 
     void run() {
         while (!stopping_ && asked_to_stop == 0 && !is_idle()) {
-            loop_.turn(time_to_next());
+            if (auto turned = loop_.turn(time_to_next()); !turned) {
+                log(turned.error().text());
+                break;
+            }
             look_after();
         }
         if (!stopping_) {
@@ -83,14 +88,15 @@ public:
 
 private:
     [[nodiscard]] bool is_idle() const {
-        return clients_.empty() && pool_.idle() && ledger_.living() == 0 &&
-               Clock::now() - last_request_ >= ledger_.settings().idle;
+        return clients_.empty() && pool_.idle() && accounting_.living() == 0 &&
+               Clock::now() - last_request_ >= accounting_.settings().idle;
     }
 
     [[nodiscard]] std::chrono::milliseconds time_to_next() const {
         const auto now = Clock::now();
-        auto next = std::min({pool_.next(), ledger_.next_look(), zygotes_.next(),
-                              std::max(last_request_ + ledger_.settings().idle, now + kLongestSleep / 60)});
+        auto next =
+            std::min({pool_.next(), accounting_.next_look(), zygotes_.next(),
+                      std::max(last_request_ + accounting_.settings().idle, now + kLongestSleep / 60)});
         next = std::min(next, paused_until_.value_or(next));
         for (const auto& client : clients_) {
             next = std::min<Clock::time_point>(next, client.since + kTimeToAsk);
@@ -111,8 +117,8 @@ private:
             }
             client = next;
         }
-        if (now >= ledger_.next_look()) {
-            ledger_.look();
+        if (now >= accounting_.next_look()) {
+            accounting_.look();
         }
         zygotes_.look_after();
         if (now >= pool_.next()) {
@@ -195,16 +201,16 @@ private:
                                        ? jail::plan_bytes_in(message->descriptors.front().get())
                                        : std::string();
         switch (request->verb) {
-            case Verb::claim:
-            case Verb::claim_made:
+            case Verb::claim_fork:
+            case Verb::claim_launched:
             case Verb::claim_ready:
                 last_request_ = Clock::now();
                 return claim(client, *request, beside);
-            case Verb::prepare:
+            case Verb::prepare_zygote:
                 last_request_ = Clock::now();
                 (void)zygotes_.find_or_start(request->spec);
                 return;
-            case Verb::prepare_made:
+            case Verb::prepare_launched:
                 last_request_ = Clock::now();
                 return pool_.prepare(*request, beside);
             case Verb::status:
@@ -219,7 +225,7 @@ private:
     }
 
     void claim(Client& client, const Request& request, const std::string& plan) {
-        const bool forks = request.verb == Verb::claim;
+        const bool forks = request.verb == Verb::claim_fork;
         Zygote* zygote = forks && !plan.empty() ? zygotes_.find_or_start(request.spec) : nullptr;
         if (!plan.empty() && (!forks || (zygote != nullptr && zygote->state() == Zygote::State::ready))) {
             loop_.forget(client.socket.get());
@@ -233,9 +239,9 @@ private:
 
     // --- zygotes, makers
 
-    void not_made(std::uint64_t number, const std::string& why) {
+    void launch_failed(std::uint64_t number, const std::string& why) {
         log("a sandbox wasn't made: " + why);
-        pool_.was_not_made(number, why);
+        pool_.was_not_launched(number, why);
     }
 
     void hear(Zygote& zygote) {
@@ -245,27 +251,30 @@ private:
         } else if (const auto* not_forked = std::get_if<NotForked>(&event)) {
             pool_.was_not_forked(not_forked->number, not_forked->reason);
         } else if (const auto* ended = std::get_if<ForkEnded>(&event)) {
-            ledger_.ended(ended->supervisor, ended->wait_status);
+            accounting_.ended(ended->supervisor, ended->wait_status);
         }
     }
 
     void remove_socket() {
-        (void)place_.lock();
-        ::unlinkat(place_.folder.get(), name_.c_str(), 0);
-        ::unlinkat(place_.folder.get(), (name_ + ".log").c_str(), 0);
-        ::rmdir(place_.path.c_str());  // where it is empty
-        place_.unlock();
+        (void)directory_.lock();
+        ::unlinkat(directory_.folder.get(), name_.c_str(), 0);
+        ::unlinkat(directory_.folder.get(), (name_ + ".log").c_str(), 0);
+        ::rmdir(directory_.path.c_str());  // where it is empty
+        directory_.unlock();
         loop_.forget(listener_.get());
         listener_.reset();
     }
 
     [[nodiscard]] DaemonStatus status() const {
-        return {::getpid(),         std::chrono::duration<double>(Clock::now() - started_).count(),
-                ledger_.settings(), ledger_.figures(),
-                pool_.figures(),    zygotes_.figures()};
+        return {::getpid(),
+                std::chrono::duration<double>(Clock::now() - started_).count(),
+                accounting_.settings(),
+                accounting_.figures(),
+                pool_.figures(),
+                zygotes_.figures()};
     }
 
-    Place place_;
+    RuntimeDirectory directory_;
     std::string name_;
     UniqueFd listener_;
     UniqueFd reserve_;
@@ -274,9 +283,9 @@ private:
     Clock::time_point started_;
     Clock::time_point last_request_;
     EventLoop loop_;
-    Ledger ledger_;
+    Accounting accounting_;
     Zygotes zygotes_;
-    Makers makers_;
+    Launchers launchers_;
     Pool pool_;  // its spares' zygotes outlive it
     std::list<Client> clients_;
     bool stopping_ = false;
@@ -289,31 +298,25 @@ Status serve(DaemonOptions options) {
     std::signal(SIGHUP, SIG_IGN);
     std::signal(SIGTERM, stop_on);
     std::signal(SIGINT, stop_on);
-    auto settings = load_settings();
-    if (!settings) {
-        return settings.error();
-    }
-    settings->idle = options.idle.value_or(settings->idle);
-    auto place = open_place();
-    if (!place) {
-        return place.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto settings, load_settings());
+    settings.idle = options.idle.value_or(settings.idle);
+    CELLBLOCK_ASSIGN_OR_RETURN(auto directory, open_runtime_directory());
     const std::string name = context_name();
-    if (!place->lock()) {
-        return errno_error("lock " + place->path);
+    if (!directory.lock()) {
+        return errno_error("lock " + directory.path);
     }
-    if (connect_to(*place, name)) {
-        place->unlock();
+    if (connect_to(directory, name)) {
+        directory.unlock();
         return Ok{};
     }
-    sweep(*place);
-    auto listener = listen_at(*place, name);
-    place->unlock();
+    sweep(directory);
+    auto listener = listen_at(directory, name);
+    directory.unlock();
     if (!listener) {
         return listener.error();
     }
-    log("listens in " + place->path + "/" + name);
-    Daemon(std::move(*place), name, std::move(*listener), *settings, std::move(options.first_client)).run();
+    log("listens in " + directory.path + "/" + name);
+    Daemon(std::move(directory), name, std::move(*listener), settings, std::move(options.first_client)).run();
     return Ok{};
 }
 

@@ -1,9 +1,8 @@
-// The daemon: keeps zygotes and a pool of sandboxes, and hands these out.
+// The daemon: keeps zygotes and a pool of sandboxes, and gives these to sessions.
 //
-// Purpose: one loop over its socket, its clients, its zygotes and what its pool
-// waits for. Once a sandbox is given, nothing of it depends on the daemon.
-// Ownership: of its socket's file, its zygotes and its spares. Threads: one.
-// Failure: an Error if it can't listen; a client at fault is let go.
+// Purpose: one loop over its socket, its clients, its zygotes and its pool. A sandbox that was given needs
+// nothing of the daemon any more. Ownership: of its socket's file, its zygotes and the pool's sandboxes.
+// Threads: one. Failure: an Error if it can't listen; a client at fault loses its connection.
 #pragma once
 
 #include <chrono>
@@ -16,10 +15,11 @@ namespace cellblock::sandbox::pool {
 
 struct DaemonOptions {
     std::optional<std::chrono::milliseconds> idle;  // instead of the settings'
-    UniqueFd first_client;                          // a connection that was made with it; may be invalid
+    UniqueFd first_client;  // the connection of the client that started the daemon; may be invalid
 };
 
-// Until it is stopped, or idle and without living sandboxes. At once, where one serves this context already.
+// Returns once the daemon is stopped, or is idle and has no living sandboxes; at once where another daemon
+// serves this context already.
 Status serve(DaemonOptions options);
 
 }  // namespace cellblock::sandbox::pool

@@ -23,11 +23,11 @@ constexpr std::uint32_t kMostSandboxes = 100'000;
 constexpr std::uint64_t kUsualPercent = 80;
 
 template <class T>
-Status into(Result<T> read, T& place) {
+Status into(Result<T> read, T& directory) {
     if (!read) {
         return read.error();
     }
-    place = *read;
+    directory = *read;
     return Ok{};
 }
 
@@ -75,11 +75,8 @@ Result<Settings> load_settings() {
     if (path.empty() || ::access(path.c_str(), F_OK) != 0) {
         return settings;
     }
-    const auto text = read_document(path, "read " + path);
-    if (!text) {
-        return text.error();
-    }
-    const auto read = parse_policy_document(*text);
+    CELLBLOCK_ASSIGN_OR_RETURN(const auto text, read_document(path, "read " + path));
+    const auto read = parse_policy_document(text);
     if (!read) {
         Error error = read.error();
         error.step = "read " + path;

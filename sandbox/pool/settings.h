@@ -1,8 +1,7 @@
-// What a user may set of the daemon: $XDG_CONFIG_HOME/cellblock/daemon.json.
+// What a user may set for the daemon: $XDG_CONFIG_HOME/cellblock/daemon.json.
 //
-// Purpose: bounds that concern all sandboxes together, so no policy can say
-// them. Ownership: plain values. Threads: none.
-// Failure: an Error that names file and key; then no daemon is started.
+// Purpose: bounds on all sandboxes together, which no policy can set. Ownership: plain values. Threads: none
+// of its own. Failure: an Error that names file and key; then no daemon is started.
 #pragma once
 
 #include <chrono>
@@ -19,7 +18,7 @@ struct Settings {
     std::chrono::milliseconds idle{};  // unused for as long, spares, zygotes and the daemon go
 };
 
-// The defaults, where there is no such file: 80 % of the memory that there is, ten minutes.
+// Without a file: the defaults, 80 % of the memory and ten minutes.
 Result<Settings> load_settings();
 std::string settings_path();
 

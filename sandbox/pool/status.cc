@@ -99,8 +99,8 @@ std::string of(const ordered_json& one) {
 ordered_json engines_json(const DaemonStatus& status) {
     std::map<std::string, ordered_json> all;
     const auto add = [&](const std::string& engine, const Pool::Count& count,
-                         const Ledger::Figures::OfEngine& of_engine) {
-        all[engine] = {{"ready", count.ready},       {"under_way", count.under_way},
+                         const Accounting::Figures::OfEngine& of_engine) {
+        all[engine] = {{"ready", count.ready},       {"under_way", count.starting},
                        {"target", count.target},     {"waiting", count.waiting},
                        {"living", of_engine.living}, {"start_seconds", times(of_engine.starts)}};
     };
@@ -110,7 +110,7 @@ ordered_json engines_json(const DaemonStatus& status) {
     for (const auto& [engine, count] : status.pool.engines) {
         const auto found = status.sandboxes.engines.find(engine);
         add(engine, count,
-            found == status.sandboxes.engines.end() ? Ledger::Figures::OfEngine{} : found->second);
+            found == status.sandboxes.engines.end() ? Accounting::Figures::OfEngine{} : found->second);
     }
     return all;
 }
@@ -141,7 +141,7 @@ ordered_json status_json(const DaemonStatus& status) {
             {"zygotes", zygotes},
             {"pool",
              {{"ready", status.pool.ready},
-              {"under_way", status.pool.under_way},
+              {"under_way", status.pool.starting},
               {"target", status.pool.target},
               {"waiting", status.pool.waiting},
               {"memory_bytes", sandboxes.spare_bytes},

@@ -1,7 +1,7 @@
-// What `cellblock daemon status` tells: for people, as JSON, as OpenMetrics text.
+// The figures that `cellblock daemon status` shows: as text for people, as JSON, as OpenMetrics text.
 //
-// Purpose: the daemon answers with the JSON; the other two are made of it, by
-// whoever asked. Ownership: plain values. Threads: pure. Failure: none.
+// Purpose: the daemon answers with the JSON, and the program that asked makes the other two from it.
+// Ownership: plain values. Threads: pure. Failure: none.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -18,7 +18,7 @@ struct DaemonStatus {
     int process = 0;
     double uptime_seconds = 0;
     Settings settings;
-    Ledger::Figures sandboxes;
+    Accounting::Figures sandboxes;
     Pool::Figures pool;
     std::vector<Zygote::Figures> zygotes;
 };

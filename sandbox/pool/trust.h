@@ -1,8 +1,7 @@
 // Whether a Python may run outside of a sandbox.
 //
-// Purpose: a zygote imports on the host, as this user; whoever may change what
-// it imports is this user then. Ownership: none. Threads: pure.
-// Failure: an Error that names the path.
+// Purpose: a zygote imports on the host, as this user, so whoever may change its files could act as this
+// user. Ownership: none. Threads: pure. Failure: an Error that names the path.
 #pragma once
 
 #include <sys/types.h>
@@ -14,13 +13,14 @@
 
 namespace cellblock::sandbox::pool {
 
-// The groups that have no member but us and root, as /etc/group and /etc/passwd tell: what they may write to
-// is written to by nobody else. Debian's /usr/local belongs to the group staff, which is empty as it is
-// delivered.
+// The groups that have no member but this user and root, by /etc/group and /etc/passwd: what these groups may
+// write to is written by nobody else. (Debian's /usr/local belongs to the group staff, which is empty at
+// first.)
 std::vector<gid_t> groups_of_nobody_else();
 
-// Its program, folders, worker and library, and all folders above them, are ours or root's, and nobody else
-// may write to them. What is imported is judged by the zygote (python/zygote/trust.py).
+// Error: the program, the folders, the worker or the library, or a folder above them, belongs to somebody
+// else than this user and root, or somebody else may write to it. The zygote judges what it imports
+// (python/zygote/trust.py).
 Status is_trusted(const ZygoteSpec& spec);
 
 }  // namespace cellblock::sandbox::pool

@@ -4,12 +4,10 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -115,32 +113,19 @@ const char* name_of(Zygote::State state) {
 
 }  // namespace
 
-Result<Zygote> Zygote::start(ZygoteSpec spec, const Place& place) {
-    if (auto trusted = is_trusted(spec); !trusted) {
-        return trusted.error();
-    }
-    auto scratch = make_folder(place);
-    if (!scratch) {
-        return scratch.error();
-    }
+Result<Zygote> Zygote::start(ZygoteSpec spec, const RuntimeDirectory& directory) {
+    CELLBLOCK_RETURN_IF_ERROR(is_trusted(spec));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto scratch, make_folder(directory));
     Zygote zygote;
-    zygote.scratch_ = *scratch;
-    auto sockets = make_socket_pair(SOCK_SEQPACKET, "start a Python to keep warm");
-    if (!sockets) {
-        return sockets.error();
-    }
-    zygote.socket_ = std::move(sockets->ours);
-    auto pid = launch(spec, sockets->theirs.get());
-    if (!pid) {
-        return pid.error();
-    }
-    zygote.pid_.value = *pid;
+    zygote.scratch_ = scratch;
+    CELLBLOCK_ASSIGN_OR_RETURN(auto sockets, make_socket_pair(SOCK_SEQPACKET, "start a Python to keep warm"));
+    zygote.socket_ = std::move(sockets.ours);
+    CELLBLOCK_ASSIGN_OR_RETURN(auto pid, launch(spec, sockets.theirs.get()));
+    zygote.pid_.value = pid;
     zygote.key_ = key_of(spec);
     zygote.spec_ = std::move(spec);
     zygote.started_ = zygote.used_ = Clock::now();
-    if (auto sent = send_message(zygote.socket_.get(), task_text(zygote.spec_, *scratch)); !sent) {
-        return sent.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(send_message(zygote.socket_.get(), task_text(zygote.spec_, scratch)));
     return zygote;
 }
 
@@ -161,7 +146,7 @@ void Zygote::end(State state, std::string reason) {
     if (pid <= 0 && scratch_.empty()) {
         return;
     }
-    beside([pid, scratch = std::exchange(scratch_, {})] {
+    run_in_background([pid, scratch = std::exchange(scratch_, {})] {
         const UniqueFd handle = pid > 0 ? open_pidfd(pid) : UniqueFd();
         if (handle.valid() && ends_within(handle.get(), kTimeToDie)) {
             (void)::waitpid(pid, nullptr, WNOHANG);

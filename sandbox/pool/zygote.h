@@ -1,9 +1,8 @@
-// A zygote, seen from the daemon: the process and what it has told.
+// A zygote, a warm Python that forks sandboxes, seen from the daemon: the process and what it reports.
 //
-// Purpose: starts it, hears whether it is ready, hands claims on to it. The
-// sandboxes it forks depend neither on it nor on the daemon.
-// Ownership: of the process, which ends with the object. Threads: one.
-// Failure: an Error from start(); later, state() and reason().
+// Purpose: starts the process, hears whether it is ready, asks it for forks. The sandboxes that it forks
+// depend neither on the zygote nor on the daemon. Ownership: of the process, which ends with the object.
+// Threads: one. Failure: an Error from start(); later see state() and reason().
 #pragma once
 
 #include <sys/types.h>
@@ -22,9 +21,9 @@
 
 namespace cellblock::sandbox::pool {
 
-// What a zygote tells of its forks.
+// Reports of a zygote on its forks.
 struct Forked {
-    std::uint64_t number = 0;  // of the spare
+    std::uint64_t number = 0;  // of the pooled sandbox
     pid_t supervisor = -1;
     UniqueFd process;
 };
@@ -38,7 +37,7 @@ struct ForkEnded {
 };
 using ZygoteEvent = std::variant<std::monostate, Forked, NotForked, ForkEnded>;
 
-// How long after that many ends in a row nobody tries again. `was_up`: the last one had been ready.
+// How long nobody tries again after so many failures in a row. `was_up`: the last zygote had been ready.
 std::chrono::seconds pause_after(int failures, bool was_up);
 
 class Zygote {
@@ -48,7 +47,7 @@ public:
 
     // Once Python is known to be nobody else's: a zygote runs its code outside of any sandbox.
     // What is written during the imports goes to a folder in `place`.
-    static Result<Zygote> start(ZygoteSpec spec, const Place& place);
+    static Result<Zygote> start(ZygoteSpec spec, const RuntimeDirectory& directory);
     Zygote(Zygote&&) = default;
     Zygote& operator=(Zygote&&) = default;
     Zygote(const Zygote&) = delete;
@@ -61,20 +60,20 @@ public:
     [[nodiscard]] int socket() const { return socket_.get(); }
     [[nodiscard]] Clock::time_point used() const { return used_; }
     [[nodiscard]] bool is_late() const;  // still starting, after a minute
-    // It worked, and for long enough that the next one is likely to.
+    // It worked for so long that another one is likely to work too.
     [[nodiscard]] bool was_good() const;
     [[nodiscard]] const ZygoteSpec& spec() const { return spec_; }
-    // Of one that ended: when another may be tried. Whoever asks before is told why this one ended.
+    // After its end: when another may be tried. Whoever asks before is told why this one ended.
     [[nodiscard]] Clock::time_point next_attempt() const;
-    // How many like it failed in a row, with it.
+    // How many of the same spec failed in a row, this one included.
     [[nodiscard]] int failures() const { return was_good() ? 0 : failures_ + 1; }
     void follows(int failures) { failures_ = failures; }
 
-    // What has come on its socket. Of itself it tells by its state.
+    // Reads a message from its socket. A message about the zygote itself changes its state.
     ZygoteEvent receive();
-    // What of it was changed on disk since it was imported. Empty: nothing.
+    // A file that was changed on disk since it was imported. Empty: none was.
     [[nodiscard]] std::string changed_file() const;
-    // Asks for a fork, which is told of by receive(). `theirs`: as Spare::make gives them.
+    // Asks for a fork, which receive() reports. `theirs`: as PooledSandbox::make gives them.
     bool fork(std::uint64_t number, const std::vector<UniqueFd>& theirs);
     // Ends it; the reason is kept.
     void end(State state, std::string reason);

@@ -90,7 +90,7 @@ Zygote* Zygotes::start(const ZygoteSpec& spec) {
         remove(std::min_element(all_.begin(), all_.end(),
                                 [](const Zygote& a, const Zygote& b) { return a.used() < b.used(); }));
     }
-    auto started = Zygote::start(spec, place_);
+    auto started = Zygote::start(spec, directory_);
     if (!started) {
         failure_ = started.error().text();
         log(failure_);

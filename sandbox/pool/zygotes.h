@@ -1,8 +1,8 @@
 // All zygotes of a daemon.
 //
-// Purpose: one for each Python and preload list; makes them anew when they die,
-// fail or their files change; at most a few, the longest unused go first.
-// Ownership: of the zygotes. Threads: one. Failure: failure(), and each one's state.
+// Purpose: keeps a zygote for each Python and preload list; starts them again when they die, fail or their
+// files change; keeps a few at most, and ends those first that were unused for longest. Ownership: of the
+// zygotes. Threads: one. Failure: told by failure(), and by each zygote's state.
 #pragma once
 
 #include <chrono>
@@ -20,18 +20,18 @@ namespace cellblock::sandbox::pool {
 class Zygotes {
 public:
     using Clock = std::chrono::steady_clock;
-    using Goes = std::function<void(const Zygote&)>;  // called before one is no more
+    using Goes = std::function<void(const Zygote&)>;  // called before a zygote is gone
 
-    // `heard`: something has come on one's socket.
-    Zygotes(EventLoop& loop, const Place& place, std::chrono::milliseconds idle, Goes goes,
+    // `heard`: a zygote's socket is readable.
+    Zygotes(EventLoop& loop, const RuntimeDirectory& directory, std::chrono::milliseconds idle, Goes goes,
             std::function<void(Zygote&)> heard)
-        : loop_(loop), place_(place), idle_(idle), goes_(std::move(goes)), heard_(std::move(heard)) {}
+        : loop_(loop), directory_(directory), idle_(idle), goes_(std::move(goes)), heard_(std::move(heard)) {}
 
-    // One that is ready, or on its way, or can't be had (its state tells). Null: it can't be started,
-    // says failure().
+    // A zygote that is ready, starts, or has failed (see its state). Null: no process could be started; see
+    // failure().
     Zygote* find_or_start(const ZygoteSpec& spec);
     [[nodiscard]] const std::string& failure() const { return failure_; }
-    // Ends those that take too long or weren't used; starts those again that were killed.
+    // Ends zygotes that take too long or weren't used; starts killed ones again.
     void look_after();
     [[nodiscard]] Clock::time_point next() const;
     [[nodiscard]] std::vector<Zygote::Figures> figures() const;
@@ -42,16 +42,16 @@ private:
     void remove(std::list<Zygote>::iterator one);
 
     EventLoop& loop_;
-    const Place& place_;
+    const RuntimeDirectory& directory_;
     std::chrono::milliseconds idle_;
     Goes goes_;
     std::function<void(Zygote&)> heard_;
     std::list<Zygote> all_;
-    std::vector<const Zygote*> ended_;  // their forks are to be dropped
+    std::vector<const Zygote*> ended_;  // the pool is to drop their forks
     std::string failure_;
 };
 
-// For who wanted one that isn't ready.
+// Why the zygote isn't ready, for a client that wanted it.
 std::string why_not(const Zygote& zygote);
 void log(const std::string& line);
 

@@ -19,6 +19,7 @@
 #include "sandbox/base/subprocess.h"
 #include "sandbox/base/syscalls.h"
 #include "sandbox/base/text.h"
+#include "sandbox/jail/cgroup_mounts.h"
 
 namespace cellblock::sandbox::relay {
 
@@ -126,23 +127,9 @@ void end_all_below() {
     }
 }
 
-// What ran in it may have made groups of its own below.
-void remove_group(const std::filesystem::path& folder) {
-    std::error_code failed;
-    for (std::filesystem::directory_iterator one(folder, failed), end; !failed && one != end;
-         one.increment(failed)) {
-        if (one->is_directory(failed) && !one->is_symlink(failed)) {
-            remove_group(one->path());
-        }
-    }
-    for (int i = 0; i < 100 && ::rmdir(folder.c_str()) != 0 && errno == EBUSY; ++i) {
-        std::this_thread::sleep_for(kPause);
-    }
-}
-
 void remove_places(const Spec& spec) {
     for (const auto& folder : spec.cgroup_folders) {
-        remove_group(folder);
+        jail::remove_cgroup(folder);
     }
     for (const auto& folder : spec.folders) {
         std::error_code ignored;
@@ -197,7 +184,7 @@ std::string how_it_ended(Command& command, std::chrono::milliseconds patience) {
     return WEXITSTATUS(status) == 0 ? "" : "left with status " + std::to_string(WEXITSTATUS(status));
 }
 
-void start_beside(const std::vector<std::string>& argv) {
+void start_detached(const std::vector<std::string>& argv) {
     if (!argv.empty() && ::fork() == 0) {
         const UniqueFd null(::open("/dev/null", O_RDWR));
         for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {

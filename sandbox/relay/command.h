@@ -1,9 +1,8 @@
 // The engine's command: a child of the relay.
 //
-// Purpose: started with pipes, in its control groups, as its user, tied to the
-// relay's life; and its end, whatever it left below it.
-// Ownership: of the pipes' near ends and the process. Threads: one, and no other
-// in this process. Failure: an Error, or what the child said on stderr.
+// Purpose: starts the command with pipes, in its control groups, as its user, tied to the relay's life; and
+// ends it with all processes below it. Ownership: of the pipes' near ends and the process. Threads: one, and
+// no other in this process. Failure: an Error, or what the child wrote on its standard error.
 #pragma once
 
 #include <sys/types.h>
@@ -27,18 +26,19 @@ struct Command {
 
 Result<Command> start_command(const Spec& spec);
 
-// Its exit in words, as far as it is known within that time; empty: it runs on, or left with 0.
+// How the command ended, in words, as far as that is known within the time; empty: it runs on, or left with
+// 0.
 std::string how_it_ended(Command& command, std::chrono::milliseconds patience);
 
-// Runs a program beside it, which nobody waits for.
-void start_beside(const std::vector<std::string>& argv);
+// Starts a program that nobody waits for.
+void start_detached(const std::vector<std::string>& argv);
 
-// The end of its stdin and a moment to leave by itself, if that is wanted; then SIGKILL, and all that
-// clear_away() does and that still is below this process.
+// Closes the command's stdin and, if `politely`, lets it leave by itself for a moment; then SIGKILL for the
+// command and all processes below this one, and what clear_away() does.
 void end_command(Command& command, const Spec& spec, bool politely);
 
-// What a spec's sandbox may leave on the host: ends it in its own way, removes control groups and
-// folders. Takes some seconds at most.
+// Removes what a spec's sandbox may have left on the host: runs the spec's own `kill`, removes control groups
+// and folders. Takes some seconds at most.
 void clear_away(const Spec& spec);
 
 }  // namespace cellblock::sandbox::relay

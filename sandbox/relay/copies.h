@@ -1,9 +1,9 @@
-// A folder of the host as a copy inside: what `overlay` is to engines that have none.
+// A copy of a host's folder inside: what `overlay` is on engines that have none.
 //
-// Purpose: it may be written, the host's stays as it is, and what is written
-// vanishes with the sandbox. Links stay links; what is neither file, folder nor
-// link is left out. Ownership: plain values. Threads: none.
-// Failure: an Error where there is more than may be copied, or it can't be read.
+// Purpose: cells may write to the copy, the host's folder stays as it is, and what is written vanishes with
+// the sandbox. Links stay links; what is neither file, folder nor link is left out. Ownership: plain values.
+// Threads: none of its own. Failure: an Error where there is more than may be copied, or the folder can't be
+// read.
 #pragma once
 
 #include <cstdint>

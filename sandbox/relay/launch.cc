@@ -22,37 +22,24 @@ static_assert(kSpecFd == kFirstGiven && kWardenFd == kSpecFd + 1 && kControlFd =
 }  // namespace
 
 Result<RelaySockets> make_sockets() {
-    auto control = make_socket_pair(SOCK_SEQPACKET, kStep);
-    if (!control) {
-        return control.error();
-    }
-    auto warden = make_socket_pair(SOCK_STREAM, kStep);
-    if (!warden) {
-        return warden.error();
-    }
-    RelaySockets made{std::move(control->ours), std::move(warden->ours), std::move(control->theirs),
-                      std::move(warden->theirs)};
+    CELLBLOCK_ASSIGN_OR_RETURN(auto control, make_socket_pair(SOCK_SEQPACKET, kStep));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto warden, make_socket_pair(SOCK_STREAM, kStep));
+    RelaySockets made{std::move(control.ours), std::move(warden.ours), std::move(control.theirs),
+                      std::move(warden.theirs)};
     ::fcntl(made.warden.get(), F_SETFL, O_NONBLOCK);
     return made;
 }
 
 Result<RelayProcess> launch(const Spec& spec) {
-    auto file = memory_file(to_bytes(spec));
-    if (!file) {
-        return file.error();
-    }
-    auto sockets = make_sockets();
-    if (!sockets) {
-        return sockets.error();
-    }
-    auto pid = start_own({"relay", {file->get(), sockets->their_warden.get(), sockets->their_control.get()}});
-    if (!pid) {
-        return pid.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto file, memory_file(to_bytes(spec)));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto sockets, make_sockets());
+    CELLBLOCK_ASSIGN_OR_RETURN(
+        auto pid,
+        start_own({"relay", {file.get(), sockets.their_warden.get(), sockets.their_control.get()}}));
     RelayProcess relay;
-    relay.pid = *pid;
-    relay.control = std::move(sockets->control);
-    relay.warden = std::move(sockets->warden);
+    relay.pid = pid;
+    relay.control = std::move(sockets.control);
+    relay.warden = std::move(sockets.warden);
     relay.handle = open_pidfd(relay.pid);
     return relay;
 }

@@ -1,8 +1,7 @@
-// Starting a relay, from the host's side.
+// Starts a relay, from the host's side: the process `cellblock relay`, and the host's ends of its sockets.
 //
-// Purpose: `cellblock relay`, a process of its own, and our ends of its sockets.
-// Ownership: of the descriptors; the process is the caller's to wait for.
-// Threads: may be called while others run. Failure: an Error; nothing is then left.
+// Ownership: of the descriptors; the caller has to wait for the process. Threads: may be called while others
+// run. Failure: an Error; nothing is then left.
 #pragma once
 
 #include <sys/types.h>

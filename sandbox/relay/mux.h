@@ -1,12 +1,10 @@
-// Several streams over one: what the host's side of a relay keeps of it.
+// Several streams over one, as the host's side of a relay sees them.
 //
-// Purpose: the format that README.md here describes, without any descriptor.
-// Channel 0 is the warden's control; the others are opened by the host, one for
-// each of a worker's sockets. Each direction of a channel may have kWindow bytes
-// under way and no more, so that a flood on one never holds up another.
-// Ownership: of the bytes that wait to be sent. Threads: one.
-// Failure: whatever breaks the format or a bound is an Error; nothing more
-// may be fed then. The bytes come from inside of a sandbox and are hostile.
+// Purpose: the format that README.md here describes, without any descriptor. Channel 0 is the warden's
+// control; the host opens the others, one for each of a worker's sockets. Each direction of a channel may
+// have kWindow bytes under way and no more, so that a flood on one never holds up another. Ownership: of the
+// bytes that wait to be sent. Threads: one. Failure: bytes that break the format or a bound are an Error, and
+// nothing more may be fed then. The bytes come from inside of a sandbox and are hostile.
 #pragma once
 
 #include <cstdint>

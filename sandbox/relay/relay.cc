@@ -122,7 +122,7 @@ private:
         }
         if (mux_.greeted() && !swept_) {
             swept_ = true;
-            start_beside(spec_.sweep);
+            start_detached(spec_.sweep);
         }
         for (const auto& arrival : mux_.take_arrivals()) {
             host_->take(arrival);

@@ -59,12 +59,9 @@ Result<json> filter_of(const FarEndOptions& options) {
     wanted.memory_is_limited = options.memory_is_limited;
     wanted.namespaces = options.private_processes;
     wanted.own_user = options.private_processes;
-    auto filter = jail::build_filter(wanted);
-    if (!filter) {
-        return filter.error();
-    }
-    const std::string_view bytes(reinterpret_cast<const char*>(filter->data()),
-                                 filter->size() * sizeof(sock_filter));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto filter, jail::build_filter(wanted));
+    const std::string_view bytes(reinterpret_cast<const char*>(filter.data()),
+                                 filter.size() * sizeof(sock_filter));
     utsname name{};
     ::uname(&name);
     return json{{"machine", name.machine}, {"program", hex(bytes)}};
@@ -130,25 +127,17 @@ Result<std::map<std::string, std::string>> files_of(const fs::path& folder) {
 }  // namespace
 
 Result<FarEnd> pack_far_end(const Policy& policy, const FarEndOptions& options) {
-    auto folder = python_directory();
-    if (!folder) {
-        return folder.error();
-    }
-    auto first = text_of(fs::path(*folder) / "remote/start.py");
-    auto files = files_of(*folder);
+    CELLBLOCK_ASSIGN_OR_RETURN(auto folder, python_directory());
+    auto first = text_of(fs::path(folder) / "remote/start.py");
+    auto files = files_of(folder);
     if (!first || !files) {
         return first ? files.error() : first.error();
     }
-    auto filter = filter_of(options);
-    if (!filter) {
-        return filter.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto filter, filter_of(options));
     (*files)["facts.json"] =
-        facts_of(policy, options, std::move(*filter)).dump(-1, ' ', true, json::error_handler_t::replace);
+        facts_of(policy, options, std::move(filter)).dump(-1, ' ', true, json::error_handler_t::replace);
     for (const auto& copy : options.copies) {
-        if (auto added = add_copies(copy, policy.limits.disk_bytes, *files); !added) {
-            return added.error();
-        }
+        CELLBLOCK_RETURN_IF_ERROR(add_copies(copy, policy.limits.disk_bytes, *files));
     }
     FarEnd packed;
     packed.bootstrap = "import os\nb=b''\nwhile len(b)<" + std::to_string(first->size()) +

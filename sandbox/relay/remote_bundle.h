@@ -1,8 +1,7 @@
-// What is sent into a sandbox that has nothing of ours: warden and worker.
+// Warden and worker for a sandbox that has nothing of ours, as bytes for a command's stdin.
 //
-// Purpose: a line of Python for the command, and the bytes that it reads.
-// Ownership: plain values. Threads: none. Failure: an Error where our own files
-// can't be read.
+// Purpose: a line of Python for the command, and the archive that this line reads. Ownership: plain values.
+// Threads: none of its own. Failure: an Error where our own files can't be read.
 #pragma once
 
 #include <string>

@@ -1,8 +1,7 @@
-// What a relay is told at its start.
+// All that a relay is told at its start.
 //
-// Purpose: all of it was decided by the engine; the relay only carries it out.
-// Ownership: plain values. Threads: pure. Failure: none, but that bytes which
-// aren't a spec give nothing.
+// Purpose: the engine has decided everything; the relay only carries it out. Ownership: plain values.
+// Threads: pure. Failure: bytes that aren't a spec give nullopt.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +27,7 @@ struct Spec {
     std::uint32_t group = 0;
 };
 
-// The part of it that clear_away() needs.
+// The part of the spec that clear_away() needs.
 Spec for_clearing(const Spec& spec);
 
 std::string to_bytes(const Spec& spec);

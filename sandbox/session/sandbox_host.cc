@@ -88,7 +88,7 @@ void SandboxHost::fail(std::string reason) {
 }
 
 void SandboxHost::discard() {
-    coming_.reset();
+    pending_.reset();
     debugger_waits_.clear();
     link_.reset();
     sandbox_.reset();
@@ -106,7 +106,7 @@ void SandboxHost::shutdown() {
 }
 
 void SandboxHost::start() {
-    if (sandbox_ || coming_) {
+    if (sandbox_ || pending_) {
         return;
     }
     if (!engine_) {
@@ -119,24 +119,24 @@ void SandboxHost::start() {
     if (!*begun) {
         return use((*engine_)->start(policy_, options_));
     }
-    coming_ = std::move(*begun);
-    watch(epoll_.get(), coming_->fd());
-    state_ = State::coming;
+    pending_ = std::move(*begun);
+    watch(epoll_.get(), pending_->poll_fd());
+    state_ = State::pending;
     look_for_sandbox();
 }
 
 void SandboxHost::look_for_sandbox() {
-    auto came = coming_->take();
-    deadline_ = coming_->due();
+    auto came = pending_->take();
+    deadline_ = pending_->deadline();
     if (came) {
         use(std::move(*came));
     } else if (now_() >= *deadline_) {
-        use(coming_->instead());
+        use(pending_->give_up());
     }
 }
 
 void SandboxHost::use(Result<std::unique_ptr<Sandbox>> started) {
-    coming_.reset();
+    pending_.reset();
     if (!started) {
         return fail(started.error().text());
     }
@@ -175,7 +175,7 @@ void SandboxHost::send(std::string bytes) {
 }
 
 bool SandboxHost::send_to_debugger(std::string bytes) {
-    if (coming_) {
+    if (pending_) {
         if (debugger_waits_.size() >= kMostWaiting) {
             return false;
         }
@@ -236,7 +236,7 @@ SandboxUsage SandboxHost::usage() const {
 void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
     std::uint64_t ignored = 0;
     [[maybe_unused]] const auto got = ::read(wake_.get(), &ignored, sizeof ignored);
-    if (coming_) {
+    if (pending_) {
         look_for_sandbox();
     }
     if (link_) {
@@ -265,7 +265,7 @@ void SandboxHost::deadline_passed() {
     deadline_.reset();
     switch (state_) {
         case State::absent:
-        case State::coming:  // looked at already
+        case State::pending:  // looked at already
         case State::ready:
             return;
         case State::starting:

@@ -83,7 +83,7 @@ public:
 private:
     enum class State {
         absent,    // no sandbox
-        coming,    // somebody else makes one
+        pending,   // somebody else makes a sandbox for this session
         starting,  // worker forked, not ready
         ready,     // worker takes cells
         closing,   // worker closed its socket; it is dying, or tries to hide
@@ -117,7 +117,7 @@ private:
     Now now_;
     UniqueFd epoll_;
     UniqueFd wake_;
-    std::unique_ptr<Coming> coming_;
+    std::unique_ptr<PendingSandbox> pending_;
     std::vector<std::string> debugger_waits_;  // for a sandbox that is coming: what it was sent
     std::unique_ptr<Sandbox> sandbox_;
     std::unique_ptr<Link> link_;

@@ -79,7 +79,7 @@ TEST_CASE("work is done beside who gives it, and all of it at the end") {
     std::atomic<int> done = 0;
     std::atomic<bool> goes_on = false;
     for (int i = 0; i < 5; ++i) {
-        beside([&] {
+        run_in_background([&] {
             while (!goes_on) {
                 std::this_thread::sleep_for(1ms);
             }
@@ -90,7 +90,7 @@ TEST_CASE("work is done beside who gives it, and all of it at the end") {
     }
     CHECK(done == 0);
     goes_on = true;
-    finish_beside();
+    finish_background_work();
     CHECK(done == 5);
     CHECK_FALSE(is_finishing());
 }
@@ -102,7 +102,7 @@ TEST_CASE("nobody waits for a relay that clears away, and it leaves no zombie") 
     sandbox.reset();
     CHECK(Clock::now() - begin < 900ms);
     CHECK(::kill(pid, 0) == 0);
-    finish_beside();
+    finish_background_work();
     CHECK(::waitpid(pid, nullptr, WNOHANG) == -1);
     CHECK(errno == ECHILD);
 }

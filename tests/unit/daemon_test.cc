@@ -8,7 +8,7 @@
 
 #include "sandbox/base/event_loop.h"
 #include "sandbox/base/text.h"
-#include "sandbox/engines/command_claim.h"
+#include "sandbox/engines/command_engine.h"
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/pool/host_memory.h"
 #include "sandbox/pool/launch_order.h"
@@ -24,7 +24,7 @@ namespace {
 using namespace std::chrono_literals;
 
 Request a_claim() {
-    Request request{Verb::claim, {"/usr/bin/python3", {"/opt/a"}, {"numpy"}, "/w", "/l", {"A=1"}}, {}};
+    Request request{Verb::claim_fork, {"/usr/bin/python3", {"/opt/a"}, {"numpy"}, "/w", "/l", {"A=1"}}, {}};
     request.recipe.configure = std::string("frame\0with a zero", 17);
     request.recipe.memory_bytes = 1U << 30;
     request.recipe.most = 8;
@@ -53,12 +53,12 @@ private:
     std::filesystem::path folder_;
 };
 
-Order an_order() {
+LaunchOrder an_order() {
     return {"docker", "/e/docker.json", "{}", R"({"engine": "docker"})", "/", "", {"A=1"}, "stamp"};
 }
 
 Request a_claim_of_made() {
-    return {Verb::claim_made, {}, {}};
+    return {Verb::claim_launched, {}, {}};
 }
 
 DaemonStatus a_status() {
@@ -81,7 +81,7 @@ TEST_CASE("a request is the same after its way as bytes, and its key tells specs
     const Request request = a_claim();
     const auto copy = request_from(to_bytes(request));
     REQUIRE(copy.has_value());
-    CHECK(copy->verb == Verb::claim);
+    CHECK(copy->verb == Verb::claim_fork);
     CHECK(copy->spec.preload == request.spec.preload);
     CHECK(copy->recipe.configure == request.recipe.configure);
     CHECK(key_of(copy->spec) == key_of(request.spec));
@@ -112,39 +112,39 @@ TEST_CASE("only sandboxes of the same zygote, plan and recipe stand in for each 
 
 TEST_CASE("an order is the same after its way as bytes, and nothing else is one") {
     const std::string bytes = to_bytes(an_order());
-    const auto copy = order_from(bytes);
+    const auto copy = launch_order_from(bytes);
     REQUIRE(copy.has_value());
     CHECK(to_bytes(*copy) == bytes);
     CHECK(copy->environment == an_order().environment);
-    CHECK_FALSE(order_from("").has_value());
-    CHECK_FALSE(order_from(bytes + "x").has_value());
-    CHECK_FALSE(order_from(bytes.substr(0, bytes.size() - 1)).has_value());
-    CHECK_FALSE(order_from(to_bytes(Order{})).has_value());
-    const auto parts = made_parts_from(to_bytes(MadeParts{"c", "s"}));
+    CHECK_FALSE(launch_order_from("").has_value());
+    CHECK_FALSE(launch_order_from(bytes + "x").has_value());
+    CHECK_FALSE(launch_order_from(bytes.substr(0, bytes.size() - 1)).has_value());
+    CHECK_FALSE(launch_order_from(to_bytes(LaunchOrder{})).has_value());
+    const auto parts = launch_report_from(to_bytes(LaunchReport{"c", "s"}));
     REQUIRE(parts.has_value());
     CHECK(parts->spec == "s");
-    CHECK_FALSE(made_parts_from("x").has_value());
+    CHECK_FALSE(launch_report_from("x").has_value());
 }
 
 TEST_CASE("a sandbox stands in for another of the same order alone; what changed on disk outdates it") {
     const Request request = a_claim_of_made();
-    const auto key = [&](const Order& order) { return key_of(request, to_bytes(order)); };
-    const auto family = [&](const Order& order) { return family_of(request, to_bytes(order)); };
+    const auto key = [&](const LaunchOrder& order) { return key_of(request, to_bytes(order)); };
+    const auto family = [&](const LaunchOrder& order) { return family_of(request, to_bytes(order)); };
     const auto check = [&](const char* what, bool same_family, auto change) {
         INFO(what);
-        Order other = an_order();
+        LaunchOrder other = an_order();
         change(other);
         CHECK(key(other) != key(an_order()));
         CHECK((family(other) == family(an_order())) == same_family);
     };
-    check("engine", false, [](Order& one) { one.engine = "podman"; });
-    check("policy", false, [](Order& one) { one.policy = R"({"image": "other"})"; });
-    check("directory", false, [](Order& one) { one.directory = "/home"; });
-    check("packages", false, [](Order& one) { one.packages = "/p"; });
-    check("environment", false, [](Order& one) { one.environment = {"A=2"}; });
-    check("template", true, [](Order& one) { one.template_text = "{ }"; });
-    check("stamp", true, [](Order& one) { one.stamp = "later"; });
-    for (const Verb verb : {Verb::prepare_made, Verb::claim_ready}) {
+    check("engine", false, [](LaunchOrder& one) { one.engine = "podman"; });
+    check("policy", false, [](LaunchOrder& one) { one.policy = R"({"image": "other"})"; });
+    check("directory", false, [](LaunchOrder& one) { one.directory = "/home"; });
+    check("packages", false, [](LaunchOrder& one) { one.packages = "/p"; });
+    check("environment", false, [](LaunchOrder& one) { one.environment = {"A=2"}; });
+    check("template", true, [](LaunchOrder& one) { one.template_text = "{ }"; });
+    check("stamp", true, [](LaunchOrder& one) { one.stamp = "later"; });
+    for (const Verb verb : {Verb::prepare_launched, Verb::claim_ready}) {
         Request same = request;
         same.verb = verb;
         CHECK(key_of(same, to_bytes(an_order())) == key(an_order()));
@@ -247,11 +247,11 @@ TEST_CASE("a loop calls who waits, and never who was forgotten") {
         ++calls;
         loop.forget(first.get());
     });
-    loop.turn(0ms);
+    REQUIRE(loop.turn(0ms));
     CHECK(calls == 0);
     REQUIRE(::send(second.get(), "x", 1, 0) == 1);
-    loop.turn(1000ms);
-    loop.turn(0ms);
+    REQUIRE(loop.turn(1000ms));
+    REQUIRE(loop.turn(0ms));
     CHECK(calls == 1);
 }
 

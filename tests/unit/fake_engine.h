@@ -143,13 +143,14 @@ private:
     UniqueFd ours_;
 };
 
-class FakeComing : public Coming {
+class FakePending : public PendingSandbox {
 public:
-    explicit FakeComing(std::shared_ptr<Stage> stage, std::function<Result<std::unique_ptr<Sandbox>>()> start)
+    explicit FakePending(std::shared_ptr<Stage> stage,
+                         std::function<Result<std::unique_ptr<Sandbox>>()> start)
         : stage_(std::move(stage)), start_(std::move(start)) {}
-    ~FakeComing() override { stage_->given_up += taken_ ? 0 : 1; }
-    int fd() const override { return stage_->bell.get(); }
-    TimePoint due() const override { return stage_->due; }
+    ~FakePending() override { stage_->given_up += taken_ ? 0 : 1; }
+    int poll_fd() const override { return stage_->bell.get(); }
+    TimePoint deadline() const override { return stage_->due; }
     std::optional<Result<std::unique_ptr<Sandbox>>> take() override {
         std::uint64_t rung = 0;
         if (::read(stage_->bell.get(), &rung, sizeof rung) != sizeof rung) {
@@ -158,7 +159,7 @@ public:
         taken_ = true;
         return start_();
     }
-    Result<std::unique_ptr<Sandbox>> instead() override { return start_(); }
+    Result<std::unique_ptr<Sandbox>> give_up() override { return start_(); }
 
 private:
     std::shared_ptr<Stage> stage_;
@@ -179,11 +180,12 @@ public:
         }
         return std::unique_ptr<Sandbox>(std::make_unique<FakeSandbox>(stage_));
     }
-    Result<std::unique_ptr<Coming>> begin(const Policy& policy, const StartOptions& options) override {
+    Result<std::unique_ptr<PendingSandbox>> begin(const Policy& policy,
+                                                  const StartOptions& options) override {
         if (!stage_->bell.valid()) {
-            return std::unique_ptr<Coming>();
+            return std::unique_ptr<PendingSandbox>();
         }
-        return std::unique_ptr<Coming>(std::make_unique<FakeComing>(
+        return std::unique_ptr<PendingSandbox>(std::make_unique<FakePending>(
             stage_, [this, &policy, options] { return start(policy, options); }));
     }
 

@@ -1,5 +1,5 @@
 // One kind of sandboxes.
-#include "sandbox/pool/shelf.h"
+#include "sandbox/pool/sandbox_kind.h"
 
 #include <algorithm>
 
@@ -17,18 +17,18 @@ constexpr std::size_t kMostSpares = 256;  // whatever a client asks for
 
 }  // namespace
 
-bool Shelf::fails() const {
+bool SandboxKind::fails() const {
     return failures >= kMaxFailures;
 }
 
-void Shelf::failed(const std::string& reason) {
+void SandboxKind::failed(const std::string& reason) {
     ++failures;
     if (fails()) {
         refuse_all(reason);
     }
 }
 
-void Shelf::note_claim(Clock::time_point now) {
+void SandboxKind::note_claim(Clock::time_point now) {
     used = now;
     failures = std::min(failures, kMaxFailures - 1);
     claims.push_back(now);
@@ -37,14 +37,14 @@ void Shelf::note_claim(Clock::time_point now) {
     }
 }
 
-std::size_t Shelf::target(Clock::time_point now) const {
+std::size_t SandboxKind::target(Clock::time_point now) const {
     const auto recent =
         std::count_if(claims.begin(), claims.end(), [&](const auto& one) { return one > now - kDemand; });
     const auto wanted = std::max<std::size_t>(recipe.ready, static_cast<std::size_t>(recent));
     return fails() ? 0 : std::min<std::size_t>({wanted, recipe.most, kMostSpares});
 }
 
-void Shelf::refuse_all(const std::string& reason) {
+void SandboxKind::refuse_all(const std::string& reason) {
     for (const auto& one : waiting) {
         (void)send_message(one.client.get(), kRefused + reason);
     }
