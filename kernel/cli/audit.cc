@@ -1,4 +1,4 @@
-// `cellblock audit verify`: is an audit log as it was written?
+// `cellblock audit verify`: tells whether an audit log is as it was written.
 #include <iostream>
 
 #include "kernel/cli/commands.h"

@@ -1,4 +1,3 @@
-// Splitting at `# %%`, and reading notebooks.
 #include "kernel/cli/cells.h"
 
 #include <nlohmann/json.hpp>
@@ -33,7 +32,7 @@ using nlohmann::json;
 
 constexpr int kDeepestNotebook = 64;
 
-// A text, or a list of its lines.
+// A notebook's text, which is a string or a list of lines.
 std::string source_of(const json& cell) {
     for (const char* key : {"source", "input"}) {  // the second is format 3's
         const auto found = cell.find(key);
@@ -52,7 +51,7 @@ std::string source_of(const json& cell) {
     return {};
 }
 
-// A list, or nothing that has an end.
+// The member `key` if it is a list, otherwise an empty list.
 const json& list_of(const json& object, const char* key) {
     static const json none = json::array();
     const auto found = object.is_object() ? object.find(key) : object.end();

@@ -1,7 +1,7 @@
-// A Python file or a notebook as cells.
-// Purpose: `# %%` at the start of a line begins a cell, as in editors and
-// Jupytext; a notebook's are those of its code. Ownership: plain values.
-// Threads: no shared state. Failure: an Error for what is no notebook.
+// Splits a Python file or a notebook into cells.
+//
+// Purpose: a line that begins with `# %%` begins a cell, as in editors and Jupytext; a notebook's cells are
+// its code cells. Plain values without shared state. Failure: an Error for a text that is no notebook.
 #pragma once
 
 #include <string>
@@ -12,10 +12,11 @@
 
 namespace cellblock::kernel {
 
-// At least one cell; markers stay in their cell as comments, empty cells go.
+// The cells of a Python file, at least one. A marker stays in its cell as a comment; empty cells are left
+// out.
 std::vector<std::string> split_cells(std::string_view source);
 
-// The code cells of a notebook of format 3 or 4, in its order; empty ones go.
+// The code cells of a notebook of format 3 or 4, in its order; empty cells are left out.
 sandbox::Result<std::vector<std::string>> notebook_cells(std::string_view text);
 
 }  // namespace cellblock::kernel

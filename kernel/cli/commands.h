@@ -1,10 +1,10 @@
-// The program's commands: their options, as the command line gives them, and
-// the functions that main calls.
+// The program's commands: the options of each, and the function that main calls.
 //
-// Purpose: the seam between the command line (main.cc) and what a command does.
-// Ownership: plain values. Threads: each command is called on the main thread.
-// Failure: a command prints what went wrong and what to try on stderr and
-// returns the program's exit status; 2 is an error of usage. Nothing throws.
+// Purpose: the seam between the command line (main.cc) and what a command does. A new command gets a struct
+// and a function here, a file of its own, and a function in main.cc that fills the struct.
+//
+// Plain values; commands are called on the main thread. A command prints on stderr what went wrong and what
+// to try, and returns the program's exit status; 2 is an error of usage. Nothing throws.
 #pragma once
 
 #include <optional>

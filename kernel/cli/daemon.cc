@@ -1,4 +1,4 @@
-// `cellblock daemon`: keeps Pythons warm; tells of it; ends it.
+// `cellblock daemon`: runs the daemon that keeps Pythons warm, shows its status, and stops it.
 #include <fcntl.h>
 
 #include <iostream>

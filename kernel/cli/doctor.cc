@@ -1,4 +1,4 @@
-// `cellblock doctor`: does the wall stand, on this host, with this policy?
+// `cellblock doctor`: tries each layer of the sandbox on this host, with this policy.
 #include <unistd.h>
 
 #include <csignal>
@@ -19,7 +19,7 @@ constexpr int kPromiseBroken = 1;
 constexpr int kUsageError = 2;
 constexpr int kNoSandbox = 125;
 
-// On a terminal one line that changes; elsewhere nothing.
+// Shows progress as one line that changes, on a terminal only.
 class Progress {
 public:
     Progress() : on_(::isatty(STDERR_FILENO) == 1) {}
@@ -49,7 +49,7 @@ int no_sandbox(const DoctorOptions& options, const Policy& policy, const Error& 
     return kNoSandbox;
 }
 
-// What was planted on the host is cleared away also when the user has enough.
+// Set by a signal, so that what the doctor put on the host is removed also when the user ends it early.
 volatile std::sig_atomic_t asked_to_end = 0;
 
 void listen_to_signals() {

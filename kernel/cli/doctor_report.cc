@@ -1,4 +1,3 @@
-// Table and JSON.
 #include "kernel/cli/doctor_report.h"
 
 #include <sys/utsname.h>
@@ -52,7 +51,7 @@ private:
     bool on_;
 };
 
-// What a sandbox said of itself may hold anything.
+// What a sandbox says of itself may hold control characters, which would reach the terminal.
 std::string one_line(std::string text) {
     std::replace_if(
         text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
@@ -96,7 +95,7 @@ void print_findings(std::ostream& out, const Painter& painter, const Examination
     }
 }
 
-// Groups that are no layers, in the order of their attempts.
+// The groups of attempts that belong to no layer, in the order of their attempts.
 std::vector<std::string> other_groups(const Examination& examination) {
     std::vector<std::string> groups;
     for (const Finding& finding : examination.findings) {

@@ -1,7 +1,6 @@
 // What `cellblock doctor` prints: a table for people, JSON for machines.
 //
-// Purpose: from an Examination to text, nothing else. Ownership: plain values.
-// Threads: pure. Failure: none.
+// Purpose: turns an Examination into text, and does nothing else. Pure functions that never fail.
 #pragma once
 
 #include <string>

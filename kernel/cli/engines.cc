@@ -1,4 +1,5 @@
-// `cellblock engines`: a table of all.  `cellblock clean`: removes orphans.
+// `cellblock engines` prints a table of all engines; `cellblock clean` removes sandboxes that have no owner
+// any more.
 #include <chrono>
 #include <filesystem>
 #include <iomanip>
@@ -29,7 +30,7 @@ struct Row {
     double seconds = 0;
 };
 
-// From the start of a sandbox to the first cell's end.
+// Measures the time from the start of a sandbox to the end of its first cell.
 void measure(const Policy& policy, Row& row) {
     Policy one = policy;
     one.engine = row.name;

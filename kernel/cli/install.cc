@@ -1,4 +1,4 @@
-// `cellblock install`: everything is checked first, then the kernelspec is written.
+// `cellblock install`: checks everything first, then writes the kernelspec.
 #include <unistd.h>
 
 #include <climits>
@@ -30,7 +30,7 @@ std::string variable(const char* name) {
     return value != nullptr ? value : "";
 }
 
-// Options that contradict each other, and names that can't be.
+// Refuses options that contradict each other, and names that Jupyter doesn't accept.
 Status check_options(const InstallOptions& options) {
     const int places =
         (options.user ? 1 : 0) + (options.sys_prefix ? 1 : 0) + (options.prefix.has_value() ? 1 : 0);
@@ -63,7 +63,7 @@ Result<std::string> own_program() {
     return path.string();
 }
 
-// The active environment's prefix, else that of python3.
+// The prefix of the active virtual environment; if none is active, that of python3.
 Result<std::string> active_prefix() {
     for (const char* name : {"VIRTUAL_ENV", "CONDA_PREFIX"}) {
         const std::string prefix = variable(name);
@@ -98,7 +98,8 @@ Result<std::string> kernels_folder(const InstallOptions& options) {
                                             variable("XDG_DATA_HOME")});
 }
 
-// A policy that is a file goes into the kernelspec by its absolute path.
+// The policy as the kernelspec names it: a file by its absolute path, because a kernel starts in another
+// folder.
 std::string lasting_policy(const std::string& policy) {
     const bool is_path = policy.find('/') != std::string::npos || policy.ends_with(".json");
     std::error_code failed;

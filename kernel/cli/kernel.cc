@@ -24,13 +24,13 @@ int fail(const Error& error) {
     return kFailed;
 }
 
-// A session may have a policy of its own without a kernelspec of its own.
+// $CELLBLOCK_POLICY gives a session another policy without another kernelspec.
 std::string policy_asked_for(const KernelOptions& options) {
     const char* own = std::getenv("CELLBLOCK_POLICY");
     return own != nullptr && *own != '\0' ? own : options.policy;
 }
 
-// A policy that can't be had is no reason for a dead kernel: each cell tells of it.
+// A policy that can't be loaded doesn't end the kernel: each cell tells the reason.
 std::unique_ptr<Session> make_session(const KernelOptions& options) {
     std::error_code ignored;
     StartOptions start{std::filesystem::current_path(ignored).string()};
@@ -88,8 +88,8 @@ int kernel_command(const KernelOptions& options) {
             return fail(written.error());
         }
     }
-    // The sandbox starts once the ports are there: an engine that hangs may keep it for long, and a client
-    // sees by the heartbeat that the kernel lives.
+    // The sandbox starts after the ports are bound. An engine that hangs may delay the sandbox for long, and
+    // the heartbeat tells the client meanwhile that the kernel lives.
     const auto session = make_session(options);
     session->start();
     tell_where(*connection, session->policy().name);

@@ -1,4 +1,3 @@
-// kernel.json and its folder.
 #include "kernel/cli/kernelspec.h"
 
 #include <fcntl.h>
@@ -36,7 +35,7 @@ Status write_all(int fd, const std::string& content, const std::string& step) {
     return Ok{};
 }
 
-// A new file under a name of its own, then a rename: a reader sees the old or the new one.
+// Writes a file under another name and renames it, so that a reader sees either the old file or the new one.
 Status replace_file(const fs::path& path, const std::string& content) {
     const std::string step = "write " + path.string();
     std::string temporary = path.string() + ".XXXXXX";

@@ -1,8 +1,7 @@
-// The kernelspec: what tells Jupyter how to start this kernel.
+// The kernelspec: the file kernel.json, which tells Jupyter how to start this kernel.
 //
-// Purpose: its text, the folder that it goes to, and writing it so that Jupyter
-// never reads half a file. Ownership: plain values. Threads: no shared state.
-// Failure: an Error that names the file and what to try.
+// Purpose: composes the file, finds the folder that it belongs in, and writes it so that Jupyter never reads
+// half a file. Plain values without shared state. Failure: an Error that names the file and what to try.
 #pragma once
 
 #include <optional>
@@ -22,10 +21,11 @@ struct Kernelspec {
     bool debugger = false;  // JupyterLab offers its debugger by this
 };
 
-// kernel.json
+// The text of kernel.json.
 std::string kernelspec_text(const Kernelspec& spec);
 
-// Jupyter's rule: letters, digits, '.', '-', '_'; here not beginning with '.' or '-'.
+// Whether `name` is one that Jupyter accepts: letters, digits, '.', '-', '_'. Here it may not begin with '.'
+// or '-'.
 bool is_kernel_name(const std::string& name);
 
 // The environment, as far as the choice of a folder depends on it.
@@ -36,9 +36,9 @@ struct Surroundings {
     std::string xdg_data_home;     // $XDG_DATA_HOME
 };
 
-// Where a person's kernelspecs lie: as Jupyter itself decides it.
+// The folder of a user's kernelspecs, by Jupyter's own rules.
 sandbox::Result<std::string> user_kernels_folder(const Surroundings& surroundings);
-// PREFIX/share/jupyter/kernels
+// The folder of the kernelspecs below a prefix: PREFIX/share/jupyter/kernels.
 std::string kernels_folder_of(const std::string& prefix);
 
 struct SpecFile {
@@ -46,7 +46,7 @@ struct SpecFile {
     std::string content;
 };
 
-// Makes the folder where it is missing and replaces each file at once.
+// Makes the folder if it is missing, and replaces each file in one step.
 sandbox::Status write_spec(const std::string& folder, const std::vector<SpecFile>& files);
 
 }  // namespace cellblock::kernel

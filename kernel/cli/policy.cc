@@ -20,7 +20,7 @@ int refuse(const sandbox::Error& error) {
 }  // namespace
 
 int policy_check_command(const std::string& file) {
-    // A bare word is a file here, so that `policy check mine` in a folder works.
+    // A word without a slash means a file in this folder, so that `policy check mine` works.
     const bool is_path = file.find('/') != std::string::npos;
     auto policy = sandbox::load_policy(is_path ? file : "./" + file);
     if (!policy) {

@@ -1,4 +1,3 @@
-// A policy against this host.
 #include "kernel/cli/policy_findings.h"
 
 #include <algorithm>
@@ -35,7 +34,7 @@ void find_engines(const Policy& policy, std::vector<Error>& found) {
     }
 }
 
-// Does each of its engines run the host's Python?
+// Whether each of the policy's engines runs the host's Python.
 bool runs_hosts_python(const Policy& policy) {
     const auto names = engines_of(policy);
     return std::all_of(names.begin(), names.end(), [&](const std::string& name) {

@@ -1,7 +1,7 @@
-// Findings of `policy check`: keys of a valid policy that this machine cannot satisfy.
+// Finds what a valid policy asks for and this machine cannot give.
 //
-// Purpose: `policy check` and `install` say beforehand what a session would otherwise end with.
-// Ownership: plain values. Threads: no shared state; looks at the host's files. Failure: that is the answer.
+// Purpose: `policy check` and `install` say beforehand what a session would otherwise end with. Plain values
+// without shared state; the host's files are looked at. Nothing fails: what can't be found out is a finding.
 #pragma once
 
 #include <vector>
@@ -11,8 +11,8 @@
 
 namespace cellblock::kernel {
 
-// Engines that aren't there, a Python or files of the host that aren't, keys that exclude each other. Files
-// that are named relative to a session's directory are left to the session.
+// Engines, a Python or files of the host that are missing, and keys that exclude each other. Files that are
+// named relative to a session's directory are left to the session.
 std::vector<sandbox::Error> findings_in(const sandbox::Policy& policy);
 
 }  // namespace cellblock::kernel

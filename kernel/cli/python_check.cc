@@ -1,4 +1,4 @@
-// Asks a Python about itself, by argv.
+// Runs a Python with a few lines of code that print what it is, and reads them.
 #include "kernel/cli/python_check.h"
 
 #include <unistd.h>
@@ -27,7 +27,7 @@ constexpr std::pair kOldestIpython{8, 5};  // the worker's startup.py asks for t
 constexpr const char* kOldestIpythonText = "8.5";
 constexpr std::size_t kMostCandidates = 8;
 
-// One line of JSON behind a mark, as anything may be printed before it.
+// Finds the one line of JSON behind a mark; a Python's startup may print anything before it.
 constexpr const char* kMark = "cellblock-python-facts:";
 constexpr const char* kQuestion = R"(
 import json, sys
@@ -48,7 +48,7 @@ bool is_program(const fs::path& path) {
     return fs::is_regular_file(path, failed) && ::access(path.c_str(), X_OK) == 0;
 }
 
-// Every program of that name on PATH, in its order.
+// Every program called `name` on PATH, in the order of PATH.
 std::vector<std::string> on_path(const std::string& name) {
     std::vector<std::string> out;
     const char* variable = std::getenv("PATH");
@@ -104,7 +104,7 @@ std::optional<PythonFacts> read_facts(const std::string& printed) {
                        text_of(facts, "prefix"),  has("matplotlib"),         has("debugpy")};
 }
 
-// {8, 5} of "8.5.0"; zeros where there are no numbers.
+// "8.5.0" → {8, 5}; zeros where there are no numbers.
 std::pair<int, int> major_and_minor_of(const std::string& version) {
     std::pair<int, int> numbers{0, 0};
     const char* end = version.data() + version.size();
@@ -115,7 +115,7 @@ std::pair<int, int> major_and_minor_of(const std::string& version) {
     return numbers;
 }
 
-// The command that brings IPython to this Python.
+// The command that installs IPython for this Python.
 std::string install_hint(const PythonFacts& facts) {
     const bool system = facts.sys_prefix == "/usr";
     return system ? "Install it with: sudo apt-get install python3-ipython python3-matplotlib"

@@ -1,9 +1,8 @@
-// Is a Python fit to run cells?
+// Finds a Python that is fit to run cells, and tells what a Python lacks.
 //
-// Purpose: finds the Python that `cellblock install` writes down, and says what
-// it lacks before anything is written. Ownership: plain values.
-// Threads: blocks while the Python is asked. Failure: an Error with the
-// command that installs what is missing.
+// Purpose: `cellblock install` writes the Python's path into the kernelspec, and says what is missing before
+// it writes anything. Plain values; blocks while the Python is asked. Failure: an Error with the command that
+// installs what is missing.
 #pragma once
 
 #include <optional>
@@ -22,17 +21,17 @@ struct PythonFacts {
     bool debugpy = false;
 };
 
-// A path or a name on PATH. IPython may be missing here: `ipython` is then empty.
+// Asks `program`, a path or a name on PATH. If IPython is missing, `ipython` is empty.
 sandbox::Result<PythonFacts> ask_python(const std::string& program);
 
-// Has it IPython 8.5 or newer? The Error says how to get it.
+// Fails unless there is IPython 8.5 or newer. The Error says how to get it.
 sandbox::Status check_python(const PythonFacts& facts);
 
-// Compiles the worker's modules beside their sources, where this may be written: a sandbox can't keep what it
-// compiles, so each would do it again.
+// Compiles the worker's modules beside their sources if that folder can be written. A sandbox can't keep what
+// it compiles, so each sandbox would compile them again.
 void precompile_worker(const PythonFacts& facts);
 
-// The Python asked for, or the first python3 of PATH that is fit.
+// The Python that was asked for, or the first python3 on PATH that is fit.
 sandbox::Result<PythonFacts> choose_python(const std::optional<std::string>& asked);
 
 }  // namespace cellblock::kernel

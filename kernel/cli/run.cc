@@ -1,4 +1,4 @@
-// `cellblock run`: a file's cells through a Session.
+// `cellblock run`: runs a file's cells in a session.
 #include <unistd.h>
 
 #include <cstdlib>
@@ -48,7 +48,7 @@ Result<std::string> read_source(const std::string& path) {
     return source;
 }
 
-// The policy as the options change it.
+// The policy, with what the options change in it.
 Result<Policy> effective_policy(const RunOptions& options) {
     auto policy = options.policy ? load_policy(*options.policy) : load_policy("default");
     if (!policy) {
@@ -115,7 +115,7 @@ int run_cells(Session& session, const std::vector<std::string>& cells, const Run
     return report.finish();
 }
 
-// Tracebacks go to stderr.
+// Whether tracebacks keep their colours: where stderr is a terminal, and $NO_COLOR isn't set.
 bool shows_colours() {
     const char* none = std::getenv("NO_COLOR");
     return ::isatty(STDERR_FILENO) == 1 && (none == nullptr || *none == '\0');

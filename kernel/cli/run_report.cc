@@ -1,4 +1,3 @@
-// Printing and collecting what a run gives.
 #include "kernel/cli/run_report.h"
 
 #include <algorithm>
@@ -75,7 +74,7 @@ std::string without_colours(const std::string& text) {
     return out;
 }
 
-// 0 to 255, or nothing.
+// An exit status from 0 to 255, or nothing.
 std::optional<int> exit_status_in(const ErrorText& error) {
     const std::string& text = error.evalue;
     int status = -1;

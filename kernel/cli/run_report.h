@@ -1,8 +1,13 @@
-// What `cellblock run` hands back: text as it comes, or one JSON object.
+// Collects what `cellblock run` hands back: text as it comes, or one JSON object at the end.
 //
-// Purpose: collects a Session's events for the command line.
-// Ownership: plain values; writes to the standard streams and to the folder
-// for plots. Threads: one. Failure: a plot that can't be written is an Error.
+// Purpose: takes a session's events and outcomes, writes to the standard streams and figures into the folder
+// for plots, and knows the exit status.
+//
+//     RunReport report(as_json, plots, colours);
+//     const auto outcome = session.execute_blocking(cell, [&](auto event) { report.take(std::move(event));
+//     }); report.take(outcome); return report.finish();
+//
+// Plain values, one thread. A figure that can't be written is an Error, which error() keeps.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -15,7 +20,8 @@ namespace cellblock::kernel {
 
 class RunReport {
 public:
-    // as_json: nothing is printed until finish(). plots: empty, or a folder. colours: tracebacks keep theirs.
+    // `as_json`: nothing is printed until finish(). `plots`: a folder for figures, or empty. `colours`:
+    // tracebacks keep their colours.
     RunReport(bool as_json, std::string plots, bool colours)
         : as_json_(as_json), plots_(std::move(plots)), colours_(colours && !as_json) {}
 
@@ -23,8 +29,7 @@ public:
     // Adds a cell's outcome.
     void take(const sandbox::Outcome& outcome);
 
-    // Prints what is left to print; gives the exit status: the program's own, where it has left by
-    // SystemExit.
+    // Prints what is left to print, and returns the exit status; if the program left by SystemExit, its own.
     int finish();
 
     // The first figure that could not be written.

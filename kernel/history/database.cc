@@ -1,4 +1,3 @@
-// SQLite's C interface.
 #include "kernel/history/database.h"
 
 #include <fcntl.h>
@@ -31,7 +30,8 @@ Error not_ours(const std::string& path, int code, std::string message) {
     return Error{"open the history file " + path, code, std::move(message), kRemedy};
 }
 
-// A regular file of our own, never a link. SQLite gives its two helpers the file's own mode.
+// Makes sure that the file is a regular file of our own, never a link. SQLite gives its two helper files the
+// same mode.
 Status make_file(const std::string& path) {
     const auto folder = std::filesystem::path(path).parent_path();
     std::error_code failed;
@@ -117,12 +117,12 @@ Result<Database> Database::open(const std::string& path) {
     sqlite3_busy_timeout(connection, kBusyMilliseconds);
     sqlite3_limit(connection, SQLITE_LIMIT_LENGTH, kLongestValue);
     sqlite3_db_config(connection, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-    // What the file itself may say to run isn't run.
+    // Code that the file itself brings (triggers, views, functions in its schema) isn't run.
     sqlite3_db_config(connection, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, nullptr);
     sqlite3_db_config(connection, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, nullptr);
     sqlite3_db_config(connection, SQLITE_DBCONFIG_ENABLE_VIEW, 0, nullptr);
-    // Readers and a writer at once, and no waiting for the disk at each line. Where another kernel is about
-    // to set the first, or the file system can't, it works as well, only slower.
+    // WAL lets readers and a writer work at the same time, and no line waits for the disk. Where another
+    // kernel is about to set it, or the file system can't, everything works as well, only slower.
     (void)database.run("PRAGMA journal_mode=WAL");
     if (auto set = database.run("PRAGMA synchronous=NORMAL"); !set) {
         return set.error();

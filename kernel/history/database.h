@@ -1,10 +1,15 @@
-// SQLite, as values: a connection to one file, statements, Results.
+// SQLite as values: a connection to one file, statements, Results.
 //
-// Purpose: all that history needs of SQLite's C interface.
-// Ownership: a Database owns its connection and closes it; a Statement owns its
-// program and must not outlive the Database. Threads: one.
-// Failure: an Error with SQLite's message. A file that others may write to, or
-// that is no file of ours, isn't opened.
+// Purpose: everything that the history needs of SQLite's C interface.
+//
+//     auto database = Database::open(path);
+//     auto rows = database->prepare("SELECT line FROM inputs WHERE session = ?1");
+//     rows.bind(1, session);
+//     while (*rows.step()) { use(rows.number(0)); }
+//
+// A Database owns its connection and closes it; a Statement must not outlive the Database. One thread.
+// Failure: an Error with SQLite's message. open() refuses a file that others may write to, and a file that
+// isn't ours.
 #pragma once
 
 #include <sqlite3.h>
@@ -21,12 +26,14 @@ class Statement {
 public:
     Statement(sqlite3* connection, const char* sql);
 
+    // Gives the parameter ?`place` its value; counted from 1.
     Statement& bind(int place, std::int64_t value);
     Statement& bind(int place, const std::string& text);
-    // True: a row. False: none is left.
+    // True: the next row can be read. False: there is none.
     sandbox::Result<bool> step();
-    // Runs it to its end.
+    // Runs the statement to its end.
     sandbox::Status run();
+    // A column of the current row, counted from 0.
     [[nodiscard]] std::int64_t number(int column) const;
     [[nodiscard]] std::string text(int column) const;
 
@@ -40,7 +47,7 @@ private:
 
 class Database {
 public:
-    // Makes the file (0600) and its folder (0700) where they aren't.
+    // Makes the file (mode 0600) and its folder (0700) if they are missing.
     static sandbox::Result<Database> open(const std::string& path);
 
     [[nodiscard]] Statement prepare(const char* sql) const { return {connection_.get(), sql}; }

@@ -1,4 +1,3 @@
-// This session's lines and those of others, as one.
 #include "kernel/history/history.h"
 
 #include <cstdlib>

@@ -1,10 +1,14 @@
-// What the user ran, for history requests.
+// What the user ran, for history requests of clients and cells.
 //
-// Purpose: this session's lines, and, where a file is given, those of sessions
-// before. Session 0 in a request means this one, -1 the one before.
-// Ownership: owns the lines and the connection to the file.
-// Threads: one. Failure: a file that can't be used is told once, on stderr, and
-// done without; a request's odd fields get their defaults.
+// Purpose: joins this session's lines and, where a file is given, the inputs of earlier sessions. In a
+// request the session 0 means this session, -1 the one before.
+//
+//     History history(file);
+//     history.store(1, "x = 2");
+//     reply(history.answer(request.content));
+//
+// Owns the lines and the connection to the file. One thread. A file that can't be used is reported once on
+// stderr, and the session goes on without it. Odd fields of a request get their defaults.
 #pragma once
 
 #include "kernel/history/session_lines.h"
@@ -14,18 +18,19 @@ namespace cellblock::kernel {
 
 class History {
 public:
-    static constexpr int kSession = 1;                     // where there is no file
+    static constexpr int kSession = 1;                     // this session's number where there is no file
     static constexpr std::size_t kAnswerBytes = 1U << 20;  // of an answer to a sandbox
 
     History() = default;
     explicit History(const std::string& file);
 
+    // Adds a cell's input, and later the text of its result. `line`: the execution count.
     void store(int line, std::string input);
     void store_output(int line, std::string text);
 
     // The value of "history" in a reply: [[session, line, input or [input, output]], ...]
     [[nodiscard]] nlohmann::json answer(const nlohmann::json& request);
-    // The same for a cell that asks.
+    // The same for a cell that asks, bounded in bytes.
     [[nodiscard]] sandbox::HistoryAnswer answer(const sandbox::HistoryQuestion& question);
 
 private:
@@ -40,7 +45,7 @@ private:
     std::string given_up_;  // why there is no file
 };
 
-// Where the policy wants inputs kept; nothing: nowhere.
+// The file that the policy's key "history" names, or nothing if inputs aren't to be kept.
 std::optional<std::string> history_file(const std::string& policy_value);
 
 }  // namespace cellblock::kernel

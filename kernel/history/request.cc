@@ -1,4 +1,3 @@
-// Fields, types and defaults.
 #include "kernel/history/request.h"
 
 #include <algorithm>

@@ -1,8 +1,7 @@
-// What a history request asks for.
+// What a history request asks for, and the lines that answer it.
 //
-// Purpose: reads the content of a Jupyter history_request, and a sandbox's
-// question, into one type. Ownership: plain values. Threads: any.
-// Failure: odd fields get their defaults.
+// Purpose: reads the content of a Jupyter history_request, and a cell's question, into one type. Plain values
+// without shared state. Odd fields get their defaults.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +18,8 @@ struct HistoryRequest {
     enum class Access { tail, range, search };
     Access access = Access::tail;
     bool output = false;
-    std::size_t n = 10;               // of tail
-    std::optional<std::size_t> most;  // of search
+    std::size_t n = 10;               // for tail: how many
+    std::optional<std::size_t> most;  // for search: how many at most
     std::int64_t session = 0;         // 0: this one; -1: the one before
     std::int64_t start = 1;
     std::optional<std::int64_t> stop;  // excluded

@@ -1,4 +1,3 @@
-// Keeping lines, and forgetting the oldest.
 #include "kernel/history/session_lines.h"
 
 #include <algorithm>

@@ -1,8 +1,7 @@
-// The lines of the session that runs.
+// The lines of the running session, in memory.
 //
-// Purpose: inputs and the text of their results; they survive workers that die.
-// Ownership: plain values, bounded in count and bytes; the oldest go first.
-// Threads: one. Failure: none.
+// Purpose: inputs and the text of their results. They survive a worker that dies. Bounded in number and
+// bytes; the oldest are forgotten first. Plain values, one thread; nothing fails.
 #pragma once
 
 #include <deque>
@@ -22,7 +21,7 @@ public:
     void store(int number, std::string input);
     void store_output(int number, std::string output);
 
-    // The lines' session is 0.
+    // The session of the lines that these return is 0.
     [[nodiscard]] HistoryLines tail(std::size_t n) const;
     [[nodiscard]] HistoryLines range(std::int64_t start, std::optional<std::int64_t> stop) const;
     void search(Search& search) const;

@@ -1,4 +1,3 @@
-// The tables, and what is asked of them.
 #include "kernel/history/store.h"
 
 #include <algorithm>
@@ -17,7 +16,7 @@ constexpr std::int64_t kVersion = 1;
 constexpr std::int64_t kNone = -1;  // no session has this number
 constexpr std::int64_t kLast = std::numeric_limits<std::int64_t>::max();
 
-// `bytes` stands before `input`, so that their sum is told without reading the inputs.
+// `bytes` stands before `input`, so that SQLite can add up the sizes without reading the inputs.
 constexpr const char* kTables[] = {
     "CREATE TABLE IF NOT EXISTS sessions (session INTEGER PRIMARY KEY AUTOINCREMENT,"
     " begun TEXT NOT NULL DEFAULT CURRENT_TIMESTAMP)",
@@ -139,7 +138,7 @@ Result<HistoryLines> HistoryStore::tail(std::size_t n) {
     return lines;
 }
 
-// The session that came so many places before this one, of those that are kept.
+// The number of the session that came `places` before this one, counting only sessions that are kept.
 Result<std::int64_t> HistoryStore::session_before(std::int64_t places) {
     auto rows = database_.prepare(
         "SELECT DISTINCT session FROM inputs WHERE session < ?1 ORDER BY session DESC LIMIT 1 OFFSET ?2");

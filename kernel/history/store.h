@@ -1,10 +1,10 @@
-// The inputs of sessions past, in a file.
+// The inputs of earlier sessions, in an SQLite file.
 //
-// Purpose: adds this session's inputs to the file, and gives those of others.
-// Several kernels use one file at once. A session gets its number with its first line.
-// Ownership: owns the connection. The file is bounded in lines and bytes; the
-// oldest go first. Threads: one.
-// Failure: an Error of the file; the caller goes on without.
+// Purpose: adds this session's inputs to the file and finds those of other sessions. Several kernels use one
+// file at the same time. A session gets its number with its first line. The file is bounded in lines and
+// bytes; the oldest inputs are removed first.
+//
+// Owns the connection. One thread. Failure: an Error of the file; the caller goes on without it.
 #pragma once
 
 #include "kernel/history/database.h"
@@ -24,15 +24,17 @@ public:
 
     static sandbox::Result<HistoryStore> open(const std::string& path, Bounds bounds);
 
-    // This session's number: of the next one, until it has a line.
+    // This session's number. Before its first line it is the number that the next session will get.
     sandbox::Result<std::int64_t> session();
     sandbox::Status add(int number, const std::string& input);
 
-    // Of other sessions, the oldest first.
+    // The last `n` inputs of other sessions, the oldest first.
     sandbox::Result<HistoryLines> tail(std::size_t n);
-    // `session` as in a request: below 0 counts back from this one.
+    // The lines from `start` to before `stop`. A negative `session` counts back from this one, as in a
+    // request.
     sandbox::Result<HistoryLines> range(std::int64_t session, std::int64_t start,
                                         std::optional<std::int64_t> stop);
+    // Offers the inputs of other sessions to `search`, the newest first.
     sandbox::Status search(Search& search);
 
 private:

@@ -1,4 +1,4 @@
-// ZMQ's monitors tell of connections, ZAP asks whether they may go on.
+// ZMQ's socket monitors report each connection, and ZAP (RFC 27) asks whether its handshake may go on.
 #include "kernel/jupyter/client_gate.h"
 
 #include <fcntl.h>
@@ -38,12 +38,12 @@ std::size_t most_connections() {
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
         return kMostConnections;
     }
-    // Half of what is free: those that are cut need a descriptor as well, for a moment.
+    // Half of the free descriptors, because a connection that is cut needs one for a moment, too.
     const rlim_t free = limit.rlim_cur > kKeptDescriptors ? limit.rlim_cur - kKeptDescriptors : 0;
     return std::clamp(free / (2 * kChannels), kFewestConnections, kMostConnections);
 }
 
-// A monitor's message: what happened, with a number, and at which of our addresses.
+// A monitor's message: what happened, a number that belongs to it, and at which of our addresses.
 struct Event {
     std::uint16_t what = 0;
     std::int32_t value = 0;
@@ -66,7 +66,7 @@ std::optional<Event> next_event(zmq::socket_t& events) {
     return event;
 }
 
-// ZMQ may have closed the descriptor meanwhile, and the number may be another file's by now.
+// ZMQ may have closed the descriptor meanwhile; then its number may belong to another file.
 bool is_bound_to(int fd, const std::string& endpoint) {
     sockaddr_storage own{};
     socklen_t size = sizeof own;
@@ -85,7 +85,7 @@ bool is_bound_to(int fd, const std::string& endpoint) {
            endpoint.ends_with(":" + std::to_string(port));
 }
 
-// ZMQ notices, and closes it.
+// ZMQ notices that the connection ended, and closes its descriptor.
 void cut(int connection) {
     ::shutdown(connection, SHUT_RDWR);
 }
@@ -146,7 +146,7 @@ void ClientGate::open() {
     thread_ = std::thread([this] { watch(); });
 }
 
-// Until the context is shut down.
+// Runs until the context is shut down.
 void ClientGate::watch() {
     std::vector<zmq_pollitem_t> items{{handshakes_.handle(), 0, ZMQ_POLLIN, 0}};
     for (auto& door : doors_) {
@@ -178,8 +178,8 @@ void ClientGate::read_events() {
     }
 }
 
-// ZMQ's thread tells of a connection before it begins its handshake. So whoever waits for an answer here has
-// been told of by then, and once all that was told is judged, he is judged too.
+// ZMQ's thread reports a connection before it begins the connection's handshake. So once all reported
+// connections are judged, every connection that waits for an answer here is judged, too.
 void ClientGate::answer_handshakes() {
     constexpr std::size_t kRequestId = 1;
     while (const auto request = receive_all(handshakes_)) {

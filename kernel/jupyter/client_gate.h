@@ -1,17 +1,17 @@
 // The gate of the kernel's ports: decides for each connection whether its user may connect.
 //
 // Purpose: ZMQ asks nobody for the key before a subscriber reads iopub, or before messages queue in memory.
-// The gate looks at each connection while ZMQ's handshake waits for its answer, and cuts those of other users
-// of this machine and those beyond a number. With a key pair in the connection file, ZMQ also encrypts, and
-// only who knows the server's public key (which is never sent) gets through the handshake.
+// The gate looks at each connection while ZMQ's handshake waits for its answer. It cuts connections of other
+// users of this machine, and connections beyond a number. With a key pair in the connection file ZMQ also
+// encrypts, and a client has to know the server's public key, which is never sent.
 //
-//     ClientGate gate(context, rules);
-//     gate.guard(socket, Channel::shell);  // each, before it is bound
+//     ClientGate gate(context, connection);
+//     gate.guard(socket, Channel::shell);  // each socket, before it is bound
 //     gate.open();
 //
-// Ownership: refers to the context, which outlives the gate; destruction shuts the context down.
-// Threads: guard() and open() in the one that made it; the gate has a thread of its own.
-// Failure: a gate that can't be made throws zmq::error_t; without the gate's answer ZMQ lets nobody in.
+// Refers to the context, which must live longer; the gate's destructor shuts the context down. guard() and
+// open() belong to the thread that made the gate; the gate has a thread of its own. The constructor throws
+// zmq::error_t if it can't make its sockets. Without the gate's answer ZMQ lets nobody in.
 #pragma once
 
 #include <list>
@@ -53,7 +53,7 @@ private:
 
     zmq::context_t& context_;
     Connection connection_;
-    std::vector<uid_t> users_;  // empty: all
+    std::vector<uid_t> users_;  // who may connect; empty: everybody
     std::size_t most_;          // connections to each socket
     zmq::socket_t handshakes_;  // ZAP: ZMQ asks here
     std::list<Door> doors_;

@@ -1,4 +1,3 @@
-// The connection file's fields, their defaults and checks.
 #include "kernel/jupyter/connection.h"
 
 #include <fcntl.h>
@@ -33,7 +32,7 @@ Error bad(const std::string& path, const std::string& what) {
     return Error{"connection file " + path, 0, what, kRemedy};
 }
 
-// A text field; missing, null or empty: the default stays.
+// Reads a text. If the field is missing, null or empty, the default stays.
 Status read_text(const json& document, const char* name, const std::string& path, std::string& value) {
     const auto found = document.find(name);
     if (found == document.end() || found->is_null()) {
@@ -59,7 +58,7 @@ Result<int> read_port(const json& document, const char* name, const std::string&
     return found->get<int>();
 }
 
-// Both keys or none; a kernel that is asked to encrypt never goes on without.
+// Reads both keys or none. A kernel that is asked to encrypt never goes on without encryption.
 Status check_curve_keys(const Connection& connection) {
     const std::string& path = connection.path;
     if (connection.curve_public.empty() && connection.curve_secret.empty()) {
@@ -83,7 +82,7 @@ Status check_curve_keys(const Connection& connection) {
     return sandbox::Ok{};
 }
 
-// Where the sockets of ipc lie if the file doesn't say.
+// The path of ipc sockets where the file names none.
 std::string default_ipc(const std::string& path) {
     const std::string ending = ".json";
     const bool ends = path.size() > ending.size() && path.ends_with(ending);

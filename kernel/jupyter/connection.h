@@ -1,10 +1,13 @@
-// The connection file: where a Jupyter client awaits the kernel.
+// The connection file: where a Jupyter client expects the kernel, and the key for its messages.
 //
-// Purpose: reads, checks and (for ports that were 0) writes back the JSON file
-// that the client gives by -f. xeus's own reader is not used: it throws on
-// fields that are missing and drops the key where the scheme is.
-// Ownership: plain values. Threads: no shared state.
-// Failure: an Error that names the file and the field.
+// Purpose: reads and checks the JSON file that the client names with -f. Where the file leaves a port to the
+// kernel (0), write_connection() puts the chosen port into it. xeus's own reader isn't used, because it
+// throws when a field is missing and keeps the signature scheme as the key.
+//
+//     auto connection = read_connection(path);
+//     zmq_bind(socket, connection->endpoint(Channel::shell).c_str());
+//
+// Plain values without shared state. Failure: an Error that names the file and the field.
 #pragma once
 
 #include <sys/types.h>
@@ -29,23 +32,24 @@ struct Connection {
     std::string signature_scheme = "hmac-sha256";
     std::string key;                     // empty: no authentication
     std::array<int, kChannels> ports{};  // by Channel; 0: any that is free
-    // CurveZMQ's key pair in Z85, of jupyter_client's transport_encryption. Empty: no encryption.
+    // CurveZMQ's key pair in Z85, where jupyter_client's transport_encryption is on. Empty: no encryption.
     std::string curve_public;
     std::string curve_secret;
-    uid_t owner = 0;          // the file's: a client's that may connect
+    uid_t owner = 0;          // who owns the file: this user's clients may connect
     bool any_user = false;    // clients of other users of this machine may connect too
     nlohmann::json document;  // the file as it was read
 
     [[nodiscard]] int port(Channel channel) const { return ports[static_cast<std::size_t>(channel)]; }
     void set_port(Channel channel, int port) { ports[static_cast<std::size_t>(channel)] = port; }
-    // Of that channel, for zmq_bind; a port 0 is tcp's "*".
+    // The address of `channel` for zmq_bind. A port 0 becomes "*", which is any free port of tcp.
     [[nodiscard]] std::string endpoint(Channel channel) const;
 };
 
+// From the file's text; `path` is for error messages.
 sandbox::Result<Connection> parse_connection(std::string_view text, const std::string& path);
 sandbox::Result<Connection> read_connection(const std::string& path);
 
-// Replaces the file by one with these ports, readable for its owner only.
+// Replaces the file by one with these ports, which only its owner may read.
 sandbox::Status write_connection(const Connection& connection);
 
 }  // namespace cellblock::kernel

@@ -1,4 +1,3 @@
-// Bounded logging.
 #include "kernel/jupyter/drop_log.h"
 
 #include <iostream>

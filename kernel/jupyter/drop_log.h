@@ -1,5 +1,6 @@
-// A line on stderr for each message that is dropped, but no flood of them.
-// Threads: one. Failure: none.
+// Writes a line on stderr for each message that is dropped, but only a bounded number of lines.
+//
+// Purpose: a client, or whoever reaches the port, must not fill the terminal or a log. One thread.
 #pragma once
 
 #include <chrono>
@@ -9,7 +10,7 @@ namespace cellblock::kernel {
 
 class DropLog {
 public:
-    static constexpr int kLines = 20;  // in each period
+    static constexpr int kLines = 20;  // in each period; the last one says that there is more
     static constexpr std::chrono::seconds kPeriod{10};
 
     void tell(const std::string& what);

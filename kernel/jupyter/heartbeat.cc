@@ -1,4 +1,3 @@
-// The heartbeat's thread.
 #include "kernel/jupyter/heartbeat.h"
 
 #include "kernel/jupyter/sockets.h"
@@ -9,7 +8,7 @@ namespace {
 
 constexpr std::int64_t kMaxBeat = 1 << 20;
 
-// Until the context is shut down.
+// Runs until the context is shut down.
 void echo(zmq::socket_t socket) {
     zmq::message_t part;
     while (true) {

@@ -1,9 +1,8 @@
-// The heartbeat: echoes whatever comes, whatever else the kernel does.
+// The heartbeat: echoes whatever a client sends, whatever else the kernel does.
 //
-// Purpose: a client learns that the kernel's process lives. Its own thread and
-// ZMQ context, so that no amount of output delays it.
-// Ownership: the thread ends with the object. Threads: one of its own.
-// Failure: start() gives an Error that names the port.
+// Purpose: a client learns by it that the kernel's process lives. The heartbeat has a thread and a ZMQ
+// context of its own, so that no amount of output delays it. Both end with the object. start() fails with an
+// Error that names the port.
 #pragma once
 
 #include <memory>

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::string_view kSpace = " \t\r\n";
 
-// Past a string that starts at `at`.
+// The position after the string that starts at `at`.
 std::size_t past_string(std::string_view text, std::size_t at) {
     for (++at; at < text.size() && text[at] != '"'; ++at) {
         at += text[at] == '\\' ? 1 : 0;
@@ -25,7 +25,7 @@ std::size_t past_string(std::string_view text, std::size_t at) {
     return at + 1;
 }
 
-// Past any value that starts at `at`.
+// The position after the value that starts at `at`.
 std::size_t past_value(std::string_view text, std::size_t at) {
     std::size_t depth = 0;
     while (at < text.size()) {
@@ -58,7 +58,7 @@ bool is_plain(unsigned char c) {
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-// Does one of the eight bytes need a closer look? May say yes of plain kOnes.
+// Whether one of the eight bytes may need an escape. False positives are allowed.
 bool any_special(std::uint64_t eight) {
     constexpr std::uint64_t kOnes = 0x0101010101010101U;
     constexpr std::uint64_t kHighs = kOnes * 0x80U;
@@ -68,7 +68,7 @@ bool any_special(std::uint64_t eight) {
             kHighs) != 0;
 }
 
-// Past the characters from `at` on that stand for themselves in JSON.
+// The position after the characters from `at` on that need no escape in JSON.
 std::size_t past_plain(std::string_view text, std::size_t at) {
     std::uint64_t eight = 0;
     while (at + sizeof eight <= text.size()) {
@@ -84,7 +84,7 @@ std::size_t past_plain(std::string_view text, std::size_t at) {
     return at;
 }
 
-// Appends what isn't plain, as JSON has it. Gives where to go on.
+// Appends the character at `at`, which isn't plain, as JSON writes it. Returns the position after it.
 std::size_t append_special(std::string& out, std::string_view text, std::size_t at) {
     const auto c = static_cast<unsigned char>(text[at]);
     if (c >= 0x80) {
@@ -118,7 +118,7 @@ std::size_t append_special(std::string& out, std::string_view text, std::size_t 
     return at + 1;
 }
 
-// nlohmann's own does this character by character; outputs have millions.
+// nlohmann's dump() goes character by character, which is slow for outputs with millions of them.
 void append_json_string(std::string& out, std::string_view text) {
     out += '"';
     for (std::size_t at = 0; at < text.size();) {

@@ -1,4 +1,5 @@
-// Unix sockets tell it themselves; of TCP sock_diag knows, or else the tables in /proc/net.
+// A Unix socket knows its peer's user. For TCP the kernel's sock_diag is asked, or else /proc/net/tcp is
+// read.
 #include "kernel/jupyter/peer_user.h"
 
 #include <arpa/inet.h>
@@ -29,7 +30,7 @@ namespace {
 constexpr int kAnswerMilliseconds = 500;
 constexpr std::size_t kMaxTable = std::size_t{64} << 20;
 
-// An address of TCP. IPv4 is in the last four bytes of `bytes`, as in an address that IPv6 maps.
+// A TCP address. An IPv4 address is in the last four bytes of `bytes`, as in IPv6's mapped addresses.
 struct Address {
     bool v6 = false;
     std::array<std::uint8_t, 16> bytes{};
@@ -63,7 +64,7 @@ Address address_of(const sockaddr_storage& name) {
     return address;
 }
 
-// As inet_diag and the tables have it: IPv4 in the first word.
+// The address in the order of inet_diag and of the tables, where IPv4 is in the first word.
 std::array<std::uint32_t, 4> words_of(const Address& address) {
     std::array<std::uint32_t, 4> words{};
     std::memcpy(words.data(), address.bytes.data() + (address.v6 ? 0 : 12), address.v6 ? 16 : 4);
@@ -145,8 +146,8 @@ std::optional<std::string> read_whole(int fd) {
     return std::nullopt;
 }
 
-// The word number `index` of what follows the two addresses: state, queues, timer, retransmissions, user,
-// timeout, inode.
+// The word number `index` after the two addresses of a table's line: state, queues, timer, retransmissions,
+// user, timeout, inode.
 std::uint64_t number_at(std::string_view line, int index) {
     std::size_t at = 0;
     for (int i = 0; i <= index; ++i) {
@@ -193,7 +194,7 @@ PeerUsers::PeerUsers(bool tables_alone)
     : diagnosis_(tables_alone ? UniqueFd() : open_diagnosis()),
       tcp_(::open("/proc/net/tcp", O_RDONLY | O_CLOEXEC)),
       tcp6_(::open("/proc/net/tcp6", O_RDONLY | O_CLOEXEC)) {
-    // Is there anybody who answers? Nobody has these ports, and to say so is an answer.
+    // Does sock_diag answer at all? These ports are nobody's, and an answer that says so is enough.
     sockaddr_storage nobody{};
     nobody.ss_family = AF_INET;
     if (diagnosis_.valid() && ask_kernel(nobody, nobody).kind == Kind::unknown) {
@@ -231,7 +232,7 @@ PeerUser PeerUsers::ask_kernel(const sockaddr_storage& peer, const sockaddr_stor
     ssize_t got = -1;
     do {
         got = ::recv(diagnosis_.get(), &answer, sizeof answer, MSG_TRUNC);
-        // The answer to a question that was given up may come late.
+        // The late answer to an earlier question, which was given up.
     } while ((got < 0 && errno == EINTR) ||
              (got >= static_cast<ssize_t>(sizeof(nlmsghdr)) && answer.header.nlmsg_seq != asked_));
     if (got < static_cast<ssize_t>(sizeof(nlmsghdr) + sizeof(nlmsgerr::error))) {

@@ -1,8 +1,8 @@
-// Which user of this machine is at a connection's other end.
+// Tells which user of this machine is at a connection's other end.
 //
-// Purpose: ZMQ knows of a peer its address alone. The Linux kernel knows who made each socket of this
-// machine. Ownership: the descriptors that are asked through, opened once, so that asking needs none later.
-// Threads: one at a time. Failure: in the answer.
+// Purpose: ZMQ knows nothing of a peer but its address, while the Linux kernel knows who made each socket of
+// this machine. A PeerUsers opens the descriptors that it asks through once, so that asking needs none later.
+// One thread at a time. A user who can't be found is one of the answers.
 #pragma once
 
 #include <sys/socket.h>
@@ -14,7 +14,7 @@
 
 namespace cellblock::kernel {
 
-// The user at the other end of `connected`, a connected socket of TCP or a Unix one.
+// What is known of the process at a connection's other end.
 struct PeerUser {
     enum class Kind {
         known,      // a process of this machine, of the user `user`
@@ -28,10 +28,11 @@ struct PeerUser {
 
 class PeerUsers {
 public:
-    // `tables_alone`: without sock_diag, as on kernels that lack it.
+    // `tables_alone`: reads /proc/net/tcp even where sock_diag is there; for tests.
     explicit PeerUsers(bool tables_alone = false);
+    // The user at the other end of `connected`, a connected socket of TCP or a Unix one.
     [[nodiscard]] PeerUser of(int connected);
-    // False: of TCP every answer is `unknown`.
+    // False: the answer for each TCP connection will be `unknown`.
     [[nodiscard]] bool can_tell() const { return diagnosis_.valid() || tcp_.valid(); }
 
 private:

@@ -1,4 +1,3 @@
-// Headers and messages that go out.
 #include "kernel/jupyter/publisher.h"
 
 #include "kernel/jupyter/message_text.h"

@@ -1,4 +1,3 @@
-// Frames to messages and back.
 #include "kernel/jupyter/wire.h"
 
 #include <openssl/core_names.h>
@@ -27,7 +26,7 @@ Error dropped(std::string why) {
     return Error{"message dropped", 0, std::move(why), {}};
 }
 
-// A JSON object; null and nothing are the empty one.
+// Parses a part that must be a JSON object; null and an empty part count as the empty object.
 Result<json> object_part(const std::string& text, const char* name, std::size_t max_bytes) {
     if (text.size() > max_bytes) {
         return dropped(std::string(name) + " is too large");
@@ -71,7 +70,7 @@ Result<Signer> Signer::create(const std::string& scheme, const std::string& key)
     std::string name = digest;
     const std::array<OSSL_PARAM, 2> parameters{
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name.data(), 0), OSSL_PARAM_construct_end()};
-    // Without a key nothing is signed, but a scheme that isn't known is still a mistake to be told.
+    // Without a key nothing is signed, but a scheme that isn't known is still an error.
     const std::string any_key = key.empty() ? "-" : key;
     if (digest.empty() || context == nullptr ||
         EVP_MAC_init(context, reinterpret_cast<const unsigned char*>(any_key.data()), any_key.size(),

@@ -1,10 +1,13 @@
 // Jupyter messages as frames: identities, delimiter, signature, four JSON parts, buffers.
 //
-// Purpose: whatever comes is checked here before anything is built from it:
-// the signature first, over the bytes as they came; then replay, size, depth,
-// JSON, the header's fields. What goes out is signed here.
-// Ownership: plain values; a Wire remembers the signatures it has seen.
-// Threads: one. Failure: an Error says why a message is dropped; nothing throws.
+// Purpose: checks everything that comes before anything is built from it: first the signature over the bytes
+// as they came, then replay, size, depth, JSON, and the header's fields. Signs everything that goes out.
+//
+//     auto message = wire.parse(std::move(frames));
+//     if (!message) { log(message.error().text()); return; }
+//
+// A Wire remembers the signatures that it has seen; the rest are plain values. One thread. parse() fails with
+// an Error that says why the message is dropped; nothing throws.
 #pragma once
 
 #include <array>
@@ -24,18 +27,18 @@ using Frames = std::vector<std::string>;
 
 inline constexpr std::string_view kDelimiter = "<IDS|MSG>";
 inline constexpr std::size_t kMaxPartBytes = 16U << 20;    // of one JSON part
-inline constexpr std::size_t kMaxHeaderBytes = 64U << 10;  // it is echoed as a parent in all that follows
+inline constexpr std::size_t kMaxHeaderBytes = 64U << 10;  // every answer echoes the header as its parent
 inline constexpr std::size_t kMaxMessageBytes = 128U << 20;
 inline constexpr std::size_t kMaxDepth = 128;
 inline constexpr std::size_t kRememberedSignatures = 65'536;
 
-// A message that came and was found good.
+// A message that was received and passed all checks.
 struct Message {  // NOLINT(bugprone-exception-escape): moves of nlohmann::json do not throw
     Frames identities;
     nlohmann::json header;         // an object with texts msg_id and msg_type
     nlohmann::json parent_header;  // an object
     nlohmann::json content;        // an object
-    std::string header_text;       // these as they came, to the letter
+    std::string header_text;       // these three as they came, to the letter
     std::string metadata_text;     // an object
     std::string content_text;      // an object
     Frames buffers;
@@ -45,7 +48,7 @@ struct Message {  // NOLINT(bugprone-exception-escape): moves of nlohmann::json 
     [[nodiscard]] std::size_t bytes() const;
 };
 
-// A message to be sent; the parts are JSON text.
+// A message to be sent; its parts are JSON text.
 struct Outgoing {
     Frames identities;  // of iopub: the topic
     std::string header;
@@ -55,11 +58,12 @@ struct Outgoing {
     Frames buffers;
 };
 
-// HMAC as the connection file's scheme names it; with an empty key, none.
+// Signs with HMAC and the digest that the connection file's scheme names. With an empty key nothing is
+// signed.
 class Signer {
 public:
     static sandbox::Result<Signer> create(const std::string& scheme, const std::string& key);
-    // Hexadecimal; empty if there is no key.
+    // The signature in hexadecimal digits; empty if there is no key.
     [[nodiscard]] std::string sign(const std::array<std::string_view, 4>& parts) const;
     [[nodiscard]] bool authenticates() const { return keyed_ != nullptr; }
 
@@ -71,7 +75,10 @@ class Wire {
 public:
     explicit Wire(Signer signer) : signer_(std::move(signer)) {}
 
+    // The frames of one message as it came from a socket, identities first. The parts' memory is kept, not
+    // copied.
     sandbox::Result<Message> parse(Frames frames);
+    // The frames to send, signed.
     [[nodiscard]] Frames serialise(Outgoing message) const;
 
 private:

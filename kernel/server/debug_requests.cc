@@ -1,4 +1,3 @@
-// Debug requests.
 #include "kernel/server/debug_requests.h"
 
 #include <utility>

@@ -1,9 +1,10 @@
-// debug_request and debug_event: JupyterLab's debugger.
+// Debug requests and events: JupyterLab's debugger.
 //
-// Purpose: gives requests to the session and answers each when its reply comes;
-// nobody waits for it, so a cell may be running or stopped meanwhile.
-// Ownership: refers to session and publisher, which outlive it. Threads: the main
-// thread. Failure: the session makes a reply where the sandbox gives none.
+// Purpose: gives each debug_request to the session and answers the client when the debugger's reply comes.
+// Nobody waits for the reply, so a cell may run or be stopped at a breakpoint meanwhile.
+//
+// Refers to session and publisher, which must live longer. Main thread only. Where the sandbox gives no
+// reply, the session makes one.
 #pragma once
 
 #include <map>
@@ -18,6 +19,7 @@ public:
     DebugRequests(sandbox::Session& session, Publisher& publisher)
         : session_(session), publisher_(publisher) {}
 
+    // Publishes `busy` and asks the debugger. The reply and `idle` follow from on(DebugReply).
     void begin(const Message& request, Channel channel);
     void on(sandbox::DebugReply reply);
     void on(sandbox::DebugEvent event);
@@ -31,7 +33,7 @@ private:
     sandbox::Session& session_;
     Publisher& publisher_;
     std::map<sandbox::DebugId, Pending> pending_;
-    std::string parent_ = "{}";  // the header of the latest request: events belong to its client
+    std::string parent_ = "{}";  // the header of the latest request, which is the parent of events
 };
 
 }  // namespace cellblock::kernel

@@ -1,4 +1,3 @@
-// Signal handlers and the parent's pidfd.
 #include "kernel/server/process_watch.h"
 
 #include <sys/eventfd.h>
@@ -16,7 +15,7 @@ namespace cellblock::kernel {
 
 namespace {
 
-// A handler can reach nothing but what is static.
+// Static, because a signal handler can reach nothing else.
 std::atomic<int> wake_fd{-1};
 std::atomic<bool> interrupted{false};
 std::atomic<bool> terminated{false};
@@ -26,7 +25,7 @@ extern "C" void on_signal(int number) {
     (number == SIGINT ? interrupted : terminated).store(true);
     const std::uint64_t one = 1;
     if (::write(wake_fd.load(), &one, sizeof one) < 0) {
-        // Full: it is readable already.
+        // The counter is full, so the descriptor is readable already.
     }
     errno = kept;
 }
@@ -77,7 +76,7 @@ ProcessWatch::~ProcessWatch() {
 Notice ProcessWatch::signal_notice() {
     std::uint64_t count = 0;
     if (::read(signals_.get(), &count, sizeof count) < 0) {
-        // Nothing new; the flags tell.
+        // There is no new signal. The flags below are what counts.
     }
     if (terminated.exchange(false)) {
         return Notice::leave;

@@ -1,10 +1,11 @@
-// What the process itself is told: signals, and that its parent is gone.
+// Tells the event loop of signals, and of the end of the process that started the kernel.
 //
-// Purpose: SIGINT and SIGTERM become something to poll for. Handlers and an
-// eventfd rather than blocked signals and a signalfd: a blocked signal would
-// be inherited by the sandbox, where a SIGINT must still reach a cell.
-// Ownership: owns its descriptors and puts the handlers back. At most one lives.
-// Threads: the handlers run on any. Failure: start() gives an Error.
+// Purpose: SIGINT and SIGTERM make a descriptor readable, and so does the parent's end. Signal handlers and
+// an eventfd do this rather than blocked signals and a signalfd, because the sandbox would inherit a blocked
+// signal, and SIGINT must still reach a cell there.
+//
+// Owns its descriptors, and its destructor puts the old handlers back. At most one may live. The handlers run
+// on any thread; everything else belongs to the main thread. start() fails with an Error.
 #pragma once
 
 #include <csignal>
@@ -19,16 +20,17 @@ enum class Notice { none, interrupt, leave };
 
 class ProcessWatch {
 public:
-    // The parent: $JPY_PARENT_PID, where a client set it.
+    // Watches the process $JPY_PARENT_PID, too, if a client set it.
     static sandbox::Result<std::unique_ptr<ProcessWatch>> start();
     ~ProcessWatch();
     ProcessWatch(const ProcessWatch&) = delete;
     ProcessWatch& operator=(const ProcessWatch&) = delete;
 
-    // Readable: call signal_notice().
+    // Poll this descriptor for reading, then call signal_notice().
     [[nodiscard]] int signal_fd() const { return signals_.get(); }
+    // What the signals since the last call ask for.
     Notice signal_notice();
-    // Readable: the parent is gone. -1: none is watched.
+    // Readable when the parent is gone. -1: no parent is watched.
     [[nodiscard]] int parent_fd() const { return parent_.get(); }
 
 private:

@@ -30,7 +30,7 @@ Result<std::string> take_code(json& content) {
     return std::move(found->get_ref<std::string&>());
 }
 
-// An object of texts.
+// user_expressions must be an object of texts.
 Result<json> user_expressions(const json& content) {
     const auto found = content.find("user_expressions");
     if (found == content.end() || found->is_null()) {
@@ -43,7 +43,7 @@ Result<json> user_expressions(const json& content) {
     return *found;
 }
 
-// In code points; what isn't a place in the code is its end.
+// The cursor in code points. A number that is no place in the code means the code's end.
 int cursor_of(const json& content, const std::string& code) {
     const std::size_t end = std::min<std::size_t>(code_points(code), std::numeric_limits<int>::max());
     const auto found = content.find("cursor_pos");

@@ -74,7 +74,7 @@ milliseconds JupyterServer::time_to_sleep() const {
     if (const auto deadline = parts_.bridge.next_deadline()) {
         no_later(*deadline);
     }
-    // A kernel_info that waits for the version.
+    // A kernel_info that waits for the Python's version is answered without it once the time is over.
     if (!control_queue_.empty() || (!shell_queue_.empty() && !may_serve(shell_queue_.front()))) {
         if (version_deadline_ > SteadyClock::now()) {
             no_later(version_deadline_);
@@ -84,9 +84,9 @@ milliseconds JupyterServer::time_to_sleep() const {
 }
 
 void JupyterServer::wait_and_read(milliseconds longest) {
-    const std::size_t kSession = 0;
-    const std::size_t kSignals = 1;
-    const std::size_t kParent = 2;
+    constexpr std::size_t kSession = 0;
+    constexpr std::size_t kSignals = 1;
+    constexpr std::size_t kParent = 2;
     std::vector<Channel> channels{Channel::control, Channel::input, Channel::iopub};
     if (has_room()) {
         channels.push_back(Channel::shell);
@@ -234,9 +234,9 @@ void JupyterServer::give_to_core(Message request, Channel channel) {
     parts_.publisher.release();
 }
 
-// A client that runs many cells sends them one after another. Those sent before
-// it can know of an error must be aborted, so before the error is told, requests
-// that are still on their way get a moment to arrive.
+// A client that runs many cells sends them one after another. Cells that it sent before it could know of an
+// error must be aborted. So before the error's reply goes out, requests that are still on their way get a
+// moment to arrive.
 void JupyterServer::await_followers() {
     const auto end = SteadyClock::now() + kFollowerLimit;
     while (has_room() && SteadyClock::now() < end &&

@@ -128,7 +128,8 @@ void SessionBridge::remember(CellId cell, Origin origin) {
     }
 }
 
-// Of a cell that was forgotten: the latest, so that the output is still seen.
+// The request that made `cell`. For a cell that was forgotten the latest request, so that its output is still
+// seen.
 const Origin& SessionBridge::origin_of(CellId cell) const {
     static const Origin none;
     const auto found = origins_.find(cell);
@@ -204,7 +205,7 @@ void SessionBridge::take_input(const Message& message) {
     if (message.type() != "input_reply" || !question_ || message.identities != question_->origin.identities) {
         return;
     }
-    // jupyter_client sends no parent, JupyterLab the input_request's header.
+    // jupyter_client sends no parent; JupyterLab sends the input_request's header.
     const auto parent = message.parent_header.find("msg_id");
     if (parent != message.parent_header.end() && *parent != question_->message_id &&
         *parent != question_->origin.id) {

@@ -1,10 +1,15 @@
-// From the Session's events to Jupyter messages, each with its right parent.
+// Turns the session's events into Jupyter messages, each with the right parent.
 //
-// Purpose: remembers which request made which cell, so that output of a thread
-// still goes to its cell long after idle; publishes outputs in the order in
-// which they came; routes input(); keeps a cell's outcome until it is asked for.
-// Ownership: refers to session, publisher and history, which outlive it.
-// Threads: the main thread. Failure: none of its own; a Session's failures are outcomes.
+// Purpose: remembers which request made which cell, so that the output of a thread still goes to its cell
+// long after that cell's `idle`. Publishes outputs in the order in which they came, asks for input(), and
+// keeps a cell's outcome until it is taken.
+//
+//     bridge.execute(std::move(request), origin);
+//     loop.run_until([&] { return bridge.finished(); });  // the loop calls advance()
+//     const auto outcome = bridge.take_outcome();
+//
+// Refers to session, publisher and history, which must live longer. Main thread only. What goes wrong in a
+// session is told by its outcomes.
 #pragma once
 
 #include <map>
@@ -39,7 +44,8 @@ public:
           debug_(session, publisher),
           streams_([this](const sandbox::StreamOutput& output) { publish(output); }) {}
 
-    // One at a time; the loop then runs until take_outcome() or take_reply() has it.
+    // Begin a cell, a comm message or a query; one at a time. Once finished() is true, take_outcome() has a
+    // cell's or a comm message's outcome, and take_reply() a query's answer.
     sandbox::CellId execute(sandbox::ExecuteRequest request, Origin origin);
     sandbox::CellId send_comm(const sandbox::CommInput& message, Origin origin);
     sandbox::QueryId ask(const sandbox::Query& query);
@@ -47,13 +53,15 @@ public:
     std::optional<sandbox::Outcome> take_outcome() { return std::exchange(outcome_, std::nullopt); }
     std::optional<sandbox::QueryReply> take_reply() { return std::exchange(reply_, std::nullopt); }
 
-    // Hands on what the session has. Due when its descriptor is readable, and at next_deadline().
+    // Publishes what the session has. To be called when the session's descriptor is readable, and at
+    // next_deadline().
     void advance();
     [[nodiscard]] std::optional<sandbox::TimePoint> next_deadline() const;
+    // Interrupts the cell, and closes the question that it may have asked.
     void interrupt();
-    // Busy now; reply and idle when there is an answer.
+    // Begins a debug_request; its reply and `idle` come with the debugger's answer.
     void debug(const Message& request, Channel channel) { debug_.begin(request, channel); }
-    // A client's input_reply: taken if it answers the question that is open.
+    // Takes a client's input_reply if it answers the open question; otherwise drops it.
     void take_input(const Message& message);
 
     [[nodiscard]] sandbox::Session& session() { return session_; }

@@ -1,4 +1,3 @@
-// The budget, and what waits for it.
 #include "kernel/server/stream_merger.h"
 
 #include <algorithm>
@@ -22,7 +21,7 @@ void StreamMerger::earn(TimePoint now) {
     counted_at_ = now;
 }
 
-// The waiting text that this one joins; nullptr: none.
+// The waiting text that `output` joins, or nullptr if it has to wait as a text of its own.
 StreamOutput* StreamMerger::place_for(const StreamOutput& output) {
     if (!waiting_.empty() && same_stream(waiting_.back(), output)) {
         return &waiting_.back();

@@ -1,4 +1,4 @@
-// The names are those of ipykernel's usage_request.
+// The names of the members are those of ipykernel's usage_reply.
 #include "kernel/server/usage.h"
 
 #include <unistd.h>
@@ -29,7 +29,7 @@ double UsageMeter::cpu_percent(double cpu_seconds) {
     const auto last = std::exchange(asked_at_, now);
     const double used = cpu_seconds - std::exchange(cpu_seconds_, cpu_seconds);
     const double passed = std::chrono::duration<double>(now - last).count();
-    // The first question has no last one, and after a restart the sum begins anew.
+    // At the first question there is nothing to compare with, and after a restart the sum begins anew.
     return last == Clock::time_point{} || used < 0 || passed <= 0 ? 0.0 : 100.0 * used / passed;
 }
 

@@ -1,10 +1,8 @@
-// usage_reply: what jupyter-resource-usage and JupyterLab's bar ask for.
+// The content of usage_reply, which jupyter-resource-usage and JupyterLab's status bar ask for.
 //
-// Purpose: the sandbox is what the user sees as the computer, so the limits of
-// its policy stand where others tell the host's totals. Percentages are of one
-// processor, since the last question, as psutil's are.
-// Ownership, threads: of the main thread. Failure: where the host gives no
-// figures, they are left out.
+// Purpose: to the user the sandbox is the computer, so the limits of its policy stand where other kernels
+// tell the host's totals. A percentage is one of a single processor since the last question, as psutil's are.
+// Main thread only. Figures that the host doesn't give are left out.
 #pragma once
 
 #include <chrono>
@@ -16,7 +14,7 @@ namespace cellblock::kernel {
 
 class UsageMeter {
 public:
-    // JSON text.
+    // The reply's content as JSON text.
     std::string reply(const sandbox::Session& session);
 
 private:

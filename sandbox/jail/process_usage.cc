@@ -55,8 +55,9 @@ SandboxUsage usage_below(pid_t root) {
         usage.cpu_seconds += process_cpu_seconds(process);
         usage.memory_bytes += process_own_memory(process);
         usage.peak_memory_bytes = std::max(usage.peak_memory_bytes, peak_memory_of(process));
-        const auto children = children_of(process);
-        all.insert(all.end(), children.begin(), children.end());
+        for (const pid_t child : children_of(process)) {
+            all.push_back(child);
+        }
     }
     usage.measured = usage.peak_memory_bytes > 0;
     return usage;

@@ -90,8 +90,12 @@ void reduce_config(json& figure) {
     if (config == figure.end()) {
         return;
     }
+    if (!config->is_object()) {
+        *config = json::object();
+        return;
+    }
     json kept = json::object();
-    for (const auto& [name, value] : config->is_object() ? config->items() : json::object().items()) {
+    for (const auto& [name, value] : config->items()) {
         const bool word = value.is_string() && value.get_ref<const std::string&>().size() < 40;
         if (has(kConfig, name) && (value.is_boolean() || value.is_number() || word)) {
             kept[name] = value;

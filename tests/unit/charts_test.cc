@@ -212,6 +212,15 @@ TEST_CASE("plotly: an ordinary figure stays, without its server and idle maps") 
     CHECK(why("/data/0/customdata", {{"https://e.example", 1}}).empty());
 }
 
+TEST_CASE("plotly: a config that is no object becomes an empty one") {
+    for (const json& odd : {json("text"), json(1), json::array({"a"}), json(nullptr)}) {
+        json spec = figure();
+        spec["config"] = odd;
+        CHECK(inert_plotly(spec).empty());
+        CHECK(spec["config"] == json::object());
+    }
+}
+
 TEST_CASE("plotly: what loads or reaches further is refused") {
     const std::pair<const char*, json> cases[] = {
         {"/layout/images", {{{"source", "http://e.example/x.png"}}}},

@@ -1,7 +1,7 @@
 // What the history keeps and how it is asked.
 #include "kernel/history/history.h"
 
-#include "kernel/history/glob.h"
+#include "kernel/history/search.h"
 #include "tests/unit/catch.h"
 
 namespace {

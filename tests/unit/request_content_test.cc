@@ -56,6 +56,14 @@ TEST_CASE("a request without code as a text is an error") {
     }
 }
 
+TEST_CASE("a cell's code is moved, not copied") {
+    json content{{"code", std::string(10'000, 'x')}};
+    const char* const code = content["code"].get_ref<const std::string&>().data();
+    auto made = whole_content("execute_request", std::move(content));
+    REQUIRE(made.ok());
+    CHECK((*made)["code"].get_ref<const std::string&>().data() == code);
+}
+
 TEST_CASE("user_expressions must be an object of texts") {
     CHECK(whole("execute_request",
                 {{"code", ""}, {"user_expressions", {{"a", "1"}}}})["user_expressions"]["a"] == "1");

@@ -70,7 +70,7 @@ TEST_CASE("streams: fast turns are merged, and nothing is lost") {
     stage.merger.release(stage.now);
     REQUIRE(stage.text(kOut) == out);
     REQUIRE(stage.text(kError) == error);
-    REQUIRE(stage.sent.size() < StreamMerger::kBurst + 2 * StreamMerger::kRate + 10);
+    REQUIRE(static_cast<double>(stage.sent.size()) < StreamMerger::kBurst + 2 * StreamMerger::kRate + 10);
     REQUIRE_FALSE(stage.merger.next());
 }
 

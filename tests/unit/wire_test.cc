@@ -1,6 +1,8 @@
 // What the wire lets in, and what it sends.
 #include "kernel/jupyter/wire.h"
 
+#include <algorithm>
+
 #include "kernel/jupyter/message_text.h"
 #include "kernel/jupyter/publisher.h"
 #include "tests/unit/catch.h"
@@ -237,4 +239,21 @@ TEST_CASE("base64 of many bytes is one line without padding inside") {
     CHECK(text.find_first_not_of("YWFh") == text.size() - 2);
     CHECK(text.ends_with("YWE="));
     CHECK(ObjectText().base64("b", bytes).finish() == "{\"b\":\"" + text + "\"}");
+}
+
+TEST_CASE("a message's large parts are moved, not copied, on their way in and out") {
+    Wire wire(signer());
+    Frames frames = request("a", R"({"code":")" + std::string(10'000, 'x') + R"("})");
+    const char* const content = frames[6].data();
+    const auto message = wire.parse(std::move(frames));
+    REQUIRE(message.ok());
+    CHECK(message->content_text.data() == content);
+
+    ObjectText display(20'000);
+    display.begin("data").base64("image/png", std::string(10'000, 'x')).end();
+    Outgoing out;
+    out.content = display.finish();
+    const char* const text = out.content.data();
+    const Frames sent = wire.serialise(std::move(out));
+    CHECK(std::count_if(sent.begin(), sent.end(), [&](const auto& one) { return one.data() == text; }) == 1);
 }
