@@ -114,7 +114,7 @@ public:
 
     // --- facts
     [[nodiscard]] const Policy& policy() const;
-    // "3.11.2" once the warden said hello, else empty.
+    // "3.11.2" once the worker is ready (with a debugger: has begun), else empty.
     [[nodiscard]] std::string python_version() const;
     [[nodiscard]] std::string banner() const;  // IPython's, once ready
     // Is there a debugger? Nothing: the sandbox's Python hasn't said yet.

@@ -2,7 +2,6 @@
 #include "sandbox/base/background.h"
 
 #include <atomic>
-#include <csignal>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -10,27 +9,13 @@
 #include <thread>
 #include <utility>
 
+#include "sandbox/base/signals_held.h"
+
 namespace cellblock::sandbox {
 
 namespace {
 
 constexpr std::size_t kMost = 64;
-
-// Threads begin with the mask of who makes them.
-class SignalsHeld {
-public:
-    SignalsHeld() {
-        sigset_t all;
-        ::sigfillset(&all);
-        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsHeld() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsHeld(const SignalsHeld&) = delete;
-    SignalsHeld& operator=(const SignalsHeld&) = delete;
-
-private:
-    sigset_t before_{};
-};
 
 class Works {
 public:

@@ -112,6 +112,9 @@ Result<std::string> engines_directory() {
 Result<std::string> jupyter_data_directory() {
     return data_directory("jupyter");
 }
+Result<std::string> warden_program() {
+    return find_in({"/", "/../lib/cellblock/"}, "cellblock-warden");
+}
 Result<std::string> jail_library() {
     return find_in({"/", "/../lib/cellblock/"}, "libcellblock_jail.so");
 }

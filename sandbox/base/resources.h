@@ -20,6 +20,7 @@ Result<std::string> python_directory();
 Result<std::string> policies_directory();
 Result<std::string> engines_directory();
 Result<std::string> jupyter_data_directory();  // share/jupyter beside share/cellblock
+Result<std::string> warden_program();          // cellblock-warden, the first process of a cold jail
 Result<std::string> jail_library();            // libcellblock_jail.so, which a warm Python loads
 Result<std::string> cellblock_program();       // the program `cellblock` that these files belong to
 

@@ -179,7 +179,8 @@ Result<DebugMessage> decode_debug_frame(Frame frame) {
     Fields fields(frame);
     DebugMessage message;
     if (type == "debugger") {
-        message = DebuggerFound{fields.flag("available"), fields.optional_text("missing") != "sockets"};
+        message = DebuggerFound{fields.flag("available"), fields.optional_text("missing") != "sockets",
+                                fields.text("python", 40)};
     } else if (type == "debug_reply") {
         message = DebugAnswer{fields.number("request"), fields.raw("content", '{', kReplyBytes)};
     } else if (type == "debug_event") {
@@ -199,8 +200,7 @@ Result<WardenMessage> decode_warden_frame(const Frame& frame) {
     Fields fields(copy);
     WardenMessage message;
     if (type == "hello") {
-        message = WardenHello{fields.text("python", 40)};
-        (void)fields.flag("pid_namespace");
+        message = WardenHello{};
     } else if (type == "memory_kill") {
         message = MemoryKill{};
     } else if (type == "worker_exited") {

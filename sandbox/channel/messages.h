@@ -21,7 +21,7 @@ namespace cellblock::sandbox {
 
 // --- worker → host
 struct WorkerReady {
-    std::string python;
+    std::string python;  // "3.11.2"
     std::string ipython;
     std::string banner;
 };
@@ -53,9 +53,7 @@ using WorkerMessage =
 Result<WorkerMessage> decode_worker_frame(Frame frame);
 
 // --- warden → host
-struct WardenHello {
-    std::string python;
-};
+struct WardenHello {};
 struct WorkerExited {
     std::optional<int> exit_status;
     std::optional<int> signal;
@@ -70,6 +68,7 @@ Result<WardenMessage> decode_warden_frame(const Frame& frame);
 struct DebuggerFound {
     bool available = false;
     bool sockets = true;  // or else it's for want of these
+    std::string python;   // "3.11.2"
 };
 struct DebugAnswer {
     DebugId request = 0;

@@ -107,8 +107,8 @@ Result<std::vector<jail::FileStep>> copied_files(const Policy& policy, const Sta
 Result<std::vector<jail::FileStep>> host_steps(const Policy& policy, const StartOptions& options,
                                                const jail::PythonHome& python) {
     CELLBLOCK_ASSIGN_OR_RETURN(auto rules, jail::file_rule_steps(policy.files, options.directory, python));
-    auto steps = jail::system_steps("/nonexistent");
-    steps.pop_back();  // the worker's folder: here it comes by stdin
+    auto steps = jail::system_steps({"/nonexistent", "/nonexistent"});  // our own files come by stdin
+    std::erase_if(steps, [](const jail::FileStep& step) { return step.source == "/nonexistent"; });
     for (auto& list : {jail::python_steps(python), rules}) {
         steps.insert(steps.end(), list.begin(), list.end());
     }

@@ -15,15 +15,15 @@ namespace cellblock::sandbox {
 namespace {
 
 jail::PlanMaker maker(const Policy& policy, const StartOptions& options) {
-    return [&policy, options](const jail::PythonHome& python, const std::string& worker,
+    return [&policy, options](const jail::PythonHome& python, const jail::OwnFiles& own,
                               bool memory_is_limited) {
-        return jail::build_plan(policy, options, python, worker, memory_is_limited);
+        return jail::build_plan(policy, options, python, own, memory_is_limited);
     };
 }
 
 Result<pool::ZygoteSpec> spec_for(const Policy& policy, const jail::JailPlan& plan,
                                   const jail::PythonHome& python, const std::string& worker_folder) {
-    if (plan.contained) {
+    if (plan.without_namespaces) {
         return Error{"start warm", 0, "without namespaces each sandbox starts cold", {}};
     }
     CELLBLOCK_ASSIGN_OR_RETURN(auto library, jail_library());
@@ -87,9 +87,9 @@ Result<std::unique_ptr<PendingSandbox>> claim_jail(const Policy& policy, jail::P
                                                    const StartOptions& options) {
     CELLBLOCK_ASSIGN_OR_RETURN(auto parts, jail::find_host_parts(policy));
     const bool memory_is_limited = jail::Cgroup::would_limit_memory();
-    CELLBLOCK_ASSIGN_OR_RETURN(auto plan, make_plan(parts.python, parts.worker, memory_is_limited));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto plan, make_plan(parts.python, parts.own, memory_is_limited));
     jail::forget_identity(*plan);
-    auto claim = send_claim(policy, options, *plan, parts.python, parts.worker);
+    auto claim = send_claim(policy, options, *plan, parts.python, parts.own.python);
     return std::unique_ptr<PendingSandbox>(std::make_unique<ClaimedJail>(
         policy, std::move(make_plan), std::move(plan), memory_is_limited, std::move(claim)));
 }
@@ -106,7 +106,7 @@ EngineFacts NativeEngine::facts() const {
 Status NativeEngine::check(const Policy& policy) {
     CELLBLOCK_ASSIGN_OR_RETURN(auto python, jail::find_python(policy.python));
     auto cgroup = jail::Cgroup::make(policy.limits);
-    auto plan = jail::build_plan(policy, {"/"}, python, "/", !cgroup.limits_memory().empty());
+    auto plan = jail::build_plan(policy, {"/"}, python, {"/", "/"}, !cgroup.limits_memory().empty());
     cgroup.remove();
     if (!plan) {
         return plan.error();

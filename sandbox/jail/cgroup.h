@@ -1,13 +1,17 @@
-// The control groups of one sandbox, version 1, version 2 or a mixture.
+// The control groups of one sandbox: version 1, version 2 or a mixture.
 //
-// Purpose: the limits on the sum of a sandbox's processes.
-// Groups are made below the host process's own (version 2: below the nearest
-// folder that may be written to and hands on its controllers). A folder's name
-// carries its owner's process id and start time, so that what a killed owner
-// left behind is swept by the next start.
-// Ownership: remove() or the jail's supervisor removes the folders; the object
-// itself only knows them. Threads: no shared state.
-// Failure: what can't be had is left out, and told by the empty limits_ texts.
+// Purpose: they bound what a sandbox's processes use together. make() makes folders below the host process's
+// own groups (version 2: below the nearest folder above that may be written to and hands on its controllers,
+// which make() may ask it to). A folder's name carries its owner's process id and start time, so that the
+// next start sweeps what a killed owner left.
+//
+//     const auto cgroup = Cgroup::make(policy.limits);
+//     use_cgroup(plan, cgroup);  // the jail's first process joins
+//     …
+//     cgroup.remove();           // once all of its processes are gone
+//
+// Ownership: a Cgroup only knows its folders; remove() or the jail's supervisor removes them.
+// Threads: no shared state. Failure: a limit that can't be had is left out, and its limits_…() text is empty.
 #pragma once
 
 #include <optional>
@@ -27,8 +31,9 @@ public:
     static bool would_limit_memory();
 
     [[nodiscard]] const std::vector<std::string>& folders() const { return folders_; }
-    // Where a process writes "0" to join. Version 1 has `tasks`, which moves a thread at once; a whole
-    // process waits until all of the machine knows.
+    // The files by which a process joins. Version 1's is `tasks`: the process itself writes "0", which moves
+    // its one thread at once. Version 2's is `cgroup.procs`: the supervisor writes the process's number,
+    // which waits until all of the machine knows.
     [[nodiscard]] std::vector<std::string> files_to_join() const;
     // By what a limit is kept, "cgroup v1"; empty: it isn't.
     [[nodiscard]] std::string limits_memory() const { return by(memory_); }

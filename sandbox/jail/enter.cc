@@ -180,7 +180,7 @@ Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
     return give_up_power(plan, descriptors);
 }
 
-Failure enter_contained(const JailPlan& plan, const JailDescriptors& descriptors) {
+Failure enter_without_namespaces(const JailPlan& plan, const JailDescriptors& descriptors) {
     if (const auto failure = watch_parent(descriptors); failure.happened()) {
         return failure;
     }
@@ -198,7 +198,7 @@ Failure enter_contained(const JailPlan& plan, const JailDescriptors& descriptors
     if (const auto failure = set_limits(plan); failure.happened()) {
         return failure;
     }
-    if (const auto failure = become_contained(plan.identity); failure.happened()) {
+    if (const auto failure = become_user_without_namespaces(plan.identity); failure.happened()) {
         return failure;
     }
     if (::chdir(plan.working_directory.c_str()) != 0) {

@@ -1,12 +1,13 @@
-// Walking into a jail.
+// Applies a jail's plan to the calling process.
 //
-// Purpose: enter() runs in a process that was already cloned into its new
-// namespaces and does all that is left up to, but not including, exec. It
-// serves a process that starts Python cold as well as a fork of a warm one.
-// Order: first user map, names, network, root, cgroups, streams, last user
-// namespace, limits, capabilities, Landlock, filter.
-// Threads: the calling process has one; no allocation, locks or exceptions.
-// Failure: the step and errno. The process must then end: it is half a jail.
+// Purpose: enter() runs in the jail's first process, which was already cloned into its new namespaces, and
+// does all that is left up to, but not including, exec. A cold jail's process then executes the warden, a
+// warm one's (a fork of a warm Python) becomes the warden. The steps, in this order: parent's death, first
+// user map, control groups of version 1, session, host name, loopback, root, control groups of version 2
+// (which the supervisor joins for the process) and their namespace, streams, last user namespace, resource
+// limits, working directory, capabilities, parent's death again, Landlock, system call filter. Threads: the
+// calling process has one; nothing allocates, locks or throws. Failure: the step and errno. The process must
+// then end, since only some of the walls stand.
 #pragma once
 
 #include <sys/types.h>
@@ -24,10 +25,10 @@ struct JailDescriptors {
     int parent = -1;  // a pipe whose other end the parent holds: its end of file is the parent's
 };
 
-// Into the plan's cgroups of version 1, which a thread moves itself to by `tasks`, at once.
+// Joins the plan's control groups of version 1, through `tasks`: Linux moves the calling thread at once.
 Failure join_by_itself(const JailPlan& plan);
 
-// Into those of version 2: a process by its number, or the caller. Linux waits in there for milliseconds.
+// Joins those of version 2 for a process, or for the caller (0). Linux takes milliseconds for it.
 Failure join_by_number(const JailPlan& plan, pid_t process = 0);
 
 // What the parent writes to the pipe once the process, which builds its root meanwhile, has been joined.
@@ -39,6 +40,6 @@ unsigned long long jail_namespaces(const Identity& identity, bool host_network =
 Failure enter(const JailPlan& plan, const JailDescriptors& descriptors);
 
 // The same for a plan without namespaces.
-Failure enter_contained(const JailPlan& plan, const JailDescriptors& descriptors);
+Failure enter_without_namespaces(const JailPlan& plan, const JailDescriptors& descriptors);
 
 }  // namespace cellblock::sandbox::jail

@@ -1,4 +1,4 @@
-// Error messages for a jail that can't be set up.
+// Error messages for a jail that can't be set up: what failed, where, and what to do.
 //
 // Threads: pure. Failure: none.
 #pragma once
@@ -11,10 +11,10 @@
 
 namespace cellblock::sandbox::jail {
 
-// What failed and what to try: looks at the host for the likely cause.
+// Looks at the host for the likely cause.
 Error setup_error(const JailPlan& plan, const Failure& failure);
 
-// Why this host refuses user namespaces to us, and what to do, if it says so.
+// What to do where this host refuses user namespaces; empty: the host doesn't tell why.
 std::string namespaces_remedy();
 
 }  // namespace cellblock::sandbox::jail

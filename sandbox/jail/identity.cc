@@ -153,7 +153,7 @@ Result<uid_t> take_unused_user(const IdRange& range, std::uint32_t start, Unique
                  "Wait until other sandboxes have ended"};
 }
 
-Result<Identity> choose_contained_identity(UniqueFd& lock) {
+Result<Identity> choose_identity_without_namespaces(UniqueFd& lock) {
     Identity identity;
     const IdRange users = unused_ids("/proc/self/uid_map");
     const IdRange groups = unused_ids("/proc/self/gid_map");

@@ -1,11 +1,9 @@
-// Who the jail's processes are, inside and to the host.
+// Which user the jail's processes are, inside and to the host.
 //
-// Purpose: with full power (root that holds the needed capabilities) namespaces
-// are made first, and as the last step the process becomes a host user id that
-// nobody uses, in a user namespace that owns nothing. Without, a user namespace
-// comes first, mapped to the caller's own id, and a second one at the end.
-// Inside, the user is always `cell` (1000).
-// Ownership: plain values. Threads: no shared state.
+// Purpose: for root with the needed capabilities, namespaces are made first, and as the last step the process
+// becomes a host user id that nobody uses, in a user namespace that owns nothing. For others a user namespace
+// comes first, mapped to the caller's own id, and a second one last. Inside, the user is always `cell`
+// (1000). Ownership: plain values. Threads: no shared state. Failure: as each function says.
 #pragma once
 
 #include <sys/types.h>
@@ -38,12 +36,12 @@ struct IdRange {
     std::uint64_t count = 0;
 };
 
-// One of the range, from `start` on, that no process has and that no other sandbox takes as long as `lock` is
-// held by anybody: a jail without namespaces is ended by a signal to all of its user's processes.
+// Gives an id of the range, from `start` on, that no process has. No other sandbox takes the id for as long
+// as any process holds `lock`: a jail without namespaces is ended by a signal to all processes of its user.
 Result<uid_t> take_unused_user(const IdRange& range, std::uint32_t start, UniqueFd& lock);
 
-// Without namespaces. `privileged`: root with the power to become a user that nobody uses, which is then
-// `lock`ed.
-Result<Identity> choose_contained_identity(UniqueFd& lock);
+// For a jail without namespaces. Root with the needed capabilities gets a user that nobody uses, held by
+// `lock`; others get their own.
+Result<Identity> choose_identity_without_namespaces(UniqueFd& lock);
 
 }  // namespace cellblock::sandbox::jail

@@ -30,15 +30,16 @@ constexpr std::chrono::seconds kTimeToLeave{5};
 }  // namespace
 
 Result<HostParts> find_host_parts(const Policy& policy) {
-    auto worker = python_directory();
-    if (!worker) {
-        return worker.error();
+    auto files = python_directory();
+    auto warden = warden_program();
+    if (!files || !warden) {
+        return files ? warden.error() : files.error();
     }
     auto python = find_python(policy.python);
     if (!python) {
         return python.error();
     }
-    return HostParts{std::move(*worker), std::move(*python)};
+    return HostParts{{std::move(*files), std::move(*warden)}, std::move(*python)};
 }
 
 std::unique_ptr<Sandbox> adopt_jail(std::unique_ptr<JailPlan> plan, Cgroup cgroup, SpawnedJail jail,
@@ -58,7 +59,7 @@ Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMake
         cgroup.remove();
         return error;
     };
-    auto plan = make_plan(parts->python, parts->worker, !cgroup.limits_memory().empty());
+    auto plan = make_plan(parts->python, parts->own, !cgroup.limits_memory().empty());
     if (!plan) {
         return failed(plan.error());
     }

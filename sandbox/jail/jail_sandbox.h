@@ -1,7 +1,7 @@
-// A running jail as a Sandbox, and the start of one.
+// A running jail as a Sandbox, and what starts one.
 //
-// Ownership: of the supervisor process, the sockets and (should the supervisor
-// be killed) the cgroups. Threads, failure: as engine.h says.
+// Ownership: a JailSandbox owns the supervisor process, the sockets, and the control groups should the
+// supervisor be killed; its destructor ends the jail. Threads, failure: as engine.h says.
 #pragma once
 
 #include <functional>
@@ -45,7 +45,7 @@ private:
     SpawnedJail spawned_;
     WorkerSockets worker_;  // until it is taken
     std::vector<LayerState> layers_;
-    // What the supervisor has told so far; asked for when it is wanted.
+    // What the supervisor has told so far. death_reason() asks for it.
     mutable Failure failure_;
     mutable bool ended_ = false;
     mutable bool lost_ = false;  // the supervisor is gone
@@ -54,20 +54,20 @@ private:
 };
 
 using PlanMaker = std::function<Result<std::unique_ptr<JailPlan>>(
-    const PythonHome& python, const std::string& worker_folder, bool memory_is_limited)>;
+    const PythonHome& python, const OwnFiles& own, bool memory_is_limited)>;
 
-// Starts the jail that `make_plan` gives for the policy's Python, where all layers stand that the policy
-// requires; else nothing is left behind.
+// Starts the jail that `make_plan` gives for the policy's Python. Error, and nothing is left: no plan, or the
+// host lacks a layer that the policy requires.
 Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan);
 
-// What all jails of a policy are started with.
+// What of the host all jails of a policy need.
 struct HostParts {
-    std::string worker;  // the host's folder with the worker's files
+    OwnFiles own;
     PythonHome python;
 };
 Result<HostParts> find_host_parts(const Policy& policy);
 
-// The jail of a fork that the pool gave, as a Sandbox.
+// A warm jail from the pool as a Sandbox.
 std::unique_ptr<Sandbox> adopt_jail(std::unique_ptr<JailPlan> plan, Cgroup cgroup, SpawnedJail jail,
                                     WorkerSockets worker);
 

@@ -115,7 +115,8 @@ void lock_ports(Landlock& plan, std::vector<std::uint16_t> ports) {
     }
 }
 
-Landlock plan_contained_landlock(const std::vector<FileStep>& visible, const std::string& box, int abi) {
+Landlock plan_landlock_without_namespaces(const std::vector<FileStep>& visible, const std::string& box,
+                                          int abi) {
     Landlock plan;
     plan.abi = abi;
     plan.handled = rights_of(abi);

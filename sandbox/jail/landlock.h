@@ -47,7 +47,8 @@ void lock_ports(Landlock& plan, std::vector<std::uint16_t> ports);
 
 // Where Landlock is the wall itself: `visible` (binds; their sources) may be
 // read, the three folders of `box` changed, and nothing else opened.
-Landlock plan_contained_landlock(const std::vector<FileStep>& visible, const std::string& box, int abi);
+Landlock plan_landlock_without_namespaces(const std::vector<FileStep>& visible, const std::string& box,
+                                          int abi);
 
 // The kernel's version from which no signal leaves a domain.
 constexpr int kAbiOfSignals = 6;

@@ -24,7 +24,7 @@ LayerState by_cgroup(Layer layer, const std::string& by, const char* instead) {
 }
 
 LayerState namespaces_of(const JailPlan& plan) {
-    if (!plan.contained) {
+    if (!plan.without_namespaces) {
         return stands(Layer::namespaces, "user, pid, mount, net, ipc, uts, cgroup");
     }
     const auto remedy = namespaces_remedy();
@@ -32,7 +32,7 @@ LayerState namespaces_of(const JailPlan& plan) {
 }
 
 LayerState root_of(const JailPlan& plan) {
-    if (!plan.contained) {
+    if (!plan.without_namespaces) {
         return stands(Layer::root, "read-only, with one writable filesystem of limited size");
     }
     return {Layer::root, false,
@@ -44,14 +44,14 @@ LayerState user_of(const JailPlan& plan) {
     if (plan.identity.privileged) {
         return stands(Layer::user, "one that nobody uses");
     }
-    return plan.contained
+    return plan.without_namespaces
                ? LayerState{Layer::user, false, "the caller's own", "It comes with namespaces, or as root"}
                : stands(Layer::user, "the caller's own, mapped");
 }
 
 LayerState landlock_of(const JailPlan& plan) {
     const int abi = plan.landlock.abi;
-    if (plan.contained && !plan.identity.privileged && abi > 0 && abi < kAbiOfSignals) {
+    if (plan.without_namespaces && !plan.identity.privileged && abi > 0 && abi < kAbiOfSignals) {
         return {Layer::landlock, false,
                 "this kernel's (ABI " + std::to_string(abi) +
                     ") can't keep signals in, which it must where there are no namespaces",
@@ -64,8 +64,8 @@ LayerState network_of(const JailPlan& plan) {
     if (plan.host_network) {
         return {Layer::network, false, "the host's", {}};
     }
-    return stands(Layer::network, plan.contained ? "no sockets: the system call filter denies them"
-                                                 : "a namespace with nothing but its own loopback");
+    return stands(Layer::network, plan.without_namespaces ? "no sockets: the system call filter denies them"
+                                                          : "a namespace with nothing but its own loopback");
 }
 
 }  // namespace

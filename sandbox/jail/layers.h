@@ -1,6 +1,6 @@
-// Which of a jail's layers really stand on this host.
+// Which of a jail's layers are in force on this host, and by what.
 //
-// Purpose: a limit that couldn't be had must be visible, not believed.
+// Purpose: a limit that couldn't be had must be visible.
 // Ownership: plain values. Threads: no shared state. Failure: none.
 #pragma once
 

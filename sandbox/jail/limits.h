@@ -1,7 +1,7 @@
 // The policy's limits as resource limits of a process.
 //
-// They hold for each process by itself (processes: for the jail's user); the
-// cgroup's hold for the sum. Threads: pure. Failure: none.
+// A resource limit holds for each process by itself (that on processes: for the jail's user); control groups
+// bound the sum. Threads: pure. Failure: none.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ std::uint64_t bytes_of_socket();
 // set a little lower and Python raises MemoryError before the kernel kills it.
 std::vector<ResourceLimit> resource_limits(const Limits& limits, bool memory_is_limited);
 
-// Without a user namespace RLIMIT_NPROC counts all that its user runs: room for those.
+// Raises the limit on processes by what the caller runs already: without a user namespace RLIMIT_NPROC counts
+// those.
 void count_others_processes(JailPlan& plan);
 
 }  // namespace cellblock::sandbox::jail

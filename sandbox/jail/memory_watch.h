@@ -1,11 +1,10 @@
-// The sum of a jail's memory, where no control group bounds it.
+// Bounds the sum of a jail's memory, where no control group does.
 //
-// Purpose: looks often enough that the sum can't get far, and names the largest
-// process. What a process says of itself is not believed: statm is the
-// kernel's. Page tables count, and sockets with what their buffers can hold. Shared pages are told apart only
-// once the plain sum is over the limit, since that costs the kernel a walk through each process's pages. As
-// MemoryWatch of sandbox/python/warden.py.
-// Threads: one. Failure: a process that can't be looked at counts nothing.
+// Purpose: the warden calls look() as often as the result says, and kills the process that the result names.
+// What counts is what the kernel tells of a process (statm), never what the process says of itself; page
+// tables count too, and sockets with what their buffers can hold. Shared pages are told apart only once the
+// plain sum is over the limit, since that costs the kernel a walk through each process's pages. Threads: one.
+// Failure: a process that can't be looked at counts nothing.
 #pragma once
 
 #include <sys/types.h>

@@ -10,17 +10,17 @@
 #include <cstdlib>
 
 #include "sandbox/base/text.h"
-#include "sandbox/jail/contained.h"
 #include "sandbox/jail/file_rules.h"
 #include "sandbox/jail/limits.h"
+#include "sandbox/jail/no_namespaces.h"
 #include "sandbox/jail/rootfs_files.h"
 #include "sandbox/jail/seccomp.h"
+#include "sandbox/jail/warden.h"
 
 namespace cellblock::sandbox::jail {
 
 namespace {
 
-constexpr const char* kWorkerInside = "/opt/cellblock/python";
 constexpr const char* kPackagesInside = "/packages";
 constexpr std::uint64_t kBytesPerInode = 4096;
 
@@ -101,7 +101,7 @@ Status plan_root(JailPlan& plan, std::vector<FileStep> system, std::vector<FileS
 }
 
 Status plan_full(JailPlan& plan, const Policy& policy, const StartOptions& options, const PythonHome& python,
-                 const std::string& worker_folder) {
+                 const OwnFiles& own) {
     plan.identity = choose_identity();
     auto rules = file_rule_steps(policy.files, options.directory, python);
     if (!rules) {
@@ -116,7 +116,7 @@ Status plan_full(JailPlan& plan, const Policy& policy, const StartOptions& optio
         }
         rules->push_back(packages_step(options.packages));
     }
-    return plan_root(plan, system_steps(worker_folder), std::move(*rules), python);
+    return plan_root(plan, system_steps(own), std::move(*rules), python);
 }
 
 // A virtual environment's own programs come first on PATH, as if it were active.
@@ -139,6 +139,27 @@ void show_no_shared_zeros(JailPlan& plan) {
             step.source = "/dev/full";
         }
     }
+}
+
+// The warden's, and behind them those that it starts a worker by.
+std::vector<std::string> warden_arguments(const JailPlan& plan, const PythonHome& python, const OwnFiles& own,
+                                          const Limits& limits) {
+    std::vector<std::string> arguments{plan.without_namespaces ? own.warden : kWardenInside};
+    if (!plan.filter_options.memory_is_limited) {
+        arguments.push_back(std::string(kMemoryOption) + std::to_string(limits.memory_bytes));
+        if (!plan.without_namespaces) {
+            arguments.push_back(std::string(kSocketOption) + std::to_string(bytes_of_socket()));
+        }
+    }
+    if (plan.without_namespaces) {
+        arguments.emplace_back(kNoNamespacesOption);
+    }
+    const std::string folder = plan.without_namespaces ? own.python : kPythonInside;
+    for (const auto& one :
+         {std::string("--"), python.program, std::string("-I"), std::string("-B"), folder + "/worker.py"}) {
+        arguments.push_back(one);
+    }
+    return arguments;
 }
 
 // The last step: from here on the plan's strings stay where they are.
@@ -208,29 +229,24 @@ void renew_identity(JailPlan& plan) {
 }
 
 Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOptions& options,
-                                             const PythonHome& python, const std::string& worker_folder,
+                                             const PythonHome& python, const OwnFiles& own,
                                              bool memory_is_limited) {
     auto plan = std::make_unique<JailPlan>();
-    const bool contained = may_be_contained(policy) && !namespaces_work();
-    auto planned = contained ? plan_contained(*plan, policy, options, python, worker_folder)
-                             : plan_full(*plan, policy, options, python, worker_folder);
+    const bool without_namespaces = may_lack_namespaces(policy) && !namespaces_work();
+    auto planned = without_namespaces ? plan_without_namespaces(*plan, policy, options, python, own)
+                                      : plan_full(*plan, policy, options, python, own);
     if (!planned) {
         return planned.error();
     }
-    plan->filter_options = {memory_is_limited, !contained, !contained || plan->identity.privileged, false};
+    plan->filter_options = {memory_is_limited, !without_namespaces,
+                            !without_namespaces || plan->identity.privileged, false};
     plan_limits(*plan, policy.limits, memory_is_limited);
-    plan->arguments = {python.program, "-I", "-S", "-B",
-                       (contained ? worker_folder : std::string(kWorkerInside)) + "/warden.py"};
+    plan->arguments = warden_arguments(*plan, python, own, policy.limits);
     plan->environment = cell_environment(policy);
-    if (!memory_is_limited) {
-        plan->arguments.push_back("--memory=" + std::to_string(policy.limits.memory_bytes));
-    }
-    if (!memory_is_limited && !contained) {
-        plan->arguments.push_back("--socket=" + std::to_string(bytes_of_socket()));
+    if (!memory_is_limited && !without_namespaces) {
         show_no_shared_zeros(*plan);
     }
-    if (contained) {
-        plan->arguments.emplace_back("--contained");
+    if (without_namespaces) {
         move_environment(*plan);
         count_others_processes(*plan);
     }
@@ -242,8 +258,7 @@ Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOp
 }
 
 Result<std::unique_ptr<JailPlan>> build_builder_plan(const Policy& policy, const BuilderJob& job,
-                                                     const PythonHome& python,
-                                                     const std::string& worker_folder,
+                                                     const PythonHome& python, const OwnFiles& own,
                                                      bool memory_is_limited) {
     if (!namespaces_work()) {
         return Error{"install packages", 0,
@@ -253,7 +268,7 @@ Result<std::unique_ptr<JailPlan>> build_builder_plan(const Policy& policy, const
     auto plan = std::make_unique<JailPlan>();
     plan->identity = choose_identity();
     plan->host_network = job.network;
-    auto planned = plan_root(*plan, builder_system_steps(worker_folder, job), builder_steps(job), python);
+    auto planned = plan_root(*plan, builder_system_steps(own, job), builder_steps(job), python);
     if (!planned) {
         return planned.error();
     }
@@ -263,7 +278,7 @@ Result<std::unique_ptr<JailPlan>> build_builder_plan(const Policy& policy, const
     plan->filter_options.memory_is_limited = memory_is_limited;
     plan->filter_options.builder = true;
     plan_limits(*plan, policy.limits, memory_is_limited);
-    plan->arguments = {python.program, "-I", "-B", std::string(kWorkerInside) + "/builder.py", job.mode};
+    plan->arguments = {python.program, "-I", "-B", std::string(kPythonInside) + "/builder.py", job.mode};
     plan->environment = cell_environment(policy);
     point_to_strings(*plan);
     return plan;

@@ -31,7 +31,6 @@
 namespace cellblock::sandbox::jail {
 
 enum class FileStepKind {
-    directory,  // make it
     text_file,  // make it, with `text`
     link,       // make a symbolic link to `text`
     bind,       // the host's `source`, recursively, never suid
@@ -45,7 +44,7 @@ enum class FileStepKind {
 
 // One step of building the root. Targets are relative to the new root.
 struct FileStep {
-    FileStepKind kind = FileStepKind::directory;
+    FileStepKind kind = FileStepKind::text_file;
     std::string target;
     std::string source;
     std::string text;         // overlay: what lies in it and isn't shown, names parted by /
@@ -74,6 +73,16 @@ struct ResourceLimit {
     rlim_t value = 0;
 };
 
+// cellblock's own files on the host, which a jail shows.
+struct OwnFiles {
+    std::string python;  // the folder with the worker's package
+    std::string warden;  // the program cellblock-warden
+};
+
+// Where a jail with a root of its own has them.
+constexpr const char* kPythonInside = "/opt/cellblock/python";
+constexpr const char* kWardenInside = "/opt/cellblock/warden";
+
 // What a jail runs that isn't for cells: a builder of packages.
 struct BuilderJob {
     std::string mode;      // builder.py's argument
@@ -94,14 +103,14 @@ struct JailPlan {
     std::vector<std::string> overlay_options;  // by overlay_number
     std::string scratch_options;
     std::string working_directory = kWorkInside;
-    bool contained = false;  // no namespaces and no root of its own; see contained.h
+    bool without_namespaces = false;  // and no root of its own; see no_namespaces.h
     bool host_network = false;
-    std::string box;    // contained: its private folder on the host
-    UniqueFd box_lock;  // held for as long as the folder is in use
-    UniqueFd
-        user_lock;  // contained, where root starts it: its user is no other jail's; the supervisor has it too
+    std::string box;     // without namespaces: its private folder on the host
+    UniqueFd box_lock;   // held for as long as the folder is in use
+    UniqueFd user_lock;  // without namespaces, where root starts it: its user is no other jail's; the
+                         // supervisor has it too
     std::vector<ResourceLimit> limits;
-    std::vector<std::string> cgroup_files;    // files to write "0" to
+    std::vector<std::string> cgroup_files;    // see Cgroup::files_to_join()
     std::vector<std::string> cgroup_folders;  // to be removed at the end
     Landlock landlock;
     FilterOptions filter_options;
@@ -129,13 +138,12 @@ void renew_identity(JailPlan& plan);
 // The plan but for its cgroups, which the caller makes. Contained
 // where the host gives no namespaces and the policy can do without them.
 Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOptions& options,
-                                             const PythonHome& python, const std::string& worker_folder,
+                                             const PythonHome& python, const OwnFiles& own,
                                              bool memory_is_limited);
 
-// The same for a builder, which has none of the policy's files and never is contained.
+// The same for a builder, which has none of the policy's files and is never without namespaces.
 Result<std::unique_ptr<JailPlan>> build_builder_plan(const Policy& policy, const BuilderJob& job,
-                                                     const PythonHome& python,
-                                                     const std::string& worker_folder,
+                                                     const PythonHome& python, const OwnFiles& own,
                                                      bool memory_is_limited);
 
 }  // namespace cellblock::sandbox::jail

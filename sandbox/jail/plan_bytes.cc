@@ -11,7 +11,7 @@ namespace cellblock::sandbox::jail {
 
 namespace {
 
-constexpr std::uint32_t kFormat = 3;
+constexpr std::uint32_t kFormat = 4;
 constexpr std::size_t kBytesOfStep = 40;  // at least
 
 // `field` is called with each member, in an order that both ways share.

@@ -1,7 +1,7 @@
 // A plan as bytes, for a warm Python's fork in another process to carry out.
 //
 // Purpose: the host decides, the fork only reads. `box` and what belongs to it
-// is left out: a contained jail always starts cold.
+// is left out: a jail without namespaces always starts cold.
 // Ownership: plain values. Threads: pure. Failure: null for bytes that are no plan.
 #pragma once
 

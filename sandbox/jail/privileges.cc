@@ -97,7 +97,7 @@ Failure drop_capabilities() {
     return drop_held_capabilities();
 }
 
-Failure become_contained(const Identity& identity) {
+Failure become_user_without_namespaces(const Identity& identity) {
     if (identity.privileged) {
         if (const auto failure = close_ways_to_capabilities(); failure.happened()) {
             return failure;

@@ -1,7 +1,7 @@
-// Giving up power: user namespaces, ids, capabilities, the filter.
+// The last steps of entering a jail: user namespaces, ids, limits, capabilities, the system call filter.
 //
-// Threads: runs after fork; no allocation, locks or exceptions.
-// Failure: the step and errno; the caller then ends.
+// Threads: runs after fork; nothing allocates, locks or throws.
+// Failure: the step and errno; the caller must then end.
 #pragma once
 
 #include "sandbox/jail/plan.h"
@@ -9,20 +9,19 @@
 
 namespace cellblock::sandbox::jail {
 
-// Without privilege: takes on the caller's id in the user namespace just made.
+// For an ordinary user's jail: maps the caller's id into the user namespace that was just made.
 Failure map_first_user(const Identity& identity);
 
-// Leaves for a user namespace that owns none of the jail's other namespaces.
+// Enters a new user namespace, which owns none of the jail's other namespaces.
 Failure enter_last_user_namespace(const Identity& identity);
 
 Failure set_limits(const JailPlan& plan);
 
-// No capability left, none to be had again.
+// Drops all capabilities, and the ways to get one again.
 Failure drop_capabilities();
 
-// The same where no user namespace gives the power to do it: root becomes the
-// jail's user and can't become anything else; others have nothing to drop.
-Failure become_contained(const Identity& identity);
+// The same without namespaces: root becomes the jail's user for good; other users have nothing to drop.
+Failure become_user_without_namespaces(const Identity& identity);
 
 Failure apply_filter(const JailPlan& plan);
 

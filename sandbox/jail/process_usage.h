@@ -14,10 +14,10 @@
 
 namespace cellblock::sandbox::jail {
 
-// Those of all its threads.
+// The children of all its threads.
 std::vector<pid_t> children_of(pid_t process);
 
-// Of what is below `root`, without itself. `measured` says whether anything was.
+// The sum over all descendants of `root`. `measured`: there was a process to look at.
 SandboxUsage usage_below(pid_t root);
 
 }  // namespace cellblock::sandbox::jail

@@ -10,7 +10,7 @@
 
 namespace cellblock::sandbox::jail {
 
-// A step of setting up a jail, about in the order in which enter() takes them; nothing relies on that.
+// A step of setting up a jail, about in the order of enter(). No code may rely on that order.
 enum class Step : std::int32_t {
     none,
     start_first_process,

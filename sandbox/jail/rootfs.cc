@@ -168,8 +168,6 @@ bool take_step(const JailPlan& plan, int root, std::size_t index) {
     const FileStep& step = plan.files[index];
     const char* target = step.target.c_str();
     switch (step.kind) {
-        case FileStepKind::directory:
-            return OpenFile(open_target(root, target, false)).valid();
         case FileStepKind::text_file:
             return write_text(root, step);
         case FileStepKind::link:

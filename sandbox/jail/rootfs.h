@@ -1,10 +1,9 @@
-// Building the jail's root and moving into it.
+// Builds the jail's root and moves the calling process into it.
 //
-// Purpose: carries out a plan's FileSteps in the mount namespace of the calling
-// process. The host's sources are opened first (as detached, already read-only
-// copies of their mounts), so it doesn't matter what the new root covers.
-// Threads: runs after fork; no allocation, locks or exceptions.
-// Failure: the step and errno; the caller then ends.
+// Purpose: carries out a plan's FileSteps in the process's mount namespace. The host's sources are opened
+// first, as detached copies of their mounts that are read-only already, so it doesn't matter what the new
+// root covers. Threads: runs after fork; nothing allocates, locks or throws. Failure: the step and errno; the
+// caller must then end.
 #pragma once
 
 #include "sandbox/jail/plan.h"

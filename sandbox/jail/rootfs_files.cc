@@ -102,7 +102,7 @@ void add_unknown(std::map<std::string, bool>& names) {
 
 }  // namespace
 
-std::vector<FileStep> system_steps(const std::string& worker_folder) {
+std::vector<FileStep> system_steps(const OwnFiles& own) {
     std::vector<FileStep> steps;
     show(steps, "/usr");
     for (const char* path : {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}) {
@@ -124,13 +124,16 @@ std::vector<FileStep> system_steps(const std::string& worker_folder) {
     steps.push_back(make(Kind::text_file, "etc/nsswitch.conf", {}, kNameService));
     steps.push_back(make(Kind::text_file, "etc/resolv.conf"));
     steps.push_back(make(Kind::link, "etc/mtab", {}, "/proc/self/mounts"));
-    steps.push_back(make(Kind::bind, "opt/cellblock/python", worker_folder));
+    steps.push_back(make(Kind::bind, kWardenInside + 1, own.warden));
+    steps.back().is_file = true;
+    steps.back().give_owner = true;
+    steps.push_back(make(Kind::bind, kPythonInside + 1, own.python));
     steps.back().give_owner = true;
     return steps;
 }
 
-std::vector<FileStep> builder_system_steps(const std::string& worker_folder, const BuilderJob& job) {
-    auto steps = system_steps(worker_folder);
+std::vector<FileStep> builder_system_steps(const OwnFiles& own, const BuilderJob& job) {
+    auto steps = system_steps(own);
     if (!job.network) {
         return steps;
     }

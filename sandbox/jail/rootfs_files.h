@@ -1,8 +1,7 @@
-// The jail's root: the system's part of it.
+// The steps that build a jail's root, as far as they don't come from the policy's `files`.
 //
-// Purpose: what a jail sees of the host's system (read-only), its own small
-// /etc, /dev and /proc, and the folders it may write to, as steps.
-// Ownership: plain values. Threads: pure. Failure: none; what a host doesn't
+// Purpose: what a jail sees of the host's system (read-only), its own small /etc, /dev and /proc, and the
+// folders that may be written to. Ownership: plain values. Threads: pure. Failure: none; what a host doesn't
 // have is left out.
 #pragma once
 
@@ -20,9 +19,9 @@ inline constexpr ScratchFolder kScratchFolders[] = {
     {"home", 0700, true},  {"work", 0755, true},      {"overlay", 0700, false},
 };
 
-std::vector<FileStep> system_steps(const std::string& worker_folder);
+std::vector<FileStep> system_steps(const OwnFiles& own);
 // As system_steps; with a network also how the host finds names in it.
-std::vector<FileStep> builder_system_steps(const std::string& worker_folder, const BuilderJob& job);
+std::vector<FileStep> builder_system_steps(const OwnFiles& own, const BuilderJob& job);
 std::vector<FileStep> builder_steps(const BuilderJob& job);
 FileStep packages_step(const std::string& folder);
 std::vector<FileStep> scratch_steps();

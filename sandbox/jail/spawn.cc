@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
 
 #include "sandbox/base/process.h"
+#include "sandbox/base/signals_held.h"
 #include "sandbox/jail/supervisor.h"
 
 namespace cellblock::sandbox::jail {
@@ -47,22 +47,6 @@ Result<Pair> output_pipe() {
     ::fcntl(ends[0], F_SETFL, O_NONBLOCK);
     return raised(ends);
 }
-
-// No handler of the host's may run in the child before it has taken them away.
-class SignalsHeld {
-public:
-    SignalsHeld() {
-        sigset_t all;
-        ::sigfillset(&all);
-        ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsHeld() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-    SignalsHeld(const SignalsHeld&) = delete;
-    SignalsHeld& operator=(const SignalsHeld&) = delete;
-
-private:
-    sigset_t before_{};
-};
 
 }  // namespace
 

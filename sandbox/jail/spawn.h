@@ -1,9 +1,8 @@
-// From a plan to a running jail, in the host.
+// Starts a planned jail from the host.
 //
-// Ownership: SpawnedJail's descriptors belong to the caller; closing `control`
-// ends the jail, its supervisor and its cgroups. The supervisor is the caller's
-// child and must be waited for.
-// Threads: other threads may run meanwhile. Failure: an Error; nothing is left.
+// Ownership: SpawnedJail's descriptors are the caller's; closing `control` ends the jail and its supervisor,
+// which removes the control groups. The supervisor is the caller's child, who must wait for it. Threads:
+// other threads may run meanwhile. Failure: an Error, and nothing is left.
 #pragma once
 
 #include <sys/types.h>
@@ -21,11 +20,12 @@ struct SpawnedJail {
     UniqueFd warden;
 };
 
+// Gives at once: how the start goes on is told through `control` (report.h).
 Result<SpawnedJail> spawn_jail(const JailPlan& plan);
 
-// What host and jail speak through. All are 10 or above.
+// The two ends of a socket pair or pipe. All are 10 or above, as lower numbers have a meaning in a jail.
 struct Pair {
-    UniqueFd ours;  // of `output`: what is read from, which the supervisor does
+    UniqueFd ours;  // the host's; of `output` the end that the supervisor reads
     UniqueFd theirs;
 };
 
@@ -37,7 +37,7 @@ struct JailEnds {
 
 Result<JailEnds> make_ends();
 
-// The host's ends, once the jail has its own.
+// Gives the host's ends to `jail` and closes the others.
 void keep_ours(SpawnedJail& jail, JailEnds ends);
 
 }  // namespace cellblock::sandbox::jail

@@ -16,8 +16,8 @@
 #include <tuple>
 
 #include "sandbox/base/syscalls.h"
-#include "sandbox/jail/contained_end.h"
 #include "sandbox/jail/enter.h"
+#include "sandbox/jail/no_namespaces_end.h"
 #include "sandbox/jail/report.h"
 
 namespace cellblock::sandbox::jail {
@@ -61,7 +61,7 @@ void first_process(const JailPlan& plan, const SupervisorDescriptors& descriptor
     static Report report;
     report.kind = ReportKind::setup_failed;
     const JailDescriptors inside{descriptors.warden, descriptors.output_write, parent};
-    report.failure = plan.contained ? enter_contained(plan, inside) : enter(plan, inside);
+    report.failure = plan.without_namespaces ? enter_without_namespaces(plan, inside) : enter(plan, inside);
     if (!report.failure.happened() && then == Then::go_on) {
         constexpr unsigned kFirstUnknown = 4;
         if (::close_range(kFirstUnknown, ~0U, 0) == 0) {
@@ -110,15 +110,16 @@ public:
     // True in the first process of a warm jail.
     bool start(const SupervisorDescriptors& descriptors) {
         int parent[2] = {-1, -1};
-        Failure failure = plan_.contained ? be_reaper(plan_) : Failure{};
-        if (plan_.contained && !failure.happened()) {
+        Failure failure = plan_.without_namespaces ? be_reaper(plan_) : Failure{};
+        if (plan_.without_namespaces && !failure.happened()) {
             guard_ = start_guard(plan_);
             failure = guard_ > 0 ? failure : Failure{Step::watch_parent, 0, errno};
         }
         if (!failure.happened() && ::pipe2(parent, O_CLOEXEC) == 0) {
-            child_ = plan_.contained ? fork_plain(pidfd_)
-                                     : clone_into(jail_namespaces(plan_.identity, plan_.host_network), pidfd_,
-                                                  thread_id_);
+            child_ =
+                plan_.without_namespaces
+                    ? fork_plain(pidfd_)
+                    : clone_into(jail_namespaces(plan_.identity, plan_.host_network), pidfd_, thread_id_);
         }
         if (child_ == 0) {
             ::close(parent[1]);
@@ -131,7 +132,7 @@ public:
             send_report(control_, report_);
             ended_ = true;
         }
-        if (child_ > 0 && !plan_.contained) {
+        if (child_ > 0 && !plan_.without_namespaces) {
             let_in(parent[1]);
         }
         ::close(parent[0]);  // the other end stays open for as long as we live
@@ -201,7 +202,7 @@ private:
             return;
         }
         ended_ = true;
-        end_contained();
+        end_without_namespaces();
         ::close(pidfd_);
         pidfd_ = -1;
         read_output();
@@ -263,7 +264,7 @@ private:
         kill_child();
         while (!ended_ && ::waitpid(child_, nullptr, 0) < 0 && errno == EINTR) {
         }
-        end_contained();
+        end_without_namespaces();
         for (const auto& folder : plan_.cgroup_folders) {
             (void)remove_empty_cgroup(folder.c_str(), 200);
         }
@@ -280,7 +281,7 @@ private:
         return unmade ? kLeftUnmade : kLeftEnded;
     }
 
-    void end_contained() {
+    void end_without_namespaces() {
         if (guard_ <= 0) {
             return;
         }
@@ -293,7 +294,7 @@ private:
 
     // Nobody lives in it any more. By another program, since nothing allocates here.
     void remove_box() const {
-        const pid_t remover = plan_.contained ? ::_Fork() : -1;
+        const pid_t remover = plan_.without_namespaces ? ::_Fork() : -1;
         if (remover == 0) {
             const char* const arguments[] = {"rm", "-rf", "--", plan_.box.c_str(), nullptr};
             ::execv("/bin/rm", const_cast<char* const*>(arguments));
@@ -309,7 +310,7 @@ private:
     int output_;
     int pidfd_ = -1;
     pid_t child_ = -1;
-    pid_t guard_ = -1;  // contained
+    pid_t guard_ = -1;  // of a jail without namespaces
     bool ended_ = false;
     bool killed_ = false;  // at the host's request
     bool paused_ = false;

@@ -1,12 +1,11 @@
-// One process per sandbox that outlives neither it nor the host.
+// The supervisor: one process for each jail, which outlives neither the jail nor the host.
 //
-// Purpose: starts the jail's first process, waits for its end or the host's,
-// kills it, removes its cgroups, and tells the host how it ended. Thus a
-// `kill -9` of the host leaves nothing behind; a `kill -9` of the supervisor
-// ends the jail (PDEATHSIG), and the host removes the cgroups.
-// The cgroups stay until the host closes its end, so that it can still read them.
-// Threads: runs after fork in a process with one thread; no allocation, locks
-// or exceptions. Failure: told to the host as a Report.
+// Purpose: it starts the jail's first process, waits for its end or the host's, kills it, removes its control
+// groups and tells the host how it ended (report.h). So a `kill -9` of the host leaves nothing behind; a
+// `kill -9` of the supervisor ends the jail by the parent's-death signal, and the host removes the control
+// groups. They stay until the host closes its end of `control`, so that the host can read them after the
+// jail's end. Threads: runs after fork in a process with one thread; nothing allocates, locks or throws.
+// Failure: told to the host as a Report.
 #pragma once
 
 #include "sandbox/jail/plan.h"
@@ -21,11 +20,12 @@ struct SupervisorDescriptors {
     int output_write = -1;
 };
 
+// In a fork of the host. The jail's first process executes the plan's `argv`.
 [[noreturn]] void supervise(const JailPlan& plan, const SupervisorDescriptors& descriptors);
 
-// The same in a fork of a warm Python, whose jail's first process goes on from there: returns in that
-// process alone, once it has walked in and nothing but descriptors 0 to 3 is open. Needs glibc's fork behind
-// it; `thread_id` is where libc keeps the caller's.
+// The same in a fork of a warm Python, but the jail's first process executes nothing: the function returns in
+// that process alone, once the plan is applied and no descriptor but 0 to 3 is open. The caller must have
+// been made by glibc's fork(); `thread_id` is where libc keeps the caller's thread number.
 void supervise_warm(const JailPlan& plan, const SupervisorDescriptors& descriptors, int* thread_id);
 
 }  // namespace cellblock::sandbox::jail

@@ -11,18 +11,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "sandbox/api/unique_fd.h"
 #include "sandbox/base/syscalls.h"
+#include "sandbox/base/text.h"
 #include "sandbox/jail/plan_bytes.h"
 #include "sandbox/jail/supervisor.h"
-#include "sandbox/jail/warm_warden.h"
+#include "sandbox/jail/warden.h"
 
 namespace {
 
@@ -31,9 +30,12 @@ using namespace cellblock::sandbox;
 constexpr int kFailed = 125;
 constexpr int kFirstFree = 10;  // 0 to 3 are given a meaning inside
 
-// What another program's start would have been given, and what a worker has besides.
+// What the program of a cold jail would have been given: the warden's order with the worker's arguments, and
+// the variables. And, in a worker, its sockets.
 std::vector<std::string> the_arguments;
 std::vector<std::string> the_variables;
+std::vector<char*> the_argv;
+jail::WardenOrder the_order;
 jail::WorkerDescriptors the_worker;
 
 // Where libc keeps this thread's number, which a bare clone must write as fork does. Null: unknown.
@@ -47,26 +49,18 @@ int raised(int fd) {
     return ::fcntl(fd, F_DUPFD_CLOEXEC, kFirstFree);
 }
 
+void take_name(const char* program) {
+    const std::string path(program);
+    ::prctl(PR_SET_NAME, path.c_str() + path.rfind('/') + 1, 0, 0, 0);
+}
+
 // In the jail's first process. The plan goes: what it says of the host is not for cells.
 void take_start(std::unique_ptr<jail::JailPlan> plan) {
     the_arguments = std::move(plan->arguments);
     the_variables = std::move(plan->environment);
-    const auto& program = the_arguments.front();
-    ::prctl(PR_SET_NAME, program.c_str() + program.rfind('/') + 1, 0, 0, 0);
-}
-
-// What the warden is told, in bytes. 0: nothing.
-std::uint64_t number_after(std::string_view option) {
-    for (const auto& argument : the_arguments) {
-        if (argument.starts_with(option)) {
-            return std::strtoull(argument.c_str() + option.size(), nullptr, 10);
-        }
-    }
-    return 0;
-}
-
-const char* text_at(const std::vector<std::string>& list, unsigned index) {
-    return index < list.size() ? list[index].c_str() : nullptr;
+    the_argv = pointers(the_arguments);
+    the_order = jail::warden_order(the_argv.data());
+    take_name(the_argv.front());
 }
 
 }  // namespace
@@ -101,9 +95,8 @@ CELLBLOCK_EXPORT int cellblock_unshield(int before) {
 
 // A fork that is a jail's supervisor, and forks the jail's first process, the warden. Both stay in here: of
 // Python's memory they write to nothing. Gives the supervisor's number, or -1; and 0 in each worker. A plan
-// that can't be read ends the fork: the host sees its sockets' end. `python`: its version.
-CELLBLOCK_EXPORT int cellblock_start(int plan, int control, int warden, int output_read, int output_write,
-                                     const char* python) {
+// that can't be read ends the fork: the host sees its sockets' end.
+CELLBLOCK_EXPORT int cellblock_start(int plan, int control, int warden, int output_read, int output_write) {
     const pid_t pid = ::fork();  // not _Fork(): libraries have handlers for it
     if (pid != 0) {
         return pid;
@@ -112,13 +105,16 @@ CELLBLOCK_EXPORT int cellblock_start(int plan, int control, int warden, int outp
                                                   raised(output_write)};
     auto jail_plan = jail::plan_from_bytes(jail::plan_bytes_in(plan));
     int* const number = thread_id();
-    if (!jail_plan || jail_plan->contained || jail_plan->arguments.empty() || number == nullptr ||
-        descriptors.output_write < 0) {
+    if (!jail_plan || number == nullptr || descriptors.output_write < 0) {
         ::_exit(kFailed);
     }
     jail::supervise_warm(*jail_plan, descriptors, number);
     take_start(std::move(jail_plan));
-    the_worker = jail::be_warm_warden(python, {number_after("--memory="), number_after("--socket=")});
+    if (the_order.worker == nullptr) {
+        ::_exit(kFailed);
+    }
+    the_worker = jail::be_warden(the_order);
+    take_name(the_order.worker[0]);
     return 0;
 }
 
@@ -132,13 +128,21 @@ CELLBLOCK_EXPORT int cellblock_debugger_socket() {
     return the_worker.debugger;
 }
 
-// In a worker: what another program's start would have been given. Null behind the last.
+// In a worker: what Python would have been started by in a cold jail (warden_program.cc). Null behind the
+// last.
 CELLBLOCK_EXPORT const char* cellblock_argument(unsigned index) {
-    return text_at(the_arguments, index);
+    unsigned count = 0;
+    while (count < index && the_order.worker[count] != nullptr) {
+        ++count;
+    }
+    if (the_order.worker[count] != nullptr) {
+        return the_order.worker[count];
+    }
+    return count == index && the_worker.debugger >= 0 ? "--debugger" : nullptr;
 }
 
 CELLBLOCK_EXPORT const char* cellblock_variable(unsigned index) {
-    return text_at(the_variables, index);
+    return index < the_variables.size() ? the_variables[index].c_str() : nullptr;
 }
 
 }  // extern "C"

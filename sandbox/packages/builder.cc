@@ -68,8 +68,8 @@ std::vector<std::uint16_t> ports_of(const Policy& policy) {
 }
 
 Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const jail::BuilderJob& job) {
-    const auto plan = [&](const jail::PythonHome& python, const std::string& worker, bool memory_is_limited) {
-        return jail::build_builder_plan(policy, job, python, worker, memory_is_limited);
+    const auto plan = [&](const jail::PythonHome& python, const jail::OwnFiles& own, bool memory_is_limited) {
+        return jail::build_builder_plan(policy, job, python, own, memory_is_limited);
     };
     return jail::start_jail(policy, plan);
 }

@@ -76,11 +76,8 @@ json facts_of(const Policy& policy, const FarEndOptions& options, json filter) {
     if (!options.host_path) {
         environment.erase("PATH");
     }
-    json arguments = json::array();
-    if (options.watches_memory) {
-        arguments.push_back("--memory=" + std::to_string(policy.limits.memory_bytes));
-    }
-    return {{"environment", environment},           {"arguments", arguments},
+    const std::uint64_t watched = options.watches_memory ? policy.limits.memory_bytes : 0;
+    return {{"environment", environment},           {"memory", watched},
             {"limits", limits_of(policy, options)}, {"filter", std::move(filter)},
             {"best_effort", policy.best_effort},    {"name", options.name},
             {"private", options.private_processes}};
@@ -105,8 +102,8 @@ void add_number(std::string& out, std::size_t value) {
 Result<std::map<std::string, std::string>> files_of(const fs::path& folder) {
     std::map<std::string, std::string> files;
     std::error_code failed;
-    std::vector<fs::path> paths{folder / "warden.py", folder / "remote/__init__.py", folder / "remote/mux.py",
-                                folder / "remote/remote_warden.py"};
+    std::vector<fs::path> paths{folder / "remote/__init__.py", folder / "remote/mux.py",
+                                folder / "remote/warden.py"};
     for (fs::directory_iterator one(folder / "cellblock_worker", failed), end; !failed && one != end;
          one.increment(failed)) {
         if (one->path().extension() == ".py") {

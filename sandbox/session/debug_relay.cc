@@ -111,6 +111,7 @@ std::optional<std::string> DebugRelay::begin(DebugId id, const std::string& requ
 
 Status DebugRelay::take(const DebuggerFound& found) {
     available_ = found.available;
+    python_ = found.python;
     if (!found.available) {
         missing_ = found.sockets
                        ? "there is no debugger here: the sandbox's Python has no debugpy. Install it "

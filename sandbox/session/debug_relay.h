@@ -67,6 +67,9 @@ public:
         return offered_ ? available_ : std::optional(false);
     }
 
+    // Of the worker's Python, known before the worker is ready; empty: it hasn't said yet.
+    [[nodiscard]] const std::string& python_version() const { return python_; }
+
 private:
     struct Pending {
         nlohmann::json seq;
@@ -86,6 +89,7 @@ private:
     std::deque<Event>& events_;
     std::optional<bool> available_;
     std::string missing_;  // why it isn't, for people
+    std::string python_;
     std::map<DebugId, Pending> pending_;
     std::optional<DeadlineLadder> ladder_;  // of the first inspection that is pending
     std::set<DebugId> too_late_;            // were answered with an error; the worker may answer yet

@@ -284,8 +284,9 @@ void SandboxHost::too_late() {
 }
 
 void SandboxHost::take(WorkerMessage message) {
-    if (std::holds_alternative<WorkerReady>(message)) {
+    if (const auto* ready = std::get_if<WorkerReady>(&message)) {
         if (state_ == State::starting) {
+            python_ = ready->python;
             state_ = State::ready;
             was_ready_ = true;
             deadline_.reset();
@@ -308,11 +309,10 @@ void SandboxHost::take(WorkerMessage message) {
 }
 
 void SandboxHost::take(const WardenMessage& message) {
-    if (const auto* hello = std::get_if<WardenHello>(&message)) {
+    if (std::holds_alternative<WardenHello>(message)) {
         if (std::exchange(greeted_, true)) {
             return condemn("a second 'hello'");
         }
-        python_ = hello->python;
     } else if (!greeted_) {
         condemn("a warden's message before 'hello'");
     } else if (std::holds_alternative<MemoryKill>(message)) {

@@ -140,7 +140,8 @@ const Policy& Session::policy() const {
     return impl_->host_.policy();
 }
 std::string Session::python_version() const {
-    return impl_->host_.python_version();
+    const std::string& version = impl_->host_.python_version();
+    return version.empty() ? impl_->debug_.python_version() : version;
 }
 std::string Session::banner() const {
     return impl_->banner_;

@@ -29,7 +29,7 @@ def find(debug):
     """Who is who: the adapter's command line names it, the worker is its ancestor's leaf, the rest is between it and the kernel."""
     tree = debug.kernel.tree()
     adapter = next(pid for pid in tree if "debugpy/adapter" in leftovers.command_line(pid))
-    chain = [max(pid for pid in tree if pid != adapter and "warden.py" in leftovers.command_line(pid))]
+    chain = [max(pid for pid in tree if pid != adapter and "worker.py" in leftovers.command_line(pid))]
     while leftovers.stat_of(chain[-1])[2] != debug.kernel.pid:
         chain.append(leftovers.stat_of(chain[-1])[2])
     found = dict(zip(("worker", "warden", "supervisor"), chain))

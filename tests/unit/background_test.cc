@@ -23,7 +23,7 @@
 #include "sandbox/base/text.h"
 #include "sandbox/engines/relayed_sandbox.h"
 #include "sandbox/jail/cgroup_mounts.h"
-#include "sandbox/jail/contained.h"
+#include "sandbox/jail/no_namespaces.h"
 #include "sandbox/jail/python_home.h"
 #include "sandbox/jail/report.h"
 #include "sandbox/jail/spawn.h"
@@ -140,7 +140,7 @@ TEST_CASE("a session's package folder is locked until it is gone") {
     CHECK_FALSE(was_there);
 }
 
-TEST_CASE("a contained jail's supervisor leaves with what became of its jail, and removes its folder") {
+TEST_CASE("without namespaces a supervisor leaves with what became of its jail, and removes its folder") {
     const Folder worker;
     const auto python = jail::find_python("/usr/bin/python3");
     if (!python) {
@@ -148,7 +148,9 @@ TEST_CASE("a contained jail's supervisor leaves with what became of its jail, an
         return;
     }
     jail::JailPlan plan;
-    REQUIRE(jail::plan_contained(plan, builtin_policy(), {worker.path()}, *python, worker.path()).ok());
+    REQUIRE(jail::plan_without_namespaces(plan, builtin_policy(), {worker.path()}, *python,
+                                          {worker.path(), worker.path()})
+                .ok());
     plan.filter_options = {false, false, plan.identity.privileged, false};
     REQUIRE(jail::complete_filter(plan).ok());
     plan.arguments = {"/usr/bin/true"};

@@ -105,7 +105,7 @@ TEST_CASE("while there is a cell nothing of a debugger's is pushed, but each req
 TEST_CASE("where there is no debugger, who asked before that was known is told too") {
     Fixture one;
     one.ask(1, "debugInfo", false);
-    REQUIRE(one.relay.take(DebuggerFound{false, false}));
+    REQUIRE(one.relay.take(DebuggerFound{false, false, "3.11.2"}));
     CHECK(one.reply()["message"].get<std::string>().find("no sockets") != std::string::npos);
     CHECK_FALSE(one.relay.begin(2, R"({"command":"initialize"})", true, one.start));
     CHECK(one.reply()["message"].get<std::string>().find("no sockets") != std::string::npos);

@@ -217,7 +217,7 @@ struct Play {
     void open() {
         session.start();
         REQUIRE(stage->warden_command() == "start_worker");
-        stage->from_warden({{"type", "hello"}, {"python", "3.11.2"}, {"pid_namespace", true}});
+        stage->from_warden({{"type", "hello"}});
         REQUIRE(stage->worker_frame()->type() == "configure");
         stage->from_worker({{"type", "ready"}, {"python", "3.11.2"}, {"ipython", "8.5"}, {"banner", "hi"}});
         advance();

@@ -64,12 +64,16 @@ bool has_python() {
 class CodeInJail {
 public:
     explicit CodeInJail(const std::string& code, Policy policy = builtin_policy()) {
-        folder_.file("warden.py", code);
+        folder_.file("code.py", code);
         policy.python = "/usr/bin/python3";
         auto cgroup = jail::Cgroup::make(policy.limits);
-        auto plan = jail::build_plan(policy, {folder_.path}, *jail::find_python(policy.python), folder_.path,
-                                     !cgroup.limits_memory().empty());
+        auto plan =
+            jail::build_plan(policy, {folder_.path}, *jail::find_python(policy.python),
+                             {folder_.path, folder_.file("warden", "")}, !cgroup.limits_memory().empty());
         REQUIRE(plan.ok());
+        const std::string inside = (*plan)->without_namespaces ? folder_.path : jail::kPythonInside;
+        (*plan)->arguments = {policy.python, "-I", "-B", inside + "/code.py"};
+        (*plan)->argv = pointers((*plan)->arguments);
         REQUIRE(jail::complete_filter(**plan).ok());
         jail::use_cgroup(**plan, cgroup);
         auto spawned = jail::spawn_jail(**plan);

@@ -672,7 +672,7 @@ TEST_CASE("what runs at a worker's start may print, in no cell") {
     Play play;
     play.session.start();
     REQUIRE(play.stage->warden_command() == "start_worker");
-    play.stage->from_warden({{"type", "hello"}, {"python", "3.11.2"}, {"pid_namespace", true}});
+    play.stage->from_warden({{"type", "hello"}});
     play.stage->from_worker({{"type", "stream"}, {"cell", 0}, {"name", "stdout"}, {"text", 0}}, {"early"});
     play.advance();
     REQUIRE(play.all<StreamOutput>().at(0).text == "early");
@@ -684,7 +684,7 @@ TEST_CASE("a warden says hello once, first, and doesn't flood") {
     play.open();
     play.run("attack");
     SECTION("a second hello") {
-        play.stage->from_warden({{"type", "hello"}, {"python", "9"}, {"pid_namespace", true}});
+        play.stage->from_warden({{"type", "hello"}});
     }
     SECTION("reports of kills without end") {
         for (int i = 0; i < 200; ++i) {

@@ -1,4 +1,4 @@
-"""A host without a jail: starts warden.py, hands it workers, checks every frame.
+"""A host without a jail: starts a warden, hands it workers, checks every frame.
 
 The check follows sandbox/channel/FRAMES.md, so a test of any behaviour is a
 test of the format too.
@@ -14,7 +14,9 @@ import struct
 import subprocess
 import time
 
-WORKER_FOLDER = pathlib.Path(__file__).resolve().parents[2] / "sandbox" / "python"
+REPO = pathlib.Path(__file__).resolve().parents[2]
+WORKER_FOLDER = REPO / "sandbox" / "python"
+WARDEN = pathlib.Path(os.environ.get("CELLBLOCK", REPO / "build" / "cellblock")).parent / "cellblock-warden"
 PYTHON = os.environ.get("CELLBLOCK_TEST_PYTHON", "/usr/bin/python3")
 TIMEOUT = 60.0
 NUMBER, TEXT, FLAG, LIST, RAW, UTF8 = "number", "text", "flag", "list", "raw", "UTF-8"
@@ -39,7 +41,7 @@ SCHEMA = {
 
 
 def encode(header, buffers=()):
-    text = json.dumps(header).encode()
+    text = json.dumps(header, separators=(",", ":")).encode()
     return b"".join([struct.pack(">%dI" % (2 + len(buffers)), len(text), len(buffers), *map(len, buffers)), text,
                      *buffers])
 
@@ -189,20 +191,39 @@ class Result:
         return found[-1]["data"]["text/plain"] if found else None
 
 
+def unshare():
+    """Makes a PID namespace, which ends with the test."""
+    return ["unshare", *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]), "--pid", "--fork", "--kill-child",
+            "--mount-proc"]
+
+
+def namespaces_work():
+    return subprocess.run([*unshare(), "true"], capture_output=True, check=False).returncode == 0
+
+
+def children(pid):
+    with open("/proc/%d/task/%d/children" % (pid, pid)) as file:
+        return [int(one) for one in file.read().split()]
+
+
 class Host:
     POLICY = {"name": "default", "cell_time": "60 s", "memory": "1 GiB", "processes": 128, "disk": "256 MiB",
               "output_bytes": 1 << 30, "network": "none", "files": "", "working_directory": "/work"}
 
-    def __init__(self, python=PYTHON, preload=(), imports=None, cwd=None, **policy):
+    def __init__(self, python=PYTHON, preload=(), imports=None, cwd=None, warden="python", namespace=False, **policy):
+        """`warden`: that of jails, "c", or "python". `namespace`: it is PID 1 of one; the first is nowhere else."""
         self.policy = {**self.POLICY, **policy}
         self.preload = list(preload)
         self.imports = imports
         ours, theirs = socket.socketpair()
         script = 'exec 3<&%d; exec "$@"' % theirs.fileno()
+        commands = {"python": [python, "-I", "-S", str(REPO / "tests" / "worker" / "python_warden.py")],
+                    "c": [str(WARDEN), "--", python, "-I", "-B", str(WORKER_FOLDER / "worker.py")]}
         self.process = subprocess.Popen(
-            ["bash", "-c", script, "warden", python, "-I", "-S", str(WORKER_FOLDER / "warden.py")],
-            pass_fds=[theirs.fileno()], cwd=cwd, start_new_session=True)
+            ["bash", "-c", script, "warden", *(unshare() if namespace else []), *commands[warden]],
+            pass_fds=[theirs.fileno()], cwd=cwd, start_new_session=True, stderr=subprocess.PIPE if namespace else None)
         theirs.close()
+        self.namespace = namespace
         self.warden = Socket(ours)
         self.cells = self.queries = 0
         self.late = []
@@ -234,7 +255,12 @@ class Host:
         self.worker = Socket(ours)
         self.send({"type": "configure", "policy": self.policy, "preload": self.preload,
                    "imports": self.imports})
-        return self.read()
+        frame = self.read()
+        self.python = frame.get("python")
+        return frame
+
+    def warden_pid(self):
+        return children(self.process.pid)[0] if self.namespace else self.process.pid
 
     def command(self, kind):
         self.warden.sock.sendall(encode({"type": kind}))

@@ -11,7 +11,7 @@ def plain(lines):
 
 def test_ready_tells_versions(fresh):
     host = fresh()
-    assert host.execute("import sys; sys.version.split()[0]").result == repr(host.hello["python"])
+    assert host.execute("import sys; '%d.%d.%d' % sys.version_info[:3]").result == repr(host.python)
 
 
 def test_a_value_is_an_execute_result_with_its_count(host):

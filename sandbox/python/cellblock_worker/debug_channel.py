@@ -5,6 +5,7 @@ Descriptor and threads are ours: a debugger doesn't stop them.
 
 import os
 import socket
+import sys
 import threading
 
 from . import frames
@@ -21,7 +22,8 @@ class DebugChannel:
         self._lock = threading.Lock()
         missing = what_is_missing()
         self.available = missing is None
-        self._send({"type": "debugger", "available": self.available, "missing": missing})
+        self._send({"type": "debugger", "available": self.available, "missing": missing,
+                    "python": sys.version.split()[0]})
 
     def fileno(self):
         return self._socket.fileno()

@@ -221,32 +221,28 @@ def drop_capabilities():
 
 def main():
     import json
-    import types
     files = take_archive()
     facts = json.loads(files["facts.json"])
-    sys.argv = ["warden"] + facts["arguments"]
+    sys.argv = ["warden"]
     memory = Memory(files)
     sys.meta_path.insert(0, memory)
-    module = types.ModuleType("warden")
-    module.__file__ = FOLDER + "warden.py"
-    exec(compile(files["warden.py"], module.__file__, "exec", dont_inherit=True), module.__dict__)
-    from remote import mux, remote_warden
+    from remote import mux, warden
     memory.packages.remove("remote")
     for name in [name for name in sys.modules if name.partition(".")[0] == "remote"]:
         del sys.modules[name]
-    facts["alone"] = facts["private"] and remote_warden.is_alone()
+    facts["alone"] = facts["private"] and warden.has_namespace()  # the engine's word is not enough
     base = settle(facts)
     place_copies(files)
-    warden = remote_warden.make_warden(module.Warden)(mux.Mux(), facts)
+    ours = warden.Warden(mux.Mux(), facts["alone"], facts["memory"])
     drop_capabilities()
     lock_files()
     filter_calls(facts)
     try:
-        warden.run()
-    except module.BadFrame as error:
+        ours.run()
+    except warden.BadFrame as error:
         sys.exit("warden: the host sent %s" % error)
     finally:
-        warden.kill_all()
+        ours.kill_all()
         if base:
             import shutil
             shutil.rmtree(base, ignore_errors=True)

@@ -8,32 +8,34 @@ import ctypes
 import os
 import sys
 
-VERSION = b"%d.%d.%d" % sys.version_info[:3]
+from cellblock_worker import process
+
 MERSENNE_WORDS = 624
 
 found_on_host = set()  # folders of sys.path
 reopened = {}  # descriptor → device: held by a library, closed on the way into the jail, and there again inside
 
 
-def start_first(connection, library, warden, descriptors):
+def start_first(connection, library, descriptors):
     """Forks a supervisor, which forks a warden; both stay in C. Gives the first one's number. The warden's forks, the
     workers, come back here and stay."""
     ctypes.pythonapi.PyOS_BeforeFork()
-    pid = library.cellblock_start(*descriptors, VERSION)
+    pid = library.cellblock_start(*descriptors)
     if pid == 0:
         connection.detach()  # its number is another's by now
-        warden.run_and_leave(lambda: be_worker(library, warden))
+        process.run_and_leave(lambda: be_worker(library))
     ctypes.pythonapi.PyOS_AfterFork_Parent()
     if pid < 0:
         raise OSError("no fork could be made")
     return pid
 
 
-def be_worker(library, warden):
+def be_worker(library):
+    from cellblock_worker import worker  # there already
     ctypes.pythonapi.PyOS_AfterFork_Child()
-    wake(library, warden)
+    wake(library)
     debugger = library.cellblock_debugger_socket()
-    warden.run_worker(library.cellblock_worker_socket(), None if debugger < 0 else debugger)
+    worker.main(library.cellblock_worker_socket(), None if debugger < 0 else debugger)
 
 
 def texts(function):
@@ -43,13 +45,13 @@ def texts(function):
     return found
 
 
-def wake(library, warden):
+def wake(library):
     """What another program's start would have brought about."""
     if hasattr(sys, "orig_argv"):
         sys.orig_argv = [os.fsdecode(text) for text in texts(library.cellblock_argument)]
     reopen_devices()
     # Python still believes in the zygote's handlers.
-    for number in warden.WORKER_SIGNALS + (_signal.SIGCHLD,):
+    for number in process.WORKER_SIGNALS + (_signal.SIGCHLD,):
         if number != _signal.SIGINT:  # the worker sees to that one
             _signal.signal(number, _signal.SIG_DFL)
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):

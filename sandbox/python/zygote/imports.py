@@ -23,9 +23,8 @@ views = set()  # descriptors of mount namespaces, during the imports
 # --- imports
 
 def import_worker(task):
-    """What every sandbox needs: the warden, the worker and IPython."""
+    """What every sandbox needs: the worker and IPython."""
     try:
-        import warden
         from cellblock_worker import figures, startup
         startup.find_ipython()
         figures.choose_backend()
@@ -38,9 +37,7 @@ def import_worker(task):
         raise Refused(str(error)) from None
     except Exception as error:  # CannotStart among them
         raise Refused("%s: %s" % (type(error).__name__, error)) from None
-    warden.site_is_done = True
     import_what_comes_later()
-    return warden
 
 
 def import_what_comes_later():
@@ -156,7 +153,7 @@ def stamps(task, since):
 
 def load_library(path):
     library = ctypes.PyDLL(path)  # the interpreter stays locked during a call: a fork comes back from one
-    library.cellblock_start.argtypes = [ctypes.c_int] * 5 + [ctypes.c_char_p]
+    library.cellblock_start.argtypes = [ctypes.c_int] * 5
     library.cellblock_shield.argtypes = [ctypes.c_char_p]
     library.cellblock_argument.restype = library.cellblock_variable.restype = ctypes.c_char_p
     if not library.cellblock_usable():
@@ -167,7 +164,7 @@ def load_library(path):
 
 
 def prepare(task):
-    """(library, warden, stamps)."""
+    """(library, stamps)."""
     begun, variables = time.time_ns(), dict(os.environb)
     os.chdir("/")
     library = load_library(task["library"])
@@ -183,7 +180,7 @@ def prepare(task):
         trust.check_folder(path) if os.path.isdir(path) else trust.check(path)
     sys.meta_path.insert(0, trust)
     judge_packages(trust)
-    warden = import_worker(task)
+    import_worker(task)
     from cellblock_worker import worker
     worker.make_early()
     check_alone("IPython")
@@ -208,4 +205,4 @@ def prepare(task):
     memory.settle()
     from . import prefault
     prefault.prefault()
-    return library, warden, found
+    return library, found

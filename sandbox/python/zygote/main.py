@@ -21,7 +21,7 @@ import sys
 SOCKET = 3
 TASK_BYTES = 128 * 1024
 DESCRIPTORS = 5    # plan, control, warden, output to read and to write
-OURS = ("cellblock_worker", "warden", "zygote")  # modules and packages
+OURS = ("cellblock_worker", "zygote")  # modules and packages
 
 
 class WorkerLoader(importlib.machinery.SourceFileLoader):
@@ -73,7 +73,7 @@ def in_bytes(number, size):
     return number.to_bytes(size, sys.byteorder)
 
 
-def serve(connection, library, warden):
+def serve(connection, library):
     """A fork for each message, until the daemon is gone."""
     signal.signal(signal.SIGCHLD, tell_of_ends(connection))
     numbers = array.array("i")
@@ -86,18 +86,18 @@ def serve(connection, library, warden):
         for _, _, payload in ancillary:
             numbers.frombytes(payload[:len(payload) - len(payload) % numbers.itemsize])
         if len(numbers) == DESCRIPTORS and threads() == 1:
-            make_sandbox(connection, library, warden, data[1:], numbers)
+            make_sandbox(connection, library, data[1:], numbers)
         else:
             connection.send(b"n" + data[1:] + b"it has a thread, or got no descriptors")
         for fd in numbers:
             os.close(fd)
 
 
-def make_sandbox(connection, library, warden, number, descriptors):
+def make_sandbox(connection, library, number, descriptors):
     """`number`: the daemon's, for its answer."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})  # so that its number stays its own until pidfd_open
     try:
-        pid = start_first(connection, library, warden, descriptors)
+        pid = start_first(connection, library, descriptors)
         process = os.pidfd_open(pid)
         connection.sendmsg([b"y" + number + in_bytes(pid, 4)],
                            [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [process]))])
@@ -122,7 +122,7 @@ def first_message():
 
 def main(connection, task):
     try:
-        library, warden, found = prepare(task)
+        library, found = prepare(task)
     except Refused as reason:
         connection.send(json.dumps({"refused": str(reason)}).encode())
         sys.exit(1)
@@ -131,7 +131,7 @@ def main(connection, task):
         del sys.modules[name]  # cells find what they would find without a zygote
     connection.send(json.dumps({"ready": found}).encode())
     del task, found
-    serve(connection, library, warden)
+    serve(connection, library)
 
 
 first = first_message()

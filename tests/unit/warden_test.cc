@@ -1,5 +1,5 @@
-// The warden of warm jails, as PID 1 of a namespace, and the watch over memory.
-#include "sandbox/jail/warm_warden.h"
+// The warden of jails, as PID 1 of a namespace, and the watch over memory.
+#include "sandbox/jail/warden.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -12,6 +12,7 @@
 #include <array>
 #include <csignal>
 #include <string>
+#include <vector>
 
 #include "sandbox/api/unique_fd.h"
 #include "sandbox/channel/frame.h"
@@ -72,7 +73,7 @@ void be_namespace(int control, int words) {
         ::dup2(words, STDERR_FILENO);
         ::dup2(control, 3);
         ::close_range(4, ~0U, 0);
-        const auto worker = jail::be_warm_warden("3.11.2", jail::MemoryWatch(0));
+        const auto worker = jail::be_warden({});
         work(worker.socket);
     }
     ::close_range(3, ~0U, 0);  // the host's end among them, which only the host is to hold
@@ -93,7 +94,7 @@ public:
             be_namespace(control_[1].get(), write_end.get());
         }
         control_[1].reset();
-        REQUIRE(told() == R"({"type": "hello", "python": "3.11.2", "pid_namespace": true})");
+        REQUIRE(told() == R"({"type": "hello"})");
     }
     ~Jail() {
         if (process_ > 0) {
@@ -180,7 +181,7 @@ bool ask(const UniqueFd& worker, char what) {
 
 }  // namespace
 
-TEST_CASE("a warm warden's workers live and die one after another") {
+TEST_CASE("a warden's workers live and die one after another") {
     if (namespaces_are_refused()) {
         return;
     }
@@ -211,7 +212,7 @@ TEST_CASE("a warm warden's workers live and die one after another") {
     REQUIRE(jail.end().first == 0);
 }
 
-TEST_CASE("what a warm warden can't read ends the jail, with the reason") {
+TEST_CASE("what a warden can't read ends the jail, with the reason") {
     if (namespaces_are_refused()) {
         return;
     }
@@ -297,4 +298,17 @@ TEST_CASE("the watch over memory names the largest above its limit, and all at t
     }
     ::kill(child, SIGKILL);
     ::waitpid(child, nullptr, 0);
+}
+
+TEST_CASE("a warden's order stands in the plan's arguments") {
+    const auto order_of = [](std::vector<const char*> words) {  // `worker` isn't to be followed afterwards
+        words.push_back(nullptr);
+        return jail::warden_order(const_cast<char* const*>(words.data()));
+    };
+    CHECK(order_of({"warden"}).worker == nullptr);
+    CHECK(order_of({"warden", "--"}).worker == nullptr);
+    CHECK_FALSE(order_of({"warden", "--", "python", "--memory=5"}).watch.is_on());
+    CHECK(order_of({"warden", "--memory=5", "--socket=6", "--", "python"}).watch.is_on());
+    CHECK(order_of({"warden", "--", "python"}).has_namespaces);
+    CHECK_FALSE(order_of({"warden", "--no-namespaces", "--", "python"}).has_namespaces);
 }

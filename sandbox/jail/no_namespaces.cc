@@ -1,5 +1,5 @@
-// Planning a contained jail.
-#include "sandbox/jail/contained.h"
+// Planning a jail without namespaces.
+#include "sandbox/jail/no_namespaces.h"
 
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -86,7 +86,7 @@ Status make_box(JailPlan& plan) {
 
 // What the cell may look at. `files` of the policy can't be shown elsewhere than where they lie.
 Result<std::vector<FileStep>> visible(const Policy& policy, const StartOptions& options,
-                                      const PythonHome& python, const std::string& worker_folder) {
+                                      const PythonHome& python, const OwnFiles& own) {
     auto shown = file_rule_steps(policy.files, options.directory, python);
     if (!shown) {
         return shown;
@@ -109,7 +109,7 @@ Result<std::vector<FileStep>> visible(const Policy& policy, const StartOptions& 
             }
         }
     }
-    for (auto& step : system_steps(worker_folder)) {
+    for (auto& step : system_steps(own)) {
         shown->push_back(std::move(step));
     }
     for (auto& step : python_steps(python)) {
@@ -140,7 +140,7 @@ bool namespaces_work() {
     return work;
 }
 
-bool may_be_contained(const Policy& policy) {
+bool may_lack_namespaces(const Policy& policy) {
     for (const Layer layer : policy.require.layers) {
         if (layer == Layer::namespaces || layer == Layer::root) {
             return false;
@@ -149,22 +149,22 @@ bool may_be_contained(const Policy& policy) {
     return true;
 }
 
-Status plan_contained(JailPlan& plan, const Policy& policy, const StartOptions& options,
-                      const PythonHome& python, const std::string& worker_folder) {
-    plan.contained = true;
-    auto identity = choose_contained_identity(plan.user_lock);
+Status plan_without_namespaces(JailPlan& plan, const Policy& policy, const StartOptions& options,
+                               const PythonHome& python, const OwnFiles& own) {
+    plan.without_namespaces = true;
+    auto identity = choose_identity_without_namespaces(plan.user_lock);
     if (!identity) {
         return identity.error();
     }
     plan.identity = std::move(*identity);
-    auto files = visible(policy, options, python, worker_folder);
+    auto files = visible(policy, options, python, own);
     if (!files) {
         return files.error();
     }
     if (auto made = make_box(plan); !made) {
         return made;
     }
-    plan.landlock = plan_contained_landlock(*files, plan.box, landlock_abi());
+    plan.landlock = plan_landlock_without_namespaces(*files, plan.box, landlock_abi());
     return Ok{};
 }
 

@@ -1,8 +1,8 @@
-"""The warden: PID 1 of a sandbox. Forks the worker, interrupts, kills and reaps it.
+"""The warden of a sandbox that is reached through a program's stdin: forks the worker, interrupts, kills and reaps it.
 
-Speaks the host's control frames on descriptor 3 (channel/FRAMES.md) and never
-runs a cell, so it stays answerable whatever a worker does. Imports little, for
-a fast start. A frame it can't read ends it, with the reason on stderr.
+It keeps the contract in channel/FRAMES.md ("The warden"), as the warden of jails does, which is in C (jail/warden.h): no
+program of ours can be brought into such a sandbox, whose machine may be another one, and Python is there anyway. It never
+runs a cell, so it stays answerable whatever a worker does. Imports little, for a fast start.
 """
 
 import os
@@ -11,21 +11,18 @@ import signal
 import sys
 from time import monotonic
 import _signal  # signal's own functions look for an enum first
-import _socket
 
-CONTROL_FD = 3
-WORKER_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1,
-                  signal.SIGUSR2, signal.SIGALRM, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
-MAX_HEADER = 64 * 1024
+from cellblock_worker.process import WORKER_SIGNALS, run_and_leave
+
+MAX_HEADER = 256  # of a command; it is a type and no more
+MOST_DESCRIPTORS = 2
 PR_SET_DUMPABLE = 4
-FAILED = 70  # exit status of a process that met what it didn't expect
 REAP_SECONDS = 2.0  # how long killed processes are waited for before the host is told
 EVERYBODY = -1  # one at a time won't do
-site_is_done = False  # a warm Python has done it
 
 
 class BadFrame(Exception):
-    pass
+    """What ends the warden. The reason is for the user."""
 
 
 def encode(text):
@@ -41,44 +38,25 @@ def set_dumpable(value):
         raise OSError("prctl(PR_SET_DUMPABLE) failed")
 
 
-def is_contained():
-    """In a jail without namespaces, as the host says. Believed only if a signal to the supervisor is refused."""
-    if "--contained" not in sys.argv:
-        return False
-    try:
-        os.kill(os.getppid(), 0)
-    except PermissionError:
-        return True
-    print("warden: this jail should keep signals in, and doesn't", file=sys.stderr)
-    sys.exit(1)
-
-
 class MemoryWatch:
     """Where no cgroup bounds the sum of memory: looks at it often enough that it can't get far, and kills the largest.
 
-    What a process says of itself is not believed: statm is the kernel's. Page tables count, and sockets with what their
-    buffers can hold, also those that wait to be accepted or received. Shared pages are told apart only once the
-    plain sum is over the limit, since that costs the kernel a walk through each process's pages.
+    What a process says of itself is not believed: statm is the kernel's. Page tables count. Shared pages are told apart
+    only once the plain sum is over the limit, since that costs the kernel a walk through each process's pages. (Sockets
+    count only in jails: jail/memory_watch.h.)
     """
 
     NEAR, FAR = 0.1, 0.5  # seconds between two looks: above half of the limit, and below
 
-    def __init__(self, limit, of_socket=0):
+    def __init__(self, limit):
         self.limit = limit
-        self.of_socket = of_socket  # what each of the network namespace's counts
         self.page = os.sysconf("SC_PAGE_SIZE")
-
-    @staticmethod
-    def asked_for():
-        told = {name: int(value) for name, _, value in (word.partition("=") for word in sys.argv)
-                if name in ("--memory", "--socket")}
-        return MemoryWatch(told["--memory"], told.get("--socket", 0)) if "--memory" in told else None
 
     def processes(self):
         try:
             return [int(name) for name in os.listdir("/proc") if name.isdigit() and name != str(os.getpid())]
         except OSError:
-            return []  # a contained jail doesn't see /proc
+            return []
 
     @staticmethod
     def value(file, name):
@@ -90,15 +68,6 @@ class MemoryWatch:
 
     def page_tables(self, pid):
         return self.value("/proc/%d/status" % pid, "VmPTE:") * 1024
-
-    def sockets_of(self, pid):
-        count, folder = 0, "/proc/%d/fd" % pid
-        try:
-            for name in os.listdir(folder):
-                count += os.readlink(folder + "/" + name).startswith("socket:")
-        except OSError:
-            pass  # it ends, or has closed itself to us
-        return count
 
     def resident(self, pid):
         try:
@@ -122,28 +91,30 @@ class MemoryWatch:
     def look(self):
         """(seconds to the next look, the process to be killed, EVERYBODY or None)."""
         pids = self.processes()
-        in_sockets = self.value("/proc/net/sockstat", "sockets: used") * self.of_socket if self.of_socket else 0
-        rough = in_sockets + sum(self.resident(pid) + self.page_tables(pid) for pid in pids)
+        rough = sum(self.resident(pid) + self.page_tables(pid) for pid in pids)
         if rough <= self.limit:
             return self.NEAR if rough > self.limit // 2 else self.FAR, None
         sizes = {pid: self.proportional(pid) + self.page_tables(pid) for pid in pids}
-        used = in_sockets + sum(sizes.values())
+        used = sum(sizes.values())
         if used <= self.limit:
             return self.NEAR, None
-        if self.of_socket:
-            sizes = {pid: size + self.sockets_of(pid) * self.of_socket for pid, size in sizes.items()}
         return self.NEAR, max(sizes, key=sizes.get) if used <= 2 * self.limit else EVERYBODY
 
 
 class Warden:
-    def __init__(self, control):
+    """`control`: a Mux. `alone`: kill(-1) meets the sandbox's processes and nobody else; if not, all descendants are
+    looked for. `memory_limit`: of the sum, in bytes; 0: something else sees to it."""
+
+    def __init__(self, control, alone, memory_limit=0):
         self.control = control
-        self.is_init = os.getpid() == 1
-        self.alone = self.is_init or is_contained()  # kill(-1) goes to the sandbox and to nobody else
+        self.alone = alone
         self.worker = None       # its process id, also that of its process group
         self.death = None        # (exit status, signal) of a worker not yet told of
         self.give_up_at = 0.0
-        self.watch = MemoryWatch.asked_for()
+        self.known_kills = oom_kills()
+        self.watch = MemoryWatch(memory_limit) if memory_limit and alone else None  # else it would see others' processes
+        if not alone:
+            become_subreaper()
         self.next_look = 0.0
         self.received = b""
         self.descriptors = []
@@ -156,8 +127,7 @@ class Warden:
             _signal.signal(number, _signal.SIG_IGN)
         _signal.signal(signal.SIGCHLD, lambda *_: None)
         _signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
-        self.send('{"type": "hello", "python": "%d.%d.%d", "pid_namespace": %s}'
-                  % (*sys.version_info[:3], "true" if self.is_init else "false"))
+        self.send('{"type": "hello"}')
         poller = select.poll()
         poller.register(self.control.fileno(), select.POLLIN)
         poller.register(self.wake_read, select.POLLIN)
@@ -201,54 +171,55 @@ class Warden:
             pass
 
     def send(self, header):
+        if '"worker_exited"' in header:
+            self.control.empty_lanes()
+            self.tell_of_memory()
         try:
             self.control.sendall(encode(header))
         except OSError:
             pass  # the host is gone; end of file follows
 
+    def tell_of_memory(self):
+        """The engine's own limit kills without a word; the host is told, as of a kill of the warden's own."""
+        count = oom_kills()
+        if count > self.known_kills:
+            self.send('{"type": "memory_kill"}')
+        self.known_kills = count
+
     # --- the host's commands
 
     def receive(self):
         """Reads what is there. False at the end of file."""
-        try:
-            data, ancillary, _, _ = self.control.recvmsg(65536, _socket.CMSG_SPACE(4 * 4),
-                                                         _socket.MSG_CMSG_CLOEXEC)
-        except ConnectionError:
-            return False
-        for level, kind, payload in ancillary:
-            if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
-                for start in range(0, len(payload) - len(payload) % 4, 4):
-                    self.descriptors.append(int.from_bytes(payload[start:start + 4], sys.byteorder))
-        if not data:
-            return False
-        self.received += data
+        self.control.pump()
+        arrived, self.control.descriptors = self.control.descriptors, []
+        self.descriptors += arrived
+        if len(self.descriptors) > MOST_DESCRIPTORS:
+            raise BadFrame("more descriptors than a worker has")
+        data, self.control.control = self.control.control, bytearray()
+        self.received += bytes(data)
         for command in self.whole_frames():
             self.obey(command)
-        return True
+        return not self.control.ended
 
     def whole_frames(self):
-        import json  # after hello: the first frame asks for a worker, which needs it anyway
         while len(self.received) >= 8:
             length = int.from_bytes(self.received[:4], "big")
-            if length > MAX_HEADER or self.received[4:8] != bytes(4):
+            if not 0 < length <= MAX_HEADER or self.received[4:8] != bytes(4):
                 raise BadFrame("a frame out of bounds")
             if len(self.received) < 8 + length:
                 return
             header, self.received = self.received[8:8 + length], self.received[8 + length:]
-            try:
-                yield json.loads(header)["type"]
-            except (ValueError, KeyError, TypeError):
-                raise BadFrame("a frame without a type") from None
+            yield header
 
     def obey(self, command):
-        if command == "start_worker":
+        if command == b'{"type":"start_worker"}':
             self.start_worker()
-        elif command == "interrupt":
+        elif command == b'{"type":"interrupt"}':
             self.signal_group(signal.SIGINT)
-        elif command == "kill_worker":
+        elif command == b'{"type":"kill_worker"}':
             self.kill_all()
         else:
-            raise BadFrame("the unknown command %r" % (command,))
+            raise BadFrame("an unknown command")
 
     # --- the worker
 
@@ -293,8 +264,8 @@ class Warden:
     def kill_all(self):
         if self.alone:
             targets = [-1]
-        else:  # the worker by itself too: it may not lead its group yet
-            targets = [-self.worker, self.worker] if self.worker is not None else []
+        else:
+            targets = descendants()
         for target in targets:
             try:
                 os.kill(target, signal.SIGKILL)
@@ -325,23 +296,8 @@ class Warden:
             status, number = ("null" if part is None else str(part) for part in self.death)
             self.death = None
             self.send('{"type": "worker_exited", "exit_status": %s, "signal": %s}' % (status, number))
-        elif self.alone:
+        else:
             self.kill_all()
-
-
-def run_and_leave(work):
-    """Runs work(), and ends this process as a program would end."""
-    status = FAILED
-    try:
-        work()
-        status = 0
-    except SystemExit as leaving:
-        status = leaving.code if isinstance(leaving.code, int) else 1
-    except BaseException:
-        import traceback
-        traceback.print_exc()
-    finally:
-        os._exit(status)
 
 
 def prefer_as_oom_victim():
@@ -355,28 +311,53 @@ def prefer_as_oom_victim():
 
 def run_worker(fd, debugger):
     """site as if Python had been started without -S, then the worker's loop."""
-    if not site_is_done and ("site" not in sys.modules or sys.flags.no_site):
+    if "site" not in sys.modules or sys.flags.no_site:
         import site
         site.main()
-    folder = os.path.dirname(os.path.abspath(__file__))
-    sys.path.insert(0, folder)
     from cellblock_worker import worker
-    sys.path.remove(folder)
     worker.main(fd, debugger)
 
 
-def main():
-    control = _socket.socket(fileno=CONTROL_FD)
-    os.set_inheritable(CONTROL_FD, False)
-    warden = Warden(control)
-    try:
-        warden.run()
-    except BadFrame as error:
-        print("warden: the host sent %s" % error, file=sys.stderr)
-        sys.exit(1)
-    finally:
-        warden.kill_all()
+def oom_kills():
+    """As the sandbox's own control group tells, version 2 or 1, where the engine shows it."""
+    for path in ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"):
+        try:
+            with open(path) as file:
+                for line in file:
+                    if line.startswith("oom_kill "):
+                        return int(line.split()[1])
+        except (OSError, ValueError):
+            pass
+    return 0
 
 
-if __name__ == "__main__":
-    main()
+def has_namespace():
+    """Does kill(-1) meet nobody but the sandbox's? We must be the first process of a namespace, or have come into one
+    from outside (`kubectl exec`)."""
+    return os.getpid() == 1 or os.getppid() == 0
+
+
+def become_subreaper():
+    import ctypes
+    ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
+def descendants():
+    """All that came from us, also what has lost its parent since. /proc may be that of an outer namespace, with other
+    numbers; NSpid's last is the one that holds here."""
+    parents, here = {}, {}
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                with open("/proc/%s/status" % name) as file:
+                    facts = dict(line.split(":", 1) for line in file if line.startswith(("PPid:", "NSpid:")))
+                parents[int(name)] = int(facts["PPid"])
+                here[int(name)] = int(facts["NSpid"].split()[-1])
+            except (OSError, ValueError, KeyError):
+                pass
+    root = int(os.readlink("/proc/self"))
+    found, added = {root}, True
+    while added:
+        added = {pid for pid, parent in parents.items() if parent in found} - found
+        found |= added
+    return [here[pid] for pid in found - {root}]

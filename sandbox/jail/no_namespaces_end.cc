@@ -1,5 +1,5 @@
 // Killing what can't be killed by its namespace.
-#include "sandbox/jail/contained_end.h"
+#include "sandbox/jail/no_namespaces_end.h"
 
 #include <poll.h>
 #include <sys/prctl.h>

@@ -1,5 +1,5 @@
-// The host's commands, the worker's life, and its end.
-#include "sandbox/jail/warm_warden.h"
+// The host's commands, and the worker's start and end.
+#include "sandbox/jail/warden.h"
 
 #include <poll.h>
 #include <sys/prctl.h>
@@ -13,6 +13,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <string_view>
@@ -35,16 +36,37 @@ constexpr std::size_t kMaxDescriptors = 2;  // with a command
 constexpr Milliseconds kReapTime{2000};     // for the killed to end, before the host is told
 constexpr Milliseconds kReapPause{20};
 
+// A worker finds their defaults. An interrupt is also ignored by a new worker until it has a handler of its
+// own.
+constexpr std::array kIgnored{SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,
+                              SIGUSR2, SIGALRM, SIGTSTP, SIGTTIN, SIGTTOU};
+
+// All that a signal of ours reaches is the jail: see check_reach().
 [[noreturn]] void leave(int status) {
     ::kill(-1, SIGKILL);
     ::_exit(status);
 }
 
-[[noreturn]] void give_up(const char* reason) {
+void say(const char* reason) {
     std::array<char, 256> text{};
     const int size = std::snprintf(text.data(), text.size(), "warden: %s\n", reason);
     (void)!::write(STDERR_FILENO, text.data(), static_cast<std::size_t>(size));
+}
+
+[[noreturn]] void give_up(const char* reason) {
+    say(reason);
     leave(kFailed);
+}
+
+// kill(-1) must meet nobody but the jail's processes. Without a PID namespace Landlock or the user sees to
+// that, which is believed only once a signal to the supervisor was refused.
+void check_reach(bool has_namespaces) {
+    if (has_namespaces ? ::getpid() == 1 : ::kill(::getppid(), 0) != 0 && errno == EPERM) {
+        return;
+    }
+    say(has_namespaces ? "it must be the first process of a PID namespace"
+                       : "this jail should keep signals in, and doesn't");
+    ::_exit(kFailed);
 }
 
 // So that code which closes or reuses low numbers doesn't hit it, nor what the worker opens by number.
@@ -163,15 +185,15 @@ private:
 
 class Warden {
 public:
-    explicit Warden(const MemoryWatch& watch) : watch_(watch) {}
+    explicit Warden(const WardenOrder& order) : watch_(order.watch) {}
 
     // Returns in a worker.
-    WorkerDescriptors serve(const char* python) {
+    WorkerDescriptors serve() {
+        for (const int number : kIgnored) {
+            ::signal(number, SIG_IGN);
+        }
         wait_for_children_too();
-        std::array<char, kMaxHeader> hello{};
-        std::snprintf(hello.data(), hello.size(),
-                      R"({"type": "hello", "python": "%.32s", "pid_namespace": true})", python);
-        send_frame(hello.data());
+        send_frame(R"({"type": "hello"})");
         while (true) {
             if (wait_for_host() && !commands_.receive()) {
                 leave(0);
@@ -262,8 +284,9 @@ private:
 
     void become_worker() const {
         ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // its /proc/self is its own
-        // Ignored until the worker has a handler of its own, so that an early interrupt isn't its end.
-        ::signal(SIGINT, SIG_IGN);
+        for (const int number : kIgnored) {
+            ::signal(number, number == SIGINT ? SIG_IGN : SIG_DFL);
+        }
         ::signal(SIGCHLD, SIG_DFL);
         ::sigprocmask(SIG_SETMASK, &before_, nullptr);
         ::setsid();
@@ -340,12 +363,32 @@ private:
 
 }  // namespace
 
-WorkerDescriptors be_warm_warden(const char* python, const MemoryWatch& watch) {
-    if (::getpid() != 1) {
-        ::_exit(kFailed);  // what it kills would be others'
+WardenOrder warden_order(char* const* argv) {
+    WardenOrder order;
+    std::uint64_t memory = 0;
+    std::uint64_t of_socket = 0;
+    for (; *argv != nullptr; ++argv) {
+        const std::string_view word(*argv);
+        if (word == "--") {
+            order.worker = argv[1] != nullptr ? argv + 1 : nullptr;
+            break;
+        }
+        if (word == kNoNamespacesOption) {
+            order.has_namespaces = false;
+        } else if (word.starts_with(kMemoryOption)) {
+            memory = std::strtoull(*argv + kMemoryOption.size(), nullptr, 10);
+        } else if (word.starts_with(kSocketOption)) {
+            of_socket = std::strtoull(*argv + kSocketOption.size(), nullptr, 10);
+        }
     }
-    Warden warden(watch);
-    return warden.serve(python);
+    order.watch = MemoryWatch(memory, of_socket);
+    return order;
+}
+
+WorkerDescriptors be_warden(const WardenOrder& order) {
+    check_reach(order.has_namespaces);
+    Warden warden(order);
+    return warden.serve();
 }
 
 }  // namespace cellblock::sandbox::jail

@@ -1,0 +1,24 @@
+"""A worker's process: which signals it finds reset, and how it ends."""
+
+import os
+import signal
+
+# Those that a warden ignores. A worker finds their defaults, as a program does that was just started.
+WORKER_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1,
+                  signal.SIGUSR2, signal.SIGALRM, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
+FAILED = 70  # exit status of a worker that met what it didn't expect
+
+
+def run_and_leave(work):
+    """Runs work(), and ends this process as a program would end."""
+    status = FAILED
+    try:
+        work()
+        status = 0
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else 1
+    except BaseException:
+        import traceback
+        traceback.print_exc()
+    finally:
+        os._exit(status)

@@ -1,0 +1,17 @@
+"""What a cold jail's warden starts a worker by: descriptor 3 is its socket and, with --debugger, 4 its debugger's."""
+
+import os
+import sys
+
+SOCKET, DEBUGGER = 3, 4
+
+
+def main():
+    folder = os.path.dirname(os.path.abspath(__file__))
+    sys.path.insert(0, folder)
+    from cellblock_worker import process, worker
+    sys.path.remove(folder)
+    process.run_and_leave(lambda: worker.main(SOCKET, DEBUGGER if "--debugger" in sys.argv else None))
+
+
+main()
