@@ -1,11 +1,11 @@
 // The installed `cellblock` whose files the sandboxes of an embedding program use.
 //
 // A sandbox needs more than the library: the Python worker, the shipped policies and engines, the jail
-// library, and the program `cellblock` itself, which runs as the relay, the cleaner of outputs and the
-// daemon. The program `cellblock` finds these files beside itself. Another program that links the library
-// says once, before it loads a policy or makes a Session, which installed `cellblock` to use; its version
-// must be the library's. The CMake package defines CELLBLOCK_PROGRAM, the path of the program that was
-// installed with the library:
+// library, the warden, and the program `cellblock` itself, which runs as the relay, the cleaner of outputs
+// and the daemon. The program `cellblock` finds these files beside itself. Another program that links the
+// library says once, before it loads a policy or makes a Session, which installed `cellblock` to use; its
+// version must be the library's. The CMake package defines CELLBLOCK_PROGRAM, the path of the program that
+// was installed with the library:
 //
 //   cellblock::sandbox::use_program(CELLBLOCK_PROGRAM);
 //   auto policy = cellblock::sandbox::load_policy("default");
