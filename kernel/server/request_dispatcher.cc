@@ -177,14 +177,14 @@ void RequestDispatcher::comm(const Message& request, Channel, Loop& loop) {
     bridge_.take_outcome();
 }
 
-void RequestDispatcher::ask(const sandbox::Query& query, const std::string& otherwise, const Message& request,
+void RequestDispatcher::ask(const sandbox::Query& query, std::string otherwise, const Message& request,
                             Loop& loop) {
     bridge_.ask(query);
     loop.run_until([this] { return bridge_.finished(); });
     auto reply = bridge_.take_reply();
     const bool known = reply && !reply->failed;
     publisher_.reply(Channel::shell, request, reply_type(request.type()),
-                     known ? std::move(reply->content.text) : otherwise);
+                     known ? std::move(reply->content.text) : std::move(otherwise));
 }
 
 void RequestDispatcher::complete(const Message& request, Channel channel, Loop& loop) {
@@ -193,14 +193,14 @@ void RequestDispatcher::complete(const Message& request, Channel channel, Loop& 
         return refuse(publisher_, channel, request, content.error());
     }
     const int cursor = (*content)["cursor_pos"];
-    const std::string nothing = ObjectText()
-                                    .text("status", "ok")
-                                    .raw("matches", "[]")
-                                    .number("cursor_start", cursor)
-                                    .number("cursor_end", cursor)
-                                    .raw("metadata", "{}")
-                                    .finish();
-    ask(sandbox::CompleteQuery{(*content)["code"], cursor}, nothing, request, loop);
+    std::string nothing = ObjectText()
+                              .text("status", "ok")
+                              .raw("matches", "[]")
+                              .number("cursor_start", cursor)
+                              .number("cursor_end", cursor)
+                              .raw("metadata", "{}")
+                              .finish();
+    ask(sandbox::CompleteQuery{(*content)["code"], cursor}, std::move(nothing), request, loop);
 }
 
 void RequestDispatcher::inspect(const Message& request, Channel channel, Loop& loop) {

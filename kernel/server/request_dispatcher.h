@@ -51,7 +51,7 @@ private:
 
     void handle(Handler handler, const Message& request, Channel channel, Loop& loop);
     // Replies with what the session answers to `query`, or with `otherwise` where it has no answer.
-    void ask(const sandbox::Query& query, const std::string& otherwise, const Message& request, Loop& loop);
+    void ask(const sandbox::Query& query, std::string otherwise, const Message& request, Loop& loop);
 
     const Connection& connection_;
     Publisher& publisher_;
