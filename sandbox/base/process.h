@@ -19,8 +19,8 @@ namespace cellblock::sandbox {
 // A pidfd of the process, closed on exec. Invalid, with errno, where there is no such process.
 UniqueFd open_pidfd(pid_t process);
 
-// Waits until the process of this pidfd has ended. False: it still lives after `time`. A descriptor that
-// can't be waited for counts as ended.
+// Waits until the process of this pidfd has ended. False: it still lives after `time`. A descriptor that is
+// no pidfd counts as ended; with -1, which nobody can wait for, the time passes and the answer is false.
 bool ends_within(int pidfd, std::chrono::milliseconds time);
 
 // When the process began, in ticks since boot: number and start time together tell a process from a later one

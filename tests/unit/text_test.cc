@@ -1,4 +1,4 @@
-// UTF-8: whole characters, hostile bytes.
+// UTF-8: whole characters, hostile bytes; hexadecimal and times.
 #include "sandbox/base/text.h"
 #include "tests/unit/catch.h"
 
@@ -28,4 +28,15 @@ TEST_CASE("a cut never splits a character") {
     REQUIRE(utf8_prefix("añb", 3) == "añ");
     REQUIRE(utf8_prefix("añb", 9) == "añb");
     REQUIRE(utf8_prefix("𝒳", 3).empty());
+}
+
+TEST_CASE("hexadecimal has two digits for each byte") {
+    CHECK(hex(std::string_view("\x00\x7f\xff", 3)) == "007fff");
+    CHECK(hex("").empty());
+}
+
+TEST_CASE("a time is written in UTC, with as many digits of the second's fraction as are asked for") {
+    const std::chrono::system_clock::time_point time{std::chrono::microseconds(1'700'000'000'012'345)};
+    CHECK(utc_text(time, 3) == "2023-11-14T22:13:20.012Z");
+    CHECK(utc_text(time, 6) == "2023-11-14T22:13:20.012345Z");
 }
