@@ -309,11 +309,8 @@ std::unique_ptr<Sandbox> CommandEngine::take_ready(const Policy& policy, const S
 }
 
 Result<std::unique_ptr<Sandbox>> CommandEngine::start(const Policy& policy, const StartOptions& options) {
-    auto pending = begin(policy, options);
-    if (!pending) {
-        return pending.error();
-    }
-    return *pending ? wait_for(**pending) : start_cold(policy, options);
+    CELLBLOCK_ASSIGN_OR_RETURN(auto pending, begin(policy, options));
+    return pending ? wait_for(*pending) : start_cold(policy, options);
 }
 
 }  // namespace cellblock::sandbox

@@ -33,11 +33,8 @@ Status FirstUsable::check(const Policy& policy) {
 }
 
 Result<std::unique_ptr<Sandbox>> FirstUsable::start(const Policy& policy, const StartOptions& options) {
-    auto pending = begin(policy, options);
-    if (!pending) {
-        return pending.error();
-    }
-    return *pending ? wait_for(**pending) : engines_[at_]->start(policy, options);
+    CELLBLOCK_ASSIGN_OR_RETURN(auto pending, begin(policy, options));
+    return pending ? wait_for(*pending) : engines_[at_]->start(policy, options);
 }
 
 Result<std::unique_ptr<PendingSandbox>> FirstUsable::begin(const Policy& policy,

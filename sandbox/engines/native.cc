@@ -116,11 +116,8 @@ Status NativeEngine::check(const Policy& policy) {
 }
 
 Result<std::unique_ptr<Sandbox>> NativeEngine::start(const Policy& policy, const StartOptions& options) {
-    auto pending = begin(policy, options);
-    if (!pending) {
-        return pending.error();
-    }
-    return *pending ? wait_for(**pending) : jail::start_jail(policy, maker(policy, options));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto pending, begin(policy, options));
+    return pending ? wait_for(*pending) : jail::start_jail(policy, maker(policy, options));
 }
 
 Result<std::unique_ptr<PendingSandbox>> NativeEngine::begin(const Policy& policy,

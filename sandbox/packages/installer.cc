@@ -289,11 +289,8 @@ Installer::Step Installer::on(const BuilderDone& /*done*/) {
         return failed("the builder ended too early");
     }
     if (work_->unpacking) {
-        const auto published =
-            store_->publish(work_->tree.path(), key_of(work_->wanted[work_->next]), work_->unpacked);
-        if (!published) {
-            return published.error();
-        }
+        CELLBLOCK_RETURN_IF_ERROR(
+            store_->publish(work_->tree.path(), key_of(work_->wanted[work_->next]), work_->unpacked));
         work_->unpacked_all += work_->unpacked;
         ++work_->next;
     } else if (const auto missing = std::find_if(work_->wanted.begin(), work_->wanted.end(),
@@ -340,10 +337,7 @@ Installer::Step Installer::show() {
     }
     for (const auto& wanted : work_->wanted) {
         const std::string key = key_of(wanted);
-        auto added = folder_->add(wanted.wheel, store_->entry(key), store_->bytes_of(key));
-        if (!added) {
-            return added.error();
-        }
+        CELLBLOCK_RETURN_IF_ERROR(folder_->add(wanted.wheel, store_->entry(key), store_->bytes_of(key)));
         work_->answer.installed.push_back(wanted.wheel.pin());
     }
     return true;

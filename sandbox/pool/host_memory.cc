@@ -41,9 +41,9 @@ std::uint64_t bound_in(const std::string& path) {
 }
 
 // By a group and those above it. What it has in memory of files can be let go of.
-void bound_by(HostMemory& memory, const jail::CgroupPlace& directory) {
-    const bool second = directory.version2;
-    for (std::string folder = directory.folder; folder.size() > directory.mount.size();
+void bound_by(HostMemory& memory, const jail::CgroupPlace& place) {
+    const bool second = place.version2;
+    for (std::string folder = place.folder; folder.size() > place.mount.size();
          folder = folder.substr(0, folder.rfind('/'))) {
         const std::uint64_t most = bound_in(folder + (second ? "/memory.max" : "/memory.limit_in_bytes"));
         if (most >= memory.total) {
@@ -86,9 +86,9 @@ std::uint64_t own_memory_of(pid_t process, bool ours) {
 HostMemory host_memory() {
     const std::string text = file_text("/proc/meminfo");
     HostMemory memory{kilobytes(text, "MemTotal:"), kilobytes(text, "MemAvailable:")};
-    for (const auto& directory : jail::cgroup_places()) {
-        if (directory.version2 || directory.has("memory")) {
-            bound_by(memory, directory);
+    for (const auto& place : jail::cgroup_places()) {
+        if (place.version2 || place.has("memory")) {
+            bound_by(memory, place);
         }
     }
     return memory;

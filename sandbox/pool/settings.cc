@@ -23,11 +23,8 @@ constexpr std::uint32_t kMostSandboxes = 100'000;
 constexpr std::uint64_t kUsualPercent = 80;
 
 template <class T>
-Status into(Result<T> read, T& directory) {
-    if (!read) {
-        return read.error();
-    }
-    directory = *read;
+Status assign(Result<T> read, T& member) {
+    CELLBLOCK_ASSIGN_OR_RETURN(member, std::move(read));
     return Ok{};
 }
 
@@ -47,13 +44,13 @@ Result<std::uint64_t> read_memory(const json& value) {
 
 Status read_key(const std::string& key, const json& value, Settings& settings) {
     if (key == "sandboxes") {
-        return into(read_count(key, value, 1, kMostSandboxes), settings.sandboxes);
+        return assign(read_count(key, value, 1, kMostSandboxes), settings.sandboxes);
     }
     if (key == "memory") {
-        return into(read_memory(value), settings.memory_bytes);
+        return assign(read_memory(value), settings.memory_bytes);
     }
     if (key == "idle") {
-        return into(read_duration(key, value, 1s, 24h), settings.idle);
+        return assign(read_duration(key, value, 1s, 24h), settings.idle);
     }
     const std::string near = nearest(key, {"sandboxes", "memory", "idle"});
     return Error{key, 0, "there is no such key" + (near.empty() ? "" : "; did you mean \"" + near + "\"?"),
