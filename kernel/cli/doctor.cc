@@ -8,6 +8,7 @@
 
 #include "kernel/cli/commands.h"
 #include "kernel/cli/doctor_report.h"
+#include "kernel/cli/policy_findings.h"
 
 namespace cellblock::kernel {
 
@@ -71,6 +72,7 @@ int doctor_command(const DoctorOptions& options) {
         std::cerr << "cellblock doctor: " << policy.error().text() << "\n";
         return kUsageError;
     }
+    print_notices("cellblock doctor: ", *policy);
     if (options.python) {
         policy->python = *options.python;
     }

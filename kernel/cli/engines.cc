@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "kernel/cli/commands.h"
+#include "kernel/cli/policy_findings.h"
 #include "sandbox/api/engine.h"
 #include "sandbox/api/session.h"
 
@@ -116,6 +117,7 @@ int engines_command(const EnginesOptions& options) {
         std::cerr << "cellblock engines: " << policy.error().text() << "\n";
         return kUsageError;
     }
+    print_notices("cellblock engines: ", *policy);
     for (const auto& name : engine_names()) {
         const Row row = look_at(name, *policy, options.measure);
         options.json ? print_json(row) : print(row);

@@ -141,6 +141,7 @@ Result<Plan> make_plan(const InstallOptions& options) {
     if (!policy) {
         return policy.error();
     }
+    print_notices("cellblock install: ", *policy);
     auto program = own_program();
     if (!program) {
         return program.error();

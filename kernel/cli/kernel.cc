@@ -4,11 +4,11 @@
 #include <iostream>
 
 #include "kernel/cli/commands.h"
+#include "kernel/cli/policy_findings.h"
 #include "kernel/jupyter/heartbeat.h"
 #include "kernel/server/server.h"
 #include "kernel/xeus/xeus_core.h"
 #include "sandbox/base/digests.h"
-#include "sandbox/policy/time_zone.h"
 
 namespace cellblock::kernel {
 
@@ -40,6 +40,7 @@ std::unique_ptr<Session> make_session(const KernelOptions& options) {
         std::cerr << kSubject << policy.error().text() << "\n";
         return std::make_unique<Session>(builtin_policy(), policy.error(), start);
     }
+    print_notices(kSubject, *policy);
     if (options.python) {
         policy->python = *options.python;
     }

@@ -11,9 +11,10 @@ namespace cellblock::kernel {
 namespace {
 
 constexpr int kBadPolicy = 1;
+constexpr const char* kSubject = "cellblock policy: ";
 
 int refuse(const sandbox::Error& error) {
-    std::cerr << "cellblock policy: " << error.text() << "\n";
+    std::cerr << kSubject << error.text() << "\n";
     return kBadPolicy;
 }
 
@@ -26,9 +27,10 @@ int policy_check_command(const std::string& file) {
     if (!policy) {
         return refuse(policy.error());
     }
+    print_notices(kSubject, *policy);
     const auto found = findings_in(*policy);
     for (const auto& finding : found) {
-        std::cerr << "cellblock policy: policy " << file << ": " << finding.text() << "\n";
+        std::cerr << kSubject << "policy " << file << ": " << finding.text() << "\n";
     }
     if (!found.empty()) {
         return kBadPolicy;
@@ -43,6 +45,7 @@ int policy_show_command(const std::string& name_or_path) {
     if (!policy) {
         return refuse(policy.error());
     }
+    print_notices(kSubject, *policy);
     std::cout << sandbox::policy_to_json(*policy);
     return 0;
 }
@@ -52,6 +55,7 @@ int policy_prompt_command(const std::string& name_or_path) {
     if (!policy) {
         return refuse(policy.error());
     }
+    print_notices(kSubject, *policy);
     std::cout << sandbox::policy_prompt(*policy);
     return 0;
 }

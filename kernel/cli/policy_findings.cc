@@ -1,6 +1,7 @@
 #include "kernel/cli/policy_findings.h"
 
 #include <algorithm>
+#include <iostream>
 
 #include "sandbox/api/engine.h"
 #include "sandbox/engines/template.h"
@@ -77,6 +78,12 @@ std::vector<Error> findings_in(const Policy& policy) {
                          "Set \"debugger\" to false, or take \"audit\" out"});
     }
     return found;
+}
+
+void print_notices(const std::string& subject, const Policy& policy) {
+    for (const auto& notice : policy.notices) {
+        std::cerr << subject << notice << "\n";
+    }
 }
 
 }  // namespace cellblock::kernel

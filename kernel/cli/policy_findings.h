@@ -4,6 +4,7 @@
 // without shared state; the host's files are looked at. Nothing fails: what can't be found out is a finding.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "sandbox/api/policy.h"
@@ -14,5 +15,10 @@ namespace cellblock::kernel {
 // Engines, a Python or files of the host that are missing, and keys that exclude each other. Files that are
 // named relative to a session's directory are left to the session.
 std::vector<sandbox::Error> findings_in(const sandbox::Policy& policy);
+
+// Writes the policy's notices (outdated words that its document uses) to stderr, one a line, each after
+// `subject`
+// ("cellblock run: ").
+void print_notices(const std::string& subject, const sandbox::Policy& policy);
 
 }  // namespace cellblock::kernel

@@ -10,9 +10,9 @@
 
 #include "kernel/cli/cells.h"
 #include "kernel/cli/commands.h"
+#include "kernel/cli/policy_findings.h"
 #include "kernel/cli/run_report.h"
 #include "sandbox/api/session.h"
-#include "sandbox/policy/time_zone.h"
 
 namespace cellblock::kernel {
 
@@ -54,6 +54,7 @@ Result<Policy> effective_policy(const RunOptions& options) {
     if (!policy) {
         return policy;
     }
+    print_notices("cellblock run: ", *policy);
     pass_time_zone(*policy);
     if (options.python) {
         policy->python = *options.python;

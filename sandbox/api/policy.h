@@ -46,8 +46,8 @@ struct EnvironmentRule {
 
 // How many sandboxes the daemon makes ahead for sessions of this policy.
 struct PoolRules {
-    std::uint32_t ready = 0;  // always
-    std::uint32_t most = 0;   // as more are asked for
+    std::uint32_t min = 0;  // always
+    std::uint32_t max = 0;  // while many sessions start
 };
 
 // What cells may install with %pip.
@@ -78,7 +78,7 @@ struct Policy {
     std::string description;
     std::string engine;                        // the first that is named
     std::vector<std::string> further_engines;  // taken where those before aren't usable
-    bool best_effort = false;                  // limits that the engine can't keep are left out, not refused
+    bool allow_unenforced = false;             // limits that the engine can't keep are left out, not refused
     std::string image;                         // for engines that have images; empty: the engine's own
     std::string destination;  // for engines that reach elsewhere: a host, a partition, a namespace
     Requirement require;
@@ -97,6 +97,8 @@ struct Policy {
     bool debugger = false;         // ask offers_debugger()
     std::string audit;             // a file's path; empty: no audit log
     std::string history = "none";  // or "keep", or a file's path
+    // Words of an earlier version that the document used; each says what to write instead. For people.
+    std::vector<std::string> notices;
 };
 
 // What a debugger evaluates is in no cell, so no audit log would have it.
@@ -113,6 +115,10 @@ Result<Policy> parse_policy(std::string_view json_text, const std::string& name)
 // By path (has a '/' or ends in .json) or by name: looked for in
 // $XDG_CONFIG_HOME/cellblock/policies, then in the installed policies folder.
 Result<Policy> load_policy(const std::string& name_or_path);
+
+// Adds this process's TZ to the variables that the sandbox gets, unless the policy names TZ itself. A value
+// that is a file's path, or no zone's name, isn't passed.
+void pass_time_zone(Policy& policy);
 
 // The whole policy as JSON with every key given; parses back to the same.
 std::string policy_to_json(const Policy& policy);

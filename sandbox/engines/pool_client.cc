@@ -170,8 +170,8 @@ Recipe recipe_for(const Policy& policy, bool is_interchangeable) {
     recipe.debugger = offers_debugger(policy);
     recipe.patience = static_cast<std::uint32_t>(policy.limits.start_time.count());
     if (is_interchangeable) {
-        recipe.ready = policy.pool.ready;
-        recipe.most = policy.pool.most;
+        recipe.ready = policy.pool.min;
+        recipe.most = policy.pool.max;
     }
     return recipe;
 }

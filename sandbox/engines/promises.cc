@@ -94,7 +94,7 @@ Status check_promises(const Policy& policy, const Promises& promises, const jail
         }
     }
     const auto keys = unkept(policy, promises, cgroup);
-    if (keys.empty() || policy.best_effort) {
+    if (keys.empty() || policy.allow_unenforced) {
         return Ok{};
     }
     std::string names;
@@ -103,7 +103,7 @@ Status check_promises(const Policy& policy, const Promises& promises, const jail
     }
     return Error{"engine \"" + promises.engine + "\"", 0,
                  "it can't keep what policy \"" + policy.name + "\" says of " + names,
-                 "Use another engine, or say \"best_effort\": true to run without"};
+                 "Use another engine, or say \"allow_unenforced\": true to run without"};
 }
 
 }  // namespace cellblock::sandbox

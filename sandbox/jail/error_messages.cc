@@ -135,7 +135,7 @@ std::string remedy_for(const JailPlan& plan, const Failure& failure) {
         return "Inside another container? That one must allow user namespaces (for docker: --security-opt "
                "seccomp=unconfined --security-opt apparmor=unconfined). Or set the policy's key \"require\" "
                "to "
-               "\"contained\", which does without them, or use another engine";
+               "\"no-namespaces\", which does without them, or use another engine";
     }
     const auto index = static_cast<std::size_t>(failure.index);
     const FileStep* file = index < plan.files.size() ? &plan.files[index] : nullptr;

@@ -224,7 +224,7 @@ Result<std::vector<std::string>> read_packages(const std::string& path, const js
 }
 
 Result<Requirement> read_require(const std::string& path, const json& value) {
-    std::string allowed = "\"standard\", \"full\", \"contained\", or a list of layers:";
+    std::string allowed = "\"standard\", \"full\", \"no-namespaces\", or a list of layers:";
     for (const Layer layer : all_layers()) {
         allowed += std::string(" \"") + name_of(layer) + '"';
     }

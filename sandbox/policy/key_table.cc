@@ -203,7 +203,7 @@ std::vector<PolicyKey> make_table() {
                   "which there are.",
                   &read_engines, &write_engines},
         member_key(
-            "best_effort", "true or false", "false", "", &Policy::best_effort, &read_flag,
+            "allow_unenforced", "true or false", "false", "", &Policy::allow_unenforced, &read_flag,
             [](bool value) { return ordered_json(value); },
             "Where the engine can't keep a limit, `network` or `files`, it runs without. Else that is "
             "refused."),
@@ -216,7 +216,7 @@ std::vector<PolicyKey> make_table() {
                    "namespace."),
         member_key(
             "require", "text or list of text", "\"standard\"",
-            "a level (`standard`, `full`, `contained`) or layers' names", &Policy::require, &read_require,
+            "a level (`standard`, `full`, `no-namespaces`) or layers' names", &Policy::require, &read_require,
             &write_require,
             "What the host must give, or nothing runs. Layers: `namespaces`, `root`, `user`, "
             "`capabilities`, `seccomp`, `landlock`, `network`, `rlimits`, and by cgroups `memory`, "
@@ -233,20 +233,20 @@ std::vector<PolicyKey> make_table() {
             "native engine are forks of a Python that has IPython and `preload` imported; it imports on the "
             "host, outside of any sandbox, so its packages must be trusted. Other engines' are started as "
             "ever, with `preload` imported inside. $CELLBLOCK_DAEMON (1 or 0) goes before this key."),
-        PolicyKey{"pool.ready", "count", "1", "0 to 256",
+        PolicyKey{"pool.min", "count", "1", "0 to 256",
                   "`warm`: how many sandboxes are made ahead, for the next sessions of this policy. Each is "
                   "one session's, and then gone.",
                   [](const json& value, Policy& policy) {
-                      return store(read_count("pool.ready", value, 0, 256), policy.pool.ready);
+                      return store(read_count("pool.min", value, 0, 256), policy.pool.min);
                   },
-                  [](const Policy& policy) { return ordered_json(policy.pool.ready); }},
+                  [](const Policy& policy) { return ordered_json(policy.pool.min); }},
         PolicyKey{
-            "pool.most", "count", "8", "0 to 256",
+            "pool.max", "count", "8", "0 to 256",
             "The same where many sessions start: up to as many as were started in the last ten seconds.",
             [](const json& value, Policy& policy) {
-                return store(read_count("pool.most", value, 0, 256), policy.pool.most);
+                return store(read_count("pool.max", value, 0, 256), policy.pool.max);
             },
-            [](const Policy& policy) { return ordered_json(policy.pool.most); }},
+            [](const Policy& policy) { return ordered_json(policy.pool.max); }},
         member_key("imports", "`any` or list of text", "\"any\"", "at most 64 modules' names without dots",
                    &Policy::imports, &read_imports, &write_imports,
                    "Modules that a cell may import; what these import themselves is not asked. It tells "

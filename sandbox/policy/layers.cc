@@ -57,9 +57,9 @@ std::optional<Requirement> level_named(std::string_view name) {
                            {Layer::namespaces, Layer::root, Layer::user, Layer::capabilities, Layer::seccomp,
                             Layer::landlock, Layer::network, Layer::rlimits}};
     }
-    if (name == "contained") {
+    if (name == "no-namespaces") {
         return Requirement{
-            "contained",
+            "no-namespaces",
             {Layer::capabilities, Layer::seccomp, Layer::landlock, Layer::network, Layer::rlimits}};
     }
     return std::nullopt;

@@ -1,6 +1,7 @@
-// Finds a policy by name or path and reads it.
-
+// Finds a policy by name or path, reads its file, and adds the time zone of whoever starts a session.
 #include <algorithm>
+#include <cctype>
+#include <cstdlib>
 #include <filesystem>
 #include <set>
 
@@ -13,6 +14,18 @@ namespace cellblock::sandbox {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr std::size_t kMostZoneBytes = 64;
+
+// A zone's name or a POSIX rule, as TZ has it.
+bool is_zone(std::string_view text) {
+    const bool clean = std::all_of(text.begin(), text.end(), [](unsigned char c) {
+        return std::isalnum(c) != 0 ||
+               std::string_view("_+-,./:<>").find(static_cast<char>(c)) != std::string_view::npos;
+    });
+    return clean && !text.empty() && text.size() <= kMostZoneBytes && text.front() != '/' &&
+           !text.starts_with(":/") && text.find("..") == std::string_view::npos;
+}
 
 bool is_path(const std::string& text) {
     return text.find('/') != std::string::npos || text.ends_with(".json");
@@ -90,6 +103,15 @@ Result<Policy> load_policy(const std::string& name_or_path) {
         }
     }
     return not_found(name_or_path, folders);
+}
+
+void pass_time_zone(Policy& policy) {
+    const char* zone = std::getenv("TZ");
+    const bool is_said = std::any_of(policy.environment.begin(), policy.environment.end(),
+                                     [](const EnvironmentRule& rule) { return rule.name == "TZ"; });
+    if (zone != nullptr && !is_said && is_zone(zone)) {
+        policy.environment.push_back({"TZ", zone});
+    }
 }
 
 }  // namespace cellblock::sandbox

@@ -40,6 +40,49 @@ Error unknown_key(const std::string& path) {
                  near.empty() ? "`cellblock policy show default` lists every key" : ""};
 }
 
+// Keys that an earlier version called otherwise. The old names work until the next version.
+struct RenamedKey {
+    const char* group;  // "": a key of the document itself
+    const char* old_name;
+    const char* name;
+};
+constexpr RenamedKey kRenamedKeys[] = {
+    {"", "best_effort", "allow_unenforced"}, {"pool", "ready", "min"}, {"pool", "most", "max"}};
+constexpr const char* kOldLevel = "contained";
+constexpr const char* kNewLevel = "no-namespaces";
+
+std::string renamed(const std::string& what, const std::string& name) {
+    return what + " is called " + name + " now; the next version won't know the old word";
+}
+
+// Replaces the words of an earlier version in the document, and adds a notice for each to `notices`.
+Status replace_old_words(json& document, std::vector<std::string>& notices) {
+    for (const auto& key : kRenamedKeys) {
+        const std::string prefix = *key.group == '\0' ? "" : std::string(key.group) + ".";
+        const auto group = prefix.empty() ? document.end() : document.find(key.group);
+        if (!prefix.empty() && (group == document.end() || !group->is_object())) {
+            continue;
+        }
+        json& object = prefix.empty() ? document : *group;
+        if (!object.contains(key.old_name)) {
+            continue;
+        }
+        if (object.contains(key.name)) {
+            return Error{prefix + key.old_name, 0,
+                         "this is the old name of " + prefix + key.name + ", which is given too",
+                         "Take the old one out"};
+        }
+        object[key.name] = std::move(object[key.old_name]);
+        object.erase(key.old_name);
+        notices.push_back(renamed("the key " + prefix + key.old_name, prefix + key.name));
+    }
+    if (const auto level = document.find("require"); level != document.end() && *level == kOldLevel) {
+        *level = kNewLevel;
+        notices.push_back(renamed(std::string("require: the level ") + kOldLevel, kNewLevel));
+    }
+    return Ok{};
+}
+
 Status read_object(const std::string& prefix, const json& object, Policy& policy) {
     for (const auto& [name, value] : object.items()) {
         const std::string path = prefix.empty() ? name : prefix + "." + name;
@@ -75,14 +118,20 @@ Status settle_cell_time_max(const json& document, Policy& policy) {
     return Ok{};
 }
 
-Result<Policy> read_document(const json& document, const std::string& name) {
+Result<Policy> read_document(json document, const std::string& name) {
     Policy policy = builtin_policy();
     policy.name = name;
+    if (auto done = replace_old_words(document, policy.notices); !done) {
+        return done.error();
+    }
     if (auto done = read_object("", document, policy); !done) {
         return done.error();
     }
     if (auto done = settle_cell_time_max(document, policy); !done) {
         return done.error();
+    }
+    for (auto& notice : policy.notices) {
+        notice.insert(0, "policy " + name + ": ");
     }
     return policy;
 }
@@ -116,7 +165,7 @@ Result<Policy> parse_policy(std::string_view json_text, const std::string& name)
     if (!document) {
         return in_policy(document.error());
     }
-    auto policy = read_document(*document, name);
+    auto policy = read_document(std::move(*document), name);
     if (!policy) {
         return in_policy(policy.error());
     }

@@ -3,7 +3,7 @@
 // Purpose: a client that claims a sandbox gets one of its kind (sandbox_kind.h) that is ready, else the next
 // one that becomes ready. No sandbox of the pool ever belonged to anybody. Of each kind the pool keeps as
 // many as the policy wants
-// (`pool.ready`), or as many as were claimed in the last seconds, up to `pool.most`. Only as many start at
+// (`pool.min`), or as many as were claimed in the last seconds, up to `pool.max`. Only as many start at
 // once as there are processors (jails and all others are counted apart), and those that a client waits for
 // come first. Where a client waits, sandboxes of other engines are given before they are ready, because their
 // session can wait as well. Ownership: of its sandboxes, and of the sockets of clients that wait. Threads:

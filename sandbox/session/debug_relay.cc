@@ -117,7 +117,7 @@ Status DebugRelay::take(const DebuggerFound& found) {
                        ? "there is no debugger here: the sandbox's Python has no debugpy. Install it "
                          "(pip install debugpy, or Debian's python3-debugpy) and restart the kernel"
                        : "there is no debugger here: this host gives the sandbox no network namespace, "
-                         "so it has no sockets for debugpy to listen on (level contained). `cellblock "
+                         "so it has no sockets for debugpy to listen on (level no-namespaces). `cellblock "
                          "doctor` says how to get namespaces";
         fail_all(missing_);
     }

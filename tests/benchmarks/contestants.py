@@ -75,7 +75,7 @@ class Field:
             wanted = {"cell_time": "10m", "memory": "2GiB", "cpus": os.cpu_count(), "output": "256MiB", **limits}
             self._policies[key] = self.place.policy("policy-%d" % len(self._policies), python=self.python, warm=warm,
                                                     preload=list(preload), limits=wanted,
-                                                    pool={"ready": ready, "most": max(8, ready)})
+                                                    pool={"min": ready, "max": max(8, ready)})
         return self._policies[key]
 
     def command(self, name, preload=()):

@@ -191,7 +191,7 @@ def ssh(place):
     server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", str(folder / "sshd")],
                               stderr=open(folder / "log", "wb"), start_new_session=True)
     environment = {"PATH": "%s:/usr/bin:/bin" % wrapper}
-    return Prepared({"destination": "sandbox", "best_effort": True}, environment, lambda: stop(server))
+    return Prepared({"destination": "sandbox", "allow_unenforced": True}, environment, lambda: stop(server))
 
 
 def srt(place):
@@ -201,7 +201,7 @@ def srt(place):
     if not (program / "srt").exists():
         folder.mkdir(parents=True, exist_ok=True)
         run(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), "@anthropic-ai/sandbox-runtime"], 300)
-    return Prepared({"best_effort": True}, {"PATH": "%s:/usr/bin:/bin" % program})
+    return Prepared({"allow_unenforced": True}, {"PATH": "%s:/usr/bin:/bin" % program})
 
 
 def slurm(place):
@@ -249,7 +249,7 @@ def slurm(place):
     except BaseException:
         close()
         raise
-    return Prepared({"best_effort": True}, environment, close)
+    return Prepared({"allow_unenforced": True}, environment, close)
 
 
 clusters = []  # the one, for all tests that this process runs; conftest.py stops it

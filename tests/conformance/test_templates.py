@@ -41,7 +41,7 @@ def test_the_table_tells_of_every_engine(place):
 
 
 def test_a_template_of_ones_own_runs_a_notebook_cell(place):
-    policy = place.policy(engine=template(place), best_effort=True)
+    policy = place.policy(engine=template(place), allow_unenforced=True)
     run = call(place, "run", "--policy", policy, "--json", "-", code="import os\nprint(os.getcwd())\n6 * 7")
     answer = json.loads(run.stdout)
     assert answer["status"] == "ok" and answer["results"][0]["text/plain"] == "42", answer
@@ -65,7 +65,7 @@ def test_control_groups_that_a_runtime_was_making_when_it_was_killed_go(place):
     if group is None:
         pytest.skip("no control groups of version 1 that may be made")
     engine = template(place, bundle=True, host_files=True, argv=["sh", "-c", "echo $0 > %s/made; mkdir %s/$0; kill -9 $$" % (place.root / "work", group), "{name}"])
-    run = call(place, "run", "--policy", place.policy(engine=engine, best_effort=True), "-", code="1")
+    run = call(place, "run", "--policy", place.policy(engine=engine, allow_unenforced=True), "-", code="1")
     assert run.returncode == 125 and "signal 9" in run.stderr, run.stderr
     made = (place.root / "work" / "made").read_text().strip()
     assert made.startswith("cellblock-") and not (group / made).exists()
@@ -74,7 +74,7 @@ def test_control_groups_that_a_runtime_was_making_when_it_was_killed_go(place):
 def test_what_it_cannot_keep_is_refused_by_name(place):
     run = call(place, "run", "--policy", place.policy(engine=template(place, private_processes=False, children=False)), "-", code="1")
     assert run.returncode == 125
-    for word in ("limits.memory", "limits.disk", "network", "best_effort"):
+    for word in ("limits.memory", "limits.disk", "network", "allow_unenforced"):
         assert word in run.stderr, run.stderr
 
 
@@ -91,14 +91,14 @@ def test_a_mistake_is_told_with_file_and_key(place, changes, words):
 def test_a_python_without_ipython_says_what_to_install(place):
     bare = place.root / "bare"
     subprocess.run([kernels.PYTHON, "-m", "venv", "--without-pip", str(bare)], check=True)
-    policy = place.policy(engine=template(place), best_effort=True, python=str(bare / "bin" / "python3"))
+    policy = place.policy(engine=template(place), allow_unenforced=True, python=str(bare / "bin" / "python3"))
     run = call(place, "run", "--policy", policy, "-", code="1")
     assert run.returncode == 125 and "pip install ipython" in run.stderr, run.stderr
 
 
 def test_what_a_login_shell_says_is_no_part_of_it(place):
     words = "echo Welcome to this machine; echo again >&2; exec env TMPDIR=%s {start_in_shell}" % (place.root / "tmp")
-    policy = place.policy(engine=template(place, argv=["sh", "-c", words]), best_effort=True)
+    policy = place.policy(engine=template(place, argv=["sh", "-c", words]), allow_unenforced=True)
     run = call(place, "run", "--policy", policy, "-", code="print(1)")
     assert run.stdout == "1\n", (run.stdout, run.stderr)
 
@@ -106,7 +106,7 @@ def test_what_a_login_shell_says_is_no_part_of_it(place):
 @pytest.mark.parametrize("noise", ["head -c 1000000 /dev/zero", "echo something else; exit 3",
                                    "printf '\\000cellblock relay 1\\n\\002\\377\\377\\377\\377\\377\\377\\377\\377'; sleep 30"])
 def test_a_far_end_that_is_none_of_ours_ends_with_a_reason(place, noise):
-    policy = place.policy(engine=template(place, argv=["sh", "-c", noise]), best_effort=True)
+    policy = place.policy(engine=template(place, argv=["sh", "-c", noise]), allow_unenforced=True)
     run = call(place, "run", "--policy", policy, "-", code="print(1)")
     assert run.returncode == 125 and "SandboxUnavailable" in run.stderr and len(run.stderr) < 6000, run.stderr[:3000]
 
@@ -128,7 +128,7 @@ def test_of_several_engines_the_first_usable_is_taken(place):
 
 def test_one_that_is_there_but_does_not_work_is_passed_over(place):
     broken = template(place, "broken", argv=["sh", "-c", "echo it is out of order >&2; exit 1"])
-    policy = place.policy(engine=[broken, "native"], best_effort=True)
+    policy = place.policy(engine=[broken, "native"], allow_unenforced=True)
     assert call(place, "run", "--policy", policy, "-", code="import os; print(os.getcwd())").stdout == "/work\n"
     listed = [json.loads(line) for line in call(place, "engines", "--json", "--policy", policy).stdout.splitlines()]
     assert "out of order" in next(one["why_not"] for one in listed if one["engine"] == broken)
@@ -165,7 +165,7 @@ def test_clean_looks_where_the_template_says_and_removes_what_is_nobodys(place):
     assert (place.root / "removed").read_text().split() == ["a/" + names["orphan"], "b/" + names["ended"]]
     call(place, "clean", "--destination", "there", "mine")
     for times, where in ((3, ""), (4, "here")):  # a start looks too
-        call(place, "run", "--policy", place.policy(engine="mine", best_effort=True, destination=where), "-", code="1")
+        call(place, "run", "--policy", place.policy(engine="mine", allow_unenforced=True, destination=where), "-", code="1")
         leftovers.wait_until(lambda: (place.root / "asked").read_text().count("\n") == times, 5)
     assert (place.root / "asked").read_text() == "\nthere\n\nhere\n"
     template(place, list=["sh", "-c", "echo nobody may look >&2; exit 1"], kill=["true"])

@@ -1,4 +1,4 @@
-"""The level `contained`: a host that gives no namespaces. Landlock, the filter and the limits are the whole wall."""
+"""The level `no-namespaces`: a host that gives no namespaces. Landlock, the filter and the limits are the whole wall."""
 
 import glob
 import json
@@ -23,7 +23,7 @@ def place(any_user):
 
 @pytest.fixture(scope="module")
 def command(place):
-    policy = place.policy("contained", require="contained", limits={"cell_time": "20s", "disk": "16MiB"})
+    policy = place.policy("no-namespaces", require="no-namespaces", limits={"cell_time": "20s", "disk": "16MiB"})
     return lambda *arguments: place.as_user([*kernels.lesser_host(kernels.NO_NAMESPACES), kernels.PROGRAM,
                                              *arguments, "--policy", str(policy)])
 
@@ -267,7 +267,7 @@ def test_the_doctor_says_which_layers_are_missing_and_that_the_promise_holds(pla
 @pytest.mark.parametrize("files", [[{"host": ".", "sandbox": "/work", "mode": "overlay"}],
                                    [{"host": "/usr/share", "sandbox": "/data", "mode": "read"}]])
 def test_files_that_cant_be_shown_so_are_refused_by_name(place, files):
-    policy = place.policy("files", require="contained", files=files)
+    policy = place.policy("files", require="no-namespaces", files=files)
     done = subprocess.run(place.as_user([*kernels.lesser_host(kernels.NO_NAMESPACES), kernels.PROGRAM, "run",
                                          "--policy", str(policy), "-"]), input="1", capture_output=True, text=True,
                           timeout=60, env=place.environment())
@@ -277,7 +277,7 @@ def test_files_that_cant_be_shown_so_are_refused_by_name(place, files):
 def test_files_at_their_own_path_can_be_read_and_not_changed(place):
     data = place.root / "work" / "data"
     subprocess.run(place.as_user(["sh", "-c", "mkdir -p %s && echo 41 > %s/n" % (data, data)]), check=True)
-    policy = place.policy("files", require="contained",
+    policy = place.policy("files", require="no-namespaces",
                           files=[{"host": str(data), "sandbox": str(data), "mode": "read"}])
     code = "print(open(%r).read())\nopen(%r, 'a')" % (str(data / "n"), str(data / "n"))
     done = subprocess.run(place.as_user([*kernels.lesser_host(kernels.NO_NAMESPACES), kernels.PROGRAM, "run",
@@ -296,7 +296,7 @@ def any_root(place):
 
 
 def test_where_there_are_namespaces_they_are_used(place):
-    policy = place.policy("least", require="contained")
+    policy = place.policy("least", require="no-namespaces")
     done = subprocess.run(place.as_user([kernels.PROGRAM, "run", "--policy", str(policy), "-"]),
                           input="import os; print(os.getcwd(), os.getpid() < 10)", capture_output=True, text=True,
                           timeout=60, env=place.environment())

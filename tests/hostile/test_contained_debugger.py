@@ -1,4 +1,4 @@
-"""The level `contained` has no sockets, so debugpy can't listen: no debugger is offered, and whoever asks learns why."""
+"""The level `no-namespaces` has no sockets, so debugpy can't listen: no debugger is offered, and whoever asks learns why."""
 
 import pytest
 from support import kernels
@@ -18,7 +18,7 @@ def place(any_user):
 
 
 def contained(place, **options):
-    policy = place.policy("contained", require="contained", debugger=True)
+    policy = place.policy("no-namespaces", require="no-namespaces", debugger=True)
     command = [kernels.PROGRAM, "kernel", "-f", "{connection_file}", "--policy", policy]
     return kernels.Kernel(place, command=[*kernels.lesser_host(kernels.NO_NAMESPACES), *command], **options)
 

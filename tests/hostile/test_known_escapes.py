@@ -1,7 +1,7 @@
 """Escapes that worked elsewhere once, by their names, and the tricks behind them: here each changes nothing outside.
 
 A cell says with claim(...) that it got somewhere; the witness on the host has the last word. Every attack runs as root's
-and as an ordinary user's sandbox, and at the level `contained`.
+and as an ordinary user's sandbox, and at the level `no-namespaces`.
 """
 
 import json
@@ -398,11 +398,11 @@ for address in (('127.0.0.1', PORT), ('::1', PORT), ('localhost', PORT), ('169.2
 attempt('datagram', lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('8.8.8.8', 53)))""",
 }
 
-# At the level `contained` an ordinary user's calls that change marks of files say that they did, and do nothing: the
+# At the level `no-namespaces` an ordinary user's calls that change marks of files say that they did, and do nothing: the
 # witness sees to the second half.
 SAID_AND_NOT_DONE = ("times of", "mode", "owner of", "xattr", "times", "capability")
 
-CASES = [(user, "default") for user in USERS] + [(USERS[-1], "contained")]
+CASES = [(user, "default") for user in USERS] + [(USERS[-1], "no-namespaces")]
 
 
 @pytest.fixture(scope="module", params=CASES, ids=["%s-%s" % case for case in CASES])
@@ -410,11 +410,11 @@ def sandbox(request):
     user, level = request.param
     place = kernels.Place(None if user == "root" or len(USERS) == 1 else user)
     witness = Witness(place)
-    own = witness.shared if level == "contained" else "/data"  # without namespaces nothing can be shown elsewhere
+    own = witness.shared if level == "no-namespaces" else "/data"  # without namespaces nothing can be shown elsewhere
     policy = place.policy("known-escapes", **({} if level == "default" else {"require": level}), limits={"cell_time": "20s"},
                           files=[{"host": str(witness.shared), "sandbox": str(own), "mode": "read"}])
     command = [kernels.PROGRAM, "kernel", "-f", "{connection_file}", "--policy", policy]
-    if level == "contained":
+    if level == "no-namespaces":
         command = [*kernels.lesser_host(kernels.NO_NAMESPACES), *command]
     kernel = None
     try:
@@ -436,6 +436,6 @@ def test_changes_nothing_outside(sandbox, name):
     assert not witness.changes()
     assert run.status == "ok", run.content
     claims = json.loads(run.stdout.rpartition("claims")[2])
-    if level == "contained":
+    if level == "no-namespaces":
         claims = [one for one in claims if not one.startswith(SAID_AND_NOT_DONE)]
     assert claims == []

@@ -146,6 +146,25 @@ def test_all_that_is_asked_in_vain_is_told_at_once(cellblock, tmp_path):
     assert len(cellblock("policy", "check", "mine.json").stderr.splitlines()) == 3
 
 
+@pytest.mark.parametrize("old, new", [({"best_effort": False}, "allow_unenforced"), ({"require": "contained"}, "no-namespaces"),
+                                      ({"pool": {"ready": 1}}, "pool.min"), ({"pool": {"most": 9}}, "pool.max")])
+def test_a_policys_old_words_work_with_a_notice_of_the_new_ones(cellblock, tmp_path, old, new):
+    (tmp_path / "mine.json").write_text(json.dumps(old))
+    done = cellblock("policy", "check", "mine.json")
+    assert done.returncode == 0 and done.stdout
+    (line,) = done.stderr.splitlines()
+    assert new in line and "policy ./mine.json" in line
+    shown = cellblock("policy", "show", "./mine.json")
+    assert shown.stderr.splitlines() == [line] and new.rpartition(".")[2] in shown.stdout
+    (tmp_path / "new.json").write_text(shown.stdout)
+    assert cellblock("policy", "check", "new.json").stderr == ""
+    (tmp_path / "x.py").write_text("print(1)")
+    ran = cellblock("run", "--policy", "./mine.json", "x.py")
+    if "require" not in old:
+        assert ran.stdout == "1\n"
+    assert line.replace("cellblock policy", "cellblock run") in ran.stderr.splitlines()
+
+
 def test_what_is_only_there_for_an_engine_with_images_is_let_be(cellblock, tmp_path):
     (tmp_path / "mine.json").write_text(json.dumps({"engine": "docker", "python": "/opt/venv/bin/python3"}))
     assert cellblock("policy", "check", "mine.json").returncode == 0

@@ -262,7 +262,7 @@ def test_a_policy_cannot_show_files_where_packages_are_seen(user_place, start, i
 
 
 def test_without_namespaces_there_is_no_builder(user_place, start, index):
-    policy = user_place.policy("contained", require="contained", packages={"index": index.url, "allow": ["sample-lib"]})
+    policy = user_place.policy("no-namespaces", require="no-namespaces", packages={"index": index.url, "allow": ["sample-lib"]})
     client = start(place=user_place, command=[*kernels.lesser_host(kernels.NO_NAMESPACES), kernels.PROGRAM, "kernel",
                                               "-f", "{connection_file}", "--policy", policy]).client
     run = client.run("%pip install sample-lib")

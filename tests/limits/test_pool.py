@@ -62,7 +62,7 @@ def test_a_session_gets_one_that_is_ready_and_another_is_made(daemon, place):
 
 def test_as_many_are_made_as_were_asked_for_lately(daemon, place):
     daemon()
-    policy = policy_of(place, pool={"ready": 1, "most": 3})
+    policy = policy_of(place, pool={"min": 1, "max": 3})
     for _ in range(5):
         run(place, "pass", policy)
     assert ready(place, 3)["pool"] == {**status(place)["pool"], "ready": 3, "target": 3}
@@ -70,7 +70,7 @@ def test_as_many_are_made_as_were_asked_for_lately(daemon, place):
 
 def test_a_policy_may_want_none_ahead(daemon, place):
     daemon()
-    policy = policy_of(place, pool={"ready": 0, "most": 0})
+    policy = policy_of(place, pool={"min": 0, "max": 0})
     for _ in range(2):
         assert "cold" not in run(place, "pass", policy)[1]
     told = status(place)
@@ -148,7 +148,7 @@ def test_each_is_another_user_of_the_host(daemon, place):
     if place.user:
         pytest.skip("an ordinary user's sandboxes are that user's")
     daemon()
-    policy = policy_of(place, pool={"ready": 3, "most": 3})
+    policy = policy_of(place, pool={"min": 3, "max": 3})
     run(place, "pass", policy)
     ready(place, 3)
     users = []

@@ -13,7 +13,7 @@ from support import kernels, leftovers
 from support.daemons import ask, daemons, ready, run, status, wait_for
 
 PROGRAMS = {"bubblewrap": "bwrap", "runc": "runc"}
-ONE = {"warm": True, "limits": {"memory": "640MiB"}, "pool": {"ready": 1, "most": 1}}
+ONE = {"warm": True, "limits": {"memory": "640MiB"}, "pool": {"min": 1, "max": 1}}
 SEEN = "import os, socket; print(os.path.exists('/tmp/mine'), 'mine' in globals()); open('/tmp/mine', 'w'); mine = 1"
 
 
@@ -130,7 +130,7 @@ def test_no_more_than_there_may_be_and_figures_by_engine(daemon, place, engine, 
 
 def test_spares_have_no_more_memory_than_there_may_be(daemon, place, engine):
     daemon(memory="200MiB")
-    warm(place, "pass", policy_of(place, engine, pool={"ready": 16, "most": 16}))
+    warm(place, "pass", policy_of(place, engine, pool={"min": 16, "max": 16}))
     told = wait_for(place, lambda told: told["pool"]["memory_bytes"] > 100 << 20)
     assert told["pool"]["target"] == 16
     time.sleep(3)

@@ -202,11 +202,11 @@ TEST_CASE("engines: what can't be kept is refused by name, unless the policy doe
     const auto refused = check_promises(policy, weak(), {});
     REQUIRE_FALSE(refused.ok());
     CHECK_THAT(refused.error().text(),
-               Contains("limits.memory") && Contains("limits.disk") && Contains("best_effort"));
+               Contains("limits.memory") && Contains("limits.disk") && Contains("allow_unenforced"));
     CHECK_THAT(refused.error().text(), !Contains("network,") && !Contains("files"));
-    policy.best_effort = true;
+    policy.allow_unenforced = true;
     CHECK(check_promises(policy, weak(), {}).ok());
-    policy = parse_policy(R"({"best_effort": true, "require": ["landlock"]})", "mine").value();
+    policy = parse_policy(R"({"allow_unenforced": true, "require": ["landlock"]})", "mine").value();
     CHECK_THAT(check_promises(policy, weak(), {}).error().text(), Contains("landlock"));
 }
 

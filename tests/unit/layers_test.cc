@@ -90,7 +90,7 @@ TEST_CASE("layers: every name reads back to its layer, and a level is made of la
     const auto full = level_named("full");
     REQUIRE(full.has_value());
     CHECK(full->layers == all_layers());
-    CHECK(level_named("contained")->layers.size() < full->layers.size());
+    CHECK(level_named("no-namespaces")->layers.size() < full->layers.size());
 }
 
 TEST_CASE("layers: the first that is required and missing is named, with its remedy") {
@@ -127,7 +127,7 @@ TEST_CASE("policy: what is required is a level or single layers") {
         INFO(wrong);
         const auto refused = parse_policy(std::string(R"({"require": )") + wrong + "}", "p");
         REQUIRE_FALSE(refused.ok());
-        CHECK_THAT(refused.error().text(), Contains("require") && Contains("contained"));
+        CHECK_THAT(refused.error().text(), Contains("require") && Contains("no-namespaces"));
     }
 }
 

@@ -124,7 +124,7 @@ TEST_CASE("policy: imports are names without dots, or any") {
 TEST_CASE("policy: what a language model is told follows every key that restricts a cell") {
     const std::string untold[] = {"description",
                                   "engine",
-                                  "best_effort",
+                                  "allow_unenforced",
                                   "image",
                                   "destination",
                                   "require",
@@ -140,8 +140,8 @@ TEST_CASE("policy: what a language model is told follows every key that restrict
                                   "packages.store",
                                   "packages.time",
                                   "warm",
-                                  "pool.ready",
-                                  "pool.most"};
+                                  "pool.min",
+                                  "pool.max"};
     const std::map<std::string, std::string> others{
         {"preload", R"({"preload": ["decimal"]})"},
         {"imports", R"({"imports": ["math"]})"},
@@ -173,6 +173,38 @@ TEST_CASE("policy: what a language model is told follows every key that restrict
             CHECK_THAT(told, !Contains("hidden-value"));
         }
     }
+}
+
+TEST_CASE("policy: words of the version before work with a notice that names the new word") {
+    const auto policy = parse_policy(
+        R"({"best_effort": true, "require": "contained", "pool": {"ready": 2, "most": 5}})", "mine");
+    REQUIRE(policy.ok());
+    CHECK(policy->allow_unenforced);
+    CHECK(policy->require.level == "no-namespaces");
+    CHECK(policy->pool.min == 2);
+    CHECK(policy->pool.max == 5);
+    REQUIRE(policy->notices.size() == 4);
+    const char* words[][2] = {{"best_effort", "allow_unenforced"},
+                              {"pool.ready", "pool.min"},
+                              {"pool.most", "pool.max"},
+                              {"contained", "no-namespaces"}};
+    for (std::size_t i = 0; i < 4; ++i) {
+        CHECK_THAT(policy->notices[i],
+                   Contains("policy mine") && Contains(words[i][0]) && Contains(words[i][1]));
+    }
+    const std::string shown = policy_to_json(*policy);
+    CHECK_THAT(shown, !Contains("best_effort") && !Contains("contained") && !Contains("\"ready\"") &&
+                          !Contains("\"most\""));
+    CHECK(parse_policy(shown, "mine").value().notices.empty());
+}
+
+TEST_CASE("policy: an old word beside its new one, or with a wrong value, is refused by its name") {
+    CHECK_THAT(refusal(R"({"best_effort": true, "allow_unenforced": true})"),
+               Contains("best_effort") && Contains("old name of allow_unenforced"));
+    CHECK_THAT(refusal(R"({"pool": {"ready": 1, "min": 1}})"), Contains("pool.ready"));
+    CHECK_THAT(refusal(R"({"pool": {"most": -1}})"), Contains("pool.max") && Contains("found -1"));
+    CHECK_THAT(refusal(R"({"pool": 1, "best_effort": 1})"), Contains("found 1"));
+    CHECK_THAT(refusal(R"({"require": ["contained"]})"), Contains("require[0]"));
 }
 
 TEST_CASE("policy: the builtin policy shown reads back to the same") {

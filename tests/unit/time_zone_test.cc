@@ -1,5 +1,5 @@
 // TZ: what is passed to a sandbox.
-#include "sandbox/policy/time_zone.h"
+#include "sandbox/api/policy.h"
 #include "tests/unit/catch.h"
 
 #include <cstdlib>

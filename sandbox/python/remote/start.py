@@ -157,8 +157,8 @@ def filter_calls(facts):
         if libc.prctl(38, 1, 0, 0, 0) == 0 and libc.prctl(22, 2, ctypes.byref(whole), 0, 0) == 0:
             return
         why = os.strerror(ctypes.get_errno())
-    if not facts["best_effort"]:
-        sys.exit("the system call filter can't be applied: %s. \"best_effort\": true in the policy does without" % why)
+    if not facts["allow_unenforced"]:
+        sys.exit("the system call filter can't be applied: %s. \"allow_unenforced\": true in the policy does without" % why)
 
 
 # --- files, by Landlock (sandbox/jail/landlock.cc has the same numbers and a longer word on them)
