@@ -15,7 +15,7 @@ namespace {
 sandbox::Outcome left_behind() {
     sandbox::Outcome outcome;
     outcome.status = sandbox::CellStatus::killed;
-    outcome.rung = sandbox::Rung::sandbox_killed;
+    outcome.escalation = sandbox::EscalationStep::sandbox_killed;
     outcome.state = sandbox::Survival::lost;
     outcome.error = sandbox::ErrorText{"KernelShutdown", "the kernel was shut down while this cell ran", {}};
     return outcome;

@@ -1,15 +1,23 @@
-// Engine: starts sandboxes. Sandbox: one that runs.
+// Engine: a way to make sandboxes. Sandbox: one of them, running.
 //
-// Purpose: the seam between Session and the ways of making a container. A new
-// engine is a JSON file (engines/README.md), or one pair of files under engines/
-// and one line in engines.cc.
-// Ownership: start() gives the Sandbox to the caller; an Engine outlives the
-// sandboxes it started. A Sandbox's destructor kills every process in it and
-// removes whatever the host held for it (cgroups, directories).
-// Threads: one thread at a time. start() may be called while other threads of
-// the process run; it must not depend on their locks.
-// Failure: start() returns an Error with step, errno and remedy; nothing is
-// then left behind. Nothing here throws.
+// Session uses these classes, so most programs only make an engine and pass it on:
+//
+//     auto engine = make_engine(policy);           // the engine that the policy names
+//     if (!engine) {
+//         std::cerr << engine.error().text() << "\n";   // or let Session tell the reason
+//     } else if (auto usable = (*engine)->check(policy); !usable) {
+//         std::cerr << usable.error().text() << "\n";
+//     }
+//     Session session(policy, std::move(engine), {"/home/me/notebooks"});
+//
+// A new engine that is a command (a container runtime, say) is a JSON file, see engines/README.md. Any other
+// engine is a class of Engine, and a line in make_engine() and engine_names() (engines/engines.cc).
+//
+// Ownership: start() gives the Sandbox to the caller. An Engine must outlive its sandboxes. A Sandbox's
+// destructor kills every process in the sandbox and removes what the host held for it (cgroups, directories).
+// Threads: one thread at a time for one Engine and its sandboxes. start() forks, so it must not depend on
+// locks that other threads of the process may hold. Failure: no function throws. An Error tells the step, the
+// errno and a remedy, and after it nothing is left behind.
 #pragma once
 
 #include <chrono>
@@ -26,16 +34,16 @@
 
 namespace cellblock::sandbox {
 
-// What all processes of a sandbox have used so far.
+// What all processes of a sandbox together have used so far.
 struct SandboxUsage {
     double cpu_seconds = 0;
     std::uint64_t peak_memory_bytes = 0;
     std::uint64_t memory_bytes = 0;
-    std::uint64_t oom_kills = 0;  // by the sandbox's own memory limit
-    bool measured = false;        // false: this host gives no figures
+    std::uint64_t oom_kills = 0;  // processes that were killed because of the sandbox's own memory limit
+    bool measured = false;        // false: this host doesn't measure, and all else is 0
 };
 
-// The host's ends of one worker's sockets; the frames on them are those of channel/FRAMES.md.
+// The host's ends of one worker's sockets, which carry the frames of channel/FRAMES.md.
 struct WorkerSockets {
     UniqueFd worker;
     UniqueFd debugger;  // invalid where the policy has no debugger
@@ -45,32 +53,32 @@ class Sandbox {
 public:
     virtual ~Sandbox() = default;
 
-    // A stream socket to the warden, non-blocking, owned by the Sandbox; frames
-    // as in channel/FRAMES.md. End of file means that the sandbox is gone.
-    // It takes a worker's socket as SCM_RIGHTS beside a start_worker frame.
+    // A non-blocking stream socket to the warden, with frames as in channel/FRAMES.md. The Sandbox owns it.
+    // End of file means that the sandbox has ended. A worker's socket is sent over it by SCM_RIGHTS, beside a
+    // start_worker frame.
     [[nodiscard]] virtual int warden_fd() const = 0;
 
-    // The sockets of a first worker that was started and configured already, once;
-    // invalid where the caller is to start it.
+    // The sockets of a first worker that the engine has started and configured, for the caller to own. The
+    // second call, and every call where the caller is to start the first worker, gives invalid descriptors.
     virtual WorkerSockets take_worker() { return {}; }
 
-    // SIGKILL for everything inside; returns at once. warden_fd() then reaches
-    // its end of file.
+    // Sends SIGKILL to every process inside and returns at once. warden_fd() then reaches end of file.
     virtual void kill() = 0;
 
     [[nodiscard]] virtual SandboxUsage usage() const = 0;
 
-    // Which layers of the wall stand.
+    // Which layers are in force.
     [[nodiscard]] virtual std::vector<LayerState> layers() const = 0;
 
-    // Once the sandbox is gone: why, in words where it is known ("the jail could
-    // not be set up: mount /proc (Operation not permitted). Try ..."). Empty: no more is known.
+    // After end of file at warden_fd(): why the sandbox ended, for people ("the jail could not be set up:
+    // mount /proc (Operation not permitted). Try ..."). Empty: unknown.
     [[nodiscard]] virtual std::string death_reason() const = 0;
 
-    // What to try where it ended before it was ready, beside what death_reason() says.
+    // For a sandbox that ended before it was ready: what to try, beside death_reason(). May be empty.
     [[nodiscard]] virtual std::string remedy() const { return {}; }
 
-    // Ends one that doesn't become ready; what it said meanwhile, as death_reason() gives it.
+    // Kills a sandbox that doesn't become ready in time. Returns what it wrote meanwhile, for people; may be
+    // empty.
     virtual std::string last_words() {
         kill();
         return {};
@@ -78,21 +86,22 @@ public:
 };
 
 struct StartOptions {
-    std::string directory;  // the session's directory on the host: "." in policy.files
-    // A folder of the host that is seen at /packages, to be read only; what is put
-    // there later is seen at once. Empty: none. An engine that can't show it ignores it.
+    // The session's directory on the host: "." in FileRule::host.
+    std::string directory;
+    // A folder of the host that the sandbox sees at /packages, read-only; files that are added later are seen
+    // at once. Empty: none. An engine that can't show it ignores it. Session sets this itself.
     std::string packages = {};
-    // One that a session has again after a restart, so that it finds its packages: at
-    // most 64 letters, digits, - and _. Empty: none.
+    // A stable session id: installed packages survive a restart of the kernel. At most 64 letters, digits, -
+    // and _. Empty: packages vanish with the session.
     std::string session_name = {};
 };
 
-// What an engine says of itself, for `cellblock engines`.
+// An engine's description, for `cellblock engines`.
 struct EngineFacts {
     std::string description;
-    std::string isolation;              // how strong the wall is, in words
-    std::vector<std::string> enforces;  // keys of the policy that it keeps
-    bool by_control_groups = false;     // and limits, where this host has control groups
+    std::string isolation;              // how strong the isolation is, in words
+    std::vector<std::string> enforces;  // keys of the policy that the engine enforces
+    bool by_control_groups = false;     // the engine enforces limits too, where this host has control groups
 };
 
 // A sandbox that somebody else makes for us, for a caller that has more to do than to wait. If destroyed
@@ -124,22 +133,21 @@ public:
     [[nodiscard]] virtual std::string name() const = 0;
     [[nodiscard]] virtual EngineFacts facts() const = 0;
 
-    // Is it here, does it work, and can it keep this policy? May take seconds.
+    // Whether the engine is installed, works, and can enforce this policy. May take seconds.
     [[nodiscard]] virtual Status check(const Policy& policy) = 0;
 
-    // One that was made ahead and is up, where the policy wants such: more than check() could tell. Null:
-    // there is none, or check() costs little.
+    // A sandbox that was made ahead and is ready, where the policy is `warm`; then check() is not needed.
+    // Null: there is none, or check() takes no time.
     virtual std::unique_ptr<Sandbox> take_ready(const Policy& /*policy*/, const StartOptions& /*options*/) {
         return nullptr;
     }
 
-    // Removes what owners that are gone left behind. Tells how many sandboxes. `destination`: look there
-    // alone; empty: wherever they can be.
+    // Removes sandboxes whose owners have ended without removing them. Returns their number. `destination`:
+    // look there only; empty: wherever they can be.
     virtual Result<int> clean(const std::string& /*destination*/) { return 0; }
 
-    // Refuses where a layer that the policy requires can't be had. Returns once
-    // the jail's first process is started; what fails later ends
-    // the sandbox and is told by death_reason().
+    // Starts a sandbox. Returns as soon as its first process is started; a later failure ends the sandbox,
+    // and death_reason() tells it. Refused with an Error if a layer that the policy requires can't be had.
     virtual Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) = 0;
 
     // Where start() would wait for somebody else: what it would wait for. Null: start() would not wait.
@@ -150,11 +158,12 @@ public:
     }
 };
 
-// The engine of that name, or an Error that lists the known ones.
-Result<std::unique_ptr<Engine>> make_engine(const std::string& name);
-std::vector<std::string> engine_names();
-
-// The engine that the policy names; of several one that takes the first usable.
+// Makes the engine that the policy names. If the policy names several, the engine that is returned starts
+// sandboxes by the first of them that is usable. Error: there is no engine of that name; lists the known
+// names.
 Result<std::unique_ptr<Engine>> make_engine(const Policy& policy);
+Result<std::unique_ptr<Engine>> make_engine(const std::string& name);
+// The names of all engines that are installed, "native" first.
+std::vector<std::string> engine_names();
 
 }  // namespace cellblock::sandbox

@@ -1,10 +1,17 @@
-// The layers of a sandbox's wall, and what a policy requires of them.
+// Layers of a sandbox's isolation, and which of them a policy requires.
 //
-// Purpose: what stands is measured, told by name (`cellblock doctor`) and held
-// against the policy's `require`. Where a required layer can't be had, no code
-// runs. A layer's name is the same in the policy, in messages and in doctor.
-// Ownership: plain values. Threads: no shared state.
-// Failure: missing_layer gives the Error that names layer and remedy.
+// Each engine reports for its sandboxes which layers are in force (Sandbox::layers(), `cellblock doctor`).
+// Where a layer that Policy::require names is not in force, no code runs. A layer has one name, the same in
+// policies, in messages and in doctor's report:
+//
+//     Policy policy = builtin_policy();
+//     policy.require = *level_named("full");
+//     if (auto missing = missing_layer(policy.require, sandbox->layers(), policy.name)) {
+//         std::cerr << missing->text() << "\n";   // names the layer and how to get it
+//     }
+//
+// Everything here is a plain value without shared state: any thread may call these functions. No function
+// throws.
 #pragma once
 
 #include <optional>
@@ -17,45 +24,47 @@
 namespace cellblock::sandbox {
 
 enum class Layer {
-    namespaces,    // its own users, processes, mounts, network, IPC, host name, cgroups
-    root,          // its own root filesystem, read-only but for sized scratch space
-    user,          // a user of its own
-    capabilities,  // none, and no way to gain any
-    seccomp,       // system calls by an allowlist
-    landlock,      // a second lock on files, signals, abstract sockets
-    network,       // none
-    rlimits,       // of each process
-    memory,        // of all processes together, by a cgroup
-    processes,     // their number, by a cgroup
-    cpus,          // their share of processors, by a cgroup
+    namespaces,    // own users, processes, mounts, network, IPC, host name and cgroups
+    root,          // own root filesystem, read-only except for scratch space of a bounded size
+    user,          // a user id of its own
+    capabilities,  // no capabilities, and no way to gain any
+    seccomp,       // an allowlist of system calls
+    landlock,      // a second check of file changes, signals and abstract sockets
+    network,       // no network
+    rlimits,       // resource limits of each process
+    memory,        // bound on the memory of all processes together, by a cgroup
+    processes,     // bound on the number of processes, by a cgroup
+    cpus,          // bound on the share of processors, by a cgroup
 };
 
-// Whether a layer stands in one sandbox on this host.
+// Whether a layer is in force in one sandbox on this host.
 struct LayerState {
     Layer layer = Layer::namespaces;
     bool in_force = false;
-    std::string detail;  // by what, or what holds instead
-    std::string remedy;  // how to get it; empty if it stands
+    std::string detail;  // how the layer is enforced, or what is there in its place
+    std::string remedy;  // what to do to get the layer; empty if it is in force
 };
 
-// What a policy requires: the layers of a level, or single ones.
+// The layers that a policy requires.
 struct Requirement {
-    std::string level;          // "standard" …; empty: `layers` were named one by one
+    std::string level;          // the level's name; empty if `layers` were named one by one
     std::vector<Layer> layers;  // in the order of the enum
 };
 
-// The default: `full`, less the cgroups that not every user is given. Of another
-// engine than the native one it asks for what that one says it has.
+// The default level: all layers but those that need cgroups, which not every user may make. An engine other
+// than `native` must have the layers that it promises.
 inline constexpr const char* kStandardLevel = "standard";
 
-const std::vector<Layer>& all_layers();
+const std::vector<Layer>& all_layers();  // in the order of the enum
 const char* name_of(Layer layer);
+// nullopt: there is no layer of that name.
 std::optional<Layer> layer_named(std::string_view name);
 
-// Nothing, if there is no such level.
+// The layers of "standard", "full" or "no-namespaces". nullopt: there is no such level.
 std::optional<Requirement> level_named(std::string_view name);
 
-// The first of the required layers that doesn't stand, as an Error; nothing if all do.
+// An Error for the first required layer that is not in force in `states`; nullopt if all are. The Error names
+// the layer, the remedy, and the policy's key to change. `policy_name` is for that message.
 std::optional<Error> missing_layer(const Requirement& requirement, const std::vector<LayerState>& states,
                                    const std::string& policy_name);
 

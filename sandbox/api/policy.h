@@ -1,10 +1,23 @@
-// The policy: one JSON document that says everything about a sandbox.
+// Policy: everything that a sandbox may do, in one struct that is read from one JSON document.
 //
-// Purpose: parsed once into this struct. One table (policy_table.cc) gives the
-// parser, the defaults, `cellblock policy show` and the README's reference.
-// Ownership: plain values. Threads: no shared state.
-// Failure: an unknown key, a wrong type or a bad unit is an Error that names
-// the key by its dotted path ("limits.memory"); then nothing may run.
+// A program loads a policy by name or path, may change members of the struct, and passes it to make_engine()
+// and to Session:
+//
+//     auto policy = load_policy("default");        // or "./mine.json"
+//     if (!policy) {
+//         std::cerr << policy.error().text() << "\n";
+//         return 1;
+//     }
+//     policy->limits.cell_time = 10s;
+//     auto engine = make_engine(*policy);
+//     Session session(*policy, std::move(engine), {"/home/me/notebooks"});
+//
+// The meaning, bounds and default of each key are in one table (policy/key_table.cc). Parser, defaults,
+// `cellblock policy show` and the reference are made from that table, and the members below carry the same
+// names as its keys.
+//
+// Everything here is a plain value without shared state: any thread may call these functions. No function
+// throws.
 #pragma once
 
 #include <chrono>
@@ -21,30 +34,31 @@ namespace cellblock::sandbox {
 
 enum class NetworkMode { none };
 enum class FileMode { read, overlay };
-// What becomes of HTML and SVG on the way out.
+// What becomes of HTML and SVG in outputs: cleaned by an allowlist, left out, or passed on as the cell made
+// it.
 enum class HtmlRule { sanitize, drop, trust };
 
 // What may be shown of a cell's outputs.
 struct OutputRules {
     HtmlRule html = HtmlRule::sanitize;
-    std::vector<std::string> mime;   // types that are let through
+    std::vector<std::string> mime;   // MIME types that are shown; ".*" at the end names a family
     std::vector<std::string> comms;  // targets that a comm may be opened for
 };
 
-// A part of the host's files that the sandbox sees.
+// A file or folder of the host that the sandbox sees.
 struct FileRule {
-    std::string host;     // absolute, or relative to the session's directory ("." is that)
-    std::string sandbox;  // absolute path inside
+    std::string host;     // absolute, or relative to StartOptions::directory ("." is that directory)
+    std::string sandbox;  // absolute path inside the sandbox
     FileMode mode = FileMode::read;
 };
 
-// One variable that the sandbox gets. No value: the host's value passes.
+// One environment variable of the sandbox. Without a value the host's value passes.
 struct EnvironmentRule {
     std::string name;
     std::optional<std::string> value;
 };
 
-// How many sandboxes the daemon makes ahead for sessions of this policy.
+// How many sandboxes `cellblock daemon` keeps ready for future sessions of this policy.
 struct PoolRules {
     std::uint32_t min = 0;  // always
     std::uint32_t max = 0;  // while many sessions start
@@ -52,41 +66,44 @@ struct PoolRules {
 
 // What cells may install with %pip.
 struct PackageRules {
-    std::vector<std::string> allow;    // "pandas>=2,<3"; "*": any; none: nothing may be installed
+    std::vector<std::string> allow;    // "pandas>=2,<3"; "*" is any package; an empty list allows none
     std::string index;                 // URL of a PEP 503 index
-    bool dependencies = true;          // those of allowed packages may come along
-    std::uint64_t size_bytes = 0;      // of all that a session has installed
-    std::uint64_t store_bytes = 0;     // of what is kept for all sessions
-    std::chrono::milliseconds time{};  // of one %pip
+    bool dependencies = true;          // dependencies of allowed packages may be installed too
+    std::uint64_t size_bytes = 0;      // bound on everything that one session has installed
+    std::uint64_t store_bytes = 0;     // bound on what is kept for all sessions
+    std::chrono::milliseconds time{};  // bound on one %pip
 };
 
 struct Limits {
-    std::chrono::milliseconds cell_time{};      // a cell's wall-clock time
+    std::chrono::milliseconds cell_time{};      // wall-clock time of a cell
     std::chrono::milliseconds cell_time_max{};  // the most that %%timeout may ask for
-    std::chrono::milliseconds grace_time{};     // between SIGINT and SIGKILL
-    std::chrono::milliseconds start_time{};     // for a sandbox to become ready
+    std::chrono::milliseconds grace_time{};     // from SIGINT to SIGKILL
+    std::chrono::milliseconds start_time{};     // until a sandbox must be ready
     std::uint64_t memory_bytes = 0;             // of all processes together
-    std::uint64_t disk_bytes = 0;               // of all that is written
+    std::uint64_t disk_bytes = 0;               // of everything that is written
     std::uint64_t output_bytes = 0;             // of one cell's output
     std::uint64_t code_bytes = 0;               // of one cell's source
-    std::uint32_t processes = 0;                // threads count too
-    double cpus = 0;                            // share of processors, 1.0 = one whole
+    std::uint32_t processes = 0;                // processes and threads
+    double cpus = 0;                            // processors; 1.0 is one whole processor
 };
 
 struct Policy {
-    std::string name;  // how it was asked for; used in messages
+    std::string name;  // the name or path under which the policy was loaded; for messages
     std::string description;
-    std::string engine;                        // the first that is named
-    std::vector<std::string> further_engines;  // taken where those before aren't usable
-    bool allow_unenforced = false;             // limits that the engine can't keep are left out, not refused
-    std::string image;                         // for engines that have images; empty: the engine's own
-    std::string destination;  // for engines that reach elsewhere: a host, a partition, a namespace
+    std::string engine;                        // the first engine that the policy names
+    std::vector<std::string> further_engines;  // tried in this order where the first isn't usable
+    bool allow_unenforced = false;  // limits that the engine can't enforce are dropped instead of refused
+    std::string image;              // for engines with images; empty: the engine's own
+    std::string destination;        // for remote engines: a host, a partition, a namespace
     Requirement require;
     std::string python;  // empty: the first python3 on PATH
     std::vector<std::string> preload;
-    bool warm = false;  // a fork of a Python that the daemon keeps
+    // Sandboxes come from `cellblock daemon`, which keeps some ready. Those of the engine `native` are forks
+    // of a Python that has imported `preload` already; other engines' sandboxes are started as without a
+    // daemon.
+    bool warm = false;
     PoolRules pool;
-    std::optional<std::vector<std::string>> imports;  // that cells may name; nothing: any
+    std::optional<std::vector<std::string>> imports;  // modules that cells may import; nullopt: any
     Limits limits;
     OutputRules outputs;
     NetworkMode network = NetworkMode::none;
@@ -94,49 +111,54 @@ struct Policy {
     std::vector<FileRule> files;
     std::vector<EnvironmentRule> environment;
     bool show_usage = false;
-    bool debugger = false;         // ask offers_debugger()
-    std::string audit;             // a file's path; empty: no audit log
-    std::string history = "none";  // or "keep", or a file's path
-    // Words of an earlier version that the document used; each says what to write instead. For people.
+    bool debugger = false;         // the document's value; ask offers_debugger() instead
+    std::string audit;             // path of the audit log; empty: none
+    std::string history = "none";  // or "keep", or the path of a file
+
+    // Warnings for people: words of an earlier version that the document used, each with the word to use
+    // instead.
     std::vector<std::string> notices;
 };
 
-// What a debugger evaluates is in no cell, so no audit log would have it.
+// Whether cells can be debugged. An audit log excludes it: the log couldn't tell what a debugger evaluates.
 inline bool offers_debugger(const Policy& policy) {
     return policy.debugger && policy.audit.empty();
 }
 
-// The policy with every key at its default.
+// The policy with every key at its default, named "builtin".
 Policy builtin_policy();
 
-// Parses one document. `name` is used in messages.
+// Parses a document of at most 64 KiB. `name` becomes Policy::name. An unknown key, a wrong type, a bad unit
+// and a value out of bounds are Errors that name the key by its dotted path ("limits.memory") and say what is
+// allowed.
 Result<Policy> parse_policy(std::string_view json_text, const std::string& name);
 
-// By path (has a '/' or ends in .json) or by name: looked for in
-// $XDG_CONFIG_HOME/cellblock/policies, then in the installed policies folder.
+// Loads a policy by path (the text has a '/' or ends in .json) or by name. Named policies are looked for in
+// $XDG_CONFIG_HOME/cellblock/policies, then in the installed folder of policies. Beside parse_policy()'s
+// Errors there is one for a name that doesn't exist, which lists the known names.
 Result<Policy> load_policy(const std::string& name_or_path);
 
-// Adds this process's TZ to the variables that the sandbox gets, unless the policy names TZ itself. A value
-// that is a file's path, or no zone's name, isn't passed.
+// Adds the variable TZ of this process to Policy::environment, unless the policy names TZ itself. A path and
+// anything that isn't a zone's name is left out.
 void pass_time_zone(Policy& policy);
 
-// The whole policy as JSON with every key given; parses back to the same.
+// The policy as a JSON document with every key. parse_policy() of that document gives the same policy.
 std::string policy_to_json(const Policy& policy);
 
-// Instructions for a language model that writes cells for this policy: what it may
-// import, write, show and use up. A few hundred words of Markdown. Names of
-// variables are told, their values aren't.
+// Instructions for a language model that writes cells under this policy: what a cell may import, write, show
+// and use up. A few hundred words of Markdown. Environment variables are named, but their values are left
+// out.
 std::string policy_prompt(const Policy& policy);
 
-// The reference table of all keys in Markdown: key, type, default, meaning.
+// The reference of all keys as a Markdown table: key, type, default, bounds, meaning.
 std::string policy_reference_markdown();
 
-// "90s", "1.5m", "2h", "250ms" ⇄ milliseconds; "256MiB", "1GB", "4096" ⇄ bytes.
-// The Error's message says which units there are. The format_ functions are for
-// people and round; policy_to_json writes exactly.
+// Read a duration ("90s", "1.5m", "2h", "250ms") and a size ("256MiB", "1GB", "4096"). The Error lists the
+// units.
 Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 Result<std::uint64_t> parse_size(std::string_view text);
-std::string format_duration(std::chrono::milliseconds value);  // "30 s", "10 min", "250 ms"
-std::string format_size(std::uint64_t bytes);                  // "16 MiB"
+// Write both for people, rounded: "30 s", "10 min", "250 ms"; "16 MiB". policy_to_json() writes exact values.
+std::string format_duration(std::chrono::milliseconds value);
+std::string format_size(std::uint64_t bytes);
 
 }  // namespace cellblock::sandbox

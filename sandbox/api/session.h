@@ -1,19 +1,50 @@
-// Session: execute(code) on untrusted code.
+// Session: runs cells of untrusted Python code, one after another, in one sandbox.
 //
-// Purpose: owns one sandbox at a time through an Engine, the deadline ladder
-// and the output firewall. Whatever leaves it is validated, bounded and inert.
-// The Jupyter kernel is one client, `cellblock run` another.
+// A Session starts its sandbox through an Engine, sends it cells, enforces the policy's deadlines, and gives
+// back events that were checked, bounded and made harmless. When the worker or the sandbox dies, Session
+// starts the next one by itself; variables are then lost and the cell's outcome says so. A whole program:
 //
-// Shape: a non-blocking state machine. Poll poll_fd() for reading until
-// next_deadline(), then call advance(), which hands events to the sink. At
-// most one cell or comm message runs at a time; queries are asked between cells.
-// When the sandbox or the worker dies, the Session starts the next one by itself.
+//     #include <sandbox/api/program.h>
+//     #include <sandbox/api/session.h>
+//     using namespace cellblock::sandbox;
 //
-// Ownership: owns engine and sandbox. Events are moved to the sink.
-// Threads: one thread. The sink must not call back into advance(); it may call
-// the other functions.
-// Failure: never throws. A sandbox that can't be had is told as the outcome
-// `unavailable` of each cell, with the reason and the remedy.
+//     int main() {
+//         use_program(CELLBLOCK_PROGRAM);   // api/program.h: where cellblock is installed
+//         auto policy = load_policy("default");
+//         if (!policy) {
+//             std::cerr << policy.error().text() << "\n";
+//             return 2;
+//         }
+//         auto engine = make_engine(*policy);   // an Error is told by each cell's outcome
+//         Session session(*policy, std::move(engine), {std::filesystem::current_path()});
+//         ExecuteRequest request;
+//         request.code = "print(6 * 7)";
+//         const Outcome outcome = session.execute_blocking(std::move(request), [](Event event) {
+//             if (auto* stream = std::get_if<StreamOutput>(&event)) {
+//                 std::cout << stream->text;
+//             }
+//         });
+//         if (outcome.error) {
+//             std::cerr << outcome.error->ename << ": " << outcome.error->evalue << "\n";
+//         }
+//         return outcome.status == CellStatus::ok ? 0 : 1;
+//     }
+//
+// A program with an event loop of its own (the Jupyter kernel is one) uses the same Session without blocking.
+// Poll poll_fd() for reading until next_deadline() at the latest, then call advance(), which passes events to
+// the sink:
+//
+//     const CellId cell = session.execute(std::move(request));
+//     while (session.busy()) {
+//         pollfd waiting{session.poll_fd(), POLLIN, 0};
+//         ::poll(&waiting, 1, milliseconds_until(session.next_deadline()));
+//         session.advance(sink);
+//     }
+//
+// Ownership: a Session owns its engine and its sandbox. Its destructor kills the sandbox.
+// Threads: one thread at a time. Different Sessions may be used by different threads.
+// Failure: no function throws. If no sandbox can be had, each cell ends with the outcome `unavailable`, whose
+// error says why and what to do.
 #pragma once
 
 #include <chrono>
@@ -21,6 +52,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sandbox/api/engine.h"
 #include "sandbox/api/policy.h"
@@ -30,99 +62,81 @@ namespace cellblock::sandbox {
 
 using Clock = std::chrono::steady_clock;
 using TimePoint = Clock::time_point;
-using Now = std::function<TimePoint()>;  // a test gives its own
+using Now = std::function<TimePoint()>;  // tests give a clock of their own
+// Receives events, in their order. May call every function of the Session but advance() and
+// execute_blocking().
 using EventSink = std::function<void(Event)>;
-
+// Answers a cell's question for the history, at once. Called by advance().
 using HistorySource = std::function<HistoryAnswer(const HistoryQuestion&)>;
-
-struct ExecuteRequest {
-    std::string code;
-    bool silent = false;
-    bool store_history = true;
-    bool allow_stdin = false;
-    int count = 1;                        // the prompt number
-    std::string user_expressions = "{}";  // JSON object of strings
-    std::string metadata = "{}";          // JSON object, relayed to the worker
-    std::string parent;                   // the client's name of this request, for ipywidgets' Output
-};
-
-struct CommInput {
-    CommKind kind = CommKind::message;
-    std::string comm_id;
-    std::string target_name;
-    std::string data = "{}";      // JSON text
-    std::string metadata = "{}";  // JSON text
-    std::string parent;           // as in ExecuteRequest
-    std::vector<std::string> buffers;
-};
-
-struct CompleteQuery {
-    std::string code;
-    int cursor = 0;
-};
-struct InspectQuery {
-    std::string code;
-    int cursor = 0;
-    int detail = 0;
-};
-struct IsCompleteQuery {
-    std::string code;
-};
-struct CommInfoQuery {
-    std::optional<std::string> target_name;
-};
-using Query = std::variant<CompleteQuery, InspectQuery, IsCompleteQuery, CommInfoQuery>;
 
 class Session {
 public:
+    // `engine` may be the Error of make_engine(); each cell then ends with that reason. Starts nothing yet.
     Session(const Policy& policy, Result<std::unique_ptr<Engine>> engine, StartOptions options,
             Now now = Clock::now);
     ~Session();
     Session(const Session&) = delete;
     Session& operator=(const Session&) = delete;
 
-    // Begins to start a sandbox; returns at once. execute() does it too.
+    // Begins to start a sandbox and returns at once. Optional: every request does it too.
     void start();
 
-    // --- the state machine
-    [[nodiscard]] int poll_fd() const;  // readable: call advance()
+    // --- waiting
+
+    // Owned by the Session, the same descriptor as long as the Session lives. Readable: call advance().
+    [[nodiscard]] int poll_fd() const;
+    // When advance() must be called though poll_fd() isn't readable; nullopt: no such time.
     [[nodiscard]] std::optional<TimePoint> next_deadline() const;
+    // Does what is due, without waiting, and passes new events to `sink`.
     void advance(const EventSink& sink);
 
-    // --- requests. busy(): a cell, a comm message or a query is under way; one at a time.
+    // --- requests. Only one cell, comm message or query at a time: execute(), send_comm() and ask() need
+    // !busy().
+
     [[nodiscard]] bool busy() const;
+    // Runs a cell. Its last event is CellDone with the id that is given here.
     CellId execute(ExecuteRequest request);
-    CellId send_comm(const CommInput& message);
-    QueryId ask(const Query& query);
-    void answer_input(std::uint64_t request, const std::string& value);
-    // A request of the Debug Adapter Protocol, as JSON text; at any time, also while a cell runs.
-    // One DebugReply follows. While a cell is stopped at a breakpoint, its clock stands still.
-    DebugId debug(const std::string& request);
-    // The user's ■: SIGINT. A second one kills the cell, once it was warned of (deadline.h). No cell: nothing
-    // happens.
+    // Delivers a comm message. Its last event is CellDone, as for a cell.
+    CellId send_comm(CommInput message);
+    // Asks the worker. One QueryReply follows.
+    QueryId ask(Query query);
+    // Answers an InputRequest by its number. Ignored where that request no longer waits.
+    void answer_input(std::uint64_t request, std::string value);
+    // A request of the Debug Adapter Protocol, as JSON text, at any time, also while a cell runs. One
+    // DebugReply follows. While a cell is stopped at a breakpoint, its clock stands still.
+    DebugId debug(std::string request);
+    // What a user's stop button does: SIGINT to the cell. A cell that hasn't stopped after Limits::grace_time
+    // is warned of on its stderr, and a further interrupt() after that kills the worker. Without a cell
+    // nothing happens.
     void interrupt();
-    // Kills the sandbox; nothing of it is left when this returns.
+    // Kills the sandbox. When this returns, no process and no file of the sandbox is left. The cell that ran
+    // gets no CellDone.
     void shutdown();
-    // What %pip has installed outlives this Session, for one of the same name that starts within minutes.
+    // Keeps what %pip has installed for a Session with the same StartOptions::session_name that starts within
+    // minutes. Call before shutdown().
     void keep_packages();
 
-    // --- blocking, on top of the above: runs until the cell's CellDone.
+    // execute() and the loop above in one: returns when the cell has ended. All events but that CellDone go
+    // to `sink`.
     Outcome execute_blocking(ExecuteRequest request, const EventSink& sink);
 
-    // Who answers a cell that asks for the history; only where the policy keeps one.
+    // Sets who answers cells that ask for the history. Needed only where Policy::history isn't "none".
     void answer_history_by(HistorySource source);
 
-    // --- facts
+    // --- state
+
     [[nodiscard]] const Policy& policy() const;
-    // "3.11.2" once the worker is ready (with a debugger: has begun), else empty.
+    // "3.11.2", once the worker is ready (with a debugger: once it has begun); before that empty.
     [[nodiscard]] std::string python_version() const;
-    [[nodiscard]] std::string banner() const;  // IPython's, once ready
-    // Is there a debugger? Nothing: the sandbox's Python hasn't said yet.
+    // IPython's banner, once the worker is ready; before that empty.
+    [[nodiscard]] std::string banner() const;
+    // Whether cells can be debugged; nullopt while the worker hasn't said yet.
     [[nodiscard]] std::optional<bool> has_debugger() const;
-    // Why no sandbox can be had; empty while one can.
+    // Why no sandbox can be had; empty while nothing failed.
     [[nodiscard]] std::string unavailable_reason() const;
+    // What the sandbox has used so far.
     [[nodiscard]] SandboxUsage usage() const;
-    // Which layers of the wall stand; empty while there is no sandbox.
+    // Which layers are in force; empty while there is no sandbox.
     [[nodiscard]] std::vector<LayerState> layers() const;
 
 private:

@@ -1,12 +1,27 @@
-// What leaves a Session: typed, validated, bounded.
+// Requests to a Session, and the events that it gives back.
 //
-// Purpose: the only types through which a client of Session sees what a
-// sandbox sent. Text is valid UTF-8; RawJson is well-formed JSON of bounded
-// depth; sizes are within the policy.
-// Ownership: plain values, moved to the client. Threads: no shared state.
+// A client fills a request (ExecuteRequest, CommInput, a Query), gives it to Session, and receives Events
+// until the one that ends the request: CellDone for a cell or comm message, QueryReply for a query,
+// DebugReply for a debugger's request. A client that only wants a cell's text:
+//
+//     ExecuteRequest request;
+//     request.code = "print(6 * 7)";
+//     session.execute_blocking(std::move(request), [](Event event) {
+//         if (auto* stream = std::get_if<StreamOutput>(&event)) {
+//             std::cout << stream->text;
+//         } else if (auto* display = std::get_if<DisplayOutput>(&event)) {
+//             ... display->data: one MimeItem for each MIME type ...
+//         }
+//     });
+//
+// What a sandbox sent was checked before it becomes an event: text is valid UTF-8 without control sequences
+// that act on a terminal, markup obeys OutputRules, RawJson is well-formed JSON of bounded depth, sizes are
+// within the policy. Requests come from the client and need not be checked: what is not valid is refused or
+// left out.
+//
+// All types are plain values without shared state. Events are moved to the client, which owns them.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -14,28 +29,83 @@
 #include <variant>
 #include <vector>
 
-#include "sandbox/api/engine.h"
-
 namespace cellblock::sandbox {
 
-using CellId = std::uint64_t;   // rising within a Session; 0: no cell
-using QueryId = std::uint64_t;  // rising within a Session
-using DebugId = std::uint64_t;  // rising within a Session
+using CellId = std::uint64_t;   // of a cell or comm message, rising within a Session; 0: none
+using QueryId = std::uint64_t;  // of a query, rising within a Session
+using DebugId = std::uint64_t;  // of a debugger's request, rising within a Session
 
-// JSON text that was checked and is passed on to the letter.
+// --- requests
+
+// A cell to run: Session::execute().
+struct ExecuteRequest {
+    std::string code;
+    bool silent = false;                  // no output, no number in the history
+    bool store_history = true;            // IPython keeps the cell in its history
+    bool allow_stdin = false;             // the cell may ask for input (InputRequest)
+    int count = 1;                        // the prompt number: In [1]
+    std::string user_expressions = "{}";  // JSON object of strings: name to expression
+    std::string metadata = "{}";          // JSON object, given to the worker
+    std::string parent;  // the client's id of this request (msg_id), which ipywidgets' Output refers to
+};
+
+enum class CommKind { open, message, close };
+
+// A comm message from the client to the sandbox: Session::send_comm().
+struct CommInput {
+    CommKind kind = CommKind::message;
+    std::string comm_id;
+    std::string target_name;      // of open
+    std::string data = "{}";      // JSON text
+    std::string metadata = "{}";  // JSON text
+    std::string parent;           // as in ExecuteRequest
+    std::vector<std::string> buffers;
+};
+
+// Questions to the worker between cells: Session::ask(). Cursors are counted in code points.
+struct CompleteQuery {
+    std::string code;
+    int cursor = 0;
+};
+struct InspectQuery {
+    std::string code;
+    int cursor = 0;
+    int detail = 0;  // 1: the source too
+};
+struct IsCompleteQuery {
+    std::string code;
+};
+struct CommInfoQuery {
+    std::optional<std::string> target_name;  // nullopt: all targets
+};
+using Query = std::variant<CompleteQuery, InspectQuery, IsCompleteQuery, CommInfoQuery>;
+
+// --- values
+
+// JSON text that was checked as a whole and is passed on unchanged.
 struct RawJson {
     std::string text = "{}";
 };
 
-// Bytes that the Jupyter world writes as base64 (image/png, application/pdf …).
+// Binary content that Jupyter's messages carry as base64 (image/png, application/pdf). Here it is not
+// encoded.
 struct Bytes {
     std::string value;
 };
 
+// One representation of an output.
 struct MimeItem {
-    std::string type;
+    std::string type;  // "text/plain"
     std::variant<std::string, Bytes, RawJson> value;
 };
+
+struct ErrorText {
+    std::string ename;
+    std::string evalue;
+    std::vector<std::string> traceback;  // lines, with ANSI colours
+};
+
+// --- output events. `cell` is 0 for output of no cell (code that runs when a worker starts).
 
 enum class StreamName { standard_output, standard_error };
 enum class DisplayKind { display_data, execute_result, update_display_data };
@@ -52,19 +122,13 @@ struct DisplayOutput {
     std::vector<MimeItem> data;
     RawJson metadata;
     std::optional<std::string> display_id;
-    int count = 0;  // of execute_result
+    int count = 0;  // of execute_result: the prompt number
     std::vector<std::string> buffers;
 };
 
 struct ClearOutput {
     CellId cell = 0;
-    bool wait = false;
-};
-
-struct ErrorText {
-    std::string ename;
-    std::string evalue;
-    std::vector<std::string> traceback;
+    bool wait = false;  // clear only when the next output comes
 };
 
 struct ErrorOutput {
@@ -72,7 +136,7 @@ struct ErrorOutput {
     ErrorText error;
 };
 
-// Answer with Session::answer_input(); the cell's clock stands still meanwhile.
+// The cell waits for input. Answer with Session::answer_input(); the cell's clock stands still meanwhile.
 struct InputRequest {
     CellId cell = 0;
     std::uint64_t request = 0;
@@ -80,33 +144,12 @@ struct InputRequest {
     bool password = false;
 };
 
-// A cell waits for a sandbox that takes its time. Shown only until it starts;
-// then comes the same with an empty text.
+// A text to show while the cell waits for a sandbox that starts slowly. A second StartNotice with an empty
+// text tells that the wait is over.
 struct StartNotice {
     CellId cell = 0;
     std::string text;
 };
-
-// A cell asks for inputs of this session and of earlier ones. Answered at once, by Session's HistorySource.
-struct HistoryQuestion {
-    enum class Kind { tail, range, search };
-    CellId cell = 0;
-    std::uint64_t request = 0;
-    Kind kind = Kind::tail;
-    std::optional<std::uint32_t> n;  // how many, of tail and search
-    std::int64_t session = 0;        // of range: 0 this one, below 0 counted back from it
-    std::int64_t start = 1;
-    std::optional<std::int64_t> stop;
-    std::string pattern;  // of search
-    bool unique = false;
-};
-
-struct HistoryAnswer {
-    std::string lines = "[]";  // JSON: [[session, line, input], ...], the oldest first
-    std::string error;         // why there are none; for people
-};
-
-enum class CommKind { open, message, close };
 
 struct CommOutput {
     CellId cell = 0;
@@ -119,13 +162,16 @@ struct CommOutput {
     std::vector<std::string> buffers;
 };
 
-// How a cell ended. `unavailable`: no sandbox was to be had; nothing ran.
+// --- the end of a request
+
+// How a cell ended. `unavailable`: there was no sandbox, and nothing ran.
 enum class CellStatus { ok, error, timeout, interrupted, killed, unavailable };
-// The rung of the deadline ladder that was needed.
-enum class Rung { none, interrupt, worker_killed, sandbox_killed };
+// How far a cell had to be pushed until it ended.
+enum class EscalationStep { none, interrupt, worker_killed, sandbox_killed };
 // What is left of the session's variables.
 enum class Survival { intact, lost };
 
+// What a cell used. Zero where the host doesn't measure.
 struct CellUsage {
     double wall_seconds = 0;
     double cpu_seconds = 0;
@@ -135,30 +181,30 @@ struct CellUsage {
 
 struct Outcome {
     CellStatus status = CellStatus::ok;
-    Rung rung = Rung::none;
+    EscalationStep escalation = EscalationStep::none;
     Survival state = Survival::intact;
-    std::optional<ErrorText> error;  // set unless ok
+    std::optional<ErrorText> error;  // set unless the status is ok
     RawJson user_expressions;
     RawJson payload{"[]"};
     CellUsage usage;
 };
 
-// The last event before a cell counts as finished. Where the outcome has an
-// error, an ErrorOutput came before this (unless the cell was silent).
+// The last event of a cell or comm message. If the outcome has an error, an ErrorOutput with the same error
+// came before, except for silent cells.
 struct CellDone {
     CellId cell = 0;
     Outcome outcome;
 };
 
-// The answer to ask(). Failed: the worker was not there to answer.
+// The answer to Session::ask(). `failed`: the worker ended or was too late, and `content` is empty.
 struct QueryReply {
     QueryId query = 0;
     bool failed = false;
-    RawJson content;
+    RawJson content;  // the content of Jupyter's reply
 };
 
-// Messages of the Debug Adapter Protocol, as JSON text. Each request of
-// Session::debug() gets one reply, made here where the worker gives none.
+// Messages of the Debug Adapter Protocol, as JSON text. Every Session::debug() gets exactly one reply; where
+// the worker gives none, Session makes one that says why.
 struct DebugReply {
     DebugId request = 0;
     RawJson content;
@@ -169,5 +215,26 @@ struct DebugEvent {
 
 using Event = std::variant<StreamOutput, DisplayOutput, ClearOutput, ErrorOutput, InputRequest, StartNotice,
                            CommOutput, CellDone, QueryReply, DebugReply, DebugEvent>;
+
+// --- what a Session asks its client's HistorySource
+
+// A cell asks for inputs of this session or of earlier ones.
+struct HistoryQuestion {
+    enum class Kind { tail, range, search };
+    CellId cell = 0;
+    std::uint64_t request = 0;
+    Kind kind = Kind::tail;
+    std::optional<std::uint32_t> n;  // of tail and search: how many inputs
+    std::int64_t session = 0;        // of range: 0 is this session; below 0 is counted back from it
+    std::int64_t start = 1;          // of range
+    std::optional<std::int64_t> stop;
+    std::string pattern;  // of search
+    bool unique = false;  // of search
+};
+
+struct HistoryAnswer {
+    std::string lines = "[]";  // JSON: [[session, line, input], ...], the oldest first
+    std::string error;         // why there is no answer, for people; empty if there is one
+};
 
 }  // namespace cellblock::sandbox

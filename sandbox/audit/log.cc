@@ -36,15 +36,15 @@ const char* name_of(CellStatus status) {
     return "";
 }
 
-const char* name_of(Rung rung) {
-    switch (rung) {
-        case Rung::none:
+const char* name_of(EscalationStep step) {
+    switch (step) {
+        case EscalationStep::none:
             return "none";
-        case Rung::interrupt:
+        case EscalationStep::interrupt:
             return "interrupt";
-        case Rung::worker_killed:
+        case EscalationStep::worker_killed:
             return "worker_killed";
-        case Rung::sandbox_killed:
+        case EscalationStep::sandbox_killed:
             return "sandbox_killed";
     }
     return "";
@@ -130,7 +130,7 @@ Status AuditLog::append(const std::string& code_digest, std::size_t code_bytes, 
         {"code_digest", code_digest},
         {"code_bytes", code_bytes},
         {"status", name_of(outcome.status)},
-        {"rung", name_of(outcome.rung)},
+        {"rung", name_of(outcome.escalation)},
         {"state", outcome.state == Survival::intact ? "intact" : "lost"},
         {"error", outcome.error ? outcome.error->ename : ""},
         {"wall_seconds", outcome.usage.wall_seconds},

@@ -1,4 +1,4 @@
-// Reading fields.
+// Reading and checking fields of a frame.
 #include "sandbox/channel/fields.h"
 
 #include <algorithm>

@@ -1,11 +1,16 @@
-// A frame's fields, read one by one with their schema checked.
+// Fields: reads a frame's fields one by one and checks them against their table in FRAMES.md.
 //
-// Purpose: the first field that breaks the schema is remembered; reading goes
-// on with empty values, so that a reader needs one check, finish(), at its end.
-// A field that nobody asked for breaks the schema too, as does a buffer that no
-// field named.
-// Ownership: refers to the frame; texts and buffers are moved out of it, each
-// buffer once. Threads: one. Failure: finish().
+// A reader asks for every field of the table and checks once, at the end:
+//
+//     Fields fields(frame);
+//     ClearOutput out{fields.number("cell"), fields.flag("wait")};
+//     if (auto good = fields.finish(); !good) {
+//         return good.error();   // a violation
+//     }
+//
+// The first fault is remembered, and reading goes on with empty values. A field that nobody has asked for is
+// a fault too, and so is a buffer that no field named. Fields refers to the frame and moves texts and buffers
+// out of it, each buffer once. For one thread.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +29,7 @@
 namespace cellblock::sandbox {
 
 constexpr std::size_t kNameBytes = 1024;      // types, identifiers
-constexpr std::size_t kTextBytes = 8U << 20;  // whatever a person reads
+constexpr std::size_t kTextBytes = 8U << 20;  // texts for people
 constexpr std::size_t kListItems = 10'000;
 constexpr std::size_t kMetadataBytes = 1U << 20;
 constexpr std::size_t kReplyBytes = 8U << 20;   // of a query, of a debugger; expressions, payload
@@ -36,7 +41,7 @@ public:
 
     [[nodiscard]] bool good() const { return !error_; }
     void fail(const std::string& field);
-    // After the last field: the first thing that was wrong.
+    // Call after the last field. Error: the first fault.
     Status finish();
 
     std::string text(const char* name, std::size_t max = kTextBytes);
@@ -49,8 +54,8 @@ public:
     std::optional<int> optional_int(const char* name);
     bool is_null(const char* name);
 
-    // Fields that are indices of buffers: any bytes; UTF-8; a text that begins with `bracket` and is to be
-    // JSON, which the cleaner finds out (outputs/cleaner.h); a list.
+    // Fields that are indices of buffers: any bytes; UTF-8; a text that begins with `bracket`, of which the
+    // cleaner finds out whether it is JSON (outputs/cleaner.h); a list of buffers; a display's `data`.
     std::string buffer(const char* name);
     std::string buffer_text(const char* name);
     RawJson raw(const char* name, char bracket, std::size_t max);
@@ -79,7 +84,7 @@ private:
     std::string type_;
     std::optional<Error> error_;
     std::vector<std::string_view> asked_for_;  // names of fields
-    std::set<std::size_t> taken_;              // buffers
+    std::set<std::size_t> taken_;              // indices of buffers
 };
 
 }  // namespace cellblock::sandbox

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "sandbox/base/bytes.h"
@@ -134,43 +135,83 @@ Result<ReadState> FrameReader::read(int fd, Frame& frame) {
     }
 }
 
-std::string encode_frame(const nlohmann::json& header, const std::vector<std::string>& buffers) {
-    const std::string text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    std::string out;
-    append_big_endian(out, static_cast<std::uint32_t>(text.size()));
-    append_big_endian(out, static_cast<std::uint32_t>(buffers.size()));
-    for (const auto& buffer : buffers) {
-        append_big_endian(out, static_cast<std::uint32_t>(buffer.size()));
+std::size_t OutgoingFrame::size() const {
+    std::size_t bytes = 0;
+    for (const auto& part : parts) {
+        bytes += part.size();
     }
-    out += text;
-    for (const auto& buffer : buffers) {
-        out += buffer;
+    return bytes;
+}
+
+std::string OutgoingFrame::joined() const {
+    std::string out;
+    out.reserve(size());
+    for (const auto& part : parts) {
+        out += part;
     }
     return out;
 }
 
-Status FrameWriter::push(std::string bytes) {
-    if (queued_bytes_ + bytes.size() > kMaxQueued) {
+OutgoingFrame make_frame(const nlohmann::json& header, std::vector<std::string> buffers) {
+    std::string text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    std::string lengths;
+    append_big_endian(lengths, static_cast<std::uint32_t>(text.size()));
+    append_big_endian(lengths, static_cast<std::uint32_t>(buffers.size()));
+    for (const auto& buffer : buffers) {
+        append_big_endian(lengths, static_cast<std::uint32_t>(buffer.size()));
+    }
+    OutgoingFrame frame(std::move(lengths));
+    frame.parts.reserve(2 + buffers.size());
+    frame.parts.push_back(std::move(text));
+    for (auto& buffer : buffers) {
+        frame.parts.push_back(std::move(buffer));
+    }
+    return frame;
+}
+
+std::string encode_frame(const nlohmann::json& header, std::vector<std::string> buffers) {
+    return make_frame(header, std::move(buffers)).joined();
+}
+
+Status FrameWriter::push(OutgoingFrame frame) {
+    const std::size_t bytes = frame.size();
+    if (queued_bytes_ + bytes > kMaxQueued) {
         return Error{"send to the sandbox", 0, "it has stopped reading", {}};
     }
-    queued_bytes_ += bytes.size();
-    queue_.push_back(std::move(bytes));
+    queued_bytes_ += bytes;
+    for (auto& part : frame.parts) {
+        if (!part.empty()) {
+            queue_.push_back(std::move(part));
+        }
+    }
     return Ok{};
 }
 
 Status FrameWriter::flush(int fd) {
+    constexpr std::size_t kMostParts = 64;  // in one call
     while (!queue_.empty()) {
-        const std::string& front = queue_.front();
-        const ssize_t sent =
-            ::send(fd, front.data() + sent_, front.size() - sent_, MSG_DONTWAIT | MSG_NOSIGNAL);
+        std::array<iovec, kMostParts> parts{};
+        msghdr message{};
+        message.msg_iov = parts.data();
+        for (auto& part : queue_) {
+            if (message.msg_iovlen == kMostParts) {
+                break;
+            }
+            const std::size_t skipped = message.msg_iovlen == 0 ? sent_ : 0;
+            parts[message.msg_iovlen++] = {part.data() + skipped, part.size() - skipped};
+        }
+        // The cleaner may call send() alone, and sends its frames in one piece.
+        constexpr int kFlags = MSG_DONTWAIT | MSG_NOSIGNAL;
+        const ssize_t sent = message.msg_iovlen == 1 ? ::send(fd, parts[0].iov_base, parts[0].iov_len, kFlags)
+                                                     : ::sendmsg(fd, &message, kFlags);
         if (sent < 0) {
             return errno == EAGAIN || errno == EINTR ? Status(Ok{}) : errno_error("send to the sandbox");
         }
-        sent_ += static_cast<std::size_t>(sent);
         queued_bytes_ -= static_cast<std::size_t>(sent);
-        if (sent_ == front.size()) {
+        sent_ += static_cast<std::size_t>(sent);
+        while (!queue_.empty() && sent_ >= queue_.front().size()) {
+            sent_ -= queue_.front().size();
             queue_.pop_front();
-            sent_ = 0;
         }
     }
     return Ok{};

@@ -1,4 +1,4 @@
-// The sockets of one sandbox.
+// The sockets between the host and one sandbox.
 #include "sandbox/channel/link.h"
 
 #include <sys/epoll.h>
@@ -6,7 +6,9 @@
 
 #include <cerrno>
 #include <utility>
+#include <vector>
 
+#include "sandbox/base/socket.h"
 #include "sandbox/channel/messages.h"
 
 namespace cellblock::sandbox {
@@ -23,6 +25,29 @@ void watch_for(int epoll, int fd, std::uint32_t events) {
 }
 
 }  // namespace
+
+Result<WorkerSockets> start_worker(int warden_fd, bool debugger) {
+    WorkerSockets ours;
+    std::vector<UniqueFd> theirs;
+    std::vector<int> numbers;
+    for (UniqueFd* end : {&ours.worker, &ours.debugger}) {
+        if (end == &ours.debugger && !debugger) {
+            continue;
+        }
+        auto sockets = make_socket_pair(SOCK_STREAM, "make a socket for the worker");
+        if (!sockets) {
+            return sockets.error();
+        }
+        *end = std::move(sockets->ours);
+        numbers.push_back(sockets->theirs.get());
+        theirs.push_back(std::move(sockets->theirs));
+    }
+    if (auto sent = send_frame_with_descriptors(warden_fd, encode_warden_command("start_worker"), numbers);
+        !sent) {
+        return sent.error();
+    }
+    return ours;
+}
 
 // --- one end
 
@@ -58,11 +83,11 @@ void Link::End::reset() {
     waits_for_room_ = false;
 }
 
-Status Link::End::send(std::string bytes) {
+Status Link::End::send(OutgoingFrame frame) {
     if (!fd_.valid()) {
         return Error{"send to the worker", 0, "there is none", {}};
     }
-    if (auto pushed = writer_.push(std::move(bytes)); !pushed) {
+    if (auto pushed = writer_.push(std::move(frame)); !pushed) {
         return pushed;
     }
     return flush();
@@ -81,7 +106,7 @@ Status Link::End::flush() {
     return flushed;
 }
 
-// --- all of them
+// --- all sockets
 
 Link::Link(int warden_fd, bool debugger)
     : epoll_(::epoll_create1(EPOLL_CLOEXEC)), warden_fd_(warden_fd), with_debugger_(debugger) {
@@ -124,12 +149,12 @@ Status Link::send_to_warden(const char* command) {
     return Ok{};
 }
 
-Status Link::send_to_worker(std::string bytes) {
-    return worker_.send(std::move(bytes));
+Status Link::send_to_worker(OutgoingFrame frame) {
+    return worker_.send(std::move(frame));
 }
 
-Status Link::send_to_debugger(std::string bytes) {
-    return debugger_.send(std::move(bytes));
+Status Link::send_to_debugger(OutgoingFrame frame) {
+    return debugger_.send(std::move(frame));
 }
 
 Status Link::flush() {

@@ -1,52 +1,67 @@
-// Link: the sockets of one sandbox, read and written without blocking.
+// Link: the sockets between the host and one sandbox, read and written without blocking.
 //
-// Purpose: keeps apart what the warden sent, what the worker sent and what came
-// from its debugger, and gives one descriptor to poll. Ownership: owns its epoll
-// descriptor and our ends of the worker's sockets; the warden's stays the Sandbox's.
-// Threads: one. Failure: Errors for violations; a peer that is gone is told by
-// `end_of_file`.
+// A sandbox has a socket to its warden, one to its worker and perhaps one to the worker's debugger
+// (FRAMES.md). Link keeps their frames apart and has one descriptor to poll:
+//
+//     Link link(sandbox->warden_fd(), /*debugger=*/false);
+//     link.start_worker();
+//     link.send_to_worker(encode_execute(1, request));
+//     ... poll link.poll_fd() ...
+//     link.flush();
+//     while (*link.read_worker(frame) == ReadState::frame) { ... }
+//
+// Ownership: Link owns its epoll descriptor and the host's ends of the worker's sockets; the warden's socket
+// belongs to the Sandbox, which must outlive the Link. For one thread. An Error of a read_ function is a
+// violation by the sandbox; a peer that has ended is told by ReadState::end_of_file.
 #pragma once
 
 #include <memory>
 #include <string>
 
+#include "sandbox/api/engine.h"
 #include "sandbox/api/unique_fd.h"
 #include "sandbox/channel/frame.h"
-#include "sandbox/channel/worker_sockets.h"
 
 namespace cellblock::sandbox {
 
+// Makes the sockets of a new worker and hands their far ends to the warden, which forks a worker on them.
+// Returns the host's ends, for the caller to own. `debugger`: the worker gets a second socket, for its
+// debugger. Error: no sockets, or the warden has ended.
+Result<WorkerSockets> start_worker(int warden_fd, bool debugger);
+
 class Link {
 public:
-    // `debugger`: each worker gets a second socket, for that.
+    // `debugger`: each worker gets a second socket, for its debugger.
     Link(int warden_fd, bool debugger);
 
     [[nodiscard]] int poll_fd() const { return epoll_.get(); }
 
-    // Makes the worker's sockets, gives their far ends to the warden.
+    // Starts a worker on new sockets; the sockets of the worker before it are closed.
     Status start_worker();
-    // Of one that was started elsewhere.
+    // Takes over the sockets of a worker that was started elsewhere.
     void adopt_worker(WorkerSockets sockets);
-    // Forgets the worker's sockets and whatever was still to be sent to it.
+    // Closes the worker's sockets and forgets what was still to be sent to it.
     void drop_worker();
     [[nodiscard]] bool has_worker() const { return worker_.valid(); }
 
     Status send_to_warden(const char* command);
-    Status send_to_worker(std::string bytes);
-    Status send_to_debugger(std::string bytes);
+    // Queue a frame and send what the socket takes. Error: there is no worker, it has ended, or it has
+    // stopped reading.
+    Status send_to_worker(OutgoingFrame frame);
+    Status send_to_debugger(OutgoingFrame frame);
     void drop_debugger() { debugger_.reset(); }
-    // Sends on what couldn't be sent at once; call when poll_fd() is readable.
+    // Sends what couldn't be sent at once; call when poll_fd() is readable.
     Status flush();
 
     Result<ReadState> read_warden(Frame& frame) { return warden_reader_.read(warden_fd_, frame); }
     Result<ReadState> read_worker(Frame& frame) { return worker_.read(frame); }
     Result<ReadState> read_debugger(Frame& frame) { return debugger_.read(frame); }
     [[nodiscard]] bool has_debugger() const { return debugger_.valid(); }
-    // poll_fd() doesn't tell of what worker and debugger send.
+    // While held, poll_fd() isn't readable for frames of worker and debugger: they stay in their sockets.
     void hold(bool held);
 
 private:
-    // Our end of one of a worker's sockets.
+    // The host's end of one of the worker's sockets.
     class End {
     public:
         explicit End(FrameBounds bounds) : bounds_(bounds), reader_(bounds) {}
@@ -54,7 +69,7 @@ private:
         void reset();
         void hold(bool held);
         [[nodiscard]] bool valid() const { return fd_.valid(); }
-        Status send(std::string bytes);
+        Status send(OutgoingFrame frame);
         Status flush();
         Result<ReadState> read(Frame& frame) { return reader_.read(fd_.get(), frame); }
 

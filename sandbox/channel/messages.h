@@ -1,10 +1,11 @@
-// What the frames of FRAMES.md mean, as types.
+// The frames of FRAMES.md as C++ types.
 //
-// Purpose: the one place where a frame's schema is checked. Decoding gives the
-// events of events.h where a frame is one, so that nothing unchecked goes on.
-// Ownership: plain values. Threads: no shared state.
-// Failure: a frame that isn't in FRAMES.md's tables is an Error; the caller
-// ends the sandbox that sent it.
+// The decode_ functions check a frame from a sandbox against the tables of FRAMES.md and give it as a type:
+// an event of api/types.h where the frame is an output, or one of the types below. The Error of a frame that
+// isn't in the tables is a violation, for which the caller ends the sandbox. The encode_ functions make the
+// frames that the host sends. Texts are moved, not copied, in both directions.
+//
+// Plain functions and values without shared state.
 #pragma once
 
 #include <optional>
@@ -13,7 +14,6 @@
 #include <vector>
 
 #include "sandbox/api/policy.h"
-#include "sandbox/api/session.h"
 #include "sandbox/api/types.h"
 #include "sandbox/channel/frame.h"
 
@@ -44,7 +44,7 @@ struct InstallRequest {
 struct InstallAnswer {
     std::vector<std::string> installed;  // "name==version"
     std::vector<std::string> present;    // was there already
-    std::string error;                   // why not; for people
+    std::string error;                   // why nothing was installed, for people
 };
 using WorkerMessage =
     std::variant<WorkerReady, WorkerFailed, StreamOutput, DisplayOutput, ClearOutput, ErrorOutput,
@@ -62,12 +62,12 @@ struct WorkerExited {
 struct MemoryKill {};
 using WardenMessage = std::variant<WardenHello, MemoryKill, WorkerExited>;
 
-Result<WardenMessage> decode_warden_frame(const Frame& frame);
+Result<WardenMessage> decode_warden_frame(Frame frame);
 
 // --- the worker's debugger → host
 struct DebuggerFound {
     bool available = false;
-    bool sockets = true;  // or else it's for want of these
+    bool sockets = true;  // false: debugpy can't listen, as the sandbox has no sockets
     std::string python;   // "3.11.2"
 };
 struct DebugAnswer {
@@ -77,25 +77,25 @@ struct DebugAnswer {
 struct DebugNews {
     RawJson content;
 };
-// Its socket is closed, and the worker lives on.
+// The debugger has closed its socket, and the worker lives on.
 struct DebuggerGone {};
 using DebugMessage = std::variant<DebuggerFound, DebugAnswer, DebugNews, DebuggerGone>;
 
 Result<DebugMessage> decode_debug_frame(Frame frame);
 
 // --- host → the worker's debugger
-std::string encode_debug_request(DebugId request, const std::string& content, bool idle);
+OutgoingFrame encode_debug_request(DebugId request, std::string content, bool idle);
 
-// --- host → worker: the bytes of a frame
+// --- host → worker
 std::string encode_configure(const Policy& policy);
-std::string encode_execute(CellId cell, const ExecuteRequest& request);
-std::string encode_comm(CellId cell, const CommInput& message);
-std::string encode_query(QueryId query, const Query& what);
-std::string encode_input_reply(std::uint64_t request, const std::string& value);
-std::string encode_install_reply(std::uint64_t request, const InstallAnswer& answer);
-std::string encode_history_reply(std::uint64_t request, const HistoryAnswer& answer);
+OutgoingFrame encode_execute(CellId cell, ExecuteRequest request);
+OutgoingFrame encode_comm(CellId cell, CommInput message);
+OutgoingFrame encode_query(QueryId query, Query what);
+OutgoingFrame encode_input_reply(std::uint64_t request, std::string value);
+OutgoingFrame encode_install_reply(std::uint64_t request, const InstallAnswer& answer);
+OutgoingFrame encode_history_reply(std::uint64_t request, HistoryAnswer answer);
 
-// --- host → warden: `start_worker`, `interrupt`, `kill_worker`
+// --- host → warden: the command `start_worker`, `interrupt` or `kill_worker`
 std::string encode_warden_command(const char* type);
 
 }  // namespace cellblock::sandbox

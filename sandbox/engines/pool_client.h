@@ -15,7 +15,6 @@
 
 #include "sandbox/api/engine.h"
 #include "sandbox/base/socket.h"
-#include "sandbox/channel/worker_sockets.h"
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/pool/protocol.h"
 

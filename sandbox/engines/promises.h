@@ -1,8 +1,8 @@
 // What an engine other than the native one can keep of a policy.
 //
-// Purpose: a key that is set and can't be kept is refused by name, unless the policy says `allow_unenforced`; so is a
-// layer that the policy names in `require`. Ownership: plain values. Threads: pure. Failure: an Error that
-// names key and remedy.
+// Purpose: a key that is set and can't be kept is refused by name, unless the policy says `allow_unenforced`;
+// so is a layer that the policy names in `require`. Ownership: plain values. Threads: pure. Failure: an Error
+// that names key and remedy.
 #pragma once
 
 #include <string>

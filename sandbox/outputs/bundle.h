@@ -1,9 +1,8 @@
-// The firewall's rules for what an output shows: by MIME type.
+// BundleRules: which representations of an output are shown, by MIME type.
 //
-// Purpose: of a bundle, the types that the policy's `outputs.mime` names stay,
-// each made inert in its own way; the others are left out and named.
-// Ownership: plain values. Threads: one. Failure: none; what isn't what it
-// says is left out.
+// Of a bundle the types stay that `outputs.mime` of the policy names, each made harmless in its own way
+// (html.h, svg.h, image.h ...); the others are left out, and admit() returns them for a notice. Plain values,
+// for one thread. Nothing fails: what isn't what its type says is left out.
 #pragma once
 
 #include <nlohmann/json.hpp>

@@ -1,11 +1,9 @@
 // Figures of plotly and vega-lite (altair), which a front end draws from JSON.
 //
-// Purpose: such a figure is a program for a large piece of JavaScript. What of
-// it could load an address, become markup that isn't cleaned, or be run as an
-// expression is known here by kind; a figure with any of it is refused as a
-// whole, with the words for a notice. Texts that plotly reads as markup are
-// written anew.
-// Ownership, threads: pure. Failure: a Chart without `json`.
+// Such a figure is a program for a large piece of JavaScript. Everything in it that could load an address,
+// become markup or be run as an expression is known here by kind, and a figure with any of it is refused as a
+// whole, with the words for a notice. Texts that plotly reads as markup are written anew. Pure functions; a
+// Chart without `json` is refused.
 #pragma once
 
 #include <nlohmann/json.hpp>

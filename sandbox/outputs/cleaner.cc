@@ -56,7 +56,7 @@ public:
     ProcessCleaner(const ProcessCleaner&) = delete;
     ProcessCleaner& operator=(const ProcessCleaner&) = delete;
 
-    void begin(const CleaningTask& task) override {
+    void begin(CleaningTask task) override {
         reap();
         if (auto started = launch(); !started) {
             failed_ = started.error();
@@ -64,7 +64,7 @@ public:
         }
         reader_ = FrameReader(bounds_of_answer(task.bytes()));
         due_ = Clock::now() + time_ + kTimeForMiB * static_cast<int>(task.bytes() >> 20U);
-        if (!writer_.push(encode_task(task)) || !send()) {
+        if (!writer_.push(encode_task(std::move(task))) || !send()) {
             failed_ = lost("the program that makes it harmless has ended");
         }
         watch();
@@ -196,7 +196,7 @@ private:
 class InnerCleaner : public Cleaner {
 public:
     explicit InnerCleaner(const OutputRules& rules) : given_(rules), rules_(rules) {}
-    void begin(const CleaningTask& task) override { answer_ = rules_.clean(task); }
+    void begin(CleaningTask task) override { answer_ = rules_.clean(std::move(task)); }
     std::optional<Result<Cleaned>> take() override {
         if (!answer_) {
             return std::nullopt;

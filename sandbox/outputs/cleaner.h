@@ -1,13 +1,16 @@
-// The cleaner, from the host's side: who makes outputs inert, and how it is asked.
+// Cleaner: does the work of CleaningRules (cleaning.h) in a process of its own.
 //
-// Purpose: markup and trees of JSON that a sandbox sent are parsed in a process
-// that has one socket and nothing else (no files, no network, no other process,
-// bounded memory), so that a parser that loops, crashes or is taken over costs
-// the one output that did it. cleaner_process() is that; cleaner_within() does
-// the same work in this process, for unit tests alone.
-// Ownership: owns its process. Threads: one. Failure: a task that can't be done
-// is an Error, in words for the user; the next task finds a new process. Which
-// comms are open is then forgotten: messages for them are refused.
+// Markup and JSON from a sandbox are parsed in `cellblock cleaner`, a process that has one socket and nothing
+// else: no files, no network, no other process, bounded memory. A parser that loops, crashes or is taken over
+// costs the one output that did it.
+//
+//     auto cleaner = make_cleaner(policy.outputs);
+//     cleaner->begin(std::move(task));
+//     ... poll cleaner->poll_fd() until cleaner->due() ...
+//     if (auto answer = cleaner->take()) { ... *answer is a Cleaned, or why there is none ... }
+//
+// A Cleaner owns its process, which starts with the first task. For one thread. The Error of an answer is for
+// the user; the next task gets a new process, which has forgotten the open comms and refuses their messages.
 #pragma once
 
 #include <chrono>
@@ -27,16 +30,17 @@ public:
 
     virtual ~Cleaner() = default;
 
-    // One task at a time: the next one after take() gave the answer to this one.
-    virtual void begin(const CleaningTask& task) = 0;
-    // The answer. Nothing: not yet.
+    // Starts a task. The next task may begin when take() has given the answer to this one.
+    virtual void begin(CleaningTask task) = 0;
+    // The answer; nullopt: not yet.
     virtual std::optional<Result<Cleaned>> take() = 0;
-    // All comms are gone, and what was begun isn't wanted any more.
+    // Ends the process: all comms have ended, and the answer to a task isn't wanted any more.
     virtual void stop() = 0;
-    // True once after it ended without being asked to: which comms are open isn't known any more.
+    // True once after the process ended without stop(): it has forgotten which comms are open.
     virtual bool has_forgotten() = 0;
 
-    // Readable when take() may have more to say; the same for as long as the Cleaner lives. -1: never.
+    // Poll for reading, then call take(). The same descriptor as long as the Cleaner lives; -1: take()
+    // answers at once.
     [[nodiscard]] virtual int poll_fd() const = 0;
     // When take() gives up.
     [[nodiscard]] virtual std::optional<TimePoint> due() const = 0;
@@ -47,19 +51,20 @@ struct CleanerStart {
     UniqueFd socket;
 };
 
-// `cellblock cleaner`, started when it is needed.
+// Starts `cellblock cleaner`. The caller owns the process and the socket to it.
 Result<CleanerStart> start_cleaner();
 
-// `time`: for a task, and more for a long one.
+// A cleaner that is a process. `time`: how long a task may take, beside 0.5 s for each MiB of the task.
 std::unique_ptr<Cleaner> cleaner_process(const OutputRules& rules,
                                          std::function<Result<CleanerStart>()> start = start_cleaner,
                                          std::chrono::milliseconds time = std::chrono::seconds(4));
+// A cleaner without a process, for unit tests only.
 std::unique_ptr<Cleaner> cleaner_within(const OutputRules& rules);
 
-// What a Session takes: cleaner_process(), or what a unit test has put in its place.
+// The cleaner of a new Session: cleaner_process(), unless a unit test has set another by make_cleaners_by().
 std::unique_ptr<Cleaner> make_cleaner(const OutputRules& rules);
 using MakeCleaner = std::function<std::unique_ptr<Cleaner>(const OutputRules&)>;
-// Before any Session is made.
+// Call before any Session is made.
 void make_cleaners_by(MakeCleaner make);
 
 }  // namespace cellblock::sandbox

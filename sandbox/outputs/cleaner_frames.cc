@@ -37,18 +37,18 @@ const char* name_of_kind(Kind kind) {
 }
 
 // [[type, "text" | "bytes" | "json"], …]; the values are the frame's buffers.
-json describe(const std::vector<MimeItem>& parts, std::vector<std::string>& buffers) {
+json describe(std::vector<MimeItem>& parts, std::vector<std::string>& buffers) {
     json out = json::array();
-    for (const auto& part : parts) {
+    for (auto& part : parts) {
         const char* form = "json";
-        if (const auto* text = std::get_if<std::string>(&part.value)) {
+        if (auto* text = std::get_if<std::string>(&part.value)) {
             form = "text";
-            buffers.push_back(*text);
-        } else if (const auto* bytes = std::get_if<Bytes>(&part.value)) {
+            buffers.push_back(std::move(*text));
+        } else if (auto* bytes = std::get_if<Bytes>(&part.value)) {
             form = "bytes";
-            buffers.push_back(bytes->value);
+            buffers.push_back(std::move(bytes->value));
         } else {
-            buffers.push_back(std::get<RawJson>(part.value).text);
+            buffers.push_back(std::move(std::get<RawJson>(part.value).text));
         }
         out.push_back({part.type, form});
     }
@@ -134,11 +134,11 @@ Result<OutputRules> decode_rules(const Frame& frame) {
     return policy ? Result<OutputRules>(policy->outputs) : Result<OutputRules>(policy.error());
 }
 
-std::string encode_task(const CleaningTask& task) {
+OutgoingFrame encode_task(CleaningTask task) {
     std::vector<std::string> buffers;
     json header{{"type", name_of_kind(task.kind)}, {"name", task.name}, {"target", task.target}};
     header["parts"] = describe(task.parts, buffers);
-    return encode_frame(header, buffers);
+    return make_frame(header, std::move(buffers));
 }
 
 Result<CleaningTask> decode_task(Frame frame) {
@@ -160,7 +160,7 @@ Result<CleaningTask> decode_task(Frame frame) {
     return task;
 }
 
-std::string encode_cleaned(const Cleaned& cleaned) {
+OutgoingFrame encode_cleaned(Cleaned cleaned) {
     std::vector<std::string> buffers;
     json header{{"type", "cleaned"}, {"malformed", cleaned.malformed}, {"left_out", json::array()}};
     for (const auto& one : cleaned.left_out) {
@@ -168,7 +168,7 @@ std::string encode_cleaned(const Cleaned& cleaned) {
     }
     header["refusal"] = cleaned.refusal ? json(*cleaned.refusal) : json();
     header["parts"] = describe(cleaned.parts, buffers);
-    return encode_frame(header, buffers);
+    return make_frame(header, std::move(buffers));
 }
 
 Result<Cleaned> decode_cleaned(Frame frame) {

@@ -1,8 +1,8 @@
-// What travels between a cleaner's process and its host, as frames.
+// The frames between the host and `cellblock cleaner`.
 //
-// Purpose: a task and an answer to bytes and back, checked on both sides as all
-// frames are (channel/frame.h): the cleaner may have been taken over by what it read.
-// Ownership: plain values. Threads: pure. Failure: an Error.
+// The host sends `rules` once, then a task at a time; the cleaner answers each task with a `cleaned` frame.
+// Both sides check what they read (channel/frame.h), because what the cleaner reads may have taken it over.
+// Pure functions; contents are moved, not copied. An Error means a frame that isn't one of these.
 #pragma once
 
 #include "sandbox/api/policy.h"
@@ -16,11 +16,11 @@ inline constexpr FrameBounds kCleanerBounds{1U << 20, 256, 256U << 20, 512U << 2
 std::string encode_rules(const OutputRules& rules);
 Result<OutputRules> decode_rules(const Frame& frame);
 
-std::string encode_task(const CleaningTask& task);
+OutgoingFrame encode_task(CleaningTask task);
 Result<CleaningTask> decode_task(Frame frame);
 
-std::string encode_cleaned(const Cleaned& cleaned);
-// Texts are UTF-8 and JSON is JSON, or it is an Error.
+OutgoingFrame encode_cleaned(Cleaned cleaned);
+// Checks too that texts are UTF-8 and that JSON is well-formed.
 Result<Cleaned> decode_cleaned(Frame frame);
 
 }  // namespace cellblock::sandbox

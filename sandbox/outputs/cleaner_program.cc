@@ -133,9 +133,9 @@ void wait_for(int fd, short what) {
     ::poll(&waiting, 1, -1);
 }
 
-bool send_all(int fd, std::string bytes) {
+bool send_all(int fd, OutgoingFrame frame) {
     FrameWriter writer;
-    if (!writer.push(std::move(bytes))) {
+    if (!writer.push(std::move(frame))) {
         return false;
     }
     while (true) {
@@ -182,7 +182,8 @@ int serve_cleaner(UniqueFd socket) {
             return kBadFrame;
         }
         set_timer(kSeconds);
-        std::string answer = encode_cleaned(rules->clean(std::move(*task)));
+        // In one piece: the filter lets send() through, and no sendmsg().
+        OutgoingFrame answer(encode_cleaned(rules->clean(std::move(*task))).joined());
         set_timer(0);
         if (!send_all(socket.get(), std::move(answer))) {
             return 0;

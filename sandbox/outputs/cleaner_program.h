@@ -1,16 +1,16 @@
-// `cellblock cleaner`: the process that reads what a sandbox sent.
+// The process `cellblock cleaner`, which parses what a sandbox sent.
 //
-// Purpose: shuts itself in (nothing but its socket, bounded memory and time, a
-// filter of system calls that opens, starts and sends nothing), then does one
-// task after another until its host closes the socket.
-// Ownership: of the socket. Threads: one. Failure: it ends, and its host tells.
+// It shuts itself in before it reads a byte: nothing but its socket, bounded memory and time, and a filter of
+// system calls that lets it open, start and send nothing else. Then it does one task after another until the
+// host closes the socket.
 #pragma once
 
 #include "sandbox/api/unique_fd.h"
 
 namespace cellblock::sandbox {
 
-// The process's exit status.
+// Serves the socket, which it owns, and returns the exit status of the process. The host tells the user of a
+// failure.
 int serve_cleaner(UniqueFd socket);
 
 }  // namespace cellblock::sandbox

@@ -1,11 +1,13 @@
-// What is made inert by rules that read it: one task, one answer.
+// CleaningRules: makes everything harmless that has to be parsed to be judged.
 //
-// Purpose: everything that has to be parsed to be judged (markup, styles, trees
-// of JSON, widgets' states) goes through CleaningRules as a Task. The rules run
-// in a process of their own (cleaner.h); this is what that process does.
-// Ownership: plain values; CleaningRules remembers which comms are open.
-// Threads: one. Failure: what can't be judged is left out; Cleaned::malformed
-// says that a task was no JSON where it should be, which is the sender's fault.
+// Markup, styles, JSON and the states of widgets go through clean() as tasks, one after another:
+//
+//     CleaningRules rules(policy.outputs);
+//     Cleaned cleaned = rules.clean({CleaningTask::Kind::display, {}, {}, parts});
+//
+// In a Session this runs in a process of its own (cleaner.h). CleaningRules remembers which comms are open.
+// For one thread. What can't be judged is left out; Cleaned::malformed says that a task had no JSON where
+// JSON must be, which is the sender's fault.
 #pragma once
 
 #include <cstdint>

@@ -1,10 +1,8 @@
-// The firewall's rules for comms: who may open one, and what a widget may carry.
+// CommRules: which comms may be opened, and what their messages may carry.
 //
-// Purpose: comms that the policy's `outputs.comms` doesn't name are not opened;
-// messages for comms that aren't open go nowhere. Widgets obey widgets.h, by
-// whichever message they are made, changed or told anew.
-// Ownership: remembers the comms that are open, at most kMostComms.
-// Threads: one. Failure: none.
+// Comms for targets that `outputs.comms` doesn't name are not opened, and messages for comms that aren't open
+// go nowhere. Widgets obey widgets.h, whichever message makes or changes them. Remembers at most kMostComms
+// open comms. For one thread. Nothing fails.
 #pragma once
 
 #include <map>
@@ -23,17 +21,16 @@ class CommRules {
 public:
     explicit CommRules(const OutputRules& rules) : rules_(rules), widgets_(rules) {}
 
-    // Nothing: it may pass, made inert. Otherwise why it may not: one of few texts, or empty where
-    // that was told when the comm was opened.
+    // Makes the message harmless. nullopt: it may pass; otherwise the reason why not, for the user, which is
+    // empty if it was told when the comm was opened.
     std::optional<std::string> refuse(CommOutput& message);
 
-    // The view of a widget that isn't open would be "Loading widget…" for ever. Why the widget was left
-    // out was told then.
+    // Leaves out views of widgets that aren't open: they would show "Loading widget…" for ever.
     void leave_out_views(std::vector<MimeItem>& data) const;
 
-    // A client opened one, so the cell's code may answer on it.
+    // A client has opened a comm, so the cell's code may answer on it.
     void opened_by_client(const std::string& comm_id, const std::string& target);
-    // All are gone: the worker was.
+    // The worker has ended, and all comms with it.
     void forget();
 
 private:

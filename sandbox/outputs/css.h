@@ -1,15 +1,14 @@
 // CSS that styles its own output, loads nothing and covers nothing.
 //
-// Purpose: what a pandas Styler or a drawing needs, by allowlists: properties,
-// functions in values, selectors, @media. Names of classes and ids get a prefix
-// (their elements get it too), so that none of the page's is meant; every
-// selector is bound to the output's own root element. Positions, layers,
-// shadows and transforms pass only within a root that paints nothing outside of
-// itself; negative margins and what is fixed to the window never do.
-// Escapes, comments inside of values and '<' make a declaration fall away.
-// Ownership, threads: pure. Failure: none; what isn't understood is left out.
+// Properties, functions in values, selectors and @media go by allowlists that contain what a pandas Styler or
+// a drawing needs. Names of classes and ids get a prefix, as those of their elements do, so that no name of
+// the page is meant, and every selector is bound to the output's own root element. Positions, layers, shadows
+// and transforms are allowed only within a root that paints nothing outside of itself; negative margins and
+// what is fixed to the window never are. A declaration with an escape, a comment inside of a value, or '<' is
+// left out. Pure functions.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -34,6 +33,20 @@ std::string inert_declarations(std::string_view css, Placing placing = Placing::
 // such as ".cb-0123abcd". Within a root, ":root" is that one.
 std::string inert_stylesheet(std::string_view css, std::string_view scope,
                              Placing placing = Placing::refused);
+
+// A name for the root of one output, to which its styles are bound: a class that is the same for the same
+// content (FNV-1a).
+inline std::string scope_of(std::string_view content) {
+    std::uint64_t hash = 0xcbf29ce484222325;
+    for (const char c : content) {
+        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    }
+    std::string name = "cb-scope-";
+    for (int i = 0; i < 12; ++i, hash >>= 4U) {
+        name += "0123456789abcdef"[hash & 15U];
+    }
+    return name;
+}
 
 // One value of a property or of an SVG attribute of that name; empty: refused.
 // References to url(#name) are kept, with the prefix.

@@ -1,6 +1,8 @@
-// data: URLs of images, the only kind of address that an output may load from.
+// data: URLs of images, sound and video: the only kind of address that an output may load from.
 //
-// Ownership, threads: pure. Failure: nothing where it isn't a good image.
+// The functions decode the base64 content and check that it begins as a file of its type does. They return
+// the URL in one form ("data:image/png;base64,..."), and nullopt if the content isn't what the URL says. Pure
+// functions.
 #pragma once
 
 #include <optional>
@@ -9,10 +11,13 @@
 
 namespace cellblock::sandbox {
 
-// "data:image/png;base64,…" in one form, if it is an image that is what it says.
+// For image/png, image/jpeg, image/gif and image/webp.
 std::optional<std::string> inert_image_url(std::string_view url);
 
-// Nothing if it isn't base64. Blanks are passed over.
+// The decoded bytes; nullopt if the text isn't base64. Blanks are ignored.
 std::optional<std::string> decode_base64(std::string_view text);
+
+// The same for sound and video. `element`: "audio" or "video".
+std::optional<std::string> inert_media_url(std::string_view element, std::string_view url);
 
 }  // namespace cellblock::sandbox

@@ -11,9 +11,7 @@
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/latex.h"
 #include "sandbox/outputs/markup.h"
-#include "sandbox/outputs/media.h"
-#include "sandbox/outputs/scope.h"
-#include "sandbox/outputs/svg_element.h"
+#include "sandbox/outputs/svg.h"
 
 namespace cellblock::sandbox {
 

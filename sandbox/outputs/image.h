@@ -1,8 +1,7 @@
-// Whether bytes are the image that they are said to be.
+// Whether bytes are the image that their type says.
 //
-// Purpose: a front end hands an image to its decoder; what gets there has the
-// right beginning and a bounded number of pixels.
-// Ownership, threads: pure. Failure: nothing where it isn't such an image.
+// A front end hands images to a decoder; what gets there has the right beginning and a bounded number of
+// pixels. Pure functions.
 #pragma once
 
 #include <cstdint>

@@ -1,10 +1,9 @@
 // Formulas that are mathematics and nothing else.
 //
-// Purpose: front ends give what looks like TeX to MathJax 2 or 3, or to KaTeX, and these know commands
-// that carry styles, links, classes, pictures, definitions and code. Here is the list of those that
-// are let through, with what their arguments may be; of any other command the backslash is parted
-// from its name, so that it is shown and not obeyed.
-// Ownership, threads: pure. Failure: none.
+// Front ends give what looks like TeX to MathJax 2 or 3, or to KaTeX, whose commands can carry styles, links,
+// classes, pictures, definitions and code. latex.cc lists the commands that are let through, with what their
+// arguments may be. The backslash of any other command is parted from its name, so that the command is shown
+// and not obeyed. Pure functions.
 #pragma once
 
 #include <string>
@@ -12,14 +11,14 @@
 
 namespace cellblock::sandbox {
 
-// A text/latex, which is a formula as a whole; or text in which there may be formulas.
+// For a text/latex, which is a formula as a whole, and for text in which there may be formulas.
 std::string inert_latex(const std::string& text);
 
 // The same for Markdown, whose renderers take a backslash from two of them before TeX is read.
 std::string inert_latex_in_markdown(const std::string& text);
 
-// For a page that was written by html.h: of text that had nothing to part it but a tag which was left
-// out, a browser makes one. Where there is no formula at all, paths and regular expressions stay.
+// For a page that html.h has written, where two texts may have become one because the tag between them was
+// left out. A page without formulas stays as it is, with its paths and regular expressions.
 std::string inert_latex_in_page(const std::string& page);
 
 // Whether a front end could find a formula in that text.

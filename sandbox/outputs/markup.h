@@ -1,9 +1,8 @@
 // Trees of HTML and XML, and text that goes back into markup.
 //
-// Purpose: the only place that knows libxml2's ways: nothing is loaded, no
-// entity is declared, errors are silent; what it reads was made tidy and bounded (tidy.h).
-// Ownership: a Tree owns its nodes. Threads: each has its own trees.
-// Failure: no tree.
+// The only place that knows libxml2's ways: nothing is loaded, no entity is declared, errors are silent. What
+// it parses was made tidy and bounded before (tidy.h). A Tree owns its nodes and belongs to one thread. Null:
+// no tree.
 #pragma once
 
 #include <libxml/tree.h>

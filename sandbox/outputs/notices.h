@@ -1,8 +1,7 @@
-// What was left out of an output, and the words that tell a person.
+// Notices: what was left out of an output, in words for a person.
 //
-// Purpose: the one place for the texts of the firewall's notices. A notice
-// says what isn't shown, why, and what to do about it.
-// Ownership, threads: pure values. Failure: none.
+// A notice says what isn't shown, why, and what to do about it. This is the one place for their texts. Pure
+// functions.
 #pragma once
 
 #include <string>
@@ -37,8 +36,8 @@ struct LeftOut {
 // One sentence or two without a line's end. `policy`: the policy's name.
 std::string notice(const LeftOut& what, std::string_view policy);
 
-// Of all that one output lost what a person needs to hear: a figure is one thing, in however many
-// forms it was sent. Nothing was lost: nullptr.
+// Of everything that one output lost, the part that a person needs to know: a figure is one thing, however
+// many representations it has. nullptr: nothing was lost.
 const LeftOut* most_telling(const std::vector<LeftOut>& left_out);
 
 }  // namespace cellblock::sandbox

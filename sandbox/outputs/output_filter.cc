@@ -1,4 +1,4 @@
-// What may leave: counted, cut, made inert.
+// Counts outputs, cuts them, and makes them harmless.
 #include "sandbox/outputs/output_filter.h"
 
 #include <algorithm>
@@ -75,6 +75,17 @@ std::vector<MimeItem> fallback_of(const std::vector<MimeItem>& bundle) {
     return plain;
 }
 
+// Why an answer isn't the two parts of JSON that were given to the cleaner; nullopt: it is.
+std::optional<Error> failure_of_pair(const Result<Cleaned>& cleaned) {
+    if (!cleaned) {
+        return cleaned.error();
+    }
+    if (cleaned->parts.size() != 2 || !is_json(cleaned->parts[0]) || !is_json(cleaned->parts[1])) {
+        return Error{{}, 0, "it could not be made harmless", {}};
+    }
+    return std::nullopt;
+}
+
 Error too_many_failures() {
     return Error{{}, 0, "several outputs of this cell could not be made harmless", {}};
 }
@@ -87,7 +98,7 @@ void shorten(std::string& text, std::size_t max) {
 
 }  // namespace
 
-OutputFirewall::OutputFirewall(const Policy& policy)
+OutputFilter::OutputFilter(const Policy& policy)
     : limit_(policy.limits.output_bytes),
       policy_name_(policy.name),
       bundles_(policy.outputs),
@@ -98,7 +109,7 @@ OutputFirewall::OutputFirewall(const Policy& policy)
                 "\", key limits.output)\n") {}
 
 // Cells whose accounts are gone have one together: what was forgotten isn't given anew.
-OutputFirewall::Account& OutputFirewall::account(CellId cell) {
+OutputFilter::Account& OutputFilter::account(CellId cell) {
     if (newest_old_ && cell <= *newest_old_) {
         return old_;
     }
@@ -111,17 +122,17 @@ OutputFirewall::Account& OutputFirewall::account(CellId cell) {
     return cell == *newest_old_ ? old_ : found;
 }
 
-std::uint64_t OutputFirewall::output_bytes(CellId cell) const {
+std::uint64_t OutputFilter::output_bytes(CellId cell) const {
     const auto found = accounts_.find(cell);
     return found == accounts_.end() ? 0 : found->second.bytes;
 }
 
-bool OutputFirewall::was_cut(CellId cell) const {
+bool OutputFilter::was_cut(CellId cell) const {
     const auto found = accounts_.find(cell);
     return found != accounts_.end() && found->second.cut;
 }
 
-bool OutputFirewall::spend(CellId cell, std::uint64_t cost, std::vector<Event>& notes) {
+bool OutputFilter::spend(CellId cell, std::uint64_t cost, std::vector<Event>& notes) {
     Account& spent = account(cell);
     if (!spent.cut && spent.bytes + cost <= limit_) {
         spent.bytes += cost;
@@ -134,7 +145,7 @@ bool OutputFirewall::spend(CellId cell, std::uint64_t cost, std::vector<Event>& 
     return false;
 }
 
-std::vector<Event> OutputFirewall::admit(StreamOutput event) {
+std::vector<Event> OutputFilter::admit(StreamOutput event) {
     const Account& spent = account(event.cell);
     const std::uint64_t left = limit_ - std::min(limit_, spent.bytes + kMessageCost);
     const std::uint64_t cost = kMessageCost + event.text.size();
@@ -160,7 +171,7 @@ std::vector<Event> OutputFirewall::admit(StreamOutput event) {
 }
 
 // Counted as it came, before any work is done on it, and again, in finish(), for what it has grown by.
-OutputFirewall::Begun OutputFirewall::begin(DisplayOutput& event) {
+OutputFilter::Begun OutputFilter::begin(DisplayOutput& event) {
     Begun begun;
     begun.cost = cost_of(event);
     if (!spend(event.cell, begun.cost, begun.events)) {
@@ -185,7 +196,7 @@ OutputFirewall::Begun OutputFirewall::begin(DisplayOutput& event) {
     return begun;
 }
 
-std::vector<Event> OutputFirewall::finish(DisplayOutput event, std::uint64_t cost, Result<Cleaned> cleaned) {
+std::vector<Event> OutputFilter::finish(DisplayOutput event, std::uint64_t cost, Result<Cleaned> cleaned) {
     std::vector<Event> events;
     const CellId cell = event.cell;
     if (!cleaned || cleaned->parts.empty() || !is_json(cleaned->parts.back())) {
@@ -220,12 +231,12 @@ std::vector<Event> OutputFirewall::finish(DisplayOutput event, std::uint64_t cos
     return events;
 }
 
-bool OutputFirewall::has_failed_often(CellId cell) {
+bool OutputFilter::has_failed_often(CellId cell) {
     constexpr int kMostFailures = 3;
     return account(cell).failures >= kMostFailures;
 }
 
-void OutputFirewall::note_failure(CellId cell, const Error& error, std::vector<Event>& events) {
+void OutputFilter::note_failure(CellId cell, const Error& error, std::vector<Event>& events) {
     ++account(cell).failures;
     note_once(cell,
               "an output was left out: " + error.message +
@@ -234,17 +245,17 @@ void OutputFirewall::note_failure(CellId cell, const Error& error, std::vector<E
     note_lost_comms(cell, events);
 }
 
-void OutputFirewall::comms_are_lost() {
+void OutputFilter::comms_are_lost() {
     comms_are_lost_ = comms_are_lost_ || comms_are_open_;
     comms_are_open_ = false;
 }
 
-void OutputFirewall::forget_comms() {
+void OutputFilter::forget_comms() {
     comms_are_lost_ = false;
     comms_are_open_ = false;
 }
 
-void OutputFirewall::note_lost_comms(CellId cell, std::vector<Event>& events) {
+void OutputFilter::note_lost_comms(CellId cell, std::vector<Event>& events) {
     if (std::exchange(comms_are_lost_, false)) {
         note_once(
             cell,
@@ -254,7 +265,7 @@ void OutputFirewall::note_lost_comms(CellId cell, std::vector<Event>& events) {
     }
 }
 
-void OutputFirewall::note_once(CellId cell, const std::string& what, std::vector<Event>& events) {
+void OutputFilter::note_once(CellId cell, const std::string& what, std::vector<Event>& events) {
     constexpr std::size_t kMostNotes = 8;
     Account& spent = account(cell);
     if (spent.cut || spent.noted.size() >= kMostNotes || !spent.noted.insert(what).second) {
@@ -266,7 +277,7 @@ void OutputFirewall::note_once(CellId cell, const std::string& what, std::vector
     }
 }
 
-std::vector<Event> OutputFirewall::admit(ClearOutput event) {
+std::vector<Event> OutputFilter::admit(ClearOutput event) {
     std::vector<Event> events;
     if (spend(event.cell, kMessageCost, events)) {
         events.emplace_back(event);
@@ -274,7 +285,7 @@ std::vector<Event> OutputFirewall::admit(ClearOutput event) {
     return events;
 }
 
-OutputFirewall::Begun OutputFirewall::begin(CommOutput& event) {
+OutputFilter::Begun OutputFilter::begin(CommOutput& event) {
     using Kind = CleaningTask::Kind;
     Begun begun;
     begun.cost = cost_of(event);
@@ -300,13 +311,11 @@ OutputFirewall::Begun OutputFirewall::begin(CommOutput& event) {
     return begun;
 }
 
-std::vector<Event> OutputFirewall::finish(CommOutput event, std::uint64_t cost, Result<Cleaned> cleaned) {
+std::vector<Event> OutputFilter::finish(CommOutput event, std::uint64_t cost, Result<Cleaned> cleaned) {
     std::vector<Event> events;
     const CellId cell = event.cell;
-    if (!cleaned || cleaned->parts.size() != 2 || !is_json(cleaned->parts[0]) ||
-        !is_json(cleaned->parts[1])) {
-        note_failure(cell, cleaned ? Error{{}, 0, "it could not be made harmless", {}} : cleaned.error(),
-                     events);
+    if (const auto failure = failure_of_pair(cleaned)) {
+        note_failure(cell, *failure, events);
         return events;
     }
     note_lost_comms(cell, events);
@@ -327,7 +336,7 @@ std::vector<Event> OutputFirewall::finish(CommOutput event, std::uint64_t cost, 
     return events;
 }
 
-OutputFirewall::Begun OutputFirewall::begin(CellId cell, RawJson& user_expressions, RawJson& payload) {
+OutputFilter::Begun OutputFilter::begin(CellId cell, RawJson& user_expressions, RawJson& payload) {
     Begun begun;
     if (user_expressions.text == "{}" && payload.text == "[]") {
         return begun;
@@ -345,15 +354,13 @@ OutputFirewall::Begun OutputFirewall::begin(CellId cell, RawJson& user_expressio
     return begun;
 }
 
-std::vector<Event> OutputFirewall::finish(CellId cell, RawJson& user_expressions, RawJson& payload,
-                                          Result<Cleaned> cleaned) {
+std::vector<Event> OutputFilter::finish(CellId cell, RawJson& user_expressions, RawJson& payload,
+                                        Result<Cleaned> cleaned) {
     std::vector<Event> events;
     user_expressions = {};
     payload = RawJson{"[]"};
-    if (!cleaned || cleaned->parts.size() != 2 || !is_json(cleaned->parts[0]) ||
-        !is_json(cleaned->parts[1])) {
-        note_failure(cell, cleaned ? Error{{}, 0, "it could not be made harmless", {}} : cleaned.error(),
-                     events);
+    if (const auto failure = failure_of_pair(cleaned)) {
+        note_failure(cell, *failure, events);
         return events;
     }
     note_lost_comms(cell, events);
@@ -362,7 +369,7 @@ std::vector<Event> OutputFirewall::finish(CellId cell, RawJson& user_expressions
     return events;
 }
 
-std::optional<std::vector<Event>> OutputFirewall::charge(const ErrorOutput& output) {
+std::optional<std::vector<Event>> OutputFilter::charge(const ErrorOutput& output) {
     std::uint64_t cost = kMessageCost + output.error.ename.size() + output.error.evalue.size();
     for (const auto& line : output.error.traceback) {
         cost += line.size();
@@ -371,13 +378,13 @@ std::optional<std::vector<Event>> OutputFirewall::charge(const ErrorOutput& outp
     return spend(output.cell, cost, notes) ? std::nullopt : std::optional(std::move(notes));
 }
 
-void OutputFirewall::tell_cut_again(CellId cell, std::deque<Event>& events) const {
+void OutputFilter::tell_cut_again(CellId cell, std::deque<Event>& events) const {
     if (was_cut(cell)) {
         events.emplace_back(StreamOutput{cell, StreamName::standard_error, end_note_});
     }
 }
 
-ErrorText OutputFirewall::bound(ErrorText error) {
+ErrorText OutputFilter::bound(ErrorText error) {
     shorten(error.ename, 2 * kNameBytes);  // before the work, and, as that may leave less, once more after it
     shorten(error.evalue, 2 * kValueBytes);
     if (error.traceback.size() > kTracebackLines) {
@@ -400,7 +407,7 @@ ErrorText OutputFirewall::bound(ErrorText error) {
     return error;
 }
 
-std::optional<InputRequest> OutputFirewall::admit(InputRequest request) {
+std::optional<InputRequest> OutputFilter::admit(InputRequest request) {
     std::vector<Event> notes;
     if (!spend(request.cell, kMessageCost + request.prompt.size(), notes)) {
         return std::nullopt;

@@ -1,13 +1,17 @@
-// The output firewall: what may leave a Session.
+// OutputFilter: bounds what a cell shows, and makes it harmless.
 //
-// Purpose: every event that a sandbox sent passes here after its schema was
-// checked. It is counted for the cell that made it; past the policy's bound it
-// is cut. Streams, errors, prompts, and displays of plain text and pixels are
-// made inert here; whatever must be parsed for that is a task for the cleaner
-// (cleaner.h), begun by begin() and ended by finish(). What is cut or left out
-// is told once for each cell, with the policy's key.
-// Ownership: plain values. Threads: one. Failure: none; what may not pass is
-// dropped or cut.
+// Every output that a sandbox sent passes here after its frame was checked. The output is counted for its
+// cell, errors too; past Limits::output_bytes it is cut. Streams, errors, prompts, and displays of plain text
+// and pixels are made harmless here. Whatever must be parsed for that is a task for the cleaner (cleaner.h):
+//
+//     auto begun = filter.begin(display);           // begun.events may be shown already
+//     if (begun.task) {
+//         ... the cleaner does the task ...
+//         auto events = filter.finish(std::move(display), begun.cost, std::move(cleaned));
+//     }
+//
+// What is cut or left out is told once for each cell by a note on its stderr, which names the policy's key.
+// For one thread. Nothing fails here: what may not pass is dropped or cut.
 #pragma once
 
 #include <cstdint>
@@ -26,16 +30,16 @@
 
 namespace cellblock::sandbox {
 
-class OutputFirewall {
+class OutputFilter {
 public:
-    explicit OutputFirewall(const Policy& policy);
+    explicit OutputFilter(const Policy& policy);
 
-    // What of an output event may go on: the event itself, a cut one with a
-    // note behind it, or nothing.
+    // What may be shown of an output: the event itself, a cut one with a note behind it, or nothing.
     std::vector<Event> admit(StreamOutput event);
     std::vector<Event> admit(ClearOutput event);
 
-    // Counts the output. If there is a task, the output's data is in it, and finish() says what may go on.
+    // Counts the output. If there is a task, it holds the output's data, and finish() gives what may be
+    // shown.
     struct Begun {
         std::vector<Event> events;
         std::optional<CleaningTask> task;
@@ -45,28 +49,30 @@ public:
     Begun begin(CommOutput& event);
     std::vector<Event> finish(DisplayOutput event, std::uint64_t cost, Result<Cleaned> cleaned);
     std::vector<Event> finish(CommOutput event, std::uint64_t cost, Result<Cleaned> cleaned);
-    // The same for a cell's end, for what it brings beside an error.
+    // The same for what a cell's end brings beside an error.
     Begun begin(CellId cell, RawJson& user_expressions, RawJson& payload);
     std::vector<Event> finish(CellId cell, RawJson& user_expressions, RawJson& payload,
                               Result<Cleaned> cleaned);
 
-    // The cleaner has ended, and with it what it knew of open comms. The next cell that shows something says
-    // so.
+    // The cleaner has ended and has forgotten which comms are open. The next cell that shows something tells
+    // it.
     void comms_are_lost();
-    // A client opened one.
+    // A client has opened a comm.
     void comm_is_open() { comms_are_open_ = true; }
-    // As the worker's comms end with it.
+    // The worker has ended, and its comms with it.
     void forget_comms();
 
-    // Counts an error of a cell that runs. Nothing: it may pass. Else what is to be shown instead.
+    // Counts an error of a cell that runs. nullopt: the error may be shown; otherwise the events to show
+    // instead.
     std::optional<std::vector<Event>> charge(const ErrorOutput& error);
-    // An error within its own bounds: a cell's last one is shown whatever the cell has used up.
+    // The error within bounds of its own: a cell's last error is shown even if its output was cut.
     static ErrorText bound(ErrorText error);
-    // A prompt is one line that a front end shows; nothing if its cell has no budget left.
+    // The prompt as one line of harmless text; nullopt if the cell has no output left.
     std::optional<InputRequest> admit(InputRequest request);
 
     [[nodiscard]] bool was_cut(CellId cell) const;
-    // At a cell's end: a front end that drops messages of a flood may have dropped the first notice.
+    // At a cell's end, tells a cut once more: a front end that drops messages of a flood may have dropped the
+    // notice.
     void tell_cut_again(CellId cell, std::deque<Event>& events) const;
     // Bytes counted for a cell so far.
     [[nodiscard]] std::uint64_t output_bytes(CellId cell) const;
@@ -78,14 +84,14 @@ private:
         TerminalTextFilter output;
         TerminalTextFilter errors;
         std::set<std::string> noted;
-        int failures = 0;  // outputs that couldn't be made inert
+        int failures = 0;  // outputs that couldn't be made harmless
     };
 
     Account& account(CellId cell);
-    // Takes the cost from the cell's budget. False: there is too little left;
-    // the budget is then spent, and `notes` has the note if it is the first time.
+    // Takes the cost from what the cell may still show. False: too little is left, so the cell shows nothing
+    // more, and `notes` gets the note if this is the first time.
     bool spend(CellId cell, std::uint64_t cost, std::vector<Event>& notes);
-    // "cellblock: <what>" on stderr, if this cell wasn't told yet.
+    // Adds "cellblock: <what>" on stderr, once for each cell.
     void note_once(CellId cell, const std::string& what, std::vector<Event>& events);
     void note_failure(CellId cell, const Error& error, std::vector<Event>& events);
     void note_lost_comms(CellId cell, std::vector<Event>& events);
@@ -95,11 +101,11 @@ private:
     std::string policy_name_;
     BundleRules bundles_;
     bool comms_are_open_ = false;
-    bool comms_are_lost_ = false;  // and nobody was told yet
+    bool comms_are_lost_ = false;  // the notice of it is still to come
     std::string note_;
     std::string end_note_;
     std::map<CellId, Account> accounts_;  // the newest kAccounts cells
-    Account old_;                         // of all others together
+    Account old_;                         // of all older cells together
     std::optional<CellId> newest_old_;
 };
 

@@ -1,7 +1,7 @@
-// What comes back with a reply and is shown: completions, inspections, payloads, expressions.
+// Replies that are shown: completions, inspections, payloads, user expressions, the debugger's messages.
 //
-// Ownership, threads: pure. Failure: JSON that isn't what it should be becomes empty.
-// Where nothing has to be changed the text stays to the letter.
+// Their strings become harmless text, and bundles in them obey bundle.h. Where nothing has to be changed, the
+// JSON text stays as it was. JSON that isn't what it should be becomes empty. Pure functions.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -11,7 +11,8 @@
 
 namespace cellblock::sandbox {
 
-// terminal_text() of every string in it, names included in none. True if one was changed.
+// Applies terminal_text() to every string in `value`, but not to names of members. True if anything was
+// changed.
 bool clean_strings(nlohmann::json& value);
 
 // Of complete_reply, inspect_reply, …: strings, and `data` as a bundle.

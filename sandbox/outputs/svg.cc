@@ -10,8 +10,6 @@
 #include "sandbox/outputs/css.h"
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/markup.h"
-#include "sandbox/outputs/scope.h"
-#include "sandbox/outputs/svg_element.h"
 
 namespace cellblock::sandbox {
 

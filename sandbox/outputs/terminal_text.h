@@ -1,13 +1,14 @@
 // Text as a terminal or a front end may show it: colours and nothing else.
 //
-// Purpose: what programs print is text with control sequences, and some of
-// these write titles and clipboards, ask the terminal for answers that it types,
-// or move over what was shown before. Kept: newline, tab, carriage return,
-// backspace, colours (SGR) and "erase to the end of the line". Also gone:
-// one-character C1 controls and the overrides of the direction of text.
-// Input is valid UTF-8; so is what comes out.
-// Ownership: a filter remembers a sequence that is cut in two by its bounds.
-// Threads: one for each filter. Failure: none.
+// What programs print contains control sequences, and some of these set titles and clipboards, make the
+// terminal type answers, or overwrite what was shown before. Kept are newline, tab, carriage return,
+// backspace, colours (SGR) and "erase to the end of the line". One-character C1 controls and overrides of the
+// direction of text are gone too.
+//
+//     terminal_text("\x1b[31mred\x1b[0m \x1b]0;title\x07")   // "\x1b[31mred\x1b[0m "
+//
+// The text must be valid UTF-8, and so is the result. A TerminalTextFilter remembers a sequence that is cut
+// by the end of a piece; each belongs to one thread and one stream.
 #pragma once
 
 #include <string>

@@ -1,11 +1,10 @@
-// Markup made plain before a parser reads it, so that parsing it costs what its size says.
+// Makes markup plain before a parser reads it, so that parsing takes time in proportion to its size.
 //
-// Purpose: parsers of HTML and XML compare each attribute of a tag with all before it, walk all open
-// elements at an end tag, expand what a document type declares. A reader that looks at each byte
-// once leaves nothing of that: tags are balanced, their nesting, their number and their attributes
-// are bounded, entities are decoded, comments, instructions and document types are gone.
-// What may be shown is judged later, from the parser's tree.
-// Ownership, threads: pure. Failure: of XML that isn't well-formed, or is past a bound, nothing.
+// Parsers of HTML and XML compare each attribute of a tag with all before it, walk all open elements at an
+// end tag, and expand what a document type declares. A reader that looks at each byte once removes the cause:
+// tags are balanced; their nesting, their number and their attributes are bounded; entities are decoded;
+// comments, instructions and document types are gone. What may be shown is judged later, from the parser's
+// tree. Pure functions.
 #pragma once
 
 #include <optional>

@@ -1,11 +1,10 @@
-// What Jupyter's widgets (ipywidgets 6 to 8, ipympl) may be, and what may be in their states.
+// WidgetModels: what Jupyter's widgets (ipywidgets 6 to 8, ipympl) may be, and what may be in their states.
 //
-// Purpose: a front end makes an object of a state and goes on changing it, by updates, by states that
-// it asked for, by links between objects. So a model is one of a list, with a view of its own and
-// known attributes; a text that becomes markup, a formula, a style or an address obeys the rules of
-// html.h, latex.h, css.h and data_url.h, whichever message it came by; links lead from and to
-// attributes that become none of these.
-// Ownership: WidgetModels remembers what each open model is. Threads: one. Failure: none.
+// A front end makes an object of a widget's state and goes on changing it: by updates, by states that it
+// asked for, by links between objects. So a model must be one of a list, with a view of its own and known
+// attributes. A text that becomes markup, a formula, a style or an address obeys html.h, latex.h, css.h and
+// data_url.h, whichever message brought it. Links lead only from and to attributes that become none of these.
+// Remembers what each open model is. For one thread. Nothing fails.
 #pragma once
 
 #include <cstddef>

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "sandbox/api/engine.h"
+#include "sandbox/api/session.h"
 #include "sandbox/channel/messages.h"
 #include "sandbox/packages/builder_messages.h"
 #include "sandbox/packages/package_folder.h"

@@ -1,9 +1,8 @@
-// A policy's text as JSON: bounded, and stricter than JSON itself.
+// A policy's document: a JSON object of at most 64 KiB and 16 levels, in which no key comes twice.
 //
-// Purpose: 64 KiB at most, 16 levels at most, an object, no key twice (JSON's
-// readers keep one of the two, and not all the same one).
-// Ownership: plain values. Threads: no shared state.
-// Failure: an Error whose message says where: line and column, or the key's path.
+// JSON itself allows a key twice, and readers differ in which of the two they keep; a policy must mean one
+// thing. Plain functions without shared state. An Error says where the fault is: by line and column, or by
+// the key's path.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -17,8 +16,8 @@ namespace cellblock::sandbox {
 inline constexpr std::size_t kMaxPolicyBytes = 64U << 10;
 inline constexpr std::size_t kMaxPolicyDepth = 16;
 
-// Its text: of a regular file, since a pipe or a device might never end; what is too long the parser refuses.
-// `step`: for the Error.
+// The text of a policy's file. Only regular files are read, since a pipe or a device might never end. A text
+// that is too long comes back cut, and the parser refuses it. `step` is the Error's step.
 Result<std::string> read_document(const std::string& path, const std::string& step);
 
 Result<nlohmann::json> parse_policy_document(std::string_view text);

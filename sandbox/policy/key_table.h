@@ -1,11 +1,18 @@
-// The one table of policy keys.
+// The table of policy keys.
 //
-// Purpose: each row is a key with its type, default, bounds and meaning, and
-// how to read it from JSON and write it back. Parser, defaults, `cellblock
-// policy show` and the reference all walk this table; a new key is a new row.
-// Ownership: a constant, built on first use. Threads: read-only.
-// Failure: read() gives an Error whose step is the key's dotted path and whose
-// message names the value found and what is allowed.
+// Each row is a key: its type, default, bounds and meaning, and how it is read from JSON and written back.
+// Parser, defaults, `cellblock policy show` and the reference are made from this table, so a new key is a new
+// row:
+//
+//     PolicyKey{"limits.processes", "whole number", "128", "1 to 65536", "Processes and threads at a time
+//     ...",
+//               [](const json& value, Policy& policy) { ... read_count("limits.processes", value, 1, 65536)
+//               ... },
+//               [](const Policy& policy) { return policy.limits.processes; }},
+//
+// The Error of PolicyKey::read has the key's dotted path as its step, and a message that names the value that
+// was found and the values that are allowed. The table is a constant, built on first use; any thread may read
+// it.
 #pragma once
 
 #include <functional>
@@ -19,17 +26,14 @@ namespace cellblock::sandbox {
 
 struct PolicyKey {
     std::string path;      // "limits.memory"
-    std::string type;      // "size", in words
+    std::string type;      // for people: "size"
     std::string fallback;  // the default, as JSON text
-    std::string allowed;   // bounds or choices, in words
+    std::string allowed;   // for people: bounds or choices
     std::string meaning;
     std::function<Status(const nlohmann::json&, Policy&)> read;
     std::function<nlohmann::ordered_json(const Policy&)> write;
 };
 
 const std::vector<PolicyKey>& policy_table();
-
-// Its rows of `packages`.
-std::vector<PolicyKey> package_keys();
 
 }  // namespace cellblock::sandbox

@@ -1,11 +1,10 @@
-// Single values of a policy: numbers, units, names. Lists are in policy_lists.cc.
+// Reading and writing values of the types that keys have: durations, sizes, numbers, texts.
 #include "sandbox/policy/key_values.h"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <numeric>
 
 namespace cellblock::sandbox {
@@ -16,7 +15,6 @@ using nlohmann::json;
 using std::chrono::milliseconds;
 
 constexpr std::size_t kMostShown = 60;
-constexpr std::size_t kMostPath = 4095;
 
 std::string shown(const json& value) {
     std::string text = value.dump(-1, ' ', true, json::error_handler_t::replace);
@@ -54,20 +52,6 @@ std::size_t distance(const std::string& left, const std::string& right) {
         }
     }
     return row.back();
-}
-
-bool is_engine_letter(char letter) {
-    return (letter >= 'a' && letter <= 'z') || (letter >= '0' && letter <= '9') || letter == '-' ||
-           letter == '_';
-}
-
-bool is_home_or_absolute(const std::string& path) {
-    return path.starts_with('/') || path.starts_with("~/");
-}
-
-std::string with_home(const std::string& path) {
-    const char* home = std::getenv("HOME");
-    return path.starts_with("~/") && home != nullptr ? home + path.substr(1) : path;
 }
 
 }  // namespace
@@ -137,90 +121,6 @@ Result<std::string> read_text(const std::string& path, const json& value, std::s
         return wrong_value(path, value, "text of at most " + std::to_string(most_bytes) + " bytes");
     }
     return *text;
-}
-
-Status read_engines(const json& value, Policy& policy) {
-    constexpr std::size_t kMostEngines = 8;
-    const json list = value.is_array() ? value : json::array({value});
-    std::vector<std::string> names;
-    for (const auto& one : list) {
-        const auto* text = one.get_ptr<const std::string*>();
-        if (text == nullptr || text->empty() || text->size() > 64 || list.size() > kMostEngines ||
-            !std::all_of(text->begin(), text->end(), is_engine_letter)) {
-            return wrong_value("engine", value,
-                               "the name of an engine, for example \"native\", or a list of names");
-        }
-        names.push_back(*text);
-    }
-    if (names.empty()) {
-        return wrong_value("engine", value, "at least one engine's name");
-    }
-    policy.engine = names.front();
-    policy.further_engines.assign(names.begin() + 1, names.end());
-    return Ok{};
-}
-
-nlohmann::ordered_json write_engines(const Policy& policy) {
-    if (policy.further_engines.empty()) {
-        return policy.engine;
-    }
-    nlohmann::ordered_json list = {policy.engine};
-    for (const auto& name : policy.further_engines) {
-        list.push_back(name);
-    }
-    return list;
-}
-
-// It becomes a word of a command line, where a dash would make it an option.
-Result<std::string> read_destination(const std::string& path, const json& value) {
-    auto text = read_text(path, value, 500);
-    if (!text || text->starts_with('-')) {
-        return wrong_value(path, value, "text of at most 500 bytes that doesn't begin with -");
-    }
-    return text;
-}
-
-Result<std::string> read_audit_path(const std::string& path, const json& value) {
-    auto text = read_text(path, value, kMostPath);
-    if (!text || !(text->empty() || is_home_or_absolute(*text))) {
-        return wrong_value(path, value, "an absolute path, or one that begins with ~/");
-    }
-    return with_home(*text);
-}
-
-Result<std::string> read_history(const std::string& path, const json& value) {
-    auto text = read_text(path, value, kMostPath);
-    if (!text || !(*text == "none" || *text == "keep" || is_home_or_absolute(*text))) {
-        return wrong_value(path, value, "\"none\", \"keep\", an absolute path, or one that begins with ~/");
-    }
-    return with_home(*text);
-}
-
-Result<std::string> read_python(const std::string& path, const json& value) {
-    const char* allowed =
-        "an absolute path, a program's name that is looked up on PATH, or \"\" for the first python3 on PATH";
-    auto text = read_text(path, value, kMostPath);
-    const bool is_path = text && text->find('/') != std::string::npos;
-    if (!text || (is_path && text->front() != '/')) {
-        return wrong_value(path, value, allowed);
-    }
-    return text;
-}
-
-Result<HtmlRule> read_html_rule(const std::string& path, const json& value) {
-    for (const HtmlRule rule : {HtmlRule::sanitize, HtmlRule::drop, HtmlRule::trust}) {
-        if (value == name_of(rule)) {
-            return rule;
-        }
-    }
-    return wrong_value(path, value, "\"sanitize\", \"drop\" or \"trust\"");
-}
-
-Result<NetworkMode> read_network(const std::string& path, const json& value) {
-    if (value != name_of(NetworkMode::none)) {
-        return wrong_value(path, value, "\"none\"");
-    }
-    return NetworkMode::none;
 }
 
 std::string exact_duration(milliseconds value) {

@@ -1,4 +1,4 @@
-// Names of layers and levels.
+// Names of layers and levels, and the first required layer that is missing.
 #include "sandbox/api/layers.h"
 
 #include <algorithm>

@@ -1,8 +1,10 @@
-// A document against the table, and the table in words.
+// Reads a document by the table of keys, and writes policy, reference and notices.
 #include "sandbox/api/policy.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <utility>
 
 #include "sandbox/policy/document.h"
 #include "sandbox/policy/key_table.h"
@@ -46,8 +48,8 @@ struct RenamedKey {
     const char* old_name;
     const char* name;
 };
-constexpr RenamedKey kRenamedKeys[] = {
-    {"", "best_effort", "allow_unenforced"}, {"pool", "ready", "min"}, {"pool", "most", "max"}};
+constexpr auto kRenamedKeys = std::to_array<RenamedKey>(
+    {{"", "best_effort", "allow_unenforced"}, {"pool", "ready", "min"}, {"pool", "most", "max"}});
 constexpr const char* kOldLevel = "contained";
 constexpr const char* kNewLevel = "no-namespaces";
 
@@ -58,22 +60,20 @@ std::string renamed(const std::string& what, const std::string& name) {
 // Replaces the words of an earlier version in the document, and adds a notice for each to `notices`.
 Status replace_old_words(json& document, std::vector<std::string>& notices) {
     for (const auto& key : kRenamedKeys) {
-        const std::string prefix = *key.group == '\0' ? "" : std::string(key.group) + ".";
-        const auto group = prefix.empty() ? document.end() : document.find(key.group);
-        if (!prefix.empty() && (group == document.end() || !group->is_object())) {
+        const std::string group = key.group;
+        json* object = group.empty() ? &document : document.contains(group) ? &document[group] : nullptr;
+        if (object == nullptr || !object->is_object() || !object->contains(key.old_name)) {
             continue;
         }
-        json& object = prefix.empty() ? document : *group;
-        if (!object.contains(key.old_name)) {
-            continue;
-        }
-        if (object.contains(key.name)) {
+        const std::string prefix = group.empty() ? "" : group + ".";
+        if (object->contains(key.name)) {
             return Error{prefix + key.old_name, 0,
                          "this is the old name of " + prefix + key.name + ", which is given too",
                          "Take the old one out"};
         }
-        object[key.name] = std::move(object[key.old_name]);
-        object.erase(key.old_name);
+        json value = std::move((*object)[key.old_name]);
+        object->erase(key.old_name);
+        (*object)[key.name] = std::move(value);
         notices.push_back(renamed("the key " + prefix + key.old_name, prefix + key.name));
     }
     if (const auto level = document.find("require"); level != document.end() && *level == kOldLevel) {

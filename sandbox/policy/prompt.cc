@@ -1,4 +1,4 @@
-// What a language model is told of a policy, one line for each thing that it may do or may not.
+// policy_prompt(): a policy in words for a language model, one sentence for each key that restricts cells.
 #include <algorithm>
 #include <sstream>
 

@@ -1,11 +1,11 @@
-// What may be installed, and what a cell asks for.
+// Package requirements: "pandas>=2,<3", as in a policy's `packages.allow` and in a cell's `%pip install`.
 //
-// Purpose: the strict part of PEP 508 that a policy's `packages.allow` and a
-// cell's `%pip install` may use: a name, extras, version specifiers. No URL, no
-// path, no marker, no option: what is read here is written into files that pip
-// reads as lines. Names are compared as PEP 503 says.
-// Ownership: plain values. Threads: pure.
-// Failure: an Error that names the text at fault and what is allowed.
+// Of PEP 508 only names, extras and version specifiers are allowed; no URL, path, marker or option, because
+// requirements are written into files that pip reads line by line. Names are compared as PEP 503 says:
+//
+//     auto order = make_order({"pandas", "seaborn"}, policy.packages, policy.name);   // what to tell pip
+//
+// Pure functions. An Error names the text at fault and what is allowed.
 #pragma once
 
 #include <string>
@@ -37,17 +37,17 @@ bool is_version(std::string_view text);
 
 Result<PackageRequirement> parse_requirement(std::string_view text);
 
-// What pip is told: the requirements, and the lines that bound every version, dependencies too.
+// What pip is told to install, and the constraints that bound all versions, also those of dependencies.
 struct Order {
     std::vector<std::string> requirements;
     std::vector<std::string> constraints;
 };
 
-// Refuses by name what isn't allowed.
+// Error: names the package that isn't allowed.
 Result<Order> make_order(const std::vector<std::string>& asked, const PackageRules& rules,
                          const std::string& policy_name);
 
-// Whether `name` stands in `packages.allow` ("*" is any).
+// Whether `packages.allow` contains `name`, or "*".
 bool is_allowed(std::string_view name, const PackageRules& rules);
 
 }  // namespace cellblock::sandbox

@@ -1,4 +1,4 @@
-// Durations and sizes in words: "1.5m" and 256MiB, both ways.
+// Durations and sizes as text: "1.5m" and "256MiB", both ways.
 //
 // Numbers are read as decimal digits by hand: no locale, no sign, no exponent,
 // and nothing that overflows.

@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "sandbox/api/result.h"
-#include "sandbox/channel/worker_sockets.h"
+#include "sandbox/channel/link.h"
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/jail/plan.h"
 #include "sandbox/jail/spawn.h"

@@ -77,9 +77,12 @@ json facts_of(const Policy& policy, const FarEndOptions& options, json filter) {
         environment.erase("PATH");
     }
     const std::uint64_t watched = options.watches_memory ? policy.limits.memory_bytes : 0;
-    return {{"environment", environment},           {"memory", watched},
-            {"limits", limits_of(policy, options)}, {"filter", std::move(filter)},
-            {"allow_unenforced", policy.allow_unenforced},    {"name", options.name},
+    return {{"environment", environment},
+            {"memory", watched},
+            {"limits", limits_of(policy, options)},
+            {"filter", std::move(filter)},
+            {"allow_unenforced", policy.allow_unenforced},
+            {"name", options.name},
             {"private", options.private_processes}};
 }
 

@@ -1,8 +1,10 @@
-// What a cell asks of its Session in its own first lines.
+// Options of a cell: `%%timeout 120` and `%%usage` in its first lines.
 //
-// Purpose: `%%timeout 120` and `%%usage` are parsed here, outside of the sandbox, so that
-// code in the sandbox can't grant it to itself. Ownership: plain values.
-// Threads: no shared state. Failure: an Error for the user, and nothing runs.
+// They are read here, outside of the sandbox, so that code in the sandbox can't grant itself more time:
+//
+//     auto options = read_cell_options("%%timeout 120\nprint(1)", policy);   // options->time is 120 s
+//
+// A pure function. The Error of a wrong option is for the user, and the cell must not run.
 #pragma once
 
 #include <chrono>

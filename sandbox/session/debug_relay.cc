@@ -73,8 +73,7 @@ void DebugRelay::refuse(DebugId id, const Pending& request, const std::string& r
     events_.emplace_back(DebugReply{id, RawJson{reply.dump(-1, ' ', false, json::error_handler_t::replace)}});
 }
 
-std::optional<std::string> DebugRelay::begin(DebugId id, const std::string& request, bool idle,
-                                             TimePoint now) {
+std::optional<OutgoingFrame> DebugRelay::begin(DebugId id, std::string request, bool idle, TimePoint now) {
     Pending pending{0, {}, now + kTime};
     const auto parsed = request.size() <= kRequestBytes ? parse_json_object(request, {kDepth})
                                                         : Result<json>(Error{"debug_request", 0, "", {}});
@@ -99,7 +98,7 @@ std::optional<std::string> DebugRelay::begin(DebugId id, const std::string& requ
         stopped_ = stopped_ && !resumes(pending.command);
         attached_ = attached_ && !detaches(pending.command);
         pending.inspection = idle && !stopped_ && inspects(*parsed);
-        auto frame = encode_debug_request(id, request, pending.inspection);
+        auto frame = encode_debug_request(id, std::move(request), pending.inspection);
         pending_.emplace(id, std::move(pending));
         next_inspection(now);
         return frame;
@@ -131,7 +130,7 @@ Status DebugRelay::take(const DebuggerGone& /*gone*/) {
     return Ok{};
 }
 
-Status DebugRelay::take(const DebugAnswer& answer, TimePoint now) {
+Status DebugRelay::take(DebugAnswer answer, TimePoint now) {
     const auto found = pending_.find(answer.request);
     if (found == pending_.end()) {
         if (too_late_.erase(answer.request) > 0) {
@@ -142,21 +141,22 @@ Status DebugRelay::take(const DebugAnswer& answer, TimePoint now) {
     if (found->second.command == "attach") {
         attached_ = succeeded(answer.content);
     }
-    const bool stopped = found->second.inspection && ladder_ && ladder_->rung() != Rung::none;
+    const bool stopped =
+        found->second.inspection && escalation_ && escalation_->step() != EscalationStep::none;
     if (stopped && !succeeded(answer.content)) {
         refuse(answer.request, found->second, inspection_ended("your variables are intact"));
     } else {
-        events_.emplace_back(DebugReply{answer.request, answer.content});
+        events_.emplace_back(DebugReply{answer.request, std::move(answer.content)});
     }
     if (found->second.inspection) {
-        ladder_.reset();
+        escalation_.reset();
     }
     pending_.erase(found);
     next_inspection(now);
     return Ok{};
 }
 
-Status DebugRelay::take(const DebugNews& news, TimePoint now) {
+Status DebugRelay::take(DebugNews news, TimePoint now) {
     const auto parsed = news.content.text.size() <= kEventBytes
                             ? parse_json_object(news.content.text, {kDepth})
                             : Result<json>(Error{"debug", 0, "an event that is too long", {}});
@@ -174,7 +174,7 @@ Status DebugRelay::take(const DebugNews& news, TimePoint now) {
     } else if (!others_.spend(now)) {
         return Ok{};  // a cell may make threads by the thousand
     }
-    events_.emplace_back(DebugEvent{news.content});
+    events_.emplace_back(DebugEvent{std::move(news.content)});
     return Ok{};
 }
 
@@ -184,21 +184,21 @@ void DebugRelay::fail(DebugId id, const std::string& reason) {
     if (const auto found = pending_.find(id); found != pending_.end()) {
         refuse(id, found->second, reason);
         if (found->second.inspection) {
-            ladder_.reset();
+            escalation_.reset();
         }
         pending_.erase(found);
     }
 }
 
 void DebugRelay::fail_all(const std::string& reason) {
-    const bool pushed = ladder_ && ladder_->rung() >= Rung::worker_killed;
+    const bool pushed = escalation_ && escalation_->step() >= EscalationStep::worker_killed;
     for (const auto& [id, request] : pending_) {
         refuse(id, request,
                pushed && request.inspection
                    ? inspection_ended("the session was restarted and variables are lost")
                    : reason);
     }
-    ladder_.reset();
+    escalation_.reset();
     if (attached_) {
         events_.emplace_back(
             DebugEvent{RawJson{R"({"type":"event","event":"terminated","seq":0,"body":{}})"}});
@@ -210,7 +210,7 @@ void DebugRelay::fail_all(const std::string& reason) {
     resuming_ = false;
 }
 
-Push DebugRelay::step(TimePoint now) {
+EscalationAction DebugRelay::step(TimePoint now) {
     for (auto one = pending_.begin(); one != pending_.end();) {
         const auto& [id, request] = *one;
         if (request.inspection || request.until > now) {
@@ -224,11 +224,11 @@ Push DebugRelay::step(TimePoint now) {
         too_late_.insert(id);
         one = pending_.erase(one);
     }
-    return ladder_ ? ladder_->step(now) : Push::none;
+    return escalation_ ? escalation_->advance(now) : EscalationAction::none;
 }
 
-std::optional<TimePoint> DebugRelay::next() const {
-    auto next = ladder_ ? ladder_->next() : std::nullopt;
+std::optional<TimePoint> DebugRelay::next_deadline() const {
+    auto next = escalation_ ? escalation_->next_deadline() : std::nullopt;
     for (const auto& [id, request] : pending_) {
         if (!request.inspection && (!next || request.until < *next)) {
             next = request.until;
@@ -241,17 +241,17 @@ std::optional<TimePoint> DebugRelay::next() const {
 
 void DebugRelay::next_inspection(TimePoint now) {
     const auto waits = [](const auto& one) { return one.second.inspection; };
-    if (!ladder_ && std::any_of(pending_.begin(), pending_.end(), waits)) {
-        ladder_.emplace(now, inspection_time_, grace_time_, Warnings::unseen);
+    if (!escalation_ && std::any_of(pending_.begin(), pending_.end(), waits)) {
+        escalation_.emplace(now, inspection_time_, grace_time_, Warnings::unseen);
     }
 }
 
-Push DebugRelay::user_interrupt(TimePoint now) {
-    return ladder_ ? ladder_->user_interrupt(now) : Push::none;
+EscalationAction DebugRelay::user_interrupt(TimePoint now) {
+    return escalation_ ? escalation_->user_interrupt(now) : EscalationAction::none;
 }
 
 std::string DebugRelay::inspection_ended(const std::string& state) const {
-    const bool late = ladder_->cause() == PushCause::deadline;
+    const bool late = escalation_->cause() == EscalationCause::deadline;
     return (late ? "the inspection was stopped after " + format_duration(inspection_time_)
                  : std::string("the inspection was interrupted")) +
            "; " + state;

@@ -1,12 +1,13 @@
-// Debug requests on their way to a worker's debugger, and what comes back.
+// DebugRelay: debug requests on their way to a worker's debugger, and its replies and events on their way
+// back.
 //
-// Purpose: the debugger's side of a Session. Each request gets one reply, within
-// a time, whatever the worker does; replies come only to what was asked; events
-// are bounded in their rate; both are made inert. Knows whether a cell is stopped
-// at a breakpoint: only while a client has attached may the worker say so. What
-// evaluates the user's code between cells climbs the deadline's ladder, as a query.
-// Ownership: refers to the firewall and to the queue that events go to; both
-// outlive it. Threads: one. Failure: an Error is a violation by the worker.
+// Each request gets exactly one reply within a time, whatever the worker does. A reply without a request is a
+// violation, and so is a flood of events. DebugRelay knows whether a cell is stopped at a breakpoint, which
+// the worker may claim only while a client has attached. Requests that evaluate the user's code between cells
+// (an inspection of variables) are stopped by an Escalation of their own, as queries are.
+//
+// Refers to the queue that events go to, which must outlive it. For one thread. The Error of a take() is a
+// violation by the worker, for which the caller ends the sandbox.
 #pragma once
 
 #include <algorithm>
@@ -17,6 +18,7 @@
 #include <set>
 #include <string>
 
+#include "sandbox/api/session.h"
 #include "sandbox/base/rate_bound.h"
 #include "sandbox/channel/messages.h"
 #include "sandbox/session/escalation.h"
@@ -36,33 +38,34 @@ public:
           grace_time_(policy.limits.grace_time),
           events_(events) {}
 
-    // The frame for the worker; nothing if the request is refused, which is its reply then.
-    // `idle`: there is no cell.
-    std::optional<std::string> begin(DebugId id, const std::string& request, bool idle, TimePoint now);
+    // The frame to send to the worker's debugger; nullopt if the request was refused, which is its reply.
+    // `idle`: no cell is running.
+    std::optional<OutgoingFrame> begin(DebugId id, std::string request, bool idle, TimePoint now);
 
     Status take(const DebuggerFound& found);
     Status take(const DebuggerGone& gone);
-    // Content that was made inert already.
-    Status take(const DebugAnswer& answer, TimePoint now);
-    Status take(const DebugNews& news, TimePoint now);
-    // Was begun, and can't be sent.
+    // Their content must have been made inert.
+    Status take(DebugAnswer answer, TimePoint now);
+    Status take(DebugNews news, TimePoint now);
+    // Answers a request that begin() accepted and that can't be sent.
     void fail(DebugId id, const std::string& reason);
-    // The worker is gone, or never came: all that was asked gets this as its answer.
+    // Answers every request with this reason: the worker has ended, or never became ready.
     void fail_all(const std::string& reason);
-    // Answers what has waited too long, and says how to push the worker.
-    Push step(TimePoint now);
-    // The user asks to stop what is evaluated between cells.
-    Push user_interrupt(TimePoint now);
-    [[nodiscard]] std::optional<TimePoint> next() const;
+    // Answers requests that have waited too long. Returns what to do to the worker.
+    EscalationAction step(TimePoint now);
+    // The user asks to stop an inspection.
+    EscalationAction user_interrupt(TimePoint now);
+    // When step() will have something to do.
+    [[nodiscard]] std::optional<TimePoint> next_deadline() const;
 
-    // A cell, or a thread of one, is stopped at a breakpoint.
+    // A cell, or a thread of a cell, is stopped at a breakpoint.
     [[nodiscard]] bool stopped() const { return stopped_; }
-    // The client has let the cell go on, and the event that tells so hasn't come.
+    // The client has let the cell go on, and the event that confirms it hasn't come.
     [[nodiscard]] bool resuming() const { return resuming_; }
-    // The user's code is evaluated between cells: no cell may begin.
-    [[nodiscard]] bool inspecting() const { return ladder_.has_value(); }
+    // An inspection is going on: no cell may begin.
+    [[nodiscard]] bool inspecting() const { return escalation_.has_value(); }
     [[nodiscard]] bool offered() const { return offered_; }
-    // Nothing: the worker hasn't said yet.
+    // nullopt: the worker hasn't said yet.
     [[nodiscard]] std::optional<bool> available() const {
         return offered_ ? available_ : std::optional(false);
     }
@@ -75,7 +78,7 @@ private:
         nlohmann::json seq;
         std::string command;
         TimePoint until;
-        bool inspection = false;  // bounded by the ladder
+        bool inspection = false;  // bounded by the escalation instead of `until`
     };
 
     void refuse(DebugId id, const Pending& request, const std::string& reason);
@@ -88,11 +91,11 @@ private:
     std::chrono::milliseconds grace_time_;
     std::deque<Event>& events_;
     std::optional<bool> available_;
-    std::string missing_;  // why it isn't, for people
+    std::string missing_;  // why there is no debugger, for people
     std::string python_;
     std::map<DebugId, Pending> pending_;
-    std::optional<DeadlineLadder> ladder_;  // of the first inspection that is pending
-    std::set<DebugId> too_late_;            // were answered with an error; the worker may answer yet
+    std::optional<Escalation> escalation_;  // of the first inspection that is pending
+    std::set<DebugId> too_late_;            // answered with an error; the worker may still answer
     RateBound states_{200, 100};            // stopped, continued
     RateBound others_{500, 200};
     bool attached_ = false;

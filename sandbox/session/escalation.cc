@@ -1,87 +1,87 @@
-// The ladder's rungs.
+// The steps of an escalation, and their times.
 #include "sandbox/session/escalation.h"
 
 #include <algorithm>
 
 namespace cellblock::sandbox {
 
-DeadlineLadder::DeadlineLadder(TimePoint now, Milliseconds time, Milliseconds grace, Warnings warnings)
+Escalation::Escalation(TimePoint now, Milliseconds time, Milliseconds grace, Warnings warnings)
     : grace_(grace), warnings_(warnings), due_(now + time) {}
 
-void DeadlineLadder::pause(TimePoint now) {
-    if (!paused_at_ && rung_ == Rung::none) {
+void Escalation::pause(TimePoint now) {
+    if (!paused_at_ && step_ == EscalationStep::none) {
         paused_at_ = now;
     }
 }
 
-void DeadlineLadder::resume(TimePoint now) {
+void Escalation::resume(TimePoint now) {
     if (paused_at_) {
         due_ += now - *paused_at_;
         paused_at_.reset();
     }
 }
 
-Push DeadlineLadder::user_interrupt(TimePoint now) {
-    if (climbs() || rung_ > Rung::interrupt) {
-        return Push::none;
+EscalationAction Escalation::user_interrupt(TimePoint now) {
+    if (by_deadline() || step_ > EscalationStep::interrupt) {
+        return EscalationAction::none;
     }
     resume(now);
-    if (rung_ == Rung::none) {
-        rung_ = Rung::interrupt;
-        cause_ = PushCause::user;
+    if (step_ == EscalationStep::none) {
+        step_ = EscalationStep::interrupt;
+        cause_ = EscalationCause::user;
         if (warnings_ == Warnings::shown) {
             warn_at_ = now + grace_;
         }
     } else if (warned_at_ && now >= *warned_at_ + kReadingTime) {
         return kill_worker(now);
     } else if (now < interrupted_at_ + kRepeatTime) {
-        return Push::none;
+        return EscalationAction::none;
     }
     interrupted_at_ = now;
-    return Push::interrupt;
+    return EscalationAction::interrupt;
 }
 
-void DeadlineLadder::went_on() {
-    if (rung_ == Rung::interrupt && cause_ == PushCause::user) {
-        rung_ = Rung::none;
-        cause_ = PushCause::none;
+void Escalation::cell_continues() {
+    if (step_ == EscalationStep::interrupt && cause_ == EscalationCause::user) {
+        step_ = EscalationStep::none;
+        cause_ = EscalationCause::none;
         warn_at_.reset();
         warned_at_.reset();
     }
 }
 
-Push DeadlineLadder::kill_worker(TimePoint now) {
+EscalationAction Escalation::kill_worker(TimePoint now) {
     warn_at_.reset();
-    rung_ = Rung::worker_killed;
+    step_ = EscalationStep::worker_killed;
     due_ = now + kReportTime;
-    return Push::kill_worker;
+    return EscalationAction::kill_worker;
 }
 
-Push DeadlineLadder::step(TimePoint now) {
+EscalationAction Escalation::advance(TimePoint now) {
     if (warn_at_ && now >= *warn_at_) {
         warn_at_.reset();
         warned_at_ = now;
-        return Push::warn;
+        return EscalationAction::warn;
     }
     if (paused_at_ || finished_ || now < due_) {
-        return Push::none;
+        return EscalationAction::none;
     }
-    if (rung_ == Rung::worker_killed) {
-        rung_ = Rung::sandbox_killed;
+    if (step_ == EscalationStep::worker_killed) {
+        step_ = EscalationStep::sandbox_killed;
         finished_ = true;
-        return Push::kill_sandbox;
+        return EscalationAction::kill_sandbox;
     }
-    if (climbs()) {
+    if (by_deadline()) {
         return kill_worker(now);
     }
     warn_at_.reset();  // the deadline's error says more
-    cause_ = PushCause::deadline;
-    rung_ = Rung::interrupt;
+    cause_ = EscalationCause::deadline;
+    step_ = EscalationStep::interrupt;
     due_ = now + grace_;
-    return Push::interrupt;
+    return EscalationAction::interrupt;
 }
 
-std::optional<DeadlineLadder::TimePoint> DeadlineLadder::next() const {
+std::optional<Escalation::TimePoint> Escalation::next_deadline() const {
     if (paused_at_ || finished_) {
         return warn_at_;
     }

@@ -1,9 +1,17 @@
-// The deadline ladder: SIGINT → grace → SIGKILL of the worker → of the sandbox; and the user's interrupts.
+// Escalation: how a cell that has to stop is stopped, step by step.
 //
-// Purpose: decides when a cell has to be pushed, and how hard; does nothing itself. At the deadline a cell
-// climbs by itself. A user's interrupt only sends SIGINT and waits: variables are worth more than time. After
-// the grace time the user is warned, and the next interrupt kills. The deadline holds all the while.
-// Ownership: plain value. Threads: one. Failure: none.
+// The steps are SIGINT, after the grace time SIGKILL of the worker, and if the warden doesn't report the
+// worker's end, SIGKILL of the whole sandbox. At the deadline a cell goes through all of them. A user's
+// interrupt only sends SIGINT and waits, because variables are worth more than time: after the grace time the
+// user is warned, and the next interrupt kills. The deadline holds all the while.
+//
+// The class only decides; its caller carries out the action that advance() and user_interrupt() return:
+//
+//     Escalation escalation(now, 60s, 2s);
+//     escalation.advance(now + 60s);   // EscalationAction::interrupt
+//     escalation.advance(now + 62s);   // EscalationAction::kill_worker
+//
+// A plain value, for one thread.
 #pragma once
 
 #include <chrono>
@@ -13,65 +21,71 @@
 
 namespace cellblock::sandbox {
 
-// What a client asks beside cells and the user's code answers: completion, inspection, a debugger's view.
+// The deadline of everything that runs the user's code beside cells: completion, inspection, a debugger's
+// view.
 constexpr std::chrono::milliseconds kQueryTime{10'000};
 
-// warn: tell the user that the cell has not stopped, and that the next interrupt kills it.
-enum class Push { none, interrupt, warn, kill_worker, kill_sandbox };
-enum class PushCause { none, deadline, user };
-// Can the user see a warning? If not, only the deadline kills.
+// What the caller is to do now. `warn`: tell the user that the cell hasn't stopped, and that the next
+// interrupt kills it.
+enum class EscalationAction { none, interrupt, warn, kill_worker, kill_sandbox };
+enum class EscalationCause { none, deadline, user };
+// Whether the user can see a warning. If not, only the deadline kills.
 enum class Warnings { shown, unseen };
 
-class DeadlineLadder {
+class Escalation {
 public:
     using TimePoint = std::chrono::steady_clock::time_point;
     using Milliseconds = std::chrono::milliseconds;
 
-    // How long after a SIGKILL the warden may take to report the worker's end.
+    // How long the warden may take to report the worker's end after a SIGKILL.
     static constexpr Milliseconds kReportTime{2000};
 
-    // A user's interrupt that comes sooner after the last one is the same one.
+    // Two interrupts of the user within this time count as one.
     static constexpr Milliseconds kRepeatTime{100};
-    // A user's interrupt that comes sooner after the warning was not made because of it.
+    // An interrupt that comes sooner after the warning was made before the user could read it.
     static constexpr Milliseconds kReadingTime{500};
 
-    DeadlineLadder(TimePoint now, Milliseconds time, Milliseconds grace, Warnings warnings = Warnings::shown);
+    // The deadline is `now` + `time`; `grace` is the time from SIGINT to SIGKILL.
+    Escalation(TimePoint now, Milliseconds time, Milliseconds grace, Warnings warnings = Warnings::shown);
 
-    // The clock stands still while the cell waits for input.
+    // Stop and restart the clock, while the cell waits for input, say.
     void pause(TimePoint now);
     void resume(TimePoint now);
 
-    // The user asks to stop. Pauses end, for what waits is interrupted. Gives the push to make now; none if
-    // the deadline's ladder is already being climbed. Before the warning, another interrupt is another
-    // SIGINT.
-    Push user_interrupt(TimePoint now);
+    // The user asks to stop; ends a pause. Returns the action to carry out: none if the deadline has passed
+    // already, SIGINT again before the warning, and SIGKILL after it.
+    EscalationAction user_interrupt(TimePoint now);
 
-    // The cell has handled the user's interrupt and goes on: the next one is a first one again.
-    void went_on();
+    // The cell has handled the user's interrupt and goes on: the next interrupt counts as a first one.
+    void cell_continues();
 
-    // The push that is due, once each.
-    Push step(TimePoint now);
+    // The action that is due, each of them once.
+    EscalationAction advance(TimePoint now);
 
-    // When step() will have something to do.
-    [[nodiscard]] std::optional<TimePoint> next() const;
+    // When advance() will return an action; nullopt: never by itself.
+    [[nodiscard]] std::optional<TimePoint> next_deadline() const;
 
-    [[nodiscard]] PushCause cause() const { return cause_; }
-    [[nodiscard]] Rung rung() const { return rung_; }
+    // Who started the escalation.
+    [[nodiscard]] EscalationCause cause() const { return cause_; }
+    // The last step that was taken.
+    [[nodiscard]] EscalationStep step() const { return step_; }
 
 private:
-    [[nodiscard]] bool climbs() const { return rung_ != Rung::none && cause_ == PushCause::deadline; }
-    Push kill_worker(TimePoint now);
+    [[nodiscard]] bool by_deadline() const {
+        return step_ != EscalationStep::none && cause_ == EscalationCause::deadline;
+    }
+    EscalationAction kill_worker(TimePoint now);
 
     Milliseconds grace_;
     Warnings warnings_;
-    TimePoint due_;
-    TimePoint interrupted_at_;          // by the user, last
-    std::optional<TimePoint> warn_at_;  // to come
+    TimePoint due_;                     // of the next step
+    TimePoint interrupted_at_;          // the user's last interrupt
+    std::optional<TimePoint> warn_at_;  // a warning that is still to come
     std::optional<TimePoint> warned_at_;
     std::optional<TimePoint> paused_at_;
-    bool finished_ = false;
-    PushCause cause_ = PushCause::none;
-    Rung rung_ = Rung::none;
+    bool finished_ = false;  // no step is left
+    EscalationCause cause_ = EscalationCause::none;
+    EscalationStep step_ = EscalationStep::none;
 };
 
 }  // namespace cellblock::sandbox

@@ -1,4 +1,4 @@
-// Named reasons in words.
+// The texts of outcome messages.
 #include "sandbox/session/outcome_messages.h"
 
 #include <chrono>

@@ -1,8 +1,8 @@
-// The words in which a cell's end is told when the sandbox can't tell it.
+// Outcome messages: the errors and notices that a user reads when the sandbox itself can't tell how a cell
+// ended.
 //
-// Purpose: one place for the named reasons (CellTimeout, MemoryLimit,
-// WorkerDied, …), each saying what happened and what state survived.
-// Ownership: plain values. Threads: no shared state. Failure: none.
+// One place for the named reasons (CellTimeout, MemoryLimit, WorkerDied, SandboxUnavailable …). Each says
+// what happened, whether variables survived, and which key of the policy decides. Pure functions.
 #pragma once
 
 #include <chrono>
@@ -17,10 +17,10 @@ namespace cellblock::sandbox {
 // An error as a notebook shows it: the name in red, then `hint` on a line of its own.
 ErrorText make_error(const std::string& ename, const std::string& evalue, const std::string& hint = {});
 
-// `shown`: the traceback of the KeyboardInterrupt that ended the cell, if any.
+// `shown`: the error of the KeyboardInterrupt that ended the cell, whose traceback is kept; null: none.
 ErrorText timeout_error(const Policy& policy, std::chrono::milliseconds time, Survival state,
                         const ErrorText* shown);
-// The user interrupted again, after the warning below.
+// The cell was killed because the user interrupted again after the warning.
 ErrorText stubborn_error();
 ErrorText death_error(const Policy& policy, const Death& death);
 ErrorText unavailable_error(const std::string& reason);
@@ -31,10 +31,10 @@ std::string oom_note(const Policy& policy);
 // What a cell cost, in one line.
 std::string usage_note(const CellUsage& usage);
 
-// Told the grace time after the user's first interrupt. `time`: what the cell may take.
+// The warning after a user's interrupt that the cell ignored. `time`: the cell's deadline.
 std::string not_stopped_note(std::chrono::milliseconds time);
 
-// Told with the next cell when a worker died between cells.
+// The note at the next cell when a worker died between cells.
 std::string restart_note(const Policy& policy, const Death& death);
 
 }  // namespace cellblock::sandbox

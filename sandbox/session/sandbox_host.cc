@@ -1,4 +1,4 @@
-// The life of a sandbox and its workers.
+// The life of a sandbox and its workers, and what their sockets bring.
 #include "sandbox/session/sandbox_host.h"
 
 #include <sys/epoll.h>
@@ -43,6 +43,33 @@ std::string with_remedy(const std::string& reason, const Sandbox& sandbox) {
     const std::string remedy = sandbox.remedy();
     return remedy.empty() ? reason : reason + ". " + remedy;
 }
+
+constexpr std::chrono::milliseconds kDrainTime{10};  // of each round
+// From the end of a worker's socket to its own end, which says how it died.
+constexpr std::chrono::milliseconds kTimeToDie{250};
+
+// How much of what came over one socket is taken before others have their turn.
+class Turn {
+public:
+    explicit Turn(std::chrono::milliseconds time) : until_(Clock::now() + time) {}
+
+    void count(const Frame& frame) {
+        ++frames_;
+        bytes_ += frame.bytes;
+    }
+    // By the real clock: it is about other clients' time, not about the session's.
+    [[nodiscard]] bool over() const {
+        return frames_ >= kFrames || bytes_ > kBytes || (frames_ > 0 && Clock::now() > until_);
+    }
+
+private:
+    static constexpr int kFrames = 256;
+    static constexpr std::size_t kBytes = 8U << 20;
+
+    int frames_ = 0;
+    std::size_t bytes_ = 0;
+    TimePoint until_;
+};
 
 }  // namespace
 
@@ -150,8 +177,8 @@ void SandboxHost::use(Result<std::unique_ptr<Sandbox>> started) {
     } else {
         next_worker();
     }
-    for (auto& bytes : std::exchange(debugger_waits_, {})) {
-        (void)send_to_debugger(std::move(bytes));  // a link that fails tells of it by its end
+    for (auto& frame : std::exchange(debugger_waits_, {})) {
+        (void)send_to_debugger(std::move(frame));  // a link that fails tells it by its end of file
     }
 }
 
@@ -168,21 +195,21 @@ void SandboxHost::next_worker() {
     }
 }
 
-void SandboxHost::send(std::string bytes) {
-    if (link_ && !link_->send_to_worker(std::move(bytes))) {
+void SandboxHost::send(OutgoingFrame frame) {
+    if (link_ && !link_->send_to_worker(std::move(frame))) {
         condemn("it has stopped reading");
     }
 }
 
-bool SandboxHost::send_to_debugger(std::string bytes) {
+bool SandboxHost::send_to_debugger(OutgoingFrame frame) {
     if (pending_) {
         if (debugger_waits_.size() >= kMostWaiting) {
             return false;
         }
-        debugger_waits_.push_back(std::move(bytes));
+        debugger_waits_.push_back(std::move(frame));
         return true;
     }
-    return link_ && link_->send_to_debugger(std::move(bytes)).ok();
+    return link_ && link_->send_to_debugger(std::move(frame)).ok();
 }
 
 void SandboxHost::interrupt() {
@@ -193,8 +220,8 @@ void SandboxHost::interrupt() {
 
 void SandboxHost::expect_report() {
     state_ = State::dying;
-    // Longer than the ladder's own rung, which comes first and is harder.
-    deadline_ = now_() + 2 * DeadlineLadder::kReportTime;
+    // Longer than the escalation's own wait, which comes first and kills the sandbox.
+    deadline_ = now_() + 2 * Escalation::kReportTime;
 }
 
 void SandboxHost::kill_worker() {
@@ -232,6 +259,105 @@ SandboxUsage SandboxHost::usage() const {
     usage.oom_kills += kills_by_warden_;
     return usage;
 }
+
+// --- reading the three sockets, of a flood only so much at once
+
+// Reads frames until the socket is empty or the turn is over. `read`: takes the next frame. `take`: decodes
+// and handles one. `ended`: end of file. `open`: whether there still is a socket, as each frame may end the
+// sandbox.
+template <class Open, class Read, class Take, class Ended>
+void SandboxHost::read_frames(std::chrono::milliseconds time, Open open, Read read, Take take_frame,
+                              Ended ended) {
+    Frame frame;
+    Turn turn(time);
+    while (open()) {
+        if (turn.over()) {
+            return wake();
+        }
+        auto state = read(frame);
+        if (!state) {
+            return condemn("malformed " + state.error().message);
+        }
+        if (*state == ReadState::would_block) {
+            return;
+        }
+        if (*state == ReadState::end_of_file) {
+            return ended();
+        }
+        turn.count(frame);
+        if (auto taken = take_frame(std::move(frame)); !taken) {
+            return condemn(taken.error().message);
+        }
+    }
+}
+
+void SandboxHost::read_worker_frames(std::chrono::milliseconds time) {
+    read_frames(
+        time, [this] { return link_ && link_->has_worker(); },
+        [this](Frame& frame) { return link_->read_worker(frame); },
+        [this](Frame frame) -> Status {
+            auto message = decode_worker_frame(std::move(frame));
+            if (!message) {
+                return message.error();
+            }
+            take(std::move(*message));
+            return Ok{};
+        },
+        [this] {
+            link_->drop_worker();
+            if (state_ != State::dying) {
+                state_ = State::closing;
+                deadline_ = now_() + kTimeToDie;
+            }
+        });
+}
+
+void SandboxHost::read_debug_frames() {
+    read_frames(
+        kTurn, [this] { return link_ && link_->has_debugger(); },
+        [this](Frame& frame) { return link_->read_debugger(frame); },
+        [this](Frame frame) -> Status {
+            auto message = decode_debug_frame(std::move(frame));
+            if (!message) {
+                return message.error();
+            }
+            events_.emplace_back(std::move(*message));
+            return Ok{};
+        },
+        [this] {
+            link_->drop_debugger();
+            events_.emplace_back(DebugMessage(DebuggerGone{}));
+        });
+}
+
+void SandboxHost::read_warden_frames() {
+    read_frames(
+        kTurn, [this] { return link_ != nullptr; },
+        [this](Frame& frame) { return link_->read_warden(frame); },
+        [this](Frame frame) -> Status {
+            auto message = decode_warden_frame(std::move(frame));
+            if (!message) {
+                return message.error();
+            }
+            take(*message);
+            return Ok{};
+        },
+        [this] { sandbox_ended(); });
+}
+
+// What the worker sent before its end. Its socket has no writer any more, so a few rounds reach the end of
+// what the kernel holds; a warden that lies about the worker's end gets no more than these.
+void SandboxHost::drain_worker() {
+    constexpr int kRounds = 8;
+    for (int i = 0; i < kRounds && link_ && link_->has_worker(); ++i) {
+        read_worker_frames(kDrainTime);
+    }
+    if (link_) {
+        link_->drop_worker();
+    }
+}
+
+// --- what they tell
 
 void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
     std::uint64_t ignored = 0;

@@ -1,11 +1,15 @@
-// SandboxHost: keeps one sandbox with one worker alive.
+// SandboxHost: keeps one sandbox with one worker alive, for a Session.
 //
-// Purpose: everything between Session and a sandbox's life: start it through
-// the engine, wait until its worker is ready, read its frames, notice how it
-// died, and start the next worker. Knows nothing of cells.
-// Ownership: owns the engine, the sandbox and their descriptors.
-// Threads: one. Failure: never throws; told as HostEvents. A start that fails
-// is tried again only when start() is called again.
+// It starts the sandbox through the engine, waits until the worker is ready, reads and decodes its frames,
+// finds out how a worker or sandbox died, and starts the next one. It knows nothing of cells:
+//
+//     host.start();
+//     ... poll host.poll_fd() until host.next_deadline() ...
+//     host.advance([](HostEvent event) { ... });
+//     if (host.ready()) { host.send(encode_execute(1, request)); }
+//
+// Owns the engine, the sandbox and their descriptors. For one thread. Never throws; failures are HostEvents.
+// A start that fails is tried again only when start() is called again.
 #pragma once
 
 #include <deque>
@@ -17,6 +21,7 @@
 #include <vector>
 
 #include "sandbox/api/engine.h"
+#include "sandbox/api/session.h"
 #include "sandbox/base/rate_bound.h"
 #include "sandbox/channel/link.h"
 #include "sandbox/channel/messages.h"
@@ -28,7 +33,7 @@ struct Death {
     enum class Kind { exit_status, signal, memory_limit, violation, sandbox_gone };
     Kind kind = Kind::sandbox_gone;
     int number = 0;      // exit status or signal
-    std::string detail;  // of violation and sandbox_gone, for people
+    std::string detail;  // for people; of violation and sandbox_gone
 };
 
 struct WorkerGone {
@@ -52,15 +57,15 @@ public:
 
     [[nodiscard]] int poll_fd() const { return epoll_.get(); }
     [[nodiscard]] std::optional<TimePoint> next_deadline() const { return deadline_; }
-    // Handles what has arrived, but of a flood only so much at once that the
-    // caller has time for others.
+    // Handles what has arrived and passes events to `sink`, without waiting. Of a flood only a part is
+    // handled at once, so that the caller has time for others; poll_fd() is then readable again.
     void advance(const std::function<void(HostEvent)>& sink);
     // Makes poll_fd() readable.
     void wake() const;
 
-    void send(std::string bytes);
-    // Not before start(). False: the worker has no debugger's socket, or closed it.
-    bool send_to_debugger(std::string bytes);
+    void send(OutgoingFrame frame);
+    // After start(). False: the worker has no socket for a debugger, or has closed it.
+    bool send_to_debugger(OutgoingFrame frame);
     void interrupt();
     void kill_worker();
     void kill_sandbox();
@@ -68,13 +73,13 @@ public:
     void condemn(const std::string& reason);
     // Ends the sandbox at once and without an event.
     void shutdown();
-    // What the worker and its debugger send stays in their sockets. A worker's rest is read all the same.
+    // While held, frames of the worker and its debugger stay in their sockets, until the worker ends.
     void hold(bool held);
     // poll_fd() is readable when `fd` is, too.
     void watch_also(int fd) const;
 
     [[nodiscard]] const Policy& policy() const { return policy_; }
-    // Of several engines the one that was taken.
+    // If the policy names several engines, the one that was taken.
     [[nodiscard]] std::string engine_name() const { return engine_ ? (*engine_)->name() : policy_.engine; }
     [[nodiscard]] const std::string& python_version() const { return python_; }
     [[nodiscard]] SandboxUsage usage() const;
@@ -97,6 +102,8 @@ private:
     void expect_worker();
     static constexpr std::chrono::milliseconds kTurn{5};
 
+    template <class Open, class Read, class Take, class Ended>
+    void read_frames(std::chrono::milliseconds time, Open open, Read read, Take take_frame, Ended ended);
     void read_worker_frames(std::chrono::milliseconds time = kTurn);
     void read_debug_frames();
     void read_warden_frames();
@@ -118,7 +125,7 @@ private:
     UniqueFd epoll_;
     UniqueFd wake_;
     std::unique_ptr<PendingSandbox> pending_;
-    std::vector<std::string> debugger_waits_;  // for a sandbox that is coming: what it was sent
+    std::vector<OutgoingFrame> debugger_waits_;  // for a sandbox that isn't there yet
     std::unique_ptr<Sandbox> sandbox_;
     std::unique_ptr<Link> link_;
     State state_ = State::absent;

@@ -1,15 +1,20 @@
-// The interface, over its implementation.
+// A Session's interface, its requests, its clock, and how an activity ends.
 #include "sandbox/api/session.h"
 
 #include <poll.h>
 
 #include <algorithm>
 
+#include "sandbox/base/digests.h"
+#include "sandbox/session/cell_options.h"
+#include "sandbox/session/outcome_messages.h"
 #include "sandbox/session/session_impl.h"
 
 namespace cellblock::sandbox {
 
 namespace {
+
+constexpr std::chrono::milliseconds kPatience{1000};  // before a wait for a sandbox is told of
 
 StartOptions showing(StartOptions options, const std::string& packages) {
     options.packages = packages;
@@ -23,7 +28,7 @@ Session::Impl::Impl(const Policy& policy, Result<std::unique_ptr<Engine>> engine
     : now_(now),
       installer_(policy, options.session_name, now),
       host_(policy, std::move(engine), showing(std::move(options), installer_.folder()), std::move(now)),
-      firewall_(policy),
+      output_filter_(policy),
       cleaner_(make_cleaner(policy.outputs)),
       audit_(policy),
       debug_(policy, events_) {
@@ -59,7 +64,7 @@ CellId Session::execute(ExecuteRequest request) {
     return impl_->last_cell_;
 }
 
-CellId Session::send_comm(const CommInput& message) {
+CellId Session::send_comm(CommInput message) {
     if (message.kind == CommKind::open) {
         CleaningTask opened;
         opened.kind = CleaningTask::Kind::client_comm;
@@ -67,7 +72,7 @@ CellId Session::send_comm(const CommInput& message) {
         opened.target = message.target_name;
         impl_->clean(std::move(opened), [impl = impl_.get()](const Result<Cleaned>& cleaned) {
             if (cleaned) {
-                impl->firewall_.comm_is_open();
+                impl->output_filter_.comm_is_open();
             }
         });
         impl_->host_.wake();
@@ -76,26 +81,26 @@ CellId Session::send_comm(const CommInput& message) {
     comm.kind = ActivityKind::comm;
     comm.id = ++impl_->last_cell_;
     comm.time = policy().limits.cell_time;
-    comm.bytes = encode_comm(comm.id, message);
+    comm.frame = encode_comm(comm.id, std::move(message));
     impl_->begin(std::move(comm));
     return impl_->last_cell_;
 }
 
-QueryId Session::ask(const Query& query) {
+QueryId Session::ask(Query query) {
     Activity activity;
     activity.kind = ActivityKind::query;
     activity.id = ++impl_->last_query_;
     activity.time = std::min(policy().limits.cell_time, kQueryTime);
-    activity.bytes = encode_query(activity.id, query);
+    activity.frame = encode_query(activity.id, std::move(query));
     impl_->begin(std::move(activity));
     return impl_->last_query_;
 }
 
-void Session::answer_input(std::uint64_t request, const std::string& value) {
-    impl_->answer_input(request, value);
+void Session::answer_input(std::uint64_t request, std::string value) {
+    impl_->answer_input(request, std::move(value));
 }
-DebugId Session::debug(const std::string& request) {
-    return impl_->debug(request);
+DebugId Session::debug(std::string request) {
+    return impl_->debug(std::move(request));
 }
 void Session::interrupt() {
     impl_->interrupt();
@@ -158,6 +163,294 @@ std::vector<LayerState> Session::layers() const {
 
 SandboxUsage Session::usage() const {
     return impl_->host_.usage();
+}
+
+// --- requests
+
+void Session::Impl::begin(Activity activity) {
+    current_ = std::move(activity);
+    current_->begun_at = now_();
+    host_.start();
+    dispatch_when_ready();
+}
+
+void Session::Impl::begin_cell(ExecuteRequest request) {
+    Activity cell;
+    cell.id = ++last_cell_;
+    cell.silent = request.silent;
+    cell.allow_stdin = request.allow_stdin;
+    if (audit_.on()) {
+        if (const auto ready = audit_failed_ ? Status(*audit_failed_) : audit_.prepare(); !ready) {
+            current_ = std::move(cell);
+            return refuse(unavailable_error(ready.error().text()), CellStatus::unavailable);
+        }
+        cell.code_digest = sha256(request.code);
+        cell.code_bytes = request.code.size();
+    }
+    if (request.code.size() > policy().limits.code_bytes) {
+        current_ = std::move(cell);
+        return refuse(
+            make_error("CodeTooLong",
+                       "the cell has " + format_size(request.code.size()) + " of source, " +
+                           format_size(policy().limits.code_bytes) + " are allowed; nothing was run",
+                       "policy \"" + policy().name + "\", key limits.code"),
+            CellStatus::error);
+    }
+    auto options = read_cell_options(std::move(request.code), policy());
+    if (!options) {
+        current_ = std::move(cell);
+        return refuse(make_error("UsageError", options.error().text()), CellStatus::error);
+    }
+    request.code = std::move(options->code);
+    cell.time = options->time;
+    cell.show_usage = options->show_usage;
+    cell.frame = encode_execute(cell.id, std::move(request));
+    begin(std::move(cell));
+}
+
+// When the cell has waited so long for its sandbox that the user should know.
+std::optional<TimePoint> Session::Impl::notice_time() const {
+    const bool wanted = current_ && current_->kind == ActivityKind::cell && !current_->silent &&
+                        !current_->sent && !current_->noticed;
+    return wanted ? std::optional(current_->begun_at + kPatience) : std::nullopt;
+}
+
+void Session::Impl::notice_wait() {
+    if (const auto time = notice_time(); time && now_() >= *time) {
+        current_->noticed = true;
+        events_.emplace_back(StartNotice{current_->id, "starting sandbox (" + host_.engine_name() + ")…\n"});
+    }
+}
+
+void Session::Impl::end_notice() {
+    if (std::exchange(current_->noticed, false)) {
+        events_.emplace_back(StartNotice{current_->id, {}});
+    }
+}
+
+// Nothing was sent; the cell ends with this error.
+void Session::Impl::refuse(const ErrorText& error, CellStatus status) {
+    end_notice();
+    emit_error(error);
+    Outcome outcome;
+    outcome.status = status;
+    outcome.error = error;
+    finish(std::move(outcome));
+}
+
+void Session::Impl::dispatch_when_ready() {
+    if (!current_ || current_->sent || !host_.ready() || debug_.inspecting() || next_worker_waits()) {
+        return;
+    }
+    end_notice();
+    if (unnoticed_death_ && current_->kind == ActivityKind::cell) {
+        if (!current_->silent) {
+            events_.emplace_back(StreamOutput{current_->id, StreamName::standard_error,
+                                              restart_note(policy(), *unnoticed_death_)});
+        }
+        unnoticed_death_.reset();
+    }
+    current_->sent = true;
+    if (current_->kind != ActivityKind::query) {
+        last_sent_ = current_->id;
+    }
+    current_->sent_at = now_();
+    current_->escalation.emplace(current_->sent_at, current_->time, policy().limits.grace_time,
+                                 current_->shows_output() ? Warnings::shown : Warnings::unseen);
+    host_.send(std::move(current_->frame));
+    current_->used_before = host_.usage();  // while the worker wakes up, as this takes as long
+    set_clock();
+}
+
+// It stands still while the user is asked something, or looks at a cell that is stopped.
+void Session::Impl::set_clock() {
+    if (!current_ || !current_->escalation) {
+        return;
+    }
+    const bool stopped = debug_.stopped() && current_->kind != ActivityKind::query;
+    if (current_->input_pending || stopped || installer_.busy()) {
+        current_->escalation->pause(now_());
+    } else {
+        current_->escalation->resume(now_());
+    }
+}
+
+void Session::Impl::act(EscalationAction action) {
+    switch (action) {
+        case EscalationAction::none:
+            return;
+        case EscalationAction::interrupt:
+            if (current_) {
+                current_->input_pending.reset();
+            }
+            return host_.interrupt();
+        case EscalationAction::warn:
+            events_.emplace_back(
+                StreamOutput{current_->id, StreamName::standard_error, not_stopped_note(current_->time)});
+            return;
+        case EscalationAction::kill_worker:
+            return host_.kill_worker();
+        case EscalationAction::kill_sandbox:
+            return host_.kill_sandbox();
+    }
+}
+
+void Session::Impl::interrupt() {
+    act(debug_.user_interrupt(now_()));
+    if (!current_ || current_->over) {
+        return;
+    }
+    if (current_->escalation) {
+        current_->was_interrupted = true;
+        installer_.cancel();
+        set_clock();
+        return act(current_->escalation->user_interrupt(now_()));
+    }
+    refuse(make_error("KeyboardInterrupt", "interrupted before the sandbox was ready; nothing was run"),
+           CellStatus::interrupted);
+}
+
+void Session::Impl::answer_input(std::uint64_t request, std::string value) {
+    if (!current_ || current_->input_pending != request) {
+        return;
+    }
+    current_->input_pending.reset();
+    set_clock();
+    host_.send(encode_input_reply(request, std::move(value)));
+}
+
+DebugId Session::Impl::debug(std::string request) {
+    const DebugId id = ++last_debug_;
+    if (debug_.offered()) {
+        host_.start();
+    }
+    auto frame = debug_.begin(id, std::move(request), !current_ && host_.ready(), now_());
+    if (frame && next_worker_waits()) {
+        debug_.fail(id, "the sandbox's Python has ended; ask again later");
+    } else if (frame && !host_.send_to_debugger(std::move(*frame))) {
+        debug_.fail_all(unavailable_.empty() ? "the sandbox's Python isn't there; ask again later"
+                                             : "no sandbox can be had: " + unavailable_);
+    }
+    set_clock();
+    host_.wake();
+    return id;
+}
+
+// --- the clock, and the end of an activity
+
+std::optional<TimePoint> Session::Impl::next_deadline() const {
+    auto next = host_.next_deadline();
+    if (current_ && current_->escalation && !current_->over) {
+        const auto step = current_->escalation->next_deadline();
+        if (step && (!next || *step < *next)) {
+            next = step;
+        }
+    }
+    if (const auto notice = notice_time(); notice && (!next || *notice < *next)) {
+        next = notice;
+    }
+    if (const auto install = installer_.next_deadline(); install && (!next || *install < *next)) {
+        next = install;
+    }
+    if (current_ && current_->end && (!next || current_->end_held_until < *next)) {
+        next = current_->end_held_until;
+    }
+    if (const auto cleaned = cleaner_->due(); cleaned && (!next || *cleaned < *next)) {
+        next = cleaned;
+    }
+    if (const auto answer = debug_.next_deadline(); answer && (!next || *answer < *next)) {
+        next = answer;
+    }
+    return next;
+}
+
+void Session::Impl::advance(const EventSink& sink) {
+    escalate();  // first: no flood from the sandbox delays it
+    host_.advance([this](HostEvent event) { handle(std::move(event)); });
+    advance_cleaning();
+    advance_install();
+    release_end();
+    escalate();
+    dispatch_when_ready();
+    notice_wait();
+    while (!events_.empty()) {
+        Event event = std::move(events_.front());
+        events_.pop_front();
+        sink(std::move(event));
+    }
+}
+
+void Session::Impl::escalate() {
+    if (current_ && current_->escalation && !current_->over) {
+        act(current_->escalation->advance(now_()));
+    }
+    act(debug_.step(now_()));
+}
+
+CellUsage Session::Impl::usage_of_current(const SandboxUsage& used) const {
+    CellUsage usage;
+    usage.output_bytes = output_filter_.output_bytes(current_->id);
+    if (current_->sent) {
+        usage.wall_seconds = std::chrono::duration<double>(now_() - current_->sent_at).count();
+        usage.cpu_seconds = std::max(0.0, used.cpu_seconds - current_->used_before.cpu_seconds);
+        usage.peak_memory_bytes = used.peak_memory_bytes;
+    }
+    return usage;
+}
+
+// A process that the cell started was killed, not the worker: the cell itself sees no more than a status.
+void Session::Impl::note_killed_children(const SandboxUsage& used) {
+    if (used.oom_kills > current_->used_before.oom_kills && !current_->silent) {
+        events_.emplace_back(StreamOutput{current_->id, StreamName::standard_error, oom_note(policy())});
+    }
+}
+
+void Session::Impl::emit_error(ErrorText error) {
+    if (!current_->silent && current_->kind != ActivityKind::query) {
+        events_.emplace_back(ErrorOutput{current_->id, std::move(error)});
+    }
+}
+
+void Session::Impl::finish(Outcome outcome) {
+    installer_.cancel();
+    if (current_->kind == ActivityKind::query) {
+        events_.emplace_back(QueryReply{current_->id, true, {}});
+    } else {
+        const SandboxUsage used = host_.usage();
+        outcome.usage = usage_of_current(used);
+        if (outcome.state == Survival::intact && current_->sent) {
+            note_killed_children(used);
+        }
+        if (!current_->silent) {
+            output_filter_.tell_cut_again(current_->id, events_);
+        }
+        if (current_->show_usage && !current_->silent) {
+            events_.emplace_back(
+                StreamOutput{current_->id, StreamName::standard_output, usage_note(outcome.usage)});
+        }
+        if (current_->escalation) {
+            outcome.escalation = current_->escalation->step();
+        }
+        record(outcome);
+        events_.emplace_back(CellDone{current_->id, std::move(outcome)});
+    }
+    current_.reset();
+    host_.wake();
+}
+
+// Before anybody is told of the cell's end.
+void Session::Impl::record(Outcome& outcome) {
+    if (current_->code_digest.empty()) {
+        return;
+    }
+    const auto written = audit_.append(current_->code_digest, current_->code_bytes, outcome,
+                                       output_filter_.was_cut(current_->id));
+    if (!written) {
+        audit_failed_ = written.error();
+        outcome.status = CellStatus::error;
+        outcome.error = unavailable_error(written.error().text());
+        emit_error(*outcome.error);
+    }
 }
 
 }  // namespace cellblock::sandbox

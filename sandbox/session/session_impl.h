@@ -1,9 +1,9 @@
-// How a Session does it: one activity at a time, over a SandboxHost.
+// Session::Impl: one activity at a time, over a SandboxHost. Private to session/.
 //
-// Purpose: private to Session. Requests (session_requests.cc) begin an
-// activity; what the sandbox sends (session_messages.cc) moves it on and ends
-// it; session_machine.cc has the clock and the end.
-// Ownership: as session.h says. Threads: one. Failure: never throws.
+// session.cc begins activities, holds their deadlines and ends them; session_events.cc takes what the sandbox
+// sends. Everything that a sandbox sends passes take(), which checks that it may come now, and the output
+// filter. What has to be parsed is given to the cleaner by clean(); until its answer everything else waits,
+// so that the order stays. Ownership, threads and failure as in api/session.h.
 #pragma once
 
 #include <chrono>
@@ -20,44 +20,11 @@
 #include "sandbox/outputs/cleaner.h"
 #include "sandbox/outputs/output_filter.h"
 #include "sandbox/packages/installer.h"
+#include "sandbox/session/activity.h"
 #include "sandbox/session/debug_relay.h"
-#include "sandbox/session/escalation.h"
 #include "sandbox/session/sandbox_host.h"
 
 namespace cellblock::sandbox {
-
-enum class ActivityKind { cell, comm, query };
-
-// What the worker was asked to do.
-struct Activity {
-    ActivityKind kind = ActivityKind::cell;
-    std::uint64_t id = 0;  // CellId, or QueryId of a query
-    std::string bytes;     // the frame, until a worker is ready for it
-    std::chrono::milliseconds time{};
-    bool silent = false;
-    bool allow_stdin = false;
-    bool show_usage = false;
-    std::string code_digest;  // of a cell, where it is audited
-    std::size_t code_bytes = 0;
-
-    TimePoint begun_at;
-    bool noticed = false;  // the user sees that it waits for a sandbox
-    bool sent = false;
-    TimePoint sent_at;
-    std::optional<DeadlineLadder> ladder;  // once sent
-    SandboxUsage used_before;
-    bool was_interrupted = false;  // by the user
-    std::optional<std::uint64_t> input_pending;
-    int history_questions = 0;
-    int installs = 0;
-    bool over = false;  // its end has come, and may wait for outputs that are being made inert
-    // Its end, held back until the debugger has told that it went on: front ends clear what they show then.
-    std::optional<CellFinished> end;
-    TimePoint end_held_until;
-    std::uint64_t install_pending = 0;  // the request's number, while the installer is busy
-    std::optional<ErrorText> shown;     // the last error that the user saw
-    std::optional<ErrorText> withheld;  // the last that didn't fit any more; shown if the cell ends with it
-};
 
 class Session::Impl {
 public:
@@ -67,18 +34,18 @@ public:
     std::optional<TimePoint> next_deadline() const;
     void begin(Activity activity);
     void begin_cell(ExecuteRequest request);
-    void answer_input(std::uint64_t request, const std::string& value);
+    void answer_input(std::uint64_t request, std::string value);
     void interrupt();
-    DebugId debug(const std::string& request);
-    // What a task gives is passed to `then`, if the task isn't a violation. Until then nothing else that the
-    // sandbox sent is looked at, and little more is read.
+    DebugId debug(std::string request);
+    // Gives a task to the cleaner. Its result is passed to `then`, unless the task shows a violation. Until
+    // then nothing else that the sandbox sent is looked at, and little more is read.
     void clean(CleaningTask task, std::function<void(Result<Cleaned>)> then);
     void shutdown();
 
     Now now_;
     Installer installer_;
     SandboxHost host_;
-    OutputFirewall firewall_;
+    OutputFilter output_filter_;
     std::unique_ptr<Cleaner> cleaner_;
     AuditLog audit_;
     HistorySource history_;
@@ -96,17 +63,8 @@ public:
 
 private:
     const Policy& policy() const { return host_.policy(); }
-    // The worker was given it, and it hasn't ended: only such a cell may ask for something, fail or end.
-    bool runs(CellId cell) const {
-        return current_ && current_->kind != ActivityKind::query && current_->id == cell && current_->sent;
-    }
-    bool shows_output() const { return current_->kind != ActivityKind::query && !current_->silent; }
-    bool being_stopped() const {
-        return current_->ladder->rung() > Rung::interrupt || current_->ladder->cause() == PushCause::deadline;
-    }
-    bool overdue() const {
-        return current_ && current_->ladder && current_->ladder->cause() == PushCause::deadline;
-    }
+    bool runs(CellId cell) const { return current_ && current_->runs(cell); }
+    bool overdue() const { return current_ && current_->overdue(); }
 
     struct Cleaning {
         CleaningTask task;  // until the cleaner has it
@@ -121,8 +79,8 @@ private:
     [[nodiscard]] std::optional<TimePoint> notice_time() const;
     void notice_wait();
     void end_notice();
-    void push_by_clock();
-    void push(Push push);
+    void escalate();
+    void act(EscalationAction action);
     void set_clock();
     void refuse(const ErrorText& error, CellStatus status);
     void finish(Outcome outcome);
@@ -151,12 +109,13 @@ private:
     void release_end();
     void on(QueryReply reply);
     void on(DebugMessage message);
-    void on_debug(const DebugMessage& message);
+    void on_debug(DebugMessage message);
     void on(const WorkerGone& gone);
     void on(const Unavailable& unavailable);
 
     std::deque<Cleaning> cleanings_;  // the first is with the cleaner
-    std::deque<HostEvent> held_;  // came while one was; a turn of reading at most, and a dead worker's rest
+    // What the sandbox sent meanwhile: a turn of reading at most, and the rest of a dead worker.
+    std::deque<HostEvent> held_;
 };
 
 }  // namespace cellblock::sandbox

@@ -20,3 +20,10 @@ def test_a_session_has_the_policy_that_was_asked_for_last(start, place, way):
 def test_an_empty_variable_says_nothing(start, place):
     client = start(place=place, policy=place.policy("math", imports=["math"]), environment={"CELLBLOCK_POLICY": ""}).client
     assert client.run("import math; math.floor(4.2)").result == "4"
+
+
+def test_a_policys_old_words_work_and_the_log_names_the_new_ones(start, place):
+    kernel = start(place=place, policy=place.policy("old", best_effort=False, pool={"most": 3}))
+    assert kernel.client.run("1 + 1").result == "2"
+    for word in ("allow_unenforced", "pool.max"):
+        assert word in kernel.said()

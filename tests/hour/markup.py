@@ -1,4 +1,4 @@
-"""HTML and SVG in a form that the firewall's rewriting doesn't change: without its scope, prefixes and spacing."""
+"""HTML and SVG in a form that the output filter's rewriting doesn't change: without its scope, prefixes and spacing."""
 
 import html
 import re

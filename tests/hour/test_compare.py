@@ -56,7 +56,7 @@ def test_images_are_compared_loosely():
     assert found(image([4, 4], 100), image([5, 4], 100)) == ["display_data/data/image/png"]
 
 
-def test_the_firewalls_way_of_writing_is_no_difference_and_loss_is():
+def test_the_output_filters_way_of_writing_is_no_difference_and_loss_is():
     theirs = '<style scoped>.a th { color: red; }</style><p class="a" style="color: red;">x</p>'
     ours = ('<div class="cb-scope-0a" style="contain:paint;overflow:auto"><style>.cb-scope-0a .cb-a th{color:red}</style>'
             '<p class="cb-a" style="color:red">x</p></div>')

@@ -1,4 +1,4 @@
-"""The deadline ladder: everything ends by deadline + grace + slack, and the reply names rung and state."""
+"""The deadlines: everything ends by deadline + grace + slack, and the reply names rung and state."""
 
 import time
 

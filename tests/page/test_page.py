@@ -1,4 +1,4 @@
-"""The output firewall before a real browser: nothing runs, nothing is loaded, nothing covers or restyles the page."""
+"""The output filter before a real browser: nothing runs, nothing is loaded, nothing covers or restyles the page."""
 
 import json
 import shutil

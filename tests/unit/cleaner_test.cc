@@ -91,7 +91,7 @@ TEST_CASE("cleaner: a process of its own does the same as the rules here") {
         const auto one = clean(*own, task);
         const auto other = clean(*within, task);
         REQUIRE(one.ok());
-        REQUIRE(encode_cleaned(*one) == encode_cleaned(*other));
+        REQUIRE(encode_cleaned(*one).joined() == encode_cleaned(*other).joined());
     }
 }
 
@@ -135,7 +135,7 @@ TEST_CASE("cleaner: one that is late, ends or lies costs its task, and the next 
             case 3: {  // text that is none
                 Cleaned lie;
                 lie.parts = {{"text/html", std::string("\xff\xfe")}, {"metadata", RawJson{}}};
-                const std::string bytes = encode_cleaned(lie);
+                const std::string bytes = encode_cleaned(lie).joined();
                 std::ignore = ::write(socket.get(), bytes.data(), bytes.size());
                 ::pause();
                 break;
@@ -143,7 +143,7 @@ TEST_CASE("cleaner: one that is late, ends or lies costs its task, and the next 
             default: {  // JSON that would break out of a message
                 Cleaned lie;
                 lie.parts = {{"text/html", std::string("x")}, {"metadata", RawJson{"{}, \"more\": {}"}}};
-                const std::string bytes = encode_cleaned(lie);
+                const std::string bytes = encode_cleaned(lie).joined();
                 std::ignore = ::write(socket.get(), bytes.data(), bytes.size());
                 ::pause();
             }
@@ -247,7 +247,7 @@ struct SlowCleaner : Cleaner {
         bool forgotten = false;
     };
     explicit SlowCleaner(std::shared_ptr<Desk> shared) : desk(std::move(shared)) {}
-    void begin(const CleaningTask& task) override { desk->begun.push_back(task); }
+    void begin(CleaningTask task) override { desk->begun.push_back(std::move(task)); }
     std::optional<Result<Cleaned>> take() override { return std::exchange(desk->answer, std::nullopt); }
     void stop() override { ++desk->stops; }
     bool has_forgotten() override { return std::exchange(desk->forgotten, false); }
@@ -334,7 +334,7 @@ TEST_CASE("the deadline and an interrupt don't wait for an output that is made i
     REQUIRE(play.all<CellDone>().empty());
     slow.answer();
     REQUIRE(play.all<DisplayOutput>().size() == 1);
-    REQUIRE(play.outcome().rung == Rung::worker_killed);
+    REQUIRE(play.outcome().escalation == EscalationStep::worker_killed);
     REQUIRE(slow.desk->stops == 1);
 }
 

@@ -1,4 +1,4 @@
-// A debugger's requests: which of them climb the ladder, what each gets for an answer.
+// A debugger's requests: which of them are stopped as queries are, what each gets for an answer.
 #include <nlohmann/json.hpp>
 
 #include "sandbox/session/debug_relay.h"
@@ -42,13 +42,13 @@ struct Fixture {
 
 }  // namespace
 
-TEST_CASE("what evaluates the user's code between cells climbs the ladder") {
+TEST_CASE("what evaluates the user's code between cells is stopped as a query is") {
     Fixture one;
     one.ask(1, "inspectVariables", true);
     CHECK(one.relay.inspecting());
-    CHECK(one.relay.next() == one.start + 10s);
-    CHECK(one.relay.step(one.start + 9s) == Push::none);
-    CHECK(one.relay.step(one.start + 10s) == Push::interrupt);
+    CHECK(one.relay.next_deadline() == one.start + 10s);
+    CHECK(one.relay.step(one.start + 9s) == EscalationAction::none);
+    CHECK(one.relay.step(one.start + 10s) == EscalationAction::interrupt);
     SECTION("and is told of where the interrupt was enough") {
         REQUIRE(one.answer(1, one.start + 11s, false));
         CHECK(one.reply()["message"] == "the inspection was stopped after 10 s; your variables are intact");
@@ -59,14 +59,14 @@ TEST_CASE("what evaluates the user's code between cells climbs the ladder") {
         CHECK(one.reply()["success"] == true);
     }
     SECTION("up to the worker's end") {
-        CHECK(one.relay.step(one.start + 12s) == Push::kill_worker);
+        CHECK(one.relay.step(one.start + 12s) == EscalationAction::kill_worker);
         one.relay.fail_all("it has ended");
         const auto reply = one.reply();
         CHECK(reply["message"] ==
               "the inspection was stopped after 10 s; the session was restarted and variables are lost");
         CHECK(reply["body"]["variables"] == json::array());
         CHECK_FALSE(one.relay.inspecting());
-        CHECK_FALSE(one.relay.next());
+        CHECK_FALSE(one.relay.next_deadline());
     }
 }
 
@@ -76,7 +76,7 @@ TEST_CASE("each of several inspections has its time") {
     one.ask(2, "evaluate", true);
     REQUIRE(one.answer(1, one.start + 6s));
     CHECK(one.relay.inspecting());
-    CHECK(one.relay.next() == one.start + 16s);
+    CHECK(one.relay.next_deadline() == one.start + 16s);
     REQUIRE(one.answer(2, one.start + 7s));
     CHECK_FALSE(one.relay.inspecting());
 }
@@ -84,9 +84,9 @@ TEST_CASE("each of several inspections has its time") {
 TEST_CASE("a user's interrupt ends an inspection, and nothing else of a debugger's") {
     Fixture one;
     one.ask(1, "stackTrace", true);
-    CHECK(one.relay.user_interrupt(one.start) == Push::none);
+    CHECK(one.relay.user_interrupt(one.start) == EscalationAction::none);
     one.ask(2, "richInspectVariables", true);
-    CHECK(one.relay.user_interrupt(one.start + 1s) == Push::interrupt);
+    CHECK(one.relay.user_interrupt(one.start + 1s) == EscalationAction::interrupt);
     REQUIRE(one.answer(2, one.start + 1s, false));
     CHECK(one.reply()["message"] == "the inspection was interrupted; your variables are intact");
 }
@@ -95,7 +95,7 @@ TEST_CASE("while there is a cell nothing of a debugger's is pushed, but each req
     Fixture one;
     one.ask(1, "inspectVariables", false);
     CHECK_FALSE(one.relay.inspecting());
-    CHECK(one.relay.step(one.start + 30s) == Push::none);
+    CHECK(one.relay.step(one.start + 30s) == EscalationAction::none);
     CHECK(one.reply()["message"] == "the debugger gave no answer within 30 s");
     CHECK(one.answer(1, one.start + 31s));  // too late
     CHECK(one.events.empty());

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "sandbox/base/json_text.h"
+#include "sandbox/channel/messages.h"
 #include "tests/unit/fake_engine.h"
 
 using namespace cellblock::testing;
@@ -92,4 +93,164 @@ TEST_CASE("JSON deeper than the bound is refused") {
     REQUIRE(check_json("{\"big\": 123456789012345678901234567890}", 4).ok());
     REQUIRE_FALSE(check_json("NaN", 4).ok());
     REQUIRE_FALSE(check_json("\"\xff\"", 4).ok());
+}
+
+TEST_CASE("a header is as deep as its socket's bound, and no deeper") {
+    struct Socket {
+        FrameBounds bounds;
+        std::size_t depth;
+    };
+    const auto socket = GENERATE(Socket{kWorkerBounds, 8}, Socket{kWardenBounds, 2}, Socket{kDebugBounds, 2});
+    const auto nested = [](std::size_t depth) {  // the header itself is the first level
+        return encode_frame(
+            {{"type", "x"},
+             {"list", json::parse(std::string(depth - 1, '[') + std::string(depth - 1, ']'))}});
+    };
+    Pair pair;
+    FrameReader reader(socket.bounds);
+    Frame frame;
+    pair.send(nested(socket.depth));
+    REQUIRE(*reader.read(pair.near.get(), frame) == ReadState::frame);
+    pair.send(nested(socket.depth + 1));
+    REQUIRE_FALSE(reader.read(pair.near.get(), frame).ok());
+}
+
+TEST_CASE("a frame of many pieces waits for room and arrives whole") {
+    Pair pair;
+    std::vector<std::string> buffers;
+    for (int i = 0; i < 200; ++i) {
+        buffers.push_back(std::string(static_cast<std::size_t>(i) * 40, 'b'));
+    }
+    buffers.push_back(std::string(2U << 20, 'c'));
+    FrameWriter writer;
+    REQUIRE(writer.push(make_frame({{"type", "x"}}, buffers)).ok());
+    REQUIRE(writer.push(make_frame({{"type", "y"}})).ok());
+    FrameReader reader(kWorkerBounds);
+    std::vector<Frame> frames;
+    while (frames.size() < 2) {
+        REQUIRE(writer.flush(pair.far.get()).ok());
+        Frame frame;
+        if (*reader.read(pair.near.get(), frame) == ReadState::frame) {
+            frames.push_back(std::move(frame));
+        }
+    }
+    CHECK(writer.empty());
+    CHECK(frames[0].buffers == buffers);
+    CHECK(frames[1].type() == "y");
+}
+
+namespace {
+
+struct Known {
+    json header;
+    std::vector<std::string> buffers;
+};
+
+// One frame of each kind that a worker, its debugger and the warden may send, with every field.
+std::vector<Known> worker_frames() {
+    const json error{{"ename", "E"}, {"evalue", ""}, {"traceback", json::array()}};
+    return {
+        {{{"type", "ready"}, {"python", "3"}, {"ipython", "8"}, {"banner", ""}}, {}},
+        {{{"type", "failed"}, {"message", ""}}, {}},
+        {{{"type", "stream"}, {"cell", 1}, {"name", "stdout"}, {"text", 0}}, {"x"}},
+        {{{"type", "display"},
+          {"cell", 1},
+          {"kind", "execute_result"},
+          {"count", 1},
+          {"data", {{"text/plain", "x"}}},
+          {"metadata", 0},
+          {"display_id", nullptr},
+          {"buffers", json::array()}},
+         {"{}"}},
+        {{{"type", "clear_output"}, {"cell", 1}, {"wait", true}}, {}},
+        {{{"type", "error"}, {"cell", 1}, {"ename", "E"}, {"evalue", ""}, {"traceback", json::array()}}, {}},
+        {{{"type", "input_request"}, {"cell", 1}, {"request", 1}, {"prompt", ""}, {"password", false}}, {}},
+        {{{"type", "history_request"},
+          {"cell", 1},
+          {"request", 1},
+          {"access", "range"},
+          {"n", nullptr},
+          {"session", 0},
+          {"start", 1},
+          {"stop", nullptr}},
+         {}},
+        {{{"type", "install_request"},
+          {"cell", 1},
+          {"request", 1},
+          {"requirements", json::array()},
+          {"upgrade", false}},
+         {}},
+        {{{"type", "comm_open"},
+          {"cell", 1},
+          {"comm_id", "c"},
+          {"target_name", "t"},
+          {"target_module", nullptr},
+          {"data", 0},
+          {"metadata", 1},
+          {"buffers", json::array()}},
+         {"{}", "{}"}},
+        {{{"type", "comm_msg"},
+          {"cell", 1},
+          {"comm_id", "c"},
+          {"data", 0},
+          {"metadata", 1},
+          {"buffers", json::array()}},
+         {"{}", "{}"}},
+        {{{"type", "done"},
+          {"cell", 1},
+          {"status", "error"},
+          {"error", error},
+          {"user_expressions", 0},
+          {"payload", 1}},
+         {"{}", "[]"}},
+        {{{"type", "reply"}, {"query", 1}, {"content", 0}}, {"{}"}},
+    };
+}
+
+template <class Decode>
+void check_table(const std::vector<Known>& frames, Decode decode) {
+    const auto decoded = [&](const json& header, const std::vector<std::string>& buffers) {
+        return decode(Frame{json::parse(header.dump()), buffers}).ok();
+    };
+    for (const auto& [header, buffers] : frames) {
+        INFO(header.dump());
+        CHECK(decoded(header, buffers));
+        json more = header;
+        more["surplus"] = 1;
+        CHECK_FALSE(decoded(more, buffers));
+        auto more_buffers = buffers;
+        more_buffers.push_back("x");
+        CHECK_FALSE(decoded(header, more_buffers));
+        for (const auto& [name, value] : header.items()) {
+            json less = header;
+            less.erase(name);
+            // What may be null may be left out.
+            CHECK(decoded(less, buffers) == value.is_null());
+            if (name == "type") {
+                continue;
+            }
+            json wrong = header;
+            wrong[name] = json{{"an", {"object"}}};
+            CHECK_FALSE(decoded(wrong, buffers));
+        }
+    }
+}
+
+}  // namespace
+
+TEST_CASE("whatever breaks the tables of frames is an error") {
+    check_table(worker_frames(), decode_worker_frame);
+    check_table({{{{"type", "debugger"}, {"available", true}, {"missing", nullptr}, {"python", "3"}}, {}},
+                 {{{"type", "debug_reply"}, {"request", 1}, {"content", 0}}, {"{}"}},
+                 {{{"type", "debug_event"}, {"content", 0}}, {"{}"}}},
+                decode_debug_frame);
+    check_table({{{{"type", "worker_exited"}, {"exit_status", nullptr}, {"signal", nullptr}}, {}},
+                 {{{"type", "memory_kill"}}, {}},
+                 {{{"type", "hello"}}, {}}},
+                decode_warden_frame);
+    json done = json::parse(worker_frames()[11].header.dump());
+    done["error"]["type"] = "done";
+    CHECK_FALSE(decode_worker_frame({done, {"{}", "[]"}}).ok());
+    const json found{{"type", "debugger"}, {"available", false}, {"missing", "moon"}, {"python", "3"}};
+    CHECK_FALSE(decode_debug_frame({found, {}}).ok());
 }

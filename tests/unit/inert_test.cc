@@ -1,4 +1,4 @@
-// The output firewall's rules, one by one. What a browser makes of them is told by tests/page.
+// The output filter's rules, one by one. What a browser makes of them is told by tests/page.
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -16,10 +16,10 @@
 #include "sandbox/outputs/terminal_text.h"
 #include "sandbox/outputs/tidy.h"
 #include "tests/unit/catch.h"
-#include "tests/unit/whole_firewall.h"
+#include "tests/unit/whole_output_filter.h"
 
 using namespace cellblock::sandbox;
-using cellblock::testing::WholeFirewall;
+using cellblock::testing::WholeOutputFilter;
 using namespace std::literals;
 using cellblock::tests::Contains;
 using nlohmann::json;
@@ -836,13 +836,13 @@ TEST_CASE("markdown: no formula in a link or in code's language, no characters t
     }
 }
 
-TEST_CASE("the firewall tells once what was left out") {
-    WholeFirewall firewall(parse_policy("{}", "mine").value());
+TEST_CASE("the output filter tells once what was left out") {
+    WholeOutputFilter filter(parse_policy("{}", "mine").value());
     const auto show = [&](const char* type) {
         DisplayOutput output;
         output.cell = 1;
         output.data = {{type, "x"s}};
-        return firewall.admit(std::move(output));
+        return filter.admit(std::move(output));
     };
     const auto first = show("application/javascript");
     REQUIRE(first.size() == 2);

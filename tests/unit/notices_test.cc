@@ -5,9 +5,8 @@
 
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/html.h"
-#include "sandbox/outputs/media.h"
 #include "tests/unit/catch.h"
-#include "tests/unit/whole_firewall.h"
+#include "tests/unit/whole_output_filter.h"
 
 using namespace cellblock::sandbox;
 using namespace std::literals;
@@ -25,12 +24,12 @@ struct Shown {
 };
 
 Shown show(std::vector<MimeItem> data, const char* policy = "{}") {
-    cellblock::testing::WholeFirewall firewall(parse_policy(policy, "mine").value());
+    cellblock::testing::WholeOutputFilter filter(parse_policy(policy, "mine").value());
     DisplayOutput output;
     output.cell = 1;
     output.data = std::move(data);
     Shown out;
-    for (const auto& event : firewall.admit(std::move(output))) {
+    for (const auto& event : filter.admit(std::move(output))) {
         if (const auto* display = std::get_if<DisplayOutput>(&event)) {
             for (const auto& item : display->data) {
                 out.types.push_back(item.type);

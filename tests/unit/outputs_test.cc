@@ -1,9 +1,9 @@
-// The output firewall: bounds and notes.
+// The output filter: bounds and notes.
 #include "tests/unit/catch.h"
-#include "tests/unit/whole_firewall.h"
+#include "tests/unit/whole_output_filter.h"
 
 using namespace cellblock::sandbox;
-using cellblock::testing::WholeFirewall;
+using cellblock::testing::WholeOutputFilter;
 
 namespace {
 
@@ -26,48 +26,48 @@ std::string text_of(const std::vector<Event>& events) {
 }  // namespace
 
 TEST_CASE("output within the bound passes untouched") {
-    WholeFirewall firewall(with_output(1000));
-    REQUIRE(text_of(firewall.admit(StreamOutput{1, StreamName::standard_output, "hello"})) == "hello");
-    REQUIRE(firewall.output_bytes(1) > 0);
+    WholeOutputFilter filter(with_output(1000));
+    REQUIRE(text_of(filter.admit(StreamOutput{1, StreamName::standard_output, "hello"})) == "hello");
+    REQUIRE(filter.output_bytes(1) > 0);
 }
 
 TEST_CASE("past the bound output is cut once, with a note that names the key") {
-    WholeFirewall firewall(with_output(1000));
+    WholeOutputFilter filter(with_output(1000));
     const std::string text =
-        text_of(firewall.admit(StreamOutput{1, StreamName::standard_output, std::string(5000, 'x')}));
+        text_of(filter.admit(StreamOutput{1, StreamName::standard_output, std::string(5000, 'x')}));
     REQUIRE(text.find("limits.output") != std::string::npos);
     REQUIRE(text.find(std::string(900, 'x')) == 0);
     REQUIRE(text.find(std::string(1001, 'x')) == std::string::npos);
-    REQUIRE(firewall.admit(StreamOutput{1, StreamName::standard_output, "more"}).empty());
-    REQUIRE(firewall.admit(ClearOutput{1, false}).empty());
+    REQUIRE(filter.admit(StreamOutput{1, StreamName::standard_output, "more"}).empty());
+    REQUIRE(filter.admit(ClearOutput{1, false}).empty());
 }
 
 TEST_CASE("empty messages cost something as well") {
-    WholeFirewall firewall(with_output(1000));
+    WholeOutputFilter filter(with_output(1000));
     int passed = 0;
     for (int i = 0; i < 1000; ++i) {
-        passed += firewall.admit(ClearOutput{1, true}).size() == 1 ? 1 : 0;
+        passed += filter.admit(ClearOutput{1, true}).size() == 1 ? 1 : 0;
     }
     REQUIRE(passed < 20);
 }
 
 TEST_CASE("a display that does not fit is dropped whole; another cell has its own bound") {
-    WholeFirewall firewall(with_output(1000));
+    WholeOutputFilter filter(with_output(1000));
     DisplayOutput display;
     display.cell = 1;
     display.data.push_back({"image/png", Bytes{std::string(2000, 'p')}});
-    const auto events = firewall.admit(display);
+    const auto events = filter.admit(display);
     REQUIRE(events.size() == 1);
     REQUIRE(std::holds_alternative<StreamOutput>(events[0]));
     display.cell = 2;
     display.data[0].value = Bytes{"small"};
-    REQUIRE(std::holds_alternative<DisplayOutput>(firewall.admit(display).at(0)));
+    REQUIRE(std::holds_alternative<DisplayOutput>(filter.admit(display).at(0)));
 }
 
 TEST_CASE("JSON of too many values is no tree: it is left out, and that is told") {
     Policy policy = with_output(64U << 20);
     policy.outputs.comms = {"jupyter.widget"};
-    WholeFirewall firewall(policy);
+    WholeOutputFilter filter(policy);
     std::string many = "{\"a\":[";
     for (int i = 0; i < 300'000; ++i) {
         many += "{},";
@@ -77,7 +77,7 @@ TEST_CASE("JSON of too many values is no tree: it is left out, and that is told"
     display.cell = 1;
     display.data.push_back({"text/plain", "x"});
     display.metadata.text = many;
-    const auto shown = firewall.admit(display);
+    const auto shown = filter.admit(display);
     REQUIRE(std::get<DisplayOutput>(shown.at(0)).metadata.text == "{}");
     CommOutput open;
     open.cell = 1;
@@ -85,19 +85,19 @@ TEST_CASE("JSON of too many values is no tree: it is left out, and that is told"
     open.comm_id = "c";
     open.target_name = "jupyter.widget";
     open.data.text = many;
-    REQUIRE_THAT(text_of(firewall.admit(open)), cellblock::tests::Contains("too many values"));
-    REQUIRE(firewall.admit_expressions({many}).text == "{}");
-    REQUIRE(firewall.admit_payload({"[" + many + "]"}).text == "[]");
-    REQUIRE_THAT(firewall.admit_reply({many}).text, cellblock::tests::Contains("too many values"));
+    REQUIRE_THAT(text_of(filter.admit(open)), cellblock::tests::Contains("too many values"));
+    REQUIRE(filter.admit_expressions({many}).text == "{}");
+    REQUIRE(filter.admit_payload({"[" + many + "]"}).text == "[]");
+    REQUIRE_THAT(filter.admit_reply({many}).text, cellblock::tests::Contains("too many values"));
 }
 
 TEST_CASE("accounts of old cells are forgotten, the newest kept") {
-    WholeFirewall firewall(with_output(1000));
+    WholeOutputFilter filter(with_output(1000));
     for (CellId cell = 1; cell < 5000; ++cell) {
-        firewall.admit(StreamOutput{cell, StreamName::standard_output, "x"});
+        filter.admit(StreamOutput{cell, StreamName::standard_output, "x"});
     }
-    REQUIRE(firewall.output_bytes(1) == 0);
-    REQUIRE(firewall.output_bytes(4999) > 0);
+    REQUIRE(filter.output_bytes(1) == 0);
+    REQUIRE(filter.output_bytes(4999) > 0);
 }
 
 TEST_CASE("errors pass, bounded, with their beginning and their end") {
@@ -105,7 +105,7 @@ TEST_CASE("errors pass, bounded, with their beginning and their end") {
     for (int i = 0; i < 5000; ++i) {
         error.traceback.push_back("line " + std::to_string(i));
     }
-    const ErrorText bounded = OutputFirewall::bound(error);
+    const ErrorText bounded = OutputFilter::bound(error);
     REQUIRE(bounded.evalue.size() < 70'000);
     REQUIRE(bounded.traceback.size() == 1000);
     REQUIRE(bounded.traceback.front() == "line 0");
@@ -113,10 +113,9 @@ TEST_CASE("errors pass, bounded, with their beginning and their end") {
 }
 
 TEST_CASE("cells that were forgotten aren't given a fresh bound, however they take turns") {
-    WholeFirewall firewall(with_output(1000));
+    WholeOutputFilter filter(with_output(1000));
     const auto print = [&](CellId cell) {
-        return text_of(
-            firewall.admit(StreamOutput{cell, StreamName::standard_output, std::string(500, 'x')}));
+        return text_of(filter.admit(StreamOutput{cell, StreamName::standard_output, std::string(500, 'x')}));
     };
     for (CellId cell = 1; cell < 3000; ++cell) {
         print(cell);
@@ -129,33 +128,33 @@ TEST_CASE("cells that were forgotten aren't given a fresh bound, however they ta
 }
 
 TEST_CASE("what is over the bound isn't looked at, and what grows is counted again") {
-    WholeFirewall firewall(with_output(1000));
+    WholeOutputFilter filter(with_output(1000));
     DisplayOutput display;
     display.cell = 1;
     display.data.push_back({"text/unheard-of", std::string(2000, '<')});
-    const auto events = firewall.admit(display);
+    const auto events = filter.admit(display);
     REQUIRE(events.size() == 1);
     REQUIRE(text_of(events).find("unheard-of") == std::string::npos);
     display.cell = 2;
     display.data[0] = {"text/html", std::string(400, '"')};
-    const auto grown = firewall.admit(display);
+    const auto grown = filter.admit(display);
     REQUIRE(grown.size() == 1);
     REQUIRE(text_of(grown).find("limits.output") != std::string::npos);
 }
 
 TEST_CASE("a cleaner that lies shows no type that the policy does not list") {
-    OutputFirewall firewall(builtin_policy());
+    OutputFilter filter(builtin_policy());
     DisplayOutput display;
     display.cell = 1;
     display.data = {{"text/html", "<p>x</p>"}};
-    const auto begun = firewall.begin(display);
+    const auto begun = filter.begin(display);
     REQUIRE(begun.task.has_value());
     Cleaned lie;
     lie.parts = {{"application/javascript", "alert(1)"},
                  {"application/vnd.jupyter.widget-view+json", RawJson{R"({"model_id": "m"})"}},
                  {"text/html", "<p>x</p>"},
                  {"metadata", RawJson{"{}"}}};
-    const auto events = firewall.finish(std::move(display), begun.cost, std::move(lie));
+    const auto events = filter.finish(std::move(display), begun.cost, std::move(lie));
     REQUIRE(events.size() == 1);
     const auto& shown = std::get<DisplayOutput>(events.front());
     REQUIRE(shown.data.size() == 1);

@@ -1,4 +1,4 @@
-// Session: cells, the deadline ladder, deaths and hostile frames, on a stage.
+// Session: cells, escalation, deaths and hostile frames, on a stage.
 #include <poll.h>
 
 #include <csignal>
@@ -33,7 +33,7 @@ TEST_CASE("a cell waits for the worker, runs and ends") {
     play.done(cell);
     REQUIRE(play.all<StreamOutput>().at(0).text == "hi");
     REQUIRE(play.outcome().status == CellStatus::ok);
-    REQUIRE(play.outcome().rung == Rung::none);
+    REQUIRE(play.outcome().escalation == EscalationStep::none);
     REQUIRE_FALSE(play.session.busy());
     REQUIRE(play.session.python_version() == "3.11.2");
 }
@@ -144,7 +144,7 @@ TEST_CASE("at the deadline SIGINT comes first, and variables are intact") {
     play.done(cell);
     const Outcome outcome = play.outcome();
     REQUIRE(outcome.status == CellStatus::timeout);
-    REQUIRE(outcome.rung == Rung::interrupt);
+    REQUIRE(outcome.escalation == EscalationStep::interrupt);
     REQUIRE(outcome.state == Survival::intact);
     const ErrorText shown = play.all<ErrorOutput>().at(0).error;
     REQUIRE(shown.ename == "CellTimeout");
@@ -179,7 +179,7 @@ TEST_CASE("after the grace time the worker is killed and the next one serves") {
     play.advance();
     const Outcome outcome = play.outcome();
     REQUIRE(outcome.status == CellStatus::timeout);
-    REQUIRE(outcome.rung == Rung::worker_killed);
+    REQUIRE(outcome.escalation == EscalationStep::worker_killed);
     REQUIRE(outcome.state == Survival::lost);
     REQUIRE(outcome.error->evalue == "stopped after 60 s; the session was restarted and variables are lost");
     REQUIRE(play.stage->warden_command() == "start_worker");
@@ -194,7 +194,7 @@ TEST_CASE("a warden that does not answer costs it the sandbox") {
     play.pass(2s);
     play.pass(2s);
     REQUIRE(play.stage->kills == 1);
-    REQUIRE(play.outcome().rung == Rung::sandbox_killed);
+    REQUIRE(play.outcome().escalation == EscalationStep::sandbox_killed);
     REQUIRE(play.outcome().state == Survival::lost);
     REQUIRE(play.stage->starts == 2);
 }
@@ -221,7 +221,7 @@ TEST_CASE("the clock stands still during input") {
     REQUIRE(play.stage->warden_command() == "interrupt");
 }
 
-TEST_CASE("the user's interrupt climbs the same ladder") {
+TEST_CASE("the user's interrupt escalates as the deadline does") {
     Play play;
     play.open();
     const CellId cell = play.run("loop");

@@ -16,8 +16,8 @@
 
 #include "sandbox/api/unique_fd.h"
 #include "sandbox/channel/frame.h"
+#include "sandbox/channel/link.h"
 #include "sandbox/channel/messages.h"
-#include "sandbox/channel/worker_sockets.h"
 #include "sandbox/jail/memory_watch.h"
 #include "tests/unit/catch.h"
 

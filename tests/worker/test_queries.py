@@ -73,16 +73,16 @@ def test_complete_survives_odd_cursors(host):
 
 def test_inspect(host):
     host.execute("def documented(a):\n    'the words'\n    return a")
-    content = host.ask("inspect", code="documented", cursor=3, detail=0, omit_sections=[])
+    content = host.ask("inspect", code="documented", cursor=3, detail=0)
     assert content["found"] and "the words" in content["data"]["text/plain"]
-    content = host.ask("inspect", code="documented", cursor=3, detail=1, omit_sections=[])
+    content = host.ask("inspect", code="documented", cursor=3, detail=1)
     assert "return" in content["data"]["text/plain"]
 
 
 def test_inspect_nothing(host):
-    content = host.ask("inspect", code="nope_nope", cursor=3, detail=0, omit_sections=[])
+    content = host.ask("inspect", code="nope_nope", cursor=3, detail=0)
     assert content == {"status": "ok", "found": False, "data": {}, "metadata": {}}
-    assert host.ask("inspect", code="", cursor=0, detail=0, omit_sections=[])["found"] is False
+    assert host.ask("inspect", code="", cursor=0, detail=0)["found"] is False
 
 
 def test_is_complete(host):

@@ -128,8 +128,7 @@ class Queries:
         name = token_at_cursor(header["code"], _cursor(header))
         try:
             with contextlib.nullcontext() if self._shell.enable_html_pager else _without_html():
-                bundle = self._shell.object_inspect_mime(name, detail_level=header.get("detail", 0),
-                                                         omit_sections=header.get("omit_sections") or ())
+                bundle = self._shell.object_inspect_mime(name, detail_level=header.get("detail", 0))
         except KeyError:
             return {"status": "ok", "found": False, "data": {}, "metadata": {}}
         return {"status": "ok", "found": True, "metadata": {},

@@ -16,7 +16,7 @@ using namespace cellblock::sandbox;
 
 namespace {
 
-// Whatever is let through must keep the promises of events.h.
+// Whatever is let through must keep the promises of api/types.h.
 void check(const WorkerMessage& message) {
     if (const auto* stream = std::get_if<StreamOutput>(&message); stream != nullptr && stream->text.empty()) {
         return;

@@ -1,4 +1,4 @@
-// An output's whole way through the firewall and the cleaner's rules, at once.
+// An output's whole way through the output filter and the cleaner's rules, at once.
 #pragma once
 
 #include "sandbox/outputs/cleaner.h"
@@ -6,12 +6,12 @@
 
 namespace cellblock::testing {
 
-class WholeFirewall : public sandbox::OutputFirewall {
+class WholeOutputFilter : public sandbox::OutputFilter {
 public:
-    explicit WholeFirewall(const sandbox::Policy& policy)
-        : OutputFirewall(policy), cleaner_(sandbox::cleaner_within(policy.outputs)) {}
+    explicit WholeOutputFilter(const sandbox::Policy& policy)
+        : OutputFilter(policy), cleaner_(sandbox::cleaner_within(policy.outputs)) {}
 
-    using OutputFirewall::admit;
+    using OutputFilter::admit;
     std::vector<sandbox::Event> admit(sandbox::DisplayOutput event) { return whole(std::move(event)); }
     std::vector<sandbox::Event> admit(sandbox::CommOutput event) { return whole(std::move(event)); }
 

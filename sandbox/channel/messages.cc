@@ -1,6 +1,10 @@
-// Frames from a sandbox into types, with their schema checked.
-#include "sandbox/channel/fields.h"
+// Decodes and checks what a sandbox sent, and encodes what the host sends.
 #include "sandbox/channel/messages.h"
+
+#include <utility>
+
+#include "sandbox/base/json_text.h"
+#include "sandbox/channel/fields.h"
 
 namespace cellblock::sandbox {
 
@@ -95,7 +99,8 @@ WorkerMessage read_done(Fields& fields, Frame& frame) {
     const bool failed = fields.one_of<bool>("status", {{"ok", false}, {"error", true}});
     if (failed) {
         Frame inner{frame.header.value("error", json::object()), {}};
-        if (!inner.header.is_object()) {
+        if (!inner.header.is_object() || inner.header.contains("type")) {
+            fields.fail("error");
             inner.header = json::object();
         }
         Fields error_fields(inner);
@@ -179,8 +184,11 @@ Result<DebugMessage> decode_debug_frame(Frame frame) {
     Fields fields(frame);
     DebugMessage message;
     if (type == "debugger") {
-        message = DebuggerFound{fields.flag("available"), fields.optional_text("missing") != "sockets",
-                                fields.text("python", 40)};
+        const auto missing = fields.optional_text("missing");
+        if (missing && missing != "debugpy" && missing != "sockets") {
+            fields.fail("missing");
+        }
+        message = DebuggerFound{fields.flag("available"), missing != "sockets", fields.text("python", 40)};
     } else if (type == "debug_reply") {
         message = DebugAnswer{fields.number("request"), fields.raw("content", '{', kReplyBytes)};
     } else if (type == "debug_event") {
@@ -194,10 +202,9 @@ Result<DebugMessage> decode_debug_frame(Frame frame) {
     return message;
 }
 
-Result<WardenMessage> decode_warden_frame(const Frame& frame) {
-    Frame copy = frame;
+Result<WardenMessage> decode_warden_frame(Frame frame) {
     const std::string type = frame.type();
-    Fields fields(copy);
+    Fields fields(frame);
     WardenMessage message;
     if (type == "hello") {
         message = WardenHello{};
@@ -212,6 +219,159 @@ Result<WardenMessage> decode_warden_frame(const Frame& frame) {
         return good.error();
     }
     return message;
+}
+
+// --- host → sandbox
+
+namespace {
+
+// A client's JSON object; anything else becomes the empty one.
+json object_from(const std::string& text) {
+    auto parsed = parse_json_object(text, {64});
+    return parsed ? std::move(*parsed) : json::object();
+}
+
+json query_header(CompleteQuery query) {
+    json header{{"type", "complete"}, {"cursor", query.cursor}};
+    header["code"] = std::move(query.code);
+    return header;
+}
+json query_header(InspectQuery query) {
+    json header{{"type", "inspect"}, {"cursor", query.cursor}, {"detail", query.detail}};
+    header["code"] = std::move(query.code);
+    return header;
+}
+json query_header(IsCompleteQuery query) {
+    json header{{"type", "is_complete"}};
+    header["code"] = std::move(query.code);
+    return header;
+}
+json query_header(const CommInfoQuery& query) {
+    return {{"type", "comm_info"},
+            {"target_name", query.target_name ? json(*query.target_name) : json(nullptr)}};
+}
+
+const char* comm_type(CommKind kind) {
+    switch (kind) {
+        case CommKind::open:
+            return "comm_open";
+        case CommKind::message:
+            return "comm_msg";
+        case CommKind::close:
+            break;
+    }
+    return "comm_close";
+}
+
+// Where cells start: the policy's /work, whatever it is made of.
+std::string files_summary(const Policy& policy) {
+    std::string out;
+    for (const auto& rule : policy.files) {
+        out += (out.empty() ? "" : ", ") + rule.sandbox;
+    }
+    return out;
+}
+
+json read_only_places(const Policy& policy) {
+    json places = json::array();
+    for (const auto& rule : policy.files) {
+        if (rule.mode == FileMode::read) {
+            places.push_back(rule.sandbox);
+        }
+    }
+    return places;
+}
+
+}  // namespace
+
+std::string encode_configure(const Policy& policy) {
+    return encode_frame({{"type", "configure"},
+                         {"policy",
+                          {{"name", policy.name},
+                           {"cell_time", format_duration(policy.limits.cell_time)},
+                           {"memory", format_size(policy.limits.memory_bytes)},
+                           {"processes", policy.limits.processes},
+                           {"disk", format_size(policy.limits.disk_bytes)},
+                           {"output_bytes", policy.limits.output_bytes},
+                           {"network", "none"},
+                           {"files", files_summary(policy)},
+                           {"read_only", read_only_places(policy)},
+                           {"history", policy.history != "none"},
+                           {"packages", policy.packages.allow},
+                           {"working_directory", "/work"}}},
+                         {"preload", policy.preload},
+                         {"imports", policy.imports ? json(*policy.imports) : json()}});
+}
+
+OutgoingFrame encode_execute(CellId cell, ExecuteRequest request) {
+    json header{{"type", "execute"},
+                {"cell", cell},
+                {"silent", request.silent},
+                {"store_history", request.store_history},
+                {"user_expressions", object_from(request.user_expressions)},
+                {"allow_stdin", request.allow_stdin},
+                {"count", request.count},
+                {"metadata", object_from(request.metadata)},
+                {"parent", request.parent}};
+    header["code"] = std::move(request.code);
+    return make_frame(header);
+}
+
+OutgoingFrame encode_comm(CellId cell, CommInput message) {
+    json header = {{"type", comm_type(message.kind)},
+                   {"cell", cell},
+                   {"comm_id", message.comm_id},
+                   {"data", 0},
+                   {"metadata", 1},
+                   {"parent", message.parent}};
+    if (message.kind == CommKind::open) {
+        header["target_name"] = message.target_name;
+    }
+    std::vector<std::string> buffers = std::move(message.buffers);
+    buffers.insert(buffers.begin(), std::move(message.metadata));
+    buffers.insert(buffers.begin(), std::move(message.data));
+    return make_frame(header, std::move(buffers));
+}
+
+OutgoingFrame encode_query(QueryId query, Query what) {
+    json header = std::visit([](auto&& one) { return query_header(std::move(one)); }, std::move(what));
+    header["query"] = query;
+    return make_frame(header);
+}
+
+OutgoingFrame encode_input_reply(std::uint64_t request, std::string value) {
+    json header{{"type", "input_reply"}, {"request", request}};
+    header["value"] = std::move(value);
+    return make_frame(header);
+}
+
+OutgoingFrame encode_debug_request(DebugId request, std::string content, bool idle) {
+    std::vector<std::string> buffers;
+    buffers.push_back(std::move(content));
+    return make_frame({{"type", "debug_request"}, {"request", request}, {"idle", idle}, {"content", 0}},
+                      std::move(buffers));
+}
+
+OutgoingFrame encode_history_reply(std::uint64_t request, HistoryAnswer answer) {
+    std::vector<std::string> buffers;
+    buffers.push_back(std::move(answer.lines));
+    return make_frame({{"type", "history_reply"},
+                       {"request", request},
+                       {"error", answer.error.empty() ? json(nullptr) : json(answer.error)},
+                       {"lines", 0}},
+                      std::move(buffers));
+}
+
+OutgoingFrame encode_install_reply(std::uint64_t request, const InstallAnswer& answer) {
+    return make_frame({{"type", "install_reply"},
+                       {"request", request},
+                       {"error", answer.error.empty() ? json(nullptr) : json(answer.error)},
+                       {"installed", answer.installed},
+                       {"present", answer.present}});
+}
+
+std::string encode_warden_command(const char* type) {
+    return encode_frame({{"type", type}});
 }
 
 }  // namespace cellblock::sandbox

@@ -1,4 +1,8 @@
-// What a sandbox sends to a Session: checked against what was asked, then passed on.
+// What a sandbox sends to a Session: checked against what was asked, made inert, then passed on.
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
 #include "sandbox/session/outcome_messages.h"
 #include "sandbox/session/session_impl.h"
 
@@ -40,7 +44,7 @@ void Session::Impl::on(Output output) {
     if (output.cell > last_sent_) {
         return host_.condemn("output for a cell that there is not");
     }
-    add(firewall_.admit(std::move(output)));
+    add(output_filter_.admit(std::move(output)));
 }
 
 template <class Output>
@@ -49,12 +53,12 @@ void Session::Impl::on(Output output) {
     if (output.cell > last_sent_) {
         return host_.condemn("output for a cell that there is not");
     }
-    auto begun = firewall_.begin(output);
+    auto begun = output_filter_.begin(output);
     add(std::move(begun.events));
     if (begun.task) {
         clean(std::move(*begun.task),
               [this, cost = begun.cost, output = std::move(output)](Result<Cleaned> cleaned) mutable {
-                  add(firewall_.finish(std::move(output), cost, std::move(cleaned)));
+                  add(output_filter_.finish(std::move(output), cost, std::move(cleaned)));
               });
     }
 }
@@ -64,15 +68,15 @@ void Session::Impl::on(ErrorOutput output) {
         return host_.condemn("an error for a cell that there is not");
     }
     if (!runs(output.cell)) {  // a thread of an earlier cell
-        output.error = OutputFirewall::bound(std::move(output.error));
+        output.error = OutputFilter::bound(std::move(output.error));
         std::string text = output.error.ename + ": " + output.error.evalue + "\n";
         return on(StreamOutput{output.cell, StreamName::standard_error, std::move(text)});
     }
     if (overdue() && current_->shown) {
         return;
     }
-    const auto cut = firewall_.charge(output);
-    output.error = OutputFirewall::bound(std::move(output.error));
+    const auto cut = output_filter_.charge(output);
+    output.error = OutputFilter::bound(std::move(output.error));
     if (cut && !overdue()) {
         current_->withheld = std::move(output.error);
         events_.insert(events_.end(), cut->begin(), cut->end());
@@ -91,14 +95,14 @@ void Session::Impl::on(InputRequest request) {
         (current_->input_pending && !current_->was_interrupted)) {
         return host_.condemn("a question that may not be asked");
     }
-    auto admitted = firewall_.admit(std::move(request));
+    auto admitted = output_filter_.admit(std::move(request));
     if (!admitted) {
         return host_.condemn("it asks without end");
     }
-    if (being_stopped()) {
+    if (current_->being_stopped()) {
         return;  // the question breaks
     }
-    current_->ladder->went_on();
+    current_->escalation->cell_continues();
     current_->input_pending = admitted->request;
     set_clock();
     events_.emplace_back(std::move(*admitted));
@@ -109,8 +113,8 @@ void Session::Impl::on(const HistoryQuestion& question) {
         ++current_->history_questions > kHistoryQuestions) {
         return host_.condemn("a question for the history that may not be asked");
     }
-    const HistoryAnswer answer = history_ ? history_(question) : HistoryAnswer{"[]", "nothing keeps it here"};
-    host_.send(encode_history_reply(question.request, answer));
+    HistoryAnswer answer = history_ ? history_(question) : HistoryAnswer{"[]", "nothing keeps it here"};
+    host_.send(encode_history_reply(question.request, std::move(answer)));
 }
 
 void Session::Impl::on(const InstallRequest& request) {
@@ -120,10 +124,10 @@ void Session::Impl::on(const InstallRequest& request) {
     if (!runs(request.cell) || installer_.busy() || ++current_->installs > kInstalls) {
         return host_.condemn("packages that may not be asked for");
     }
-    if (being_stopped()) {
+    if (current_->being_stopped()) {
         return;  // the request breaks
     }
-    current_->ladder->went_on();
+    current_->escalation->cell_continues();
     current_->install_pending = request.request;
     installer_.begin(request, host_.python_version());
     set_clock();
@@ -144,13 +148,14 @@ void Session::Impl::on(CellFinished finished) {
         return host_.condemn("an end for a cell that does not run");
     }
     current_->over = true;
-    auto begun = firewall_.begin(finished.cell, finished.user_expressions, finished.payload);
+    auto begun = output_filter_.begin(finished.cell, finished.user_expressions, finished.payload);
     add(std::move(begun.events));
     if (!begun.task) {
         return cell_finished(std::move(finished));
     }
     clean(std::move(*begun.task), [this, finished = std::move(finished)](Result<Cleaned> cleaned) mutable {
-        add(firewall_.finish(finished.cell, finished.user_expressions, finished.payload, std::move(cleaned)));
+        add(output_filter_.finish(finished.cell, finished.user_expressions, finished.payload,
+                                  std::move(cleaned)));
         cell_finished(std::move(finished));
     });
 }
@@ -182,9 +187,9 @@ void Session::Impl::end_cell(CellFinished finished) {
         }
         outcome.error = current_->shown;
     } else if (finished.error) {
-        const bool stopped = current_->ladder->cause() == PushCause::user;
+        const bool stopped = current_->escalation->cause() == EscalationCause::user;
         outcome.status = stopped ? CellStatus::interrupted : CellStatus::error;
-        outcome.error = OutputFirewall::bound(std::move(*finished.error));
+        outcome.error = OutputFilter::bound(std::move(*finished.error));
         if (current_->withheld) {
             emit_error(std::move(*current_->withheld));
         }
@@ -220,7 +225,7 @@ void Session::Impl::on(DebugMessage message) {
         content = &news->content;
     }
     if (content == nullptr) {
-        return on_debug(message);
+        return on_debug(std::move(message));
     }
     CleaningTask task;
     task.kind = CleaningTask::Kind::debug;
@@ -229,19 +234,19 @@ void Session::Impl::on(DebugMessage message) {
         RawJson* inert = cleaned ? only_json(*cleaned) : nullptr;
         if (auto* answer = std::get_if<DebugAnswer>(&message)) {
             answer->content = inert != nullptr ? std::move(*inert) : RawJson{R"({"success":false})"};
-            on_debug(message);
+            on_debug(std::move(message));
         } else if (auto* news = std::get_if<DebugNews>(&message); news != nullptr && inert != nullptr) {
             news->content = std::move(*inert);
-            on_debug(message);
+            on_debug(std::move(message));
         }
     });
 }
 
-void Session::Impl::on_debug(const DebugMessage& message) {
+void Session::Impl::on_debug(DebugMessage message) {
     const auto taken = std::visit(
-        [this](const auto& one) {
-            if constexpr (requires { debug_.take(one, now_()); }) {
-                return debug_.take(one, now_());
+        [this](auto& one) {
+            if constexpr (requires { debug_.take(std::move(one), now_()); }) {
+                return debug_.take(std::move(one), now_());
             } else {
                 return debug_.take(one);
             }
@@ -255,7 +260,7 @@ void Session::Impl::on_debug(const DebugMessage& message) {
 
 void Session::Impl::on(const WorkerGone& gone) {
     cleaner_->stop();  // nothing is with it now; the worker's comms are gone
-    firewall_.forget_comms();
+    output_filter_.forget_comms();
     debug_.fail_all("the sandbox's Python has ended, and its debugger with it");
     if (current_ && current_->end) {
         end_cell(std::move(*current_->end));
@@ -272,8 +277,8 @@ void Session::Impl::on(const WorkerGone& gone) {
     outcome.state = Survival::lost;
     outcome.status = CellStatus::killed;
     ErrorText error = death_error(policy(), gone.death);
-    if (current_->ladder->rung() >= Rung::worker_killed) {
-        const bool late = current_->ladder->cause() == PushCause::deadline;
+    if (current_->was_killed()) {
+        const bool late = current_->escalation->cause() == EscalationCause::deadline;
         outcome.status = late ? CellStatus::timeout : CellStatus::interrupted;
         error = late ? timeout_error(policy(), current_->time, Survival::lost, nullptr) : stubborn_error();
     }
@@ -288,6 +293,83 @@ void Session::Impl::on(const Unavailable& unavailable) {
     if (current_) {
         refuse(unavailable_error(unavailable.reason), CellStatus::unavailable);
     }
+}
+
+// --- while an output is with the cleaner
+
+void Session::Impl::add(std::vector<Event> events) {
+    std::move(events.begin(), events.end(), std::back_inserter(events_));
+}
+
+void Session::Impl::clean(CleaningTask task, std::function<void(Result<Cleaned>)> then) {
+    cleanings_.push_back({std::move(task), std::move(then)});
+    if (cleanings_.size() == 1) {
+        cleaner_->begin(std::exchange(cleanings_.front().task, {}));
+    }
+}
+
+// The order in which things came is kept: while a task is with the cleaner, whatever comes waits behind it.
+void Session::Impl::handle(HostEvent event) {
+    if (cleanings_.empty() && held_.empty()) {
+        return take(std::move(event));
+    }
+    if (const auto* message = std::get_if<WorkerMessage>(&event)) {
+        const auto* end = std::get_if<CellFinished>(message);
+        if (end != nullptr && runs(end->cell)) {
+            current_->over = true;  // no deadline any more; take() judges the rest
+        }
+    }
+    held_.push_back(std::move(event));
+}
+
+void Session::Impl::advance_cleaning() {
+    while (!cleanings_.empty() || !held_.empty()) {
+        if (cleanings_.empty()) {
+            HostEvent event = std::move(held_.front());
+            held_.pop_front();
+            take(std::move(event));
+            continue;
+        }
+        auto cleaned = cleaner_->take();
+        if (!cleaned) {
+            break;
+        }
+        if (cleaner_->has_forgotten()) {
+            output_filter_.comms_are_lost();
+        }
+        const auto then = std::move(cleanings_.front().then);
+        cleanings_.pop_front();
+        if (!cleanings_.empty()) {
+            cleaner_->begin(std::exchange(cleanings_.front().task, {}));
+        }
+        if (*cleaned && !(*cleaned)->malformed.empty()) {
+            host_.condemn((*cleaned)->malformed);
+            // Whatever came behind it counts no more, the cell's end neither.
+            std::erase_if(
+                held_, [](const HostEvent& event) { return std::holds_alternative<WorkerMessage>(event); });
+            if (current_) {
+                current_->over = false;
+            }
+        } else {
+            then(std::move(*cleaned));
+        }
+    }
+    host_.hold(!cleanings_.empty());
+}
+
+// A worker's end waits behind outputs of the old one: until that is told, nothing is for the new one.
+bool Session::Impl::next_worker_waits() const {
+    return std::any_of(held_.begin(), held_.end(), [](const HostEvent& event) {
+        return std::holds_alternative<WorkerGone>(event) || std::holds_alternative<Unavailable>(event);
+    });
+}
+
+void Session::Impl::shutdown() {
+    installer_.cancel();
+    cleanings_.clear();
+    held_.clear();
+    cleaner_->stop();
+    host_.shutdown();
 }
 
 }  // namespace cellblock::sandbox
