@@ -1,4 +1,5 @@
-// What the daemon is asked and what it answers: requests, plans, orders, sandboxes that are made and given.
+// What the daemon is asked and what it answers: requests, plans, launch orders and reports, sandboxes that
+// are given.
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -19,14 +20,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         must(again.has_value() && pool::key_of(*again, "") == pool::key_of(*request, ""));
         must(pool::family_of(*again, bytes) == pool::family_of(*request, bytes));
     }
-    if (const auto order = pool::order_from(bytes)) {
-        const auto again = pool::order_from(pool::to_bytes(*order));
+    if (const auto order = pool::launch_order_from(bytes)) {
+        const auto again = pool::launch_order_from(pool::to_bytes(*order));
         must(again.has_value() && pool::to_bytes(*again) == pool::to_bytes(*order));
         must(pool::family_of(*again) == pool::family_of(*order));
     }
-    if (const auto parts = pool::made_parts_from(bytes)) {
-        (void)jail::Cgroup::from_bytes(parts->cgroup);
-        (void)relay::spec_from(parts->spec);
+    if (const auto report = pool::launch_report_from(bytes)) {
+        (void)jail::Cgroup::from_bytes(report->cgroup);
+        (void)relay::spec_from(report->spec);
     }
     if (const auto plan = jail::plan_from_bytes(bytes)) {
         const std::string copy = jail::plan_to_bytes(*plan);
