@@ -334,7 +334,7 @@ OutgoingFrame encode_comm(CellId cell, CommInput message) {
 }
 
 OutgoingFrame encode_query(QueryId query, Query what) {
-    json header = std::visit([](auto&& one) { return query_header(std::move(one)); }, std::move(what));
+    json header = std::visit([](auto& one) { return query_header(std::move(one)); }, what);
     header["query"] = query;
     return make_frame(header);
 }

@@ -108,7 +108,7 @@ bool is_tick_box(std::string_view type) {
 }
 
 // scikit-learn's script would choose one of two palettes; without any of them lines have no colour.
-std::string with_palette(std::string_view given, std::string names) {
+std::string with_palette(std::string_view given, const std::string& names) {
     const bool asks = given.find("sk-global") != std::string_view::npos;
     const bool has =
         given.find("light") != std::string_view::npos || given.find("dark") != std::string_view::npos;
@@ -382,7 +382,7 @@ InertHtml clean_html(const std::string& html) {
         }
     }
     InertHtml out = writer.finish();
-    out.text = inert_latex_in_page(std::move(out.text));
+    out.text = inert_latex_in_page(out.text);
     return out;
 }
 

@@ -11,7 +11,7 @@
 #include "sandbox/outputs/css.h"
 
 // libxml2's xmlNode; its header is for those who have a tree.
-struct _xmlNode;  // NOLINT(bugprone-reserved-identifier)
+struct _xmlNode;  // NOLINT(bugprone-reserved-identifier,clang-diagnostic-reserved-identifier)
 
 namespace cellblock::sandbox {
 

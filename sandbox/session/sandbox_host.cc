@@ -268,9 +268,9 @@ SandboxUsage SandboxHost::usage() const {
 template <class Open, class Read, class Take, class Ended>
 void SandboxHost::read_frames(std::chrono::milliseconds time, Open open, Read read, Take take_frame,
                               Ended ended) {
-    Frame frame;
     Turn turn(time);
     while (open()) {
+        Frame frame;
         if (turn.over()) {
             return wake();
         }

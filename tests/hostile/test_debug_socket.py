@@ -28,6 +28,7 @@ VIOLATIONS = {
     "a_reply_that_is_no_json": "reply(1, b'{]')",
     "an_event_that_is_none": "event('', b'{}')",
     "an_event_of_great_depth": "event('', b'{\"type\": \"event\", \"body\": ' + b'[' * 5000 + b']' * 5000 + b'}')",
+    "there_without_its_version": "frame({'type': 'debugger', 'available': True})",
     "a_flood_of_stops": "[event('stopped') for _ in range(5000)]",
 }
 
@@ -35,7 +36,7 @@ NOTHING = {
     "a_flood_of_events": "[event('thread') for _ in range(20_000)]",
     "half_a_frame": "send(struct.pack('>II', 100, 0) + b'{')",
     "the_socket_closed": "os.close(channel.fileno())",
-    "is_there_or_not": "frame({'type': 'debugger', 'available': True})",
+    "is_there_or_not": "frame({'type': 'debugger', 'available': True, 'python': '3.11.2'})",
 }
 
 
