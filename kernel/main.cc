@@ -3,6 +3,7 @@
 // Each subcommand fills a struct of commands.h and calls its function.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <exception>
 #include <functional>
 #include <iostream>
@@ -300,6 +301,7 @@ int run_program(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    std::signal(SIGCHLD, SIG_DFL);  // may have been inherited as ignored; then no child's end could be told
     cellblock::sandbox::raise_file_limit();
     try {
         return run_program(argc, argv);

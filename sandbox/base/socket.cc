@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -39,10 +40,13 @@ Result<SocketPair> make_socket_pair(int type, const char* step) {
 }
 
 bool is_readable(int socket, std::chrono::milliseconds patience) {
+    using Clock = std::chrono::steady_clock;
+    const auto until = Clock::now() + patience;
     pollfd wanted{socket, POLLIN, 0};
     int ready = 0;
     do {
-        ready = ::poll(&wanted, 1, static_cast<int>(patience.count()));
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()).count();
+        ready = ::poll(&wanted, 1, static_cast<int>(std::max<long>(left, 0)));
     } while (ready < 0 && errno == EINTR);
     return ready > 0;
 }

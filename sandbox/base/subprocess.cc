@@ -145,7 +145,12 @@ Result<Finished> finish(const Subprocess& wanted) {
         ended = ends_within(handle.get(), kTimeToDie);
     }
     int status = 0;
-    while (::waitpid(child, &status, ended ? 0 : WNOHANG) < 0 && errno == EINTR) {
+    pid_t collected = -1;
+    while ((collected = ::waitpid(child, &status, ended ? 0 : WNOHANG)) < 0 && errno == EINTR) {
+    }
+    if (collected < 0) {
+        // Where SIGCHLD is ignored nobody is told how a child ended. That is no success.
+        return errno_error("wait for " + wanted.argv[0], "The process that asks must not ignore SIGCHLD");
     }
     done.told = {WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status),
                  std::move(streams[0].text), std::move(streams[1].text)};

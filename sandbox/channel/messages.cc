@@ -154,6 +154,9 @@ std::optional<WorkerMessage> read_message(Fields& fields, Frame& frame, const st
     if (type == "reply") {
         return QueryReply{fields.number("query"), false, fields.raw("content", '{', kReplyBytes)};
     }
+    if (type == "starting") {
+        return WorkerStarting{fields.text("python", kNameBytes)};
+    }
     if (type == "ready") {
         return WorkerReady{fields.text("python", kNameBytes), fields.text("ipython", kNameBytes),
                            fields.text("banner", kNameBytes * 4)};

@@ -20,6 +20,9 @@
 namespace cellblock::sandbox {
 
 // --- worker → host
+struct WorkerStarting {
+    std::string python;  // "3.11.2"
+};
 struct WorkerReady {
     std::string python;  // "3.11.2"
     std::string ipython;
@@ -46,9 +49,9 @@ struct InstallAnswer {
     std::vector<std::string> present;    // was there already
     std::string error;                   // why nothing was installed, for people
 };
-using WorkerMessage =
-    std::variant<WorkerReady, WorkerFailed, StreamOutput, DisplayOutput, ClearOutput, ErrorOutput,
-                 InputRequest, HistoryQuestion, InstallRequest, CommOutput, CellFinished, QueryReply>;
+using WorkerMessage = std::variant<WorkerStarting, WorkerReady, WorkerFailed, StreamOutput, DisplayOutput,
+                                   ClearOutput, ErrorOutput, InputRequest, HistoryQuestion, InstallRequest,
+                                   CommOutput, CellFinished, QueryReply>;
 
 Result<WorkerMessage> decode_worker_frame(Frame frame);
 

@@ -155,8 +155,8 @@ std::vector<std::string> warden_arguments(const JailPlan& plan, const PythonHome
         arguments.emplace_back(kNoNamespacesOption);
     }
     const std::string folder = plan.without_namespaces ? own.python : kPythonInside;
-    for (const auto& one :
-         {std::string("--"), python.program, std::string("-I"), std::string("-B"), folder + "/worker.py"}) {
+    for (const auto& one : {std::string("--"), python.program, std::string("-I"), std::string("-S"),
+                            std::string("-B"), folder + "/worker.py"}) {
         arguments.push_back(one);
     }
     return arguments;

@@ -34,7 +34,7 @@ struct WardenOrder {
 // `argv` ends with a null pointer and must outlive the result.
 WardenOrder warden_order(char* const* argv);
 
-// Both are above 63 and close on exec.
+// Both close on exec, and are above 63 where the limit on open files allows.
 struct WorkerDescriptors {
     int socket = -1;
     int debugger = -1;  // -1: the policy has none

@@ -8,6 +8,7 @@
 //
 // A worker gets its socket as descriptor 3 and, with the argument --debugger behind all others, the
 // debugger's as 4.
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -35,11 +36,17 @@ constexpr std::size_t kMostArguments = 32;
         arguments[count] = worker[count];
         ++count;
     }
+    // Where few files may be open both numbers are low: neither may land on the other before that one has
+    // moved.
+    const int socket = ::fcntl(descriptors.socket, F_DUPFD_CLOEXEC, kDebugger + 1);
+    bool placed = socket >= 0;
     if (descriptors.debugger >= 0) {
         arguments[count] = debugger;
-        ::dup2(descriptors.debugger, kDebugger);
+        placed = placed &&
+                 (descriptors.debugger == kDebugger ? ::fcntl(kDebugger, F_SETFD, 0) == 0
+                                                    : ::dup2(descriptors.debugger, kDebugger) == kDebugger);
     }
-    if (::dup2(descriptors.socket, kSocket) == kSocket) {
+    if (placed && ::dup2(socket, kSocket) == kSocket) {
         ::execve(arguments[0], arguments.data(), environ);
     }
     std::fprintf(stderr, "warden: %s can't be started: %s\n", arguments[0], std::strerror(errno));

@@ -7,11 +7,15 @@ SOCKET, DEBUGGER = 3, 4
 
 
 def main():
+    for fd in (SOCKET, DEBUGGER) if "--debugger" in sys.argv else (SOCKET,):
+        os.set_inheritable(fd, False)
+    import site  # as Python does without -S, but what a .pth file starts doesn't get the sockets
+    site.main()
     folder = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, folder)
     from cellblock_worker import process, worker
     sys.path.remove(folder)
-    process.run_and_leave(lambda: worker.main(SOCKET, DEBUGGER if "--debugger" in sys.argv else None))
+    process.run_and_leave(lambda: worker.main(SOCKET, DEBUGGER if "--debugger" in sys.argv else None, announced=True))
 
 
 main()

@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kOutOfMemory = 72;          // the worker's exit status then (worker/cellblock_worker/memory.py)
 constexpr std::size_t kMostWaiting = 64;  // of a debugger's requests, for a sandbox that is coming
+constexpr int kMostLeftEarly = 3;
 
 void watch(int epoll, int fd) {
     epoll_event event{};
@@ -121,6 +122,7 @@ void SandboxHost::discard() {
     sandbox_.reset();
     state_ = State::absent;
     was_ready_ = false;
+    left_early_ = 0;
     greeted_ = false;
     deadline_.reset();
     condemned_.reset();
@@ -184,6 +186,7 @@ void SandboxHost::use(Result<std::unique_ptr<Sandbox>> started) {
 
 void SandboxHost::expect_worker() {
     state_ = State::starting;
+    announced_ = false;
     deadline_ = now_() + policy_.limits.start_time;
 }
 
@@ -410,6 +413,13 @@ void SandboxHost::too_late() {
 }
 
 void SandboxHost::take(WorkerMessage message) {
+    if (auto* starting = std::get_if<WorkerStarting>(&message)) {
+        if (state_ != State::starting || std::exchange(announced_, true)) {
+            return condemn("a second 'starting', or one after 'ready'");
+        }
+        python_ = std::move(starting->python);
+        return;
+    }
     if (const auto* ready = std::get_if<WorkerReady>(&message)) {
         if (state_ == State::starting) {
             python_ = ready->python;
@@ -474,7 +484,10 @@ void SandboxHost::take(const WorkerExited& report) {
         return;
     }
     oom_kills_seen_ = usage().oom_kills;
-    if (!was_ready_) {
+    // A Python that was moved away can't be started any more, however often.
+    const bool left_early = state_ == State::starting && report.exit_status.has_value();
+    left_early_ = left_early ? left_early_ + 1 : 0;
+    if (!was_ready_ || left_early_ >= kMostLeftEarly) {
         const std::string more = sandbox_->death_reason();
         return fail("Python ended before it was ready" +
                     (more.empty() ? "" : ": " + with_remedy(more, *sandbox_)));

@@ -92,7 +92,8 @@ private:
     void handle(HostEvent event);
     void take(HostEvent event);
     void on(WorkerReady ready);
-    void on(const WorkerFailed& /*failed*/) {}  // the host makes it an Unavailable
+    void on(const WorkerStarting& /*starting*/) {}  // the host keeps the version
+    void on(const WorkerFailed& /*failed*/) {}      // the host makes it an Unavailable
     template <class Output>
     requires std::is_same_v<Output, StreamOutput> || std::is_same_v<Output, ClearOutput>
     void on(Output output);

@@ -62,6 +62,7 @@ VIOLATIONS = {
     "the_wardens_hello": "frame({'type': 'hello', 'python': '3', 'pid_namespace': True})",
     "the_wardens_word_that_the_worker_ended": "frame({'type': 'worker_exited', 'exit_status': 0, 'signal': None})",
     "the_wardens_memory_kill": "frame({'type': 'memory_kill'})",
+    "starting_again": "frame({'type': 'starting', 'python': '3'})",
     "ready_again": "frame({'type': 'ready', 'python': '3', 'ipython': '8', 'banner': ''})",
     "a_field_that_isnt_in_the_tables": "frame({'type': 'clear_output', 'cell': me, 'wait': False, 'more': 1})",
     "a_buffer_that_no_field_names": "frame({'type': 'clear_output', 'cell': me, 'wait': False}, b'x')",

@@ -31,6 +31,7 @@ int copies_of(std::size_t size, Action action) {
 
 }  // namespace
 
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"  // GCC sees one half of each pair, inlined
 // NOLINTBEGIN(misc-new-delete-overloads, cppcoreguidelines-no-malloc)
 void* operator new(std::size_t size) {
     if (void* got = allocate(size); got != nullptr) {

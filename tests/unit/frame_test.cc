@@ -150,6 +150,7 @@ struct Known {
 std::vector<Known> worker_frames() {
     const json error{{"ename", "E"}, {"evalue", ""}, {"traceback", json::array()}};
     return {
+        {{{"type", "starting"}, {"python", "3"}}, {}},
         {{{"type", "ready"}, {"python", "3"}, {"ipython", "8"}, {"banner", ""}}, {}},
         {{{"type", "failed"}, {"message", ""}}, {}},
         {{{"type", "stream"}, {"cell", 1}, {"name", "stdout"}, {"text", 0}}, {"x"}},

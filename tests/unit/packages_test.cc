@@ -27,7 +27,7 @@ PackageRules allowing(std::vector<std::string> allow) {
 
 class Folder {
 public:
-    Folder() { ::mkdtemp(path_.data()); }
+    Folder() { REQUIRE(::mkdtemp(path_.data()) != nullptr); }
     ~Folder() { fs::remove_all(path_); }
     Folder(const Folder&) = delete;
     Folder& operator=(const Folder&) = delete;

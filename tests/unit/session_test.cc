@@ -375,6 +375,20 @@ TEST_CASE("a worker that dies is named by its reason") {
     REQUIRE(play.stage->warden_command() == "start_worker");
 }
 
+TEST_CASE("a worker tells once which Python it is, before it is ready") {
+    Play play;
+    play.open();
+    play.stage->worker_dies(SIGKILL, std::nullopt);
+    play.advance();
+    REQUIRE(play.stage->warden_command() == "start_worker");
+    play.stage->from_worker({{"type", "starting"}, {"python", "3.99"}});
+    play.advance();
+    REQUIRE(play.session.python_version() == "3.99");
+    play.stage->from_worker({{"type", "ready"}, {"python", "3"}, {"ipython", "8"}, {"banner", ""}});
+    play.advance();
+    REQUIRE(play.session.python_version() == "3");
+}
+
 TEST_CASE("a worker that dies between cells is told of with the next cell") {
     Play play;
     play.open();
@@ -490,7 +504,8 @@ TEST_CASE("what breaks the channel's rules ends the sandbox, not the session") {
         json{{"type", "done"}, {"cell", 99}, {"status", "ok"}, {"user_expressions", 0}, {"payload", 1}},
         json{{"type", "reply"}, {"query", 1}, {"content", 0}},
         json{{"type", "ready"}, {"python", ""}, {"ipython", ""}, {"banner", ""}},
-        json{{"type", "failed"}, {"message", ""}}, json{{"type", "what"}}, json{{"no", "type"}},
+        json{{"type", "starting"}, {"python", "3"}}, json{{"type", "failed"}, {"message", ""}},
+        json{{"type", "what"}}, json{{"no", "type"}},
         json{{"type", "display"},
              {"cell", 1},
              {"kind", "display_data"},

@@ -24,6 +24,7 @@ MAYBE_TEXT, MAYBE_ERROR, MIMES, BUFFERS = "text or null", "error or null", "mime
 ERROR = {"ename": TEXT, "evalue": TEXT, "traceback": LIST}
 COMM = {"cell": NUMBER, "comm_id": TEXT, "data": RAW, "metadata": RAW, "buffers": BUFFERS}
 SCHEMA = {
+    "starting": {"python": TEXT},
     "ready": {"python": TEXT, "ipython": TEXT, "banner": TEXT},
     "failed": {"message": TEXT},
     "stream": {"cell": NUMBER, "name": TEXT, "text": UTF8},
@@ -218,7 +219,7 @@ class Host:
         ours, theirs = socket.socketpair()
         script = 'exec 3<&%d; exec "$@"' % theirs.fileno()
         commands = {"python": [python, "-I", "-S", str(REPO / "tests" / "worker" / "python_warden.py")],
-                    "c": [str(WARDEN), "--", python, "-I", "-B", str(WORKER_FOLDER / "worker.py")]}
+                    "c": [str(WARDEN), "--", python, "-I", "-S", "-B", str(WORKER_FOLDER / "worker.py")]}
         self.process = subprocess.Popen(
             ["bash", "-c", script, "warden", *(unshare() if namespace else []), *commands[warden]],
             pass_fds=[theirs.fileno()], cwd=cwd, start_new_session=True, stderr=subprocess.PIPE if namespace else None)
@@ -255,9 +256,14 @@ class Host:
         self.worker = Socket(ours)
         self.send({"type": "configure", "policy": self.policy, "preload": self.preload,
                    "imports": self.imports})
-        frame = self.read()
+        frame = self.first_frame()
         self.python = frame.get("python")
         return frame
+
+    def first_frame(self):
+        """A worker's, but for the one that only tells a cold jail's Python."""
+        frame = self.read()
+        return self.read() if frame["type"] == "starting" else frame
 
     def warden_pid(self):
         return children(self.process.pid)[0] if self.namespace else self.process.pid

@@ -110,7 +110,7 @@ def test_an_interrupt_before_the_worker_is_up_does_not_kill_it(host_options):
             host.worker = Socket(left)
             ours.start()
             host.send({"type": "configure", "policy": host.policy, "preload": []})
-            frame = host.read()
+            frame = host.first_frame()
         finally:
             stop.set()
             ours.join()

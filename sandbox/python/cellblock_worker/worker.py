@@ -42,11 +42,14 @@ def take_early():
     return early
 
 
-def main(fd, debugger_fd=None):
+def main(fd, debugger_fd=None, announced=False):
+    """`announced`: the host hears of the Python at once, as clients ask for its version while IPython is imported."""
     debug_channel = None if debugger_fd is None else DebugChannel(debugger_fd)
     early = take_early()
     lines = early.lines if early else Lines()
     lines.open(fd)
+    if announced:
+        lines.channel.send({"type": "starting", "python": sys.version.split()[0]})
     try:
         startup.install_streams(lines)
         startup.be_a_program()
