@@ -186,7 +186,7 @@ void SandboxHost::use(Result<std::unique_ptr<Sandbox>> started) {
 
 void SandboxHost::expect_worker() {
     state_ = State::starting;
-    announced_ = false;
+    announced_ = worker_was_ready_ = false;
     deadline_ = now_() + policy_.limits.start_time;
 }
 
@@ -299,11 +299,8 @@ void SandboxHost::read_worker_frames(std::chrono::milliseconds time) {
         time, [this] { return link_ && link_->has_worker(); },
         [this](Frame& frame) { return link_->read_worker(frame); },
         [this](Frame frame) -> Status {
-            auto message = decode_worker_frame(std::move(frame));
-            if (!message) {
-                return message.error();
-            }
-            take(std::move(*message));
+            CELLBLOCK_ASSIGN_OR_RETURN(auto message, decode_worker_frame(std::move(frame)));
+            take(std::move(message));
             return Ok{};
         },
         [this] {
@@ -320,11 +317,8 @@ void SandboxHost::read_debug_frames() {
         kTurn, [this] { return link_ && link_->has_debugger(); },
         [this](Frame& frame) { return link_->read_debugger(frame); },
         [this](Frame frame) -> Status {
-            auto message = decode_debug_frame(std::move(frame));
-            if (!message) {
-                return message.error();
-            }
-            events_.emplace_back(std::move(*message));
+            CELLBLOCK_ASSIGN_OR_RETURN(auto message, decode_debug_frame(std::move(frame)));
+            events_.emplace_back(std::move(message));
             return Ok{};
         },
         [this] {
@@ -338,11 +332,8 @@ void SandboxHost::read_warden_frames() {
         kTurn, [this] { return link_ != nullptr; },
         [this](Frame& frame) { return link_->read_warden(frame); },
         [this](Frame frame) -> Status {
-            auto message = decode_warden_frame(std::move(frame));
-            if (!message) {
-                return message.error();
-            }
-            take(*message);
+            CELLBLOCK_ASSIGN_OR_RETURN(auto message, decode_warden_frame(std::move(frame)));
+            take(message);
             return Ok{};
         },
         [this] { sandbox_ended(); });
@@ -424,7 +415,7 @@ void SandboxHost::take(WorkerMessage message) {
         if (state_ == State::starting) {
             python_ = ready->python;
             state_ = State::ready;
-            was_ready_ = true;
+            was_ready_ = worker_was_ready_ = true;
             deadline_.reset();
             events_.emplace_back(std::move(message));
         } else if (state_ == State::ready) {
@@ -485,7 +476,7 @@ void SandboxHost::take(const WorkerExited& report) {
     }
     oom_kills_seen_ = usage().oom_kills;
     // A Python that was moved away can't be started any more, however often.
-    const bool left_early = state_ == State::starting && report.exit_status.has_value();
+    const bool left_early = !worker_was_ready_ && report.exit_status.has_value();
     left_early_ = left_early ? left_early_ + 1 : 0;
     if (!was_ready_ || left_early_ >= kMostLeftEarly) {
         const std::string more = sandbox_->death_reason();

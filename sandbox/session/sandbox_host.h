@@ -133,6 +133,7 @@ private:
     bool was_ready_ = false;  // this sandbox's workers can start
     int left_early_ = 0;      // workers in a row that left by themselves before they were ready
     bool greeted_ = false;    // its warden has said hello
+    bool worker_was_ready_ = false;
     bool announced_ = false;  // its worker has said which Python it is
     std::optional<TimePoint> deadline_;
     std::optional<std::string> condemned_;

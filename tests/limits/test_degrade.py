@@ -59,6 +59,21 @@ def test_a_venv_with_debians_ipython_works(start_as, user_place):
     assert str(folder) in kernel.client.run("import sys; sys.prefix").ok().result
 
 
+def test_a_python_that_is_removed_while_it_is_used_is_told(start_as, user_place):
+    """The sandbox doesn't start it again and again."""
+    folder = user_place.root / "removed"
+    subprocess.run(user_place.as_user([kernels.PYTHON, "-m", "venv", "--without-pip", "--system-site-packages",
+                                       str(folder)]), check=True, timeout=60, env=user_place.environment())
+    client = start_as(policy={"python": str(folder / "bin" / "python3")}).client
+    client.run("1").ok()
+    for path in (folder / "bin").iterdir():
+        path.unlink()
+    run = client.run("import os; os._exit(3)")
+    assert run.content["ename"] == "WorkerDied", run.content
+    run = client.run("1")
+    assert run.content["ename"] == "SandboxUnavailable" and str(folder) in run.content["evalue"], run.content
+
+
 @pytest.mark.parametrize("text, words", [
     ("{", ["test"]), ('{"limits": {"memroy": "1GiB"}}', ["limits.memroy"]),
     ('{"limits": {"memory": "much"}}', ["limits.memory"]), ('{"limits": {"processes": "many"}}', ["limits.processes"]),

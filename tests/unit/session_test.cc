@@ -389,6 +389,23 @@ TEST_CASE("a worker tells once which Python it is, before it is ready") {
     REQUIRE(play.session.python_version() == "3");
 }
 
+TEST_CASE("a Python that can't be started any more ends the restarts, with the reason") {
+    Play play;
+    play.open();
+    play.stage->worker_dies(SIGKILL, std::nullopt);
+    play.advance();
+    play.run("1");
+    for (int attempt = 0; attempt < 3; ++attempt) {
+        REQUIRE(play.session.busy());
+        REQUIRE(play.stage->warden_command() == "start_worker");
+        play.stage->worker_dies(std::nullopt, 127);  // it was moved away
+        play.advance();
+    }
+    REQUIRE(play.outcome().status == CellStatus::unavailable);
+    REQUIRE_THAT(play.outcome().error->evalue,
+                 cellblock::tests::Contains("Python ended before it was ready"));
+}
+
 TEST_CASE("a worker that dies between cells is told of with the next cell") {
     Play play;
     play.open();
