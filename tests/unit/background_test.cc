@@ -30,26 +30,16 @@
 #include "sandbox/packages/package_folder.h"
 #include "sandbox/pool/zygote.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/folder.h"
 
 using namespace cellblock::sandbox;
+using cellblock::tests::Folder;
 using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-class Folder {
-public:
-    Folder() { REQUIRE(::mkdtemp(path_.data()) != nullptr); }
-    ~Folder() { fs::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-private:
-    std::string path_ = "/tmp/cellblock-test-XXXXXX";
-};
 
 // Stands for a relay that takes its time to clear away.
 std::unique_ptr<RelayedSandbox> slow_relay(pid_t& pid) {
@@ -109,7 +99,7 @@ TEST_CASE("nobody waits for a relay that clears away, and it leaves no zombie") 
 
 TEST_CASE("a session's package folder is locked until it is gone") {
     const Folder home;
-    ::setenv("XDG_CACHE_HOME", home.path().c_str(), 1);
+    ::setenv("XDG_CACHE_HOME", home.path.c_str(), 1);
     auto store = PackageStore::open();
     REQUIRE(store);
     std::atomic<bool> begins = false;
@@ -148,8 +138,8 @@ TEST_CASE("without namespaces a supervisor leaves with what became of its jail, 
         return;
     }
     jail::JailPlan plan;
-    REQUIRE(jail::plan_without_namespaces(plan, builtin_policy(), {worker.path()}, *python,
-                                          {worker.path(), worker.path()})
+    REQUIRE(jail::plan_without_namespaces(plan, builtin_policy(), {worker.path}, *python,
+                                          {worker.path, worker.path})
                 .ok());
     plan.filter_options = {false, false, plan.identity.privileged, false};
     REQUIRE(jail::complete_filter(plan).ok());
@@ -173,22 +163,22 @@ TEST_CASE("without namespaces a supervisor leaves with what became of its jail, 
 TEST_CASE("what a control group hands on is found out by looking") {
     const Folder group;
     const auto write = [&](const char* name, const char* text) {
-        std::ofstream(group.path() + "/" + name) << text;
+        std::ofstream(group.path + "/" + name) << text;
     };
     write("cgroup.controllers", "cpu memory pids\n");
     write("cgroup.subtree_control", "cpu\n");
     write("cgroup.procs", "");
     write("cgroup.type", "domain\n");
-    CHECK(jail::hands_on_already(group.path(), "cpu"));
-    CHECK_FALSE(jail::hands_on_already(group.path(), "memory"));
-    CHECK(jail::would_hand_on(group.path(), "memory"));
-    CHECK_FALSE(jail::would_hand_on(group.path(), "io"));
+    CHECK(jail::hands_on_already(group.path, "cpu"));
+    CHECK_FALSE(jail::hands_on_already(group.path, "memory"));
+    CHECK(jail::would_hand_on(group.path, "memory"));
+    CHECK_FALSE(jail::would_hand_on(group.path, "io"));
     write("cgroup.procs", "7\n");  // no group with processes does
-    CHECK(jail::would_hand_on(group.path(), "cpu"));
-    CHECK_FALSE(jail::would_hand_on(group.path(), "memory"));
-    fs::remove(group.path() + "/cgroup.type");  // but the root
-    CHECK(jail::would_hand_on(group.path(), "memory"));
-    CHECK(file_text(group.path() + "/cgroup.subtree_control") == "cpu\n");
+    CHECK(jail::would_hand_on(group.path, "cpu"));
+    CHECK_FALSE(jail::would_hand_on(group.path, "memory"));
+    fs::remove(group.path + "/cgroup.type");  // but the root
+    CHECK(jail::would_hand_on(group.path, "memory"));
+    CHECK(file_text(group.path + "/cgroup.subtree_control") == "cpu\n");
 }
 
 TEST_CASE("a warm Python that can't be had is tried ever more rarely") {

@@ -16,11 +16,13 @@
 #include "sandbox/pool/settings.h"
 #include "sandbox/pool/status.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/folder.h"
 
 namespace cellblock::sandbox::pool {
 
 namespace {
 
+using cellblock::tests::Folder;
 using namespace std::chrono_literals;
 
 Request a_claim() {
@@ -35,22 +37,15 @@ Request a_claim() {
 class Config {
 public:
     explicit Config(const std::string& text) {
-        std::string path = "/tmp/cellblock-test-XXXXXX";
-        REQUIRE(::mkdtemp(path.data()) != nullptr);
-        folder_ = path;
-        std::filesystem::create_directory(folder_ / "cellblock");
-        std::ofstream(folder_ / "cellblock" / "daemon.json") << text;
-        ::setenv("XDG_CONFIG_HOME", path.c_str(), 1);
+        folder_.file("cellblock/daemon.json", text);
+        ::setenv("XDG_CONFIG_HOME", folder_.path.c_str(), 1);
     }
-    ~Config() {
-        ::unsetenv("XDG_CONFIG_HOME");
-        std::filesystem::remove_all(folder_);
-    }
+    ~Config() { ::unsetenv("XDG_CONFIG_HOME"); }
     Config(const Config&) = delete;
     Config& operator=(const Config&) = delete;
 
 private:
-    std::filesystem::path folder_;
+    Folder folder_;
 };
 
 LaunchOrder an_order() {

@@ -18,9 +18,11 @@
 #include "sandbox/engines/start_stamp.h"
 #include "sandbox/engines/template.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/folder.h"
 
 using namespace cellblock::sandbox;
 using cellblock::tests::Contains;
+using cellblock::tests::Folder;
 
 namespace {
 
@@ -128,10 +130,8 @@ TEST_CASE("engines: a mistake in a template's files is told with the file's name
 }
 
 TEST_CASE("engines: a start's stamp tells what was changed on disk") {
-    std::string folder = "/tmp/cellblock-test-XXXXXX";
-    REQUIRE(::mkdtemp(folder.data()) != nullptr);
-    const auto remove = [](const std::string* path) { std::filesystem::remove_all(*path); };
-    const std::unique_ptr<const std::string, decltype(remove)> removed_at_the_end(&folder, remove);
+    const Folder own;
+    const std::string& folder = own.path;
     const auto write = [&](const char* name, const char* text) {
         std::ofstream(folder + "/" + name) << text;
     };

@@ -8,28 +8,21 @@
 
 #include "kernel/history/history.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/folder.h"
 
 namespace {
 
 using namespace cellblock::kernel;
+using cellblock::tests::Folder;
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-struct Folder {
-    Folder() {
-        std::string name = "/tmp/cellblock-history-XXXXXX";
-        REQUIRE(::mkdtemp(name.data()) != nullptr);
-        path = name;
-    }
-    ~Folder() { fs::remove_all(path); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    [[nodiscard]] std::string file() const { return (path / "kept" / "history.sqlite").string(); }
-    fs::path path;
-};
+std::string store_file(const Folder& folder) {
+    return folder / "kept/history.sqlite";
+}
 
 HistoryStore open_store(const Folder& folder, HistoryStore::Bounds bounds = {}) {
-    auto store = HistoryStore::open(folder.file(), bounds);
+    auto store = HistoryStore::open(store_file(folder), bounds);
     REQUIRE(store.ok());
     return std::move(*store);
 }
@@ -44,7 +37,7 @@ std::vector<std::string> inputs(const HistoryLines& lines) {
 using Texts = std::vector<std::string>;
 
 void run_session(const Folder& folder, const Texts& cells) {
-    History history(folder.file());
+    History history(store_file(folder));
     int number = 0;
     for (const auto& cell : cells) {
         history.store(++number, cell);
@@ -63,7 +56,7 @@ TEST_CASE("history: a later session reaches the lines of earlier ones, its own l
     const Folder folder;
     run_session(folder, {"a = 1", "b = 2"});
     run_session(folder, {"c = 3"});
-    History history(folder.file());
+    History history(store_file(folder));
     CHECK(history.answer({{"hist_access_type", "tail"}, {"n", 2}}) ==
           json::parse(R"([[1, 2, "b = 2"], [2, 1, "c = 3"]])"));
     history.store(1, "d = 4");
@@ -76,7 +69,7 @@ TEST_CASE("history: ranges of this session, of one by number, and of those befor
     const Folder folder;
     run_session(folder, {"a", "b", "c"});
     run_session(folder, {"d"});
-    History history(folder.file());
+    History history(store_file(folder));
     history.store(1, "e");
     const auto range = [&](int session, json more = json::object()) {
         json request{{"hist_access_type", "range"}, {"session", session}};
@@ -95,7 +88,7 @@ TEST_CASE("history: ranges of this session, of one by number, and of those befor
 TEST_CASE("history: a search goes through all sessions") {
     const Folder folder;
     run_session(folder, {"x = 1", "print(x)", "x = 1"});
-    History history(folder.file());
+    History history(store_file(folder));
     history.store(1, "x = 1");
     history.store(2, "x = 2");
     const auto find = [&](json more) {
@@ -112,8 +105,8 @@ TEST_CASE("history: a search goes through all sessions") {
 
 TEST_CASE("history: two kernels use the file at once, and neither takes the other's lines for its own") {
     const Folder folder;
-    History one(folder.file());
-    History two(folder.file());
+    History one(store_file(folder));
+    History two(store_file(folder));
     for (int number = 1; number <= 50; ++number) {
         one.store(number, "one");
         two.store(number, "two");
@@ -139,7 +132,7 @@ TEST_CASE("history: bounded in lines and in bytes, the oldest go") {
 TEST_CASE("history: a session without lines takes no number") {
     const Folder folder;
     for (int n = 0; n < 3; ++n) {
-        History empty(folder.file());
+        History empty(store_file(folder));
         CHECK(empty.answer({{"hist_access_type", "tail"}}).empty());
     }
     run_session(folder, {"a"});
@@ -149,16 +142,16 @@ TEST_CASE("history: a session without lines takes no number") {
 TEST_CASE("history: the file is its owner's alone") {
     const Folder folder;
     run_session(folder, {"a"});
-    CHECK(mode_of(folder.file()) == 0600);
-    CHECK(mode_of(fs::path(folder.file()).parent_path()) == 0700);
-    fs::permissions(folder.file(), fs::perms::others_write, fs::perm_options::add);
-    CHECK_FALSE(HistoryStore::open(folder.file(), {}).ok());
+    CHECK(mode_of(store_file(folder)) == 0600);
+    CHECK(mode_of(fs::path(store_file(folder)).parent_path()) == 0700);
+    fs::permissions(store_file(folder), fs::perms::others_write, fs::perm_options::add);
+    CHECK_FALSE(HistoryStore::open(store_file(folder), {}).ok());
 }
 
 TEST_CASE("history: without a file that can be used the session's own lines are there") {
     const Folder folder;
-    fs::create_directories(fs::path(folder.file()).parent_path());
-    std::string file = folder.file();
+    fs::create_directories(fs::path(store_file(folder)).parent_path());
+    std::string file = store_file(folder);
     SECTION("no database") {
         std::ofstream(file) << std::string(10'000, 'x');
     }
@@ -191,7 +184,7 @@ TEST_CASE("history: without a file that can be used the session's own lines are 
 TEST_CASE("history: the answer to a cell is bounded, and keeps the newest") {
     const Folder folder;
     run_session(folder, Texts(40, std::string(60'000, 'x')));
-    History history(folder.file());
+    History history(store_file(folder));
     history.store(1, "newest");
     cellblock::sandbox::HistoryQuestion question;
     question.n = 10'000;
@@ -206,7 +199,7 @@ TEST_CASE("history: the answer to a cell is bounded, and keeps the newest") {
 TEST_CASE("history: a costly pattern is given up in time") {
     const Folder folder;
     run_session(folder, Texts(200, std::string(60'000, 'a')));
-    History history(folder.file());
+    History history(store_file(folder));
     const auto begun = std::chrono::steady_clock::now();
     json request{{"hist_access_type", "search"}, {"pattern", "*" + std::string(200, 'a') + "b*"}};
     CHECK(history.answer(request).empty());

@@ -9,26 +9,13 @@
 
 #include "kernel/cli/kernelspec.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/folder.h"
 
 using namespace cellblock::kernel;
+using cellblock::tests::Folder;
 namespace fs = std::filesystem;
 
 namespace {
-
-class Folder {
-public:
-    Folder() {
-        std::string name = (fs::temp_directory_path() / "install_test.XXXXXX").string();
-        path_ = ::mkdtemp(name.data());
-    }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    ~Folder() { fs::remove_all(path_); }
-    [[nodiscard]] const fs::path& path() const { return path_; }
-
-private:
-    fs::path path_;
-};
 
 std::string content(const fs::path& path) {
     std::ifstream file(path, std::ios::binary);
@@ -70,7 +57,7 @@ TEST_CASE("install: the user's folder is the one that Jupyter looks into") {
 
 TEST_CASE("install: files are replaced as a whole, readable for all, with nothing left beside them") {
     const Folder folder;
-    const auto target = folder.path() / "kernels" / "cellblock";
+    const auto target = fs::path(folder.path) / "kernels" / "cellblock";
     REQUIRE(write_spec(target.string(), {{"kernel.json", "old"}, {"logo.png", "x"}}).ok());
     REQUIRE(write_spec(target.string(), {{"kernel.json", "new"}}).ok());
     CHECK(content(target / "kernel.json") == "new");
@@ -81,8 +68,8 @@ TEST_CASE("install: files are replaced as a whole, readable for all, with nothin
 
 TEST_CASE("install: a target that can't be written says so and what to try") {
     const Folder folder;
-    std::ofstream(folder.path() / "file") << "x";
-    auto done = write_spec((folder.path() / "file" / "cellblock").string(), {{"kernel.json", "x"}});
+    std::ofstream(fs::path(folder.path) / "file") << "x";
+    auto done = write_spec((fs::path(folder.path) / "file" / "cellblock").string(), {{"kernel.json", "x"}});
     REQUIRE_FALSE(done.ok());
     CHECK(done.error().text().find("--user") != std::string::npos);
 }

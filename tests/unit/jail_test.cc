@@ -27,34 +27,13 @@
 #include "sandbox/jail/seccomp.h"
 #include "sandbox/jail/spawn.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/folder.h"
 
 namespace {
 
 using namespace cellblock::sandbox;
+using cellblock::tests::Folder;
 namespace fs = std::filesystem;
-
-class Folder {
-public:
-    Folder() {
-        std::string name = "/tmp/cellblock-unit-XXXXXX";
-        path = ::mkdtemp(name.data());
-        ::chmod(path.c_str(), 0755);
-    }
-    ~Folder() { fs::remove_all(path); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-
-    std::string file(const std::string& name, const std::string& text,
-                     fs::perms mode = fs::perms(0755)) const {
-        const fs::path full = fs::path(path) / name;
-        fs::create_directories(full.parent_path());
-        std::ofstream(full) << text;
-        fs::permissions(full, mode);
-        return full.string();
-    }
-
-    std::string path;
-};
 
 bool has_python() {
     return fs::exists("/usr/bin/python3");

@@ -22,9 +22,11 @@
 #include "sandbox/jail/landlock.h"
 #include "sandbox/jail/plan.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/folder.h"
 
 using namespace cellblock::sandbox;
 using cellblock::tests::Contains;
+using cellblock::tests::Folder;
 namespace fs = std::filesystem;
 
 namespace {
@@ -39,16 +41,11 @@ std::vector<LayerState> all_standing() {
 
 struct Folders {
     Folders() {
-        std::string name = "/tmp/cellblock-unit-XXXXXX";
-        base = ::mkdtemp(name.data());
         fs::create_directories(base + "/open/inner");
-        fs::create_directories(base + "/closed");
-        std::ofstream(base + "/closed/kept") << "kept";
+        folder.file("closed/kept", "kept");
     }
-    ~Folders() { fs::remove_all(base); }
-    Folders(const Folders&) = delete;
-    Folders& operator=(const Folders&) = delete;
-    std::string base;
+    Folder folder;
+    const std::string& base = folder.path;
 };
 
 // What the child, locked to changes below base/open, gives back: an errno, or 0.

@@ -13,8 +13,10 @@
 #include "sandbox/packages/tree_writer.h"
 #include "sandbox/policy/requirement.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/folder.h"
 
 using namespace cellblock::sandbox;
+using cellblock::tests::Folder;
 namespace fs = std::filesystem;
 
 namespace {
@@ -24,19 +26,6 @@ PackageRules allowing(std::vector<std::string> allow) {
     rules.allow = std::move(allow);
     return rules;
 }
-
-class Folder {
-public:
-    Folder() { REQUIRE(::mkdtemp(path_.data()) != nullptr); }
-    ~Folder() { fs::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-    [[nodiscard]] std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-private:
-    std::string path_ = "/tmp/cbtest-packages-XXXXXX";
-};
 
 Frame frame_of(nlohmann::json header, std::vector<std::string> buffers = {}) {
     return Frame{std::move(header), std::move(buffers)};
@@ -93,16 +82,16 @@ TEST_CASE("requirement: names are compared in their normal form") {
 
 TEST_CASE("requirement: an order refuses by name and bounds all that the policy bounds") {
     const auto rules = allowing({"pandas>=2,<3", "Num_Py<2", "seaborn"});
-    const auto order = make_order({"pandas==2.1", "seaborn"}, rules, "p");
+    const auto order = package_order({"pandas==2.1", "seaborn"}, rules, "p");
     REQUIRE(order);
     CHECK(order->requirements == std::vector<std::string>{"pandas==2.1", "seaborn"});
     CHECK(order->constraints == std::vector<std::string>{"pandas>=2,<3", "num-py<2"});
-    const auto refused = make_order({"pandas", "evil"}, rules, "p");
+    const auto refused = package_order({"pandas", "evil"}, rules, "p");
     REQUIRE_FALSE(refused);
     CHECK(refused.error().text().find("evil") != std::string::npos);
     CHECK(refused.error().text().find("packages.allow") != std::string::npos);
-    CHECK_FALSE(make_order({}, rules, "p"));
-    CHECK_FALSE(make_order(std::vector<std::string>(33, "pandas"), rules, "p"));
+    CHECK_FALSE(package_order({}, rules, "p"));
+    CHECK_FALSE(package_order(std::vector<std::string>(33, "pandas"), rules, "p"));
 }
 
 TEST_CASE("wheel: name and version by the file's name") {
@@ -136,7 +125,7 @@ TEST_CASE("tree_writer: paths stay below the folder") {
 
 TEST_CASE("tree_writer: sizes, counts and order have bounds; modes are plain") {
     const Folder folder;
-    TreeWriter writer(folder.path(), {10, 3});
+    TreeWriter writer(folder.path, {10, 3});
     REQUIRE(writer.begin_file("a/b", 4, true));
     CHECK_FALSE(writer.begin_file("c", 1, false));  // the first has no end yet
     REQUIRE(writer.add("ab"));
@@ -176,7 +165,7 @@ TEST_CASE("builder frames: the schema is checked") {
 
 TEST_CASE("package folder: shows entries, replaces a version, is found again, is removed") {
     const Folder home;
-    ::setenv("XDG_CACHE_HOME", home.path().c_str(), 1);
+    ::setenv("XDG_CACHE_HOME", home.path.c_str(), 1);
     auto store = PackageStore::open();
     REQUIRE(store);
     const auto entry = [&](const std::string& key, const std::string& file, const std::string& text) {
@@ -231,7 +220,7 @@ TEST_CASE("package folder: shows entries, replaces a version, is found again, is
 
 TEST_CASE("package store: what was unused for longest goes first") {
     const Folder home;
-    ::setenv("XDG_CACHE_HOME", home.path().c_str(), 1);
+    ::setenv("XDG_CACHE_HOME", home.path.c_str(), 1);
     const auto store = PackageStore::open();
     REQUIRE(store);
     for (const char* key : {"a", "b", "c"}) {

@@ -12,8 +12,10 @@
 #include "sandbox/api/policy.h"
 #include "sandbox/policy/key_table.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/folder.h"
 
 using namespace cellblock::sandbox;
+using cellblock::tests::Folder;
 using namespace std::chrono_literals;
 using cellblock::tests::Contains;
 namespace fs = std::filesystem;
@@ -29,25 +31,20 @@ std::string refusal(const std::string& json) {
 class ConfigHome {
 public:
     ConfigHome() {
-        std::string name = (fs::temp_directory_path() / "policy_test.XXXXXX").string();
-        path_ = ::mkdtemp(name.data());
         fs::create_directories(policies());
-        ::setenv("XDG_CONFIG_HOME", path_.c_str(), 1);
+        ::setenv("XDG_CONFIG_HOME", folder_.path.c_str(), 1);
     }
     ConfigHome(const ConfigHome&) = delete;
     ConfigHome& operator=(const ConfigHome&) = delete;
-    ~ConfigHome() {
-        ::unsetenv("XDG_CONFIG_HOME");
-        fs::remove_all(path_);
-    }
-    [[nodiscard]] fs::path policies() const { return path_ / "cellblock" / "policies"; }
+    ~ConfigHome() { ::unsetenv("XDG_CONFIG_HOME"); }
+    [[nodiscard]] fs::path policies() const { return fs::path(folder_.path) / "cellblock" / "policies"; }
     [[nodiscard]] std::string put(const std::string& name, const std::string& text) const {
         std::ofstream(policies() / name) << text;
         return (policies() / name).string();
     }
 
 private:
-    fs::path path_;
+    Folder folder_;
 };
 
 }  // namespace

@@ -80,3 +80,11 @@ TEST_CASE("program: a status other than 0 is an error with what the program wrot
     CHECK_THAT(output_of({"/nonexistent/program"}, 20s).error().text(),
                cellblock::tests::Contains("can't run /nonexistent/program (No such file"));
 }
+
+TEST_CASE("a program whose end can't be told, because SIGCHLD is ignored, is no success") {
+    auto* const before = std::signal(SIGCHLD, SIG_IGN);
+    const auto told = run_subprocess({.argv = {"/bin/sh", "-c", "exit 3"}, .time_limit = 20s});
+    std::signal(SIGCHLD, before);
+    REQUIRE_FALSE(told.ok());
+    CHECK_THAT(told.error().text(), cellblock::tests::Contains("SIGCHLD"));
+}

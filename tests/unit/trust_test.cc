@@ -8,6 +8,7 @@
 
 #include "sandbox/pool/trust.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/folder.h"
 
 namespace cellblock::sandbox::pool {
 
@@ -19,9 +20,6 @@ constexpr gid_t kGroupOfNobodyKnown = 54321;
 class Prefix {
 public:
     Prefix() {
-        std::string name = "/tmp/cellblock-unit-XXXXXX";
-        above = ::mkdtemp(name.data());
-        ::chmod(above.c_str(), 0755);
         folder = above + "/python";
         std::filesystem::create_directories(folder + "/zygote");
         for (const char* file : {"/python3", "/zygote/main.py", "/library.so"}) {
@@ -32,11 +30,9 @@ public:
         spec.worker = folder;
         spec.library = folder + "/library.so";
     }
-    ~Prefix() { std::filesystem::remove_all(above); }
-    Prefix(const Prefix&) = delete;
-    Prefix& operator=(const Prefix&) = delete;
 
-    std::string above;
+    tests::Folder outer;
+    const std::string& above = outer.path;
     std::string folder;
     ZygoteSpec spec;
 };
