@@ -116,6 +116,9 @@ bool needs_namespaces(Step step) {
 }
 
 std::string remedy_for(const JailPlan& plan, const Failure& failure) {
+    if (failure.error == EMFILE || failure.error == ENFILE) {
+        return "Let more files be open: ulimit -n 1024, or LimitNOFILE= of the service that starts cellblock";
+    }
     if (linux_is_old() && (failure.error == ENOSYS || failure.error == EINVAL)) {
         return "The native engine needs Linux 5.12 or newer";
     }

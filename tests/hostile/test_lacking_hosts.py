@@ -34,3 +34,8 @@ def test_a_host_that_hides_parts_of_proc_is_told(host):
 
 def test_cgroups_that_cannot_be_had_are_no_failure(host):
     assert run_within(host, "mount -t tmpfs none /sys/fs/cgroup")["status"] == "ok"
+
+
+def test_too_few_open_files_are_told_with_the_limit(host):
+    result = run_within(host, "ulimit -n 40")
+    assert result["status"] == "unavailable" and "ulimit -n" in result["error"]["evalue"], result

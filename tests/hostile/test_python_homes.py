@@ -28,6 +28,17 @@ def test_a_virtual_environment_through_links(host):
         str(host.home / "real"), str(host.home / "named"))
 
 
+def test_what_starts_with_python_doesnt_get_the_workers_sockets(host):
+    """A .pth file's line runs before anything of ours could be imported."""
+    make_venv(host, host.home / "venv")
+    packages = next((host.home / "venv").glob("lib/python3*/site-packages"))
+    line = "import os, subprocess, sys; sys.begun = subprocess.run(['ls', '-l', '/proc/self/fd'], close_fds=False, " \
+           "capture_output=True, text=True).stdout"
+    host.give(host.file("home/venv/%s/begin.pth" % packages.relative_to(host.home / "venv"), line + "\n"))
+    told = host.out("import sys; print(sys.begun)", python=host.home / "venv/bin/python3")
+    assert "/fd" in told and "socket:" not in told, told
+
+
 def test_a_script_in_pythons_place(host):
     shim = host.file("bin/python3", "#!/bin/sh\nexec /usr/bin/python3 \"$@\"\n", 0o755)
     assert host.out("import sys; print(sys.executable)", python=shim).strip() == PYTHON

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import warnings
 
 import pytest
 from jails import DAEMONS, PROGRAM, PYTHON, USERS, Host, as_user, nothing_left, zygotes
@@ -55,7 +56,15 @@ def run_and_say(host, code, **more):
 
 
 def is_warm(host, **more):
-    return "zygote/main.py" in host.out("print(open('/proc/1/cmdline').read())", **more)
+    """On a busy machine one start may be cold, and says why; three in a row are none of an accident."""
+    for _ in range(3):
+        process = host.start(**{"policy": None, "python": PYTHON, **more})  # names as Host.run() gives them
+        out, said = process.communicate("print(open('/proc/1/cmdline').read())", timeout=90)
+        assert json.loads(out)["status"] == "ok", (out, said)
+        if "zygote/main.py" in out:
+            return True
+        warnings.warn("a cold start where a warm one was expected: %s" % said.strip(), stacklevel=2)
+    return False
 
 
 def test_it_is_a_fork_of_the_zygote(warm):

@@ -1,11 +1,13 @@
 """kill -9 of worker, warden, supervisor and debugpy's adapter while a cell is stopped: each is told, and debugging goes on."""
 
+import json
 import os
 import signal
+import subprocess
 import time
 
 import pytest
-from support import leftovers
+from support import kernels, leftovers
 from support.debugging import CELL, Debug, needs_debugpy
 
 pytestmark = needs_debugpy
@@ -95,3 +97,13 @@ def test_of_the_adapter_between_cells(debug):
     debug.event("terminated")
     assert debug.client.run("6 * 7").ok().result == "42"
     works_anew(debug)
+
+
+@pytest.mark.parametrize("files", [100, 128])
+def test_where_few_files_may_be_open_cells_run_beside_a_debugger(user_place, files):
+    """The worker's two sockets get low numbers then, and must not land on each other."""
+    policy = user_place.policy("few-files", debugger=True, require=[])
+    done = subprocess.run(user_place.as_user(["prlimit", "--nofile=%d:%d" % (files, files), kernels.PROGRAM, "run", "--json",
+                                              "--policy", policy, "-"]), input="print(6 * 7)", capture_output=True,
+                          text=True, env=user_place.environment(), cwd=user_place.root / "work", timeout=90, check=False)
+    assert done.returncode == 0 and json.loads(done.stdout)["stdout"] == "42\n", (done.stdout, done.stderr)

@@ -54,13 +54,13 @@ def of_place(place):
         except OSError:
             continue
         line = leftovers.command_line(pid)
-        if mark in text and any(word in line for word in ("cellblock make", "cellblock relay", "bwrap", "runc")):
+        if mark in text and any(word in line for word in ("cellblock launcher", "cellblock relay", "bwrap", "runc")):
             found[pid] = line
     return found
 
 
 def makers(place):
-    return {pid for pid, line in of_place(place).items() if "cellblock make" in line}
+    return {pid for pid, line in of_place(place).items() if "cellblock launcher" in line}
 
 
 def warm(place, code, policy):
