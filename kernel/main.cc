@@ -172,8 +172,8 @@ void add_daemon(CLI::App& app, DaemonCommandOptions& options, DaemonStatusOption
 void add_relay(CLI::App& app, Action& action) {
     auto* command = app.add_subcommand("relay", "For engines alone")->group("");
     command->callback([&] { action = [] { return relay_command(); }; });
-    auto* make = app.add_subcommand("make", "For the daemon alone")->group("");
-    make->callback([&] { action = [] { return make_command(); }; });
+    auto* launcher = app.add_subcommand("launcher", "For the daemon alone")->group("");
+    launcher->callback([&] { action = [] { return launcher_command(); }; });
     auto* cleaner = app.add_subcommand("cleaner", "For sessions alone")->group("");
     cleaner->callback([&] { action = [] { return cleaner_command(); }; });
 }

@@ -73,10 +73,10 @@ struct DaemonStatusOptions {
 int daemon_status_command(const DaemonStatusOptions& options);
 int daemon_stop_command();
 
-// cellblock relay, cellblock make, cellblock cleaner: started by cellblock itself, never by people
+// cellblock relay, cellblock launcher, cellblock cleaner: started by cellblock itself, never by people
 int relay_command();
 int cleaner_command();
-int make_command();
+int launcher_command();
 
 // cellblock audit verify PATH
 struct AuditOptions {

@@ -1,4 +1,4 @@
-// What `cellblock doctor` prints: a table for people, JSON for machines.
+// The report of `cellblock doctor`: a table for people, JSON for machines.
 //
 // Purpose: turns an Examination into text, and does nothing else. Pure functions that never fail.
 #pragma once

@@ -71,11 +71,8 @@ Result<std::string> active_prefix() {
             return prefix;
         }
     }
-    auto facts = ask_python("python3");
-    if (!facts) {
-        return facts.error();
-    }
-    return facts->sys_prefix;
+    CELLBLOCK_ASSIGN_OR_RETURN(auto facts, ask_python("python3"));
+    return facts.sys_prefix;
 }
 
 Result<std::string> kernels_folder(const InstallOptions& options) {
@@ -108,11 +105,8 @@ std::string lasting_policy(const std::string& policy) {
 }
 
 Result<std::vector<SpecFile>> read_logos() {
-    auto data = jupyter_data_directory();
-    if (!data) {
-        return data.error();
-    }
-    const fs::path folder = fs::path(*data) / "kernels" / "cellblock";
+    CELLBLOCK_ASSIGN_OR_RETURN(auto data, jupyter_data_directory());
+    const fs::path folder = fs::path(data) / "kernels" / "cellblock";
     std::vector<SpecFile> out;
     for (const char* name : {"logo-32x32.png", "logo-64x64.png", "logo-svg.svg"}) {
         std::ifstream file(folder / name, std::ios::binary);
@@ -137,37 +131,22 @@ struct Plan {
 Result<Plan> make_plan(const InstallOptions& options) {
     Plan plan;
     plan.name = options.as.value_or(options.name.value_or("cellblock"));
-    auto policy = load_policy(options.policy);
-    if (!policy) {
-        return policy.error();
-    }
-    print_notices("cellblock install: ", *policy);
-    auto program = own_program();
-    if (!program) {
-        return program.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto policy, load_policy(options.policy));
+    print_notices("cellblock install: ", policy);
+    CELLBLOCK_ASSIGN_OR_RETURN(auto program, own_program());
     auto asked = options.python;
-    if (!asked && !policy->python.empty()) {
-        asked = policy->python;
+    if (!asked && !policy.python.empty()) {
+        asked = policy.python;
     }
-    auto python = choose_python(asked);
-    if (!python) {
-        return python.error();
-    }
-    auto kernels = kernels_folder(options);
-    if (!kernels) {
-        return kernels.error();
-    }
-    auto logos = read_logos();
-    if (!logos) {
-        return logos.error();
-    }
-    plan.python = *python;
-    plan.folder = (fs::path(*kernels) / plan.name).string();
-    plan.spec = Kernelspec{*program, options.display_name, lasting_policy(options.policy), python->program,
-                           offers_debugger(*policy) && python->debugpy};
-    plan.findings = findings_in(*policy);
-    plan.files = std::move(*logos);
+    CELLBLOCK_ASSIGN_OR_RETURN(auto python, choose_python(asked));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto kernels, kernels_folder(options));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto logos, read_logos());
+    plan.python = python;
+    plan.folder = (fs::path(kernels) / plan.name).string();
+    plan.spec = Kernelspec{program, options.display_name, lasting_policy(options.policy), python.program,
+                           offers_debugger(policy) && python.debugpy};
+    plan.findings = findings_in(policy);
+    plan.files = std::move(logos);
     plan.files.push_back(
         SpecFile{"kernel.json", kernelspec_text(plan.spec)});  // last: it makes the kernel visible
     return plan;

@@ -24,7 +24,7 @@ struct Kernelspec {
 // The text of kernel.json.
 std::string kernelspec_text(const Kernelspec& spec);
 
-// Whether `name` is one that Jupyter accepts: letters, digits, '.', '-', '_'. Here it may not begin with '.'
+// Tells whether Jupyter accepts `name`: letters, digits, '.', '-', '_'. Here it may not begin with '.'
 // or '-'.
 bool is_kernel_name(const std::string& name);
 

@@ -136,12 +136,9 @@ Error none_is_fit(const std::vector<std::string>& reasons) {
 }  // namespace
 
 Result<PythonFacts> ask_python(const std::string& program) {
-    auto path = find_program(program);
-    if (!path) {
-        return path.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto path, find_program(program));
     auto output =
-        run_subprocess({.argv = {*path, "-I", "-c", kQuestion}, .time_limit = kTimeLimit, .joined = true});
+        run_subprocess({.argv = {path, "-I", "-c", kQuestion}, .time_limit = kTimeLimit, .joined = true});
     if (!output) {
         return output.error();
     }
@@ -149,7 +146,7 @@ Result<PythonFacts> ask_python(const std::string& program) {
     if (output->exit_status != 0 || !facts || facts->program.empty()) {
         std::string said = output->output.substr(0, 400);
         said.erase(said.find_last_not_of("\n ") + 1);
-        return Error{"ask " + *path, 0,
+        return Error{"ask " + path, 0,
                      "it does not answer as a Python 3 does" + (said.empty() ? "" : ": " + said),
                      "Give the path of a python3, for example ~/venv/bin/python3"};
     }
@@ -183,9 +180,7 @@ Result<PythonFacts> choose_python(const std::optional<std::string>& asked) {
         if (!facts) {
             return facts;
         }
-        if (auto fit = check_python(*facts); !fit) {
-            return fit.error();
-        }
+        CELLBLOCK_RETURN_IF_ERROR(check_python(*facts));
         return facts;
     }
     auto candidates = on_path("python3");

@@ -1,4 +1,5 @@
-// `cellblock relay`, `cellblock make` and `cellblock cleaner`: started by cellblock itself, never by people.
+// `cellblock relay`, `cellblock launcher` and `cellblock cleaner`: started by cellblock itself, never by
+// people.
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -55,7 +56,7 @@ int cleaner_command() {
     return sandbox::serve_cleaner(std::move(socket));
 }
 
-int make_command() {
+int launcher_command() {
     sandbox::UniqueFd order(sandbox::pool::kOrderFd);
     sandbox::UniqueFd warden(relay::kWardenFd);
     sandbox::UniqueFd control(relay::kControlFd);
@@ -63,12 +64,12 @@ int make_command() {
     for (const auto* fd : {&order, &warden, &control, &report}) {
         struct stat info {};
         if (::fstat(fd->get(), &info) != 0) {
-            return not_for_people("make");
+            return not_for_people("launcher");
         }
         ::fcntl(fd->get(), F_SETFD, FD_CLOEXEC);
     }
-    return sandbox::pool::make_and_serve(std::move(order), std::move(warden), std::move(control),
-                                         std::move(report));
+    return sandbox::pool::launch_and_serve(std::move(order), std::move(warden), std::move(control),
+                                           std::move(report));
 }
 
 }  // namespace cellblock::kernel

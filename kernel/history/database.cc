@@ -83,11 +83,8 @@ Result<bool> Statement::step() {
 
 Status Statement::run() {
     for (;;) {
-        const auto row = step();
+        CELLBLOCK_ASSIGN_OR_RETURN(const auto row, step());
         if (!row) {
-            return row.error();
-        }
-        if (!*row) {
             return Ok{};
         }
     }
@@ -104,9 +101,7 @@ std::string Statement::text(int column) const {
 }
 
 Result<Database> Database::open(const std::string& path) {
-    if (auto made = make_file(path); !made) {
-        return made.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(make_file(path));
     sqlite3* connection = nullptr;
     const int opened =
         sqlite3_open_v2(path.c_str(), &connection, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOFOLLOW, nullptr);
@@ -124,9 +119,7 @@ Result<Database> Database::open(const std::string& path) {
     // WAL lets readers and a writer work at the same time, and no line waits for the disk. Where another
     // kernel is about to set it, or the file system can't, everything works as well, only slower.
     (void)database.run("PRAGMA journal_mode=WAL");
-    if (auto set = database.run("PRAGMA synchronous=NORMAL"); !set) {
-        return set.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(database.run("PRAGMA synchronous=NORMAL"));
     return database;
 }
 

@@ -1,4 +1,4 @@
-// What the user ran, for history requests of clients and cells.
+// The inputs that the user has run, for history requests of clients and cells.
 //
 // Purpose: joins this session's lines and, where a file is given, the inputs of earlier sessions. In a
 // request the session 0 means this session, -1 the one before.

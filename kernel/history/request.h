@@ -1,4 +1,4 @@
-// What a history request asks for, and the lines that answer it.
+// A history request as a client or a cell sends it, and the lines that answer it.
 //
 // Purpose: reads the content of a Jupyter history_request, and a cell's question, into one type. Plain values
 // without shared state. Odd fields get their defaults.

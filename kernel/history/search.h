@@ -20,9 +20,9 @@
 
 namespace cellblock::kernel {
 
-// Whether `pattern` matches the whole of `text`: * is any text, ? one character, [a-z] one of these, [^a]
-// none of them. The time is the product of both lengths at most; where more than `most_steps` comparisons
-// would be needed, the answer is no.
+// Tells whether `pattern` matches the whole of `text`: * is any text, ? one character, [a-z] one of these,
+// [^a] none of them. The time is the product of both lengths at most; where more than `most_steps`
+// comparisons would be needed, the answer is no.
 bool glob_matches(std::string_view pattern, std::string_view text,
                   std::size_t most_steps = std::numeric_limits<std::size_t>::max());
 
@@ -34,7 +34,7 @@ public:
 
     explicit Search(const HistoryRequest& request);
 
-    // Whether more lines are wanted.
+    // True: more lines are wanted.
     [[nodiscard]] bool goes_on() const;
     // Takes the line if it matches.
     void offer(HistoryLine line);

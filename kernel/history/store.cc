@@ -31,11 +31,8 @@ HistoryLine line_of(const Statement& row) {
 Result<HistoryLines> lines_of(Statement& rows) {
     HistoryLines lines;
     for (;;) {
-        const auto row = rows.step();
+        CELLBLOCK_ASSIGN_OR_RETURN(const auto row, rows.step());
         if (!row) {
-            return row.error();
-        }
-        if (!*row) {
             return lines;
         }
         lines.push_back(line_of(rows));
@@ -43,37 +40,26 @@ Result<HistoryLines> lines_of(Statement& rows) {
 }
 
 Result<std::int64_t> number_of(Statement rows, std::int64_t otherwise) {
-    const auto row = rows.step();
-    if (!row) {
-        return row.error();
-    }
-    return *row ? rows.number(0) : otherwise;
+    CELLBLOCK_ASSIGN_OR_RETURN(const auto row, rows.step());
+    return row ? rows.number(0) : otherwise;
 }
 
 }  // namespace
 
 Result<HistoryStore> HistoryStore::open(const std::string& path, Bounds bounds) {
-    auto database = Database::open(path);
-    if (!database) {
-        return database.error();
-    }
-    const auto version = number_of(database->prepare("PRAGMA user_version"), 0);
-    if (!version) {
-        return version.error();
-    }
-    if (*version > kVersion) {
+    CELLBLOCK_ASSIGN_OR_RETURN(auto database, Database::open(path));
+    CELLBLOCK_ASSIGN_OR_RETURN(const auto version, number_of(database.prepare("PRAGMA user_version"), 0));
+    if (version > kVersion) {
         return Error{"open the history file " + path, 0, "a newer cellblock made it",
                      "Name another one: the policy's key \"history\""};
     }
     for (const char* sql : kTables) {
-        if (auto made = *version == kVersion ? Status(Ok{}) : database->run(sql); !made) {
+        if (auto made = version == kVersion ? Status(Ok{}) : database.run(sql); !made) {
             return made.error();
         }
     }
-    HistoryStore store(std::move(*database), bounds);
-    if (auto trimmed = store.trim(); !trimmed) {
-        return trimmed.error();
-    }
+    HistoryStore store(std::move(database), bounds);
+    CELLBLOCK_RETURN_IF_ERROR(store.trim());
     return store;
 }
 
@@ -148,15 +134,13 @@ Result<std::int64_t> HistoryStore::session_before(std::int64_t places) {
 
 Result<HistoryLines> HistoryStore::range(std::int64_t session, std::int64_t start,
                                          std::optional<std::int64_t> stop) {
-    const auto number = session < 0 ? session_before(session == -kLast - 1 ? kLast : -session)
-                                    : Result<std::int64_t>(session);
-    if (!number) {
-        return number.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(const auto number,
+                               session < 0 ? session_before(session == -kLast - 1 ? kLast : -session)
+                                           : Result<std::int64_t>(session));
     auto rows = database_.prepare(
         "SELECT session, line, input FROM inputs WHERE session = ?1 AND line >= ?2 AND line < ?3 ORDER BY "
         "line");
-    rows.bind(1, *number).bind(2, start).bind(3, stop.value_or(kLast));
+    rows.bind(1, number).bind(2, start).bind(3, stop.value_or(kLast));
     return lines_of(rows);
 }
 
@@ -165,11 +149,8 @@ Status HistoryStore::search(Search& search) {
         "SELECT session, line, input FROM inputs WHERE session <> ?1 ORDER BY session DESC, line DESC");
     rows.bind(1, session_.value_or(kNone));
     while (search.goes_on()) {
-        const auto row = rows.step();
+        CELLBLOCK_ASSIGN_OR_RETURN(const auto row, rows.step());
         if (!row) {
-            return row.error();
-        }
-        if (!*row) {
             break;
         }
         search.offer(line_of(rows));

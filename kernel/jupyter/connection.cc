@@ -116,13 +116,9 @@ Result<Connection> parse_connection(std::string_view text, const std::string& pa
           std::pair{"signature_scheme", &connection.signature_scheme}, std::pair{"key", &connection.key},
           std::pair{"curve_publickey", &connection.curve_public},
           std::pair{"curve_secretkey", &connection.curve_secret}}) {
-        if (auto read = read_text(fields, name, path, *value); !read) {
-            return read.error();
-        }
+        CELLBLOCK_RETURN_IF_ERROR(read_text(fields, name, path, *value));
     }
-    if (auto checked = check_curve_keys(connection); !checked) {
-        return checked.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(check_curve_keys(connection));
     if (connection.transport != "tcp" && connection.transport != "ipc") {
         return bad(path, "transport is \"" + connection.transport + "\"; tcp and ipc are known");
     }
@@ -130,11 +126,7 @@ Result<Connection> parse_connection(std::string_view text, const std::string& pa
         connection.ip = connection.transport == "tcp" ? "127.0.0.1" : default_ipc(path);
     }
     for (std::size_t i = 0; i < kChannels; ++i) {
-        auto port = read_port(fields, kPortNames[i], path);
-        if (!port) {
-            return port.error();
-        }
-        connection.ports[i] = *port;
+        CELLBLOCK_ASSIGN_OR_RETURN(connection.ports[i], read_port(fields, kPortNames[i], path));
     }
     return connection;
 }

@@ -37,9 +37,7 @@ sandbox::Result<std::unique_ptr<Heartbeat>> Heartbeat::start(Connection& connect
         socket.set(zmq::sockopt::maxmsgsize, kMaxBeat);
         made->gate_.emplace(made->context_, connection);
         made->gate_->guard(socket, Channel::heartbeat);
-        if (auto bound = bind_channel(socket, connection, Channel::heartbeat); !bound) {
-            return bound.error();
-        }
+        CELLBLOCK_RETURN_IF_ERROR(bind_channel(socket, connection, Channel::heartbeat));
         made->gate_->open();
         made->thread_ = std::thread(echo, std::move(socket));
     } catch (const std::exception& failed) {

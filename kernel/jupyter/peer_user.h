@@ -14,7 +14,7 @@
 
 namespace cellblock::kernel {
 
-// What is known of the process at a connection's other end.
+// The process at a connection's other end, as far as this host can tell.
 struct PeerUser {
     enum class Kind {
         known,      // a process of this machine, of the user `user`

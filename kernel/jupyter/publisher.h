@@ -55,7 +55,7 @@ public:
     // Answers a subscription with iopub_welcome.
     void welcome(const std::string& topic);
 
-    // What is published waits until release() or the next reply. So a cell is on its way to the sandbox
+    // Published messages wait until release() or the next reply. So a cell is on its way to the sandbox
     // before the client's thread and ZMQ's wake up, and `busy` and `execute_input` wake them once.
     void hold() { holding_ = true; }
     void release();

@@ -119,9 +119,7 @@ Result<std::unique_ptr<Sockets>> Sockets::bind(Connection& connection) {
         } catch (const zmq::error_t& failed) {
             return Error{"make a ZMQ socket", failed.num(), failed.what(), {}};
         }
-        if (auto bound = bind_channel(made->of(channel), connection, channel); !bound) {
-            return bound.error();
-        }
+        CELLBLOCK_RETURN_IF_ERROR(bind_channel(made->of(channel), connection, channel));
     }
     made->gate_->open();
     return made;

@@ -28,7 +28,7 @@ namespace cellblock::kernel {
 
 inline constexpr std::size_t kMaxWaitedFds = 4;
 
-// What Sockets::wait() found.
+// The result of Sockets::wait().
 struct Readable {
     std::array<bool, 4> channels{};         // by Channel
     std::array<bool, kMaxWaitedFds> fds{};  // in the order in which wait() was given them

@@ -145,11 +145,7 @@ Result<Message> Wire::parse(Frames frames) {
           std::tuple{1, "the parent header", kMaxHeaderBytes, &message.parent_header},
           std::tuple{2, "the metadata", kMaxPartBytes, &metadata},
           std::tuple{3, "the content", kMaxPartBytes, &message.content}}) {
-        auto value = object_part(parts[part], name, limit);
-        if (!value) {
-            return value.error();
-        }
-        *target = std::move(*value);
+        CELLBLOCK_ASSIGN_OR_RETURN(*target, object_part(parts[part], name, limit));
     }
     if (!message.header.is_object() || !is_text(message.header, "msg_id") ||
         !is_text(message.header, "msg_type")) {

@@ -46,7 +46,7 @@ public:
 
     // Runs the request's cell; returns when the cell has ended. Never throws.
     virtual ReplyText execute() = 0;
-    // What kernel_info_reply tells, without the protocol's version.
+    // The content of kernel_info_reply, without the protocol's version.
     [[nodiscard]] virtual nlohmann::json kernel_info() const = 0;
 
     virtual void publish_status(Channel channel, const std::string& state) = 0;

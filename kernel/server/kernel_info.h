@@ -1,4 +1,4 @@
-// What kernel_info_reply tells: names and versions, the banner, and whether there is a debugger.
+// The content of kernel_info_reply: names and versions, the banner, and whether there is a debugger.
 #pragma once
 
 #include <nlohmann/json.hpp>

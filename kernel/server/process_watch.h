@@ -28,7 +28,7 @@ public:
 
     // Poll this descriptor for reading, then call signal_notice().
     [[nodiscard]] int signal_fd() const { return signals_.get(); }
-    // What the signals since the last call ask for.
+    // The request behind the signals that came since the last call.
     Notice signal_notice();
     // Readable when the parent is gone. -1: no parent is watched.
     [[nodiscard]] int parent_fd() const { return parent_.get(); }

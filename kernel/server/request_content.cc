@@ -82,18 +82,15 @@ Result<json> whole_content(const std::string& type, json content) {
     if (!execute && !complete && !inspect && type != "is_complete_request") {
         return content;
     }
-    auto code = take_code(content);
-    if (!code) {
-        return code.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto code, take_code(content));
     if (execute) {
-        return execute_content(content, std::move(*code));
+        return execute_content(content, std::move(code));
     }
     json whole = json::object();
     if (complete || inspect) {
-        whole["cursor_pos"] = cursor_of(content, *code);
+        whole["cursor_pos"] = cursor_of(content, code);
     }
-    whole["code"] = std::move(*code);
+    whole["code"] = std::move(code);
     if (inspect) {
         const auto detail = content.find("detail_level");
         whole["detail_level"] = detail != content.end() && *detail == 1 ? 1 : 0;

@@ -63,18 +63,6 @@ const char* type_of(DisplayKind kind) {
     return "update_display_data";
 }
 
-const char* type_of(CommKind kind) {
-    switch (kind) {
-        case CommKind::open:
-            return "comm_open";
-        case CommKind::message:
-            return "comm_msg";
-        case CommKind::close:
-            break;
-    }
-    return "comm_close";
-}
-
 }  // namespace
 
 CellId SessionBridge::execute(ExecuteRequest request, Origin origin) {
@@ -231,7 +219,7 @@ void SessionBridge::on(CommOutput output) {
         }
     }
     content.raw("data", output.data.text);
-    publisher_.publish(type_of(output.kind), origin_of(output.cell).header, content.finish(),
+    publisher_.publish(message_type(output.kind), origin_of(output.cell).header, content.finish(),
                        std::move(output.metadata.text), std::move(output.buffers));
 }
 

@@ -1,4 +1,4 @@
-// What differs between the releases of xeus: 2.4.1 (Debian 12), 5.1 (Debian 13), and 6.0.
+// The differences between the releases of xeus: 2.4.1 (Debian 12), 5.1 (Debian 13), and 6.0.
 //
 //   - execute_request_impl returns the reply in xeus 2 and hands it to a callback since xeus 5. In both, an
 //     exception is caught by the core, which then sends no reply, and since xeus 5 no `idle` either.

@@ -34,7 +34,7 @@
 
 namespace cellblock::sandbox {
 
-// What all processes of a sandbox together have used so far.
+// The memory and time that all processes of a sandbox together have used so far.
 struct SandboxUsage {
     double cpu_seconds = 0;
     std::uint64_t peak_memory_bytes = 0;
@@ -67,7 +67,7 @@ public:
 
     [[nodiscard]] virtual SandboxUsage usage() const = 0;
 
-    // Which layers are in force.
+    // The layers that are in force.
     [[nodiscard]] virtual std::vector<LayerState> layers() const = 0;
 
     // After end of file at warden_fd(): why the sandbox ended, for people ("the jail could not be set up:
@@ -133,7 +133,7 @@ public:
     [[nodiscard]] virtual std::string name() const = 0;
     [[nodiscard]] virtual EngineFacts facts() const = 0;
 
-    // Whether the engine is installed, works, and can enforce this policy. May take seconds.
+    // Tells whether the engine is installed, works, and can enforce this policy. May take seconds.
     [[nodiscard]] virtual Status check(const Policy& policy) = 0;
 
     // A sandbox that was made ahead and is ready, where the policy is `warm`; then check() is not needed.

@@ -37,7 +37,7 @@ enum class Layer {
     cpus,          // bound on the share of processors, by a cgroup
 };
 
-// Whether a layer is in force in one sandbox on this host.
+// A layer, and whether it is in force in one sandbox on this host.
 struct LayerState {
     Layer layer = Layer::namespaces;
     bool in_force = false;

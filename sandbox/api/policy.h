@@ -34,11 +34,11 @@ namespace cellblock::sandbox {
 
 enum class NetworkMode { none };
 enum class FileMode { read, overlay };
-// What becomes of HTML and SVG in outputs: cleaned by an allowlist, left out, or passed on as the cell made
+// The treatment of HTML and SVG in outputs: cleaned by an allowlist, left out, or passed on as the cell made
 // it.
 enum class HtmlRule { sanitize, drop, trust };
 
-// What may be shown of a cell's outputs.
+// Bounds and rules for a cell's outputs.
 struct OutputRules {
     HtmlRule html = HtmlRule::sanitize;
     std::vector<std::string> mime;   // MIME types that are shown; ".*" at the end names a family
@@ -64,7 +64,7 @@ struct PoolRules {
     std::uint32_t max = 0;  // while many sessions start
 };
 
-// What cells may install with %pip.
+// The packages that cells may install with %pip.
 struct PackageRules {
     std::vector<std::string> allow;    // "pandas>=2,<3"; "*" is any package; an empty list allows none
     std::string index;                 // URL of a PEP 503 index
@@ -120,7 +120,7 @@ struct Policy {
     std::vector<std::string> notices;
 };
 
-// Whether cells can be debugged. An audit log excludes it: the log couldn't tell what a debugger evaluates.
+// True: cells can be debugged. An audit log excludes it: the log couldn't tell what a debugger evaluates.
 inline bool offers_debugger(const Policy& policy) {
     return policy.debugger && policy.audit.empty();
 }

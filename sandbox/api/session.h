@@ -105,7 +105,7 @@ public:
     // A request of the Debug Adapter Protocol, as JSON text, at any time, also while a cell runs. One
     // DebugReply follows. While a cell is stopped at a breakpoint, its clock stands still.
     DebugId debug(std::string request);
-    // What a user's stop button does: SIGINT to the cell. A cell that hasn't stopped after Limits::grace_time
+    // The stop button's work: SIGINT to the cell. A cell that hasn't stopped after Limits::grace_time
     // is warned of on its stderr, and a further interrupt() after that kills the worker. Without a cell
     // nothing happens.
     void interrupt();
@@ -130,13 +130,13 @@ public:
     [[nodiscard]] std::string python_version() const;
     // IPython's banner, once the worker is ready; before that empty.
     [[nodiscard]] std::string banner() const;
-    // Whether cells can be debugged; nullopt while the worker hasn't said yet.
+    // True: cells can be debugged; nullopt while the worker hasn't said yet.
     [[nodiscard]] std::optional<bool> has_debugger() const;
     // Why no sandbox can be had; empty while nothing failed.
     [[nodiscard]] std::string unavailable_reason() const;
-    // What the sandbox has used so far.
+    // The memory and time that the sandbox has used so far.
     [[nodiscard]] SandboxUsage usage() const;
-    // Which layers are in force; empty while there is no sandbox.
+    // The layers that are in force; empty while there is no sandbox.
     [[nodiscard]] std::vector<LayerState> layers() const;
 
 private:

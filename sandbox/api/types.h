@@ -14,7 +14,7 @@
 //         }
 //     });
 //
-// What a sandbox sent was checked before it becomes an event: text is valid UTF-8 without control sequences
+// A sandbox's message is checked before it becomes an event: text is valid UTF-8 without control sequences
 // that act on a terminal, markup obeys OutputRules, RawJson is well-formed JSON of bounded depth, sizes are
 // within the policy. Requests come from the client and need not be checked: what is not valid is refused or
 // left out.
@@ -50,6 +50,19 @@ struct ExecuteRequest {
 };
 
 enum class CommKind { open, message, close };
+
+// The type of such a message, in Jupyter's protocol as on the worker's socket.
+constexpr const char* message_type(CommKind kind) {
+    switch (kind) {
+        case CommKind::open:
+            return "comm_open";
+        case CommKind::message:
+            return "comm_msg";
+        case CommKind::close:
+            break;
+    }
+    return "comm_close";
+}
 
 // A comm message from the client to the sandbox: Session::send_comm().
 struct CommInput {
@@ -168,10 +181,10 @@ struct CommOutput {
 enum class CellStatus { ok, error, timeout, interrupted, killed, unavailable };
 // How far a cell had to be pushed until it ended.
 enum class EscalationStep { none, interrupt, worker_killed, sandbox_killed };
-// What is left of the session's variables.
+// The state of the session's variables.
 enum class Survival { intact, lost };
 
-// What a cell used. Zero where the host doesn't measure.
+// The memory and time that a cell used. Zero where the host doesn't measure.
 struct CellUsage {
     double wall_seconds = 0;
     double cpu_seconds = 0;

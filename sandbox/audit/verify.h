@@ -1,4 +1,4 @@
-// Whether an audit log is as it was written.
+// A check that an audit log is as it was written.
 //
 // Purpose: finds a line that was changed, removed, added or moved. What it can't
 // see is that lines are missing at the end: for that a digest is kept elsewhere

@@ -24,7 +24,7 @@ class EventLoop {
 public:
     using Clock = std::chrono::steady_clock;
 
-    // What a descriptor is watched for, and what has happened to it.
+    // The events that a descriptor is watched for, and those that have happened to it.
     struct Interest {
         bool reads = false;
         bool writes = false;

@@ -1,4 +1,4 @@
-// Where the files of an installed cellblock lie: worker, policies, engine templates, the kernelspec's logos.
+// The files of an installed cellblock: worker, policies, engine templates, the kernelspec's logos.
 //
 // Purpose: the program finds its files in a build tree (share/cellblock beside the program) and once
 // installed (../share/cellblock). An embedding program uses those of an installed `cellblock`

@@ -15,6 +15,7 @@
 #include <sstream>
 
 #include "sandbox/api/unique_fd.h"
+#include "sandbox/base/pipe.h"
 #include "sandbox/base/process.h"
 #include "sandbox/base/resources.h"
 #include "sandbox/base/text.h"
@@ -31,19 +32,6 @@ constexpr std::chrono::seconds kTimeToDie{
 std::chrono::milliseconds left_of(Clock::time_point until) {
     return std::max(std::chrono::ceil<std::chrono::milliseconds>(until - Clock::now()),
                     std::chrono::milliseconds(0));
-}
-
-struct Pipe {
-    UniqueFd read;
-    UniqueFd write;
-};
-
-Result<Pipe> make_pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return errno_error("make a pipe");
-    }
-    return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
 // One of the program's output streams.
@@ -117,24 +105,18 @@ struct Finished {
 };
 
 Result<Finished> finish(const Subprocess& wanted) {
-    auto output = make_pipe();
-    if (!output) {
-        return output.error();
-    }
-    auto errors = make_pipe();
-    if (!errors) {
-        return errors.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto output, make_pipe("run " + wanted.argv[0]));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto errors, make_pipe("run " + wanted.argv[0]));
     const auto until = Clock::now() + wanted.time_limit;
     pid_t child = -1;
-    const int to_errors = (wanted.joined ? output : errors)->write.get();
-    if (const int failed = spawn(wanted.argv, output->write.get(), to_errors, child); failed != 0) {
+    const int to_errors = (wanted.joined ? output : errors).write.get();
+    if (const int failed = spawn(wanted.argv, output.write.get(), to_errors, child); failed != 0) {
         return Error{"can't run " + wanted.argv[0], failed, {}, {}};
     }
-    output->write.reset();
-    errors->write.reset();
+    output.write.reset();
+    errors.write.reset();
     const UniqueFd handle = open_pidfd(child);
-    std::array<Stream, 2> streams{{{std::move(output->read), {}}, {std::move(errors->read), {}}}};
+    std::array<Stream, 2> streams{{{std::move(output.read), {}}, {std::move(errors.read), {}}}};
     Finished done;
     done.ending = read_all(streams, wanted.output_limit, wanted.cuts_output, until);
     // A program may close its output and go on.
@@ -232,10 +214,7 @@ constexpr int kFirstFree = 10;  // above the numbers that are given a meaning
 }  // namespace
 
 Result<pid_t> start_own(const OwnProgram& wanted) {
-    auto program = cellblock_program();
-    if (!program) {
-        return program.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto program, cellblock_program());
     std::vector<UniqueFd> raised;
     for (const int fd : wanted.descriptors) {
         raised.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, kFirstFree));
@@ -247,7 +226,7 @@ Result<pid_t> start_own(const OwnProgram& wanted) {
     char* const* environment = wanted.environment ? own.data() : ::environ;
     const pid_t pid = ::_Fork();
     if (pid == 0) {
-        become(program->c_str(), wanted, raised, environment);
+        become(program.c_str(), wanted, raised, environment);
     }
     return pid > 0 ? Result<pid_t>(pid) : errno_error(kStep, "The limit on processes may be reached");
 }

@@ -47,7 +47,7 @@ Result<std::string> output_of(const std::vector<std::string>& argv, std::chrono:
 // Where an executable program lies: `name` is a path, or is looked for on PATH. Empty: nowhere.
 std::string program_path(const std::string& name);
 
-// --- this program once more: `cellblock relay`, `cellblock make`
+// --- this program once more: `cellblock relay`, `cellblock launcher`
 
 // Number of the first descriptor that such a program is given.
 inline constexpr int kFirstGiven = 3;

@@ -110,11 +110,8 @@ Result<ReadState> FrameReader::read(int fd, Frame& frame) {
             if (part_.size() < wanted_) {
                 break;
             }
-            auto whole = consume(frame);
-            if (!whole) {
-                return whole.error();
-            }
-            if (*whole) {
+            CELLBLOCK_ASSIGN_OR_RETURN(auto whole, consume(frame));
+            if (whole) {
                 return ReadState::frame;
             }
         }

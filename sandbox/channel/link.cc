@@ -34,18 +34,14 @@ Result<WorkerSockets> start_worker(int warden_fd, bool debugger) {
         if (end == &ours.debugger && !debugger) {
             continue;
         }
-        auto sockets = make_socket_pair(SOCK_STREAM, "make a socket for the worker");
-        if (!sockets) {
-            return sockets.error();
-        }
-        *end = std::move(sockets->ours);
-        numbers.push_back(sockets->theirs.get());
-        theirs.push_back(std::move(sockets->theirs));
+        CELLBLOCK_ASSIGN_OR_RETURN(auto sockets,
+                                   make_socket_pair(SOCK_STREAM, "make a socket for the worker"));
+        *end = std::move(sockets.ours);
+        numbers.push_back(sockets.theirs.get());
+        theirs.push_back(std::move(sockets.theirs));
     }
-    if (auto sent = send_frame_with_descriptors(warden_fd, encode_warden_command("start_worker"), numbers);
-        !sent) {
-        return sent.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(
+        send_frame_with_descriptors(warden_fd, encode_warden_command("start_worker"), numbers));
     return ours;
 }
 
@@ -115,11 +111,8 @@ Link::Link(int warden_fd, bool debugger)
 
 Status Link::start_worker() {
     drop_worker();
-    auto sockets = sandbox::start_worker(warden_fd_, with_debugger_);
-    if (!sockets) {
-        return sockets.error();
-    }
-    adopt_worker(std::move(*sockets));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto sockets, sandbox::start_worker(warden_fd_, with_debugger_));
+    adopt_worker(std::move(sockets));
     return Ok{};
 }
 

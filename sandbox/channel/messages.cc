@@ -176,9 +176,7 @@ Result<WorkerMessage> decode_worker_frame(Frame frame) {
     if (!message) {
         return Error{"frame", 0, "a frame of the unknown type '" + type.substr(0, 40) + "'", {}};
     }
-    if (auto good = fields.finish(); !good) {
-        return good.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(fields.finish());
     return std::move(*message);
 }
 
@@ -199,9 +197,7 @@ Result<DebugMessage> decode_debug_frame(Frame frame) {
     } else {
         return Error{"frame", 0, "a debugger's frame of the unknown type '" + type.substr(0, 40) + "'", {}};
     }
-    if (auto good = fields.finish(); !good) {
-        return good.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(fields.finish());
     return message;
 }
 
@@ -218,9 +214,7 @@ Result<WardenMessage> decode_warden_frame(Frame frame) {
     } else {
         return Error{"frame", 0, "a warden's frame of the unknown type '" + type.substr(0, 40) + "'", {}};
     }
-    if (auto good = fields.finish(); !good) {
-        return good.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(fields.finish());
     return message;
 }
 
@@ -252,18 +246,6 @@ json query_header(IsCompleteQuery query) {
 json query_header(const CommInfoQuery& query) {
     return {{"type", "comm_info"},
             {"target_name", query.target_name ? json(*query.target_name) : json(nullptr)}};
-}
-
-const char* comm_type(CommKind kind) {
-    switch (kind) {
-        case CommKind::open:
-            return "comm_open";
-        case CommKind::message:
-            return "comm_msg";
-        case CommKind::close:
-            break;
-    }
-    return "comm_close";
 }
 
 // Where cells start: the policy's /work, whatever it is made of.
@@ -321,7 +303,7 @@ OutgoingFrame encode_execute(CellId cell, ExecuteRequest request) {
 }
 
 OutgoingFrame encode_comm(CellId cell, CommInput message) {
-    json header = {{"type", comm_type(message.kind)},
+    json header = {{"type", message_type(message.kind)},
                    {"cell", cell},
                    {"comm_id", message.comm_id},
                    {"data", 0},

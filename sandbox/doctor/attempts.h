@@ -1,4 +1,4 @@
-// What `cellblock doctor` tries from inside a sandbox.
+// The escapes that `cellblock doctor` tries from inside a sandbox.
 //
 // Purpose: one list; each entry is a small attack as the body of a Python
 // function. It returns what it reached, or it raises: then it was stopped, and

@@ -1,4 +1,4 @@
-// What the doctor plants on the host, to see whether a sandbox reaches it.
+// Traps that the doctor plants on the host, to see whether a sandbox reaches them.
 //
 // Purpose: a secret in the home folder, in the environment and open as a file;
 // servers on the loopback, at a path and at an abstract name; a folder with a

@@ -22,15 +22,12 @@ Result<TemplateStart::Launch> make(const std::string& bytes) {
     CELLBLOCK_ASSIGN_OR_RETURN(auto from,
                                parse_template(order->template_text, order->engine, order->template_file));
     const StartOptions options{order->directory, order->packages};
-    auto made = CommandEngine(from).prepare(policy, options);
-    if (!made) {
-        return made.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto made, CommandEngine(from).prepare(policy, options));
     // What it shows was looked for by name; it has to be what was ordered.
     const auto worker = python_directory();
     const auto stamp = worker ? stamp_of_start(from, policy, options, *worker) : worker;
     if (!stamp || *stamp != order->stamp) {
-        relay::clear_away(made->spec);
+        relay::clear_away(made.spec);
         return stamp ? Error{"make a sandbox", 0, "what it is made of has changed meanwhile", {}}
                      : stamp.error();
     }
@@ -39,7 +36,7 @@ Result<TemplateStart::Launch> make(const std::string& bytes) {
 
 }  // namespace
 
-int make_and_serve(UniqueFd order, UniqueFd warden, UniqueFd control, UniqueFd report) {
+int launch_and_serve(UniqueFd order, UniqueFd warden, UniqueFd control, UniqueFd report) {
     const auto made = make(jail::plan_bytes_in(order.get()));
     if (!made) {
         (void)send_message(report.get(), kRefused + made.error().text().substr(0, relay::kMostReason));

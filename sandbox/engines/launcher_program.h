@@ -1,5 +1,5 @@
-// `cellblock make`: a process that starts one sandbox by an order of the daemon, and then is the sandbox's
-// relay.
+// `cellblock launcher`: a process that starts one sandbox by an order of the daemon, and then is the
+// sandbox's relay.
 //
 // Purpose: what an engine's start does in a session's own process is done here, ahead of the session. The
 // sandbox's name and control groups carry this process's id, and the process lives as long as the sandbox:
@@ -12,13 +12,13 @@
 
 namespace cellblock::sandbox::pool {
 
-// Descriptors of `cellblock make`; warden and control are where a relay has them.
+// Descriptors of `cellblock launcher`; warden and control are where a relay has them.
 inline constexpr int kOrderFd = relay::kSpecFd;
 inline constexpr int kReportFd = relay::kControlFd + 1;
 
 // Its one message on `report`: kGiven and a LaunchReport, or kRefused and the reason.
 
 // Returns after the control socket has ended: the exit status, as a jail's supervisor has it.
-int make_and_serve(UniqueFd order, UniqueFd warden, UniqueFd control, UniqueFd report);
+int launch_and_serve(UniqueFd order, UniqueFd warden, UniqueFd control, UniqueFd report);
 
 }  // namespace cellblock::sandbox::pool

@@ -1,4 +1,4 @@
-// Where templates lie.
+// The folders in which templates are looked for.
 #include <filesystem>
 #include <set>
 

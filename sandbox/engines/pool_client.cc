@@ -132,11 +132,8 @@ Result<GivenSandbox> read_given(Message& answer) {
 
 Result<UniqueFd> send_claim(const Request& claim, const std::string& plan) {
     CELLBLOCK_ASSIGN_OR_RETURN(auto file, memory_file(plan));
-    auto daemon = connect_or_start(claim, file.get());
-    if (!daemon) {
-        return daemon.error();
-    }
-    CELLBLOCK_RETURN_IF_ERROR(send_message(daemon->get(), to_bytes(claim), std::array<int, 1>{file.get()}));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto daemon, connect_or_start(claim, file.get()));
+    CELLBLOCK_RETURN_IF_ERROR(send_message(daemon.get(), to_bytes(claim), std::array<int, 1>{file.get()}));
     return daemon;
 }
 

@@ -25,8 +25,8 @@ namespace pool {
 // Does the policy, or instead of it $CELLBLOCK_DAEMON (1 or 0), want sandboxes from the daemon?
 bool is_wanted(const Policy& policy);
 
-// What a claim of any engine says of a policy. `is_interchangeable`: another session with the same request
-// may get the sandbox, so the daemon may make such sandboxes ahead.
+// The part of a claim that depends on the policy, for every engine. `is_interchangeable`: another session
+// with the same request may get the sandbox, so the daemon may make such sandboxes ahead.
 Recipe recipe_for(const Policy& policy, bool is_interchangeable);
 
 // A sandbox that the daemon gave. Its supervisor or relay is no child of this process; the pidfd tells its

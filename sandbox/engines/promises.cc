@@ -38,9 +38,9 @@ LayerState by(Layer layer, bool stands, const std::string& what, const std::stri
 }
 
 LayerState limit_of(const Promises& promises, Layer layer, const char* key, const std::string& cgroup,
-                    bool far_end) {
+                    bool remote) {
     const std::string what = enforces(promises, key) ? promises.engine : cgroup;
-    return by(layer, !what.empty(), "by " + what, far_end ? "the far end watches it" : "not limited");
+    return by(layer, !what.empty(), "by " + what, remote ? "the far end watches it" : "not limited");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What an engine other than the native one can keep of a policy.
+// The parts of a policy that an engine other than the native one can keep.
 //
 // Purpose: a key that is set and can't be kept is refused by name, unless the policy says `allow_unenforced`;
 // so is a layer that the policy names in `require`. Ownership: plain values. Threads: pure. Failure: an Error
@@ -25,7 +25,7 @@ struct Promises {
     bool own_user = false;  // no other process is its user's
 };
 
-// What the far end has to do itself for want of control groups.
+// The bounds that the far end has to keep itself for want of control groups.
 bool watches_memory(const Promises& promises, const jail::Cgroup& cgroup);
 bool counts_processes(const Promises& promises, const jail::Cgroup& cgroup);
 

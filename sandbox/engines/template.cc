@@ -65,8 +65,7 @@ Result<std::vector<std::string>> read_words(const char* key, const json& value) 
 
 TemplateKey words_key(const char* name, bool needed, std::vector<std::string> EngineTemplate::*member) {
     return {name, needed, [=](const json& value, EngineTemplate& into) -> Status {
-                CELLBLOCK_ASSIGN_OR_RETURN(auto words, read_words(name, value));
-                into.*member = std::move(words);
+                CELLBLOCK_ASSIGN_OR_RETURN(into.*member, read_words(name, value));
                 return Ok{};
             }};
 }

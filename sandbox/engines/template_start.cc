@@ -22,12 +22,9 @@ namespace fs = std::filesystem;
 
 // Cells may write below /work alone, so that is where a copy can lie.
 Result<std::vector<relay::Copy>> copies_of(const Policy& policy, const StartOptions& options) {
-    auto files = copied_files(policy, options);
-    if (!files) {
-        return files.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto files, copied_files(policy, options));
     std::vector<relay::Copy> copies;
-    for (const auto& one : *files) {
+    for (const auto& one : files) {
         if (!jail::is_inside("/" + one.target, "/work")) {
             return Error{
                 "files: \"/" + one.target + "\"", 0, "this engine can have a copy of a folder only at /work",
@@ -91,13 +88,10 @@ TemplateStart::~TemplateStart() {
 
 Result<std::unique_ptr<Sandbox>> TemplateStart::run() {
     CELLBLOCK_RETURN_IF_ERROR(prepare());
-    auto relay = relay::launch(spec_);
-    if (!relay) {
-        return relay.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto relay, relay::launch(spec_));
     done_ = true;
     return std::unique_ptr<Sandbox>(std::make_unique<RelayedSandbox>(
-        std::move(*relay), relay::for_clearing(spec_), cgroup_, facts_of(template_, cgroup_)));
+        std::move(relay), relay::for_clearing(spec_), cgroup_, facts_of(template_, cgroup_)));
 }
 
 Result<TemplateStart::Launch> TemplateStart::prepare_launch() {
@@ -148,12 +142,12 @@ void TemplateStart::fill_spec() {
 Status TemplateStart::pack(const std::string& python, bool shows_host) {
     CELLBLOCK_ASSIGN_OR_RETURN(auto copies, copies_of(policy_, options_));
     CELLBLOCK_ASSIGN_OR_RETURN(
-        auto far_end, relay::pack_far_end(
-                          policy_, {values_.texts["name"], template_.private_processes,
-                                    watches_memory(promises_, cgroup_), counts_processes(promises_, cgroup_),
-                                    !cgroup_.limits_memory().empty(), shows_host, std::move(copies)}));
-    add_start(python, far_end.bootstrap, values_);
-    spec_.program = std::move(far_end.program);
+        auto remote, relay::pack_remote_bundle(
+                         policy_, {values_.texts["name"], template_.private_processes,
+                                   watches_memory(promises_, cgroup_), counts_processes(promises_, cgroup_),
+                                   !cgroup_.limits_memory().empty(), shows_host, std::move(copies)}));
+    add_start(python, remote.bootstrap, values_);
+    spec_.program = std::move(remote.program);
     return Ok{};
 }
 
@@ -176,8 +170,7 @@ Status TemplateStart::check_given() {
 Result<std::string> TemplateStart::show_host() {
     CELLBLOCK_ASSIGN_OR_RETURN(auto python, jail::find_python(policy_.python));
     CELLBLOCK_RETURN_IF_ERROR(need_folder());
-    CELLBLOCK_ASSIGN_OR_RETURN(auto root, host_root(policy_, options_, python, folder_));
-    root_ = std::move(root);
+    CELLBLOCK_ASSIGN_OR_RETURN(root_, host_root(policy_, options_, python, folder_));
     // There the engine mounts what cells may write to, over all that was shown before.
     for (const auto& bind : root_.binds) {
         for (const char* place : {"/tmp", "/dev", "/proc"}) {
@@ -206,8 +199,7 @@ Result<std::string> TemplateStart::show_files() {
     const bool leaves_out =
         std::any_of(shown.begin(), shown.end(), [](const auto& step) { return !step.left_out.empty(); });
     CELLBLOCK_RETURN_IF_ERROR(leaves_out ? need_folder() : Status(Ok{}));
-    CELLBLOCK_ASSIGN_OR_RETURN(auto root, root_of_shown(shown, folder_));
-    root_ = std::move(root);
+    CELLBLOCK_ASSIGN_OR_RETURN(root_, root_of_shown(shown, folder_));
     add_root(root_, values_);
     return policy_.python.empty() ? std::string("python3") : policy_.python;
 }

@@ -1,4 +1,4 @@
-// What a policy puts in the place of a template's placeholders.
+// The values that a policy gives to a template's placeholders.
 //
 // Ownership: plain values. Threads: pure. Failure: none.
 #pragma once

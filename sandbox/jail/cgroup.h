@@ -27,7 +27,7 @@ class Cgroup {
 public:
     // Makes the groups with the policy's limits.
     static Cgroup make(const Limits& limits);
-    // Whether these would limit memory, as far as that can be told by looking. Changes nothing.
+    // Tells whether these groups would limit memory, as far as that can be told by looking. Changes nothing.
     static bool would_limit_memory();
 
     [[nodiscard]] const std::vector<std::string>& folders() const { return folders_; }

@@ -1,4 +1,4 @@
-// Where this process stands in the host's control groups, and which folders of its own kind were left there.
+// This process's place in the host's control groups, and folders that processes of its kind have left there.
 //
 // Threads: pure. Failure: a hierarchy that can't be seen is left out.
 #pragma once

@@ -1,4 +1,4 @@
-// What a sandbox uses, by its control groups' files.
+// The memory, processor time and processes of a sandbox, by its control groups' files.
 //
 // Purpose: the figures at each cell's begin and end, of files that are opened once.
 // Ownership: the open files. Threads: none of its own.
@@ -15,7 +15,7 @@ namespace cellblock::sandbox::jail {
 
 class CgroupUsage {
 public:
-    // Whether an engine makes groups of its own in ours.
+    // `some`: the engine makes groups of its own in ours.
     enum class Inner { none, some };
 
     CgroupUsage() = default;

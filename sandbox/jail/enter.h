@@ -31,7 +31,8 @@ Failure join_by_itself(const JailPlan& plan);
 // Joins those of version 2 for a process, or for the caller (0). Linux takes milliseconds for it.
 Failure join_by_number(const JailPlan& plan, pid_t process = 0);
 
-// What the parent writes to the pipe once the process, which builds its root meanwhile, has been joined.
+// The byte that the parent writes to the pipe once the process, which builds its root meanwhile, has been
+// joined.
 constexpr char kJoined = 'j';
 
 // The namespaces that the process must have been cloned into.

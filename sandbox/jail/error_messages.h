@@ -14,7 +14,7 @@ namespace cellblock::sandbox::jail {
 // Looks at the host for the likely cause.
 Error setup_error(const JailPlan& plan, const Failure& failure);
 
-// What to do where this host refuses user namespaces; empty: the host doesn't tell why.
+// The remedy where this host refuses user namespaces; empty: the host doesn't tell why.
 std::string namespaces_remedy();
 
 }  // namespace cellblock::sandbox::jail

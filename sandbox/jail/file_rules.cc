@@ -57,10 +57,7 @@ bool is_deep(const LeftOut& one) {
 
 Result<FileStep> rule_step(const FileRule& rule, std::size_t index, const std::string& directory,
                            const PythonHome& python) {
-    auto target = sandbox_path(rule, index, python);
-    if (!target) {
-        return target.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto target, sandbox_path(rule, index, python));
     const std::string step = name_of(index, "host") + " \"" + rule.host + "\"";
     const std::string wanted = rule.host.starts_with('/') ? rule.host : directory + "/" + rule.host;
     if (!wanted.starts_with('/')) {
@@ -81,20 +78,14 @@ Result<FileStep> rule_step(const FileRule& rule, std::size_t index, const std::s
     if (is_inside(chain->real, "/proc") || is_inside(chain->real, "/sys") || is_inside(chain->real, "/dev")) {
         return Error{step, 0, chain->real + " can't be shown to a sandbox", "Name the folder that is needed"};
     }
-    if (auto allowed = may_be_shown(chain->real, folder, rule.host, step); !allowed) {
-        return allowed.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(may_be_shown(chain->real, folder, rule.host, step));
     FileStep made;
     if (folder) {
-        auto left_out = left_out_of(chain->real, rule.host, step);
-        if (!left_out) {
-            return left_out.error();
-        }
-        made.left_out = std::move(*left_out);
+        CELLBLOCK_ASSIGN_OR_RETURN(made.left_out, left_out_of(chain->real, rule.host, step));
     }
     made.kind = rule.mode == FileMode::overlay ? FileStepKind::overlay : FileStepKind::bind;
     made.source = chain->real;
-    made.target = target->substr(1);
+    made.target = target.substr(1);
     made.is_file = !folder;
     made.give_owner = true;
     made.label = step;
@@ -121,16 +112,13 @@ Result<std::vector<FileStep>> file_rule_steps(const std::vector<FileRule>& rules
                                               const std::string& directory, const PythonHome& python) {
     std::vector<FileStep> steps;
     for (std::size_t i = 0; i < rules.size(); ++i) {
-        auto step = rule_step(rules[i], i, directory, python);
-        if (!step) {
-            return step.error();
-        }
+        CELLBLOCK_ASSIGN_OR_RETURN(auto step, rule_step(rules[i], i, directory, python));
         for (const auto& other : steps) {
-            if (other.target == step->target) {
-                return Error{name_of(i, "sandbox"), 0, "\"/" + step->target + "\" is named twice", {}};
+            if (other.target == step.target) {
+                return Error{name_of(i, "sandbox"), 0, "\"/" + step.target + "\" is named twice", {}};
             }
         }
-        steps.push_back(std::move(*step));
+        steps.push_back(std::move(step));
     }
     return steps;
 }

@@ -22,7 +22,7 @@ Result<std::vector<FileStep>> file_rule_steps(const std::vector<FileRule>& rules
 // names. Error: another step would have to lie in what is covered.
 Result<std::vector<FileStep>> mask_steps(const std::vector<FileStep>& steps);
 
-// Which files of the host these steps show, one a line: under the same names there may be others by now.
+// The host's files that these steps show, one a line: under the same names there may be others by now.
 std::string sources_of(const std::vector<FileStep>& steps);
 
 }  // namespace cellblock::sandbox::jail

@@ -165,12 +165,8 @@ Result<Identity> choose_identity_without_namespaces(UniqueFd& lock) {
         identity.group = ::getegid();
         return identity;
     }
-    auto user = take_unused_user(users, random_number(), lock);
-    if (!user) {
-        return user.error();
-    }
-    identity.user = *user;
-    identity.group = static_cast<gid_t>(groups.first + (*user - users.first) % groups.count);
+    CELLBLOCK_ASSIGN_OR_RETURN(identity.user, take_unused_user(users, random_number(), lock));
+    identity.group = static_cast<gid_t>(groups.first + (identity.user - users.first) % groups.count);
     return identity;
 }
 

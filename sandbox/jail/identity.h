@@ -1,4 +1,4 @@
-// Which user the jail's processes are, inside and to the host.
+// The user that a jail's processes are, inside and to the host.
 //
 // Purpose: for root with the needed capabilities, namespaces are made first, and as the last step the process
 // becomes a host user id that nobody uses, in a user namespace that owns nothing. For others a user namespace

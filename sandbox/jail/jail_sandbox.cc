@@ -35,11 +35,8 @@ Result<HostParts> find_host_parts(const Policy& policy) {
     if (!files || !warden) {
         return files ? warden.error() : files.error();
     }
-    auto python = find_python(policy.python);
-    if (!python) {
-        return python.error();
-    }
-    return HostParts{{std::move(*files), std::move(*warden)}, std::move(*python)};
+    CELLBLOCK_ASSIGN_OR_RETURN(auto python, find_python(policy.python));
+    return HostParts{{std::move(*files), std::move(*warden)}, std::move(python)};
 }
 
 std::unique_ptr<Sandbox> adopt_jail(std::unique_ptr<JailPlan> plan, Cgroup cgroup, SpawnedJail jail,
@@ -50,16 +47,13 @@ std::unique_ptr<Sandbox> adopt_jail(std::unique_ptr<JailPlan> plan, Cgroup cgrou
 }
 
 Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan) {
-    auto parts = find_host_parts(policy);
-    if (!parts) {
-        return parts.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto parts, find_host_parts(policy));
     auto cgroup = Cgroup::make(policy.limits);
     const auto failed = [&](Error error) -> Result<std::unique_ptr<Sandbox>> {
         cgroup.remove();
         return error;
     };
-    auto plan = make_plan(parts->python, parts->own, !cgroup.limits_memory().empty());
+    auto plan = make_plan(parts.python, parts.own, !cgroup.limits_memory().empty());
     if (!plan) {
         return failed(plan.error());
     }

@@ -45,7 +45,7 @@ private:
     SpawnedJail spawned_;
     WorkerSockets worker_;  // until it is taken
     std::vector<LayerState> layers_;
-    // What the supervisor has told so far. death_reason() asks for it.
+    // The supervisor's reports so far. death_reason() asks for it.
     mutable Failure failure_;
     mutable bool ended_ = false;
     mutable bool lost_ = false;  // the supervisor is gone
@@ -60,7 +60,7 @@ using PlanMaker = std::function<Result<std::unique_ptr<JailPlan>>(
 // host lacks a layer that the policy requires.
 Result<std::unique_ptr<Sandbox>> start_jail(const Policy& policy, const PlanMaker& make_plan);
 
-// What of the host all jails of a policy need.
+// The host's folders and files that all jails of a policy need.
 struct HostParts {
     OwnFiles own;
     PythonHome python;

@@ -22,7 +22,7 @@ namespace cellblock::sandbox::jail {
 
 struct FileStep;
 
-// What may be done at a place and below it.
+// The rights that a jail has at a place and below it.
 struct LandlockRule {
     std::string path;  // inside the jail
     std::uint64_t rights = 0;

@@ -1,4 +1,4 @@
-// Which of a jail's layers are in force on this host, and by what.
+// The layers of a jail that are in force on this host, and the mechanism behind each.
 //
 // Purpose: a limit that couldn't be had must be visible.
 // Ownership: plain values. Threads: no shared state. Failure: none.

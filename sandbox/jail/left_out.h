@@ -1,4 +1,4 @@
-// What of the user's files a sandbox isn't shown, though a folder that holds it is.
+// The user's files that a sandbox isn't shown, though a folder that holds them is.
 //
 // Purpose: a notebook often lies beside keys. Home folders, / and the system's folders are refused as a
 // whole; of every other folder the entries whose names begin with a dot, and keys by their names, are left
@@ -32,7 +32,8 @@ struct LeftOut {
     bool is_file = false;
 };
 
-// What isn't shown of the folder `real`, as it is now: first what lies in it, then what lies deeper.
+// The entries of the folder `real` that aren't shown, as the folder is now: first what lies in it, then what
+// lies deeper.
 Result<std::vector<LeftOut>> left_out_of(const std::string& real, const std::string& named,
                                          const std::string& step);
 

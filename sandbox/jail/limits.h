@@ -11,7 +11,7 @@
 
 namespace cellblock::sandbox::jail {
 
-// What the buffers of one of a cell's sockets can hold, where no cgroup counts them.
+// The bytes that the buffers of one of a cell's sockets can hold, where no cgroup counts them.
 std::uint64_t bytes_of_socket();
 
 // `memory_is_limited`: a cgroup limits the sum, so that a process's own limit is

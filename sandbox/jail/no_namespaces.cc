@@ -152,19 +152,12 @@ bool may_lack_namespaces(const Policy& policy) {
 Status plan_without_namespaces(JailPlan& plan, const Policy& policy, const StartOptions& options,
                                const PythonHome& python, const OwnFiles& own) {
     plan.without_namespaces = true;
-    auto identity = choose_identity_without_namespaces(plan.user_lock);
-    if (!identity) {
-        return identity.error();
-    }
-    plan.identity = std::move(*identity);
-    auto files = visible(policy, options, python, own);
-    if (!files) {
-        return files.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(plan.identity, choose_identity_without_namespaces(plan.user_lock));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto files, visible(policy, options, python, own));
     if (auto made = make_box(plan); !made) {
         return made;
     }
-    plan.landlock = plan_landlock_without_namespaces(*files, plan.box, landlock_abi());
+    plan.landlock = plan_landlock_without_namespaces(files, plan.box, landlock_abi());
     return Ok{};
 }
 

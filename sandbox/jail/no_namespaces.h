@@ -19,10 +19,10 @@
 
 namespace cellblock::sandbox::jail {
 
-// Whether this host lets us make the namespaces of a full jail. Tried once.
+// Tells whether this host lets us make the namespaces of a full jail. Tried once.
 bool namespaces_work();
 
-// Whether the policy's `require` allows a jail without them.
+// Tells whether the policy's `require` allows a jail without them.
 bool may_lack_namespaces(const Policy& policy);
 
 // Fills in identity, working directory and Landlock; makes the private folder.

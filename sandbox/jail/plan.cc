@@ -85,12 +85,9 @@ Status plan_root(JailPlan& plan, std::vector<FileStep> system, std::vector<FileS
     append(plan.files, std::move(own));
     append(plan.files, python_steps(python));
     sort_by_depth(plan.files);
-    auto masks = mask_steps(plan.files);
-    if (!masks) {
-        return masks.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto masks, mask_steps(plan.files));
     append(plan.files, device_steps());
-    append(plan.files, std::move(*masks));  // over files lies /dev/null
+    append(plan.files, std::move(masks));  // over files lies /dev/null
     append(plan.files, proc_steps());
     // /dev/shm came before the other devices only by its depth; nothing lies below it.
     number_overlays(plan);
@@ -103,20 +100,17 @@ Status plan_root(JailPlan& plan, std::vector<FileStep> system, std::vector<FileS
 Status plan_full(JailPlan& plan, const Policy& policy, const StartOptions& options, const PythonHome& python,
                  const OwnFiles& own) {
     plan.identity = choose_identity();
-    auto rules = file_rule_steps(policy.files, options.directory, python);
-    if (!rules) {
-        return rules.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto rules, file_rule_steps(policy.files, options.directory, python));
     if (!options.packages.empty()) {
-        for (const auto& rule : *rules) {
+        for (const auto& rule : rules) {
             if (is_inside("/" + rule.target, kPackagesInside)) {
                 return Error{rule.label, 0, "/packages is where installed packages are seen",
                              "Choose another path for it, or take packages.allow out of the policy"};
             }
         }
-        rules->push_back(packages_step(options.packages));
+        rules.push_back(packages_step(options.packages));
     }
-    return plan_root(plan, system_steps(own), std::move(*rules), python);
+    return plan_root(plan, system_steps(own), std::move(rules), python);
 }
 
 // A virtual environment's own programs come first on PATH, as if it were active.
@@ -204,11 +198,7 @@ void use_cgroup(JailPlan& plan, const Cgroup& cgroup) {
 
 Status complete_filter(JailPlan& plan) {
     if (plan.filter.empty()) {
-        auto filter = build_filter(plan.filter_options);
-        if (!filter) {
-            return filter.error();
-        }
-        plan.filter = std::move(*filter);
+        CELLBLOCK_ASSIGN_OR_RETURN(plan.filter, build_filter(plan.filter_options));
     }
     return Ok{};
 }
@@ -233,11 +223,9 @@ Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOp
                                              bool memory_is_limited) {
     auto plan = std::make_unique<JailPlan>();
     const bool without_namespaces = may_lack_namespaces(policy) && !namespaces_work();
-    auto planned = without_namespaces ? plan_without_namespaces(*plan, policy, options, python, own)
-                                      : plan_full(*plan, policy, options, python, own);
-    if (!planned) {
-        return planned.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(without_namespaces
+                                  ? plan_without_namespaces(*plan, policy, options, python, own)
+                                  : plan_full(*plan, policy, options, python, own));
     plan->filter_options = {memory_is_limited, !without_namespaces,
                             !without_namespaces || plan->identity.privileged, false};
     plan_limits(*plan, policy.limits, memory_is_limited);
@@ -268,10 +256,7 @@ Result<std::unique_ptr<JailPlan>> build_builder_plan(const Policy& policy, const
     auto plan = std::make_unique<JailPlan>();
     plan->identity = choose_identity();
     plan->host_network = job.network;
-    auto planned = plan_root(*plan, builder_system_steps(own, job), builder_steps(job), python);
-    if (!planned) {
-        return planned.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(plan_root(*plan, builder_system_steps(own, job), builder_steps(job), python));
     if (job.network) {
         lock_ports(plan->landlock, job.ports);
     }

@@ -83,7 +83,7 @@ struct OwnFiles {
 constexpr const char* kPythonInside = "/opt/cellblock/python";
 constexpr const char* kWardenInside = "/opt/cellblock/warden";
 
-// What a jail runs that isn't for cells: a builder of packages.
+// The program of a jail that isn't for cells: a builder of packages.
 struct BuilderJob {
     std::string mode;      // builder.py's argument
     bool network = false;  // the host's, and TCP to `ports` alone where Landlock can say so
@@ -121,7 +121,7 @@ struct JailPlan {
     std::vector<char*> envp;
 };
 
-// What cells get of environment variables, NAME=value.
+// The environment variables that cells get, NAME=value.
 std::vector<std::string> cell_environment(const Policy& policy);
 
 // Names the cgroups that the jail's first process joins and the supervisor removes.

@@ -19,7 +19,7 @@ inline constexpr std::size_t kMaxPlanBytes = 4U << 20;
 std::string plan_to_bytes(const JailPlan& plan);
 std::unique_ptr<JailPlan> plan_from_bytes(std::string_view bytes);
 
-// What a descriptor of a file in memory holds; empty: nothing, too much, or it can't be read.
+// The bytes of a file in memory, by its descriptor; empty: nothing, too much, or the file can't be read.
 std::string plan_bytes_in(int fd);
 
 }  // namespace cellblock::sandbox::jail

@@ -1,4 +1,4 @@
-// What a tree of processes uses, by /proc: for hosts that give no cgroup.
+// The memory and processor time of a tree of processes, by /proc: for hosts that give no cgroup.
 //
 // Purpose: figures to show, not to enforce: CPU time in steps of 10 ms, memory
 // as the sum of what each process has to itself, without files in memory; the

@@ -127,16 +127,10 @@ public:
     explicit Analysis(std::string program) { home_.program = std::move(program); }
 
     Result<PythonHome> run() {
-        auto chain = follow(home_.program);
-        if (!chain) {
-            return chain.error();
-        }
-        const std::string real_prefix = parent(parent(chain->real));
-        auto venv = add_venv(parent(parent(home_.program)));
-        if (!venv) {
-            return venv.error();
-        }
-        if (*venv && !has_library(real_prefix)) {
+        CELLBLOCK_ASSIGN_OR_RETURN(auto chain, follow(home_.program));
+        const std::string real_prefix = parent(parent(chain.real));
+        CELLBLOCK_ASSIGN_OR_RETURN(auto venv, add_venv(parent(parent(home_.program))));
+        if (venv && !has_library(real_prefix)) {
             return home_;  // the virtual environment's `home` has told
         }
         if (!has_library(real_prefix)) {
@@ -144,12 +138,10 @@ public:
                          "it doesn't look like a Python 3: there is no lib/python3.* in " + real_prefix,
                          kRemedy};
         }
-        if (!is_python_name(home_.program) && !is_python_name(chain->real)) {
+        if (!is_python_name(home_.program) && !is_python_name(chain.real)) {
             return Error{"use " + home_.program, 0, "by its name it is no Python", kRemedy};
         }
-        if (auto added = add_prefix(real_prefix); !added) {
-            return added.error();
-        }
+        CELLBLOCK_RETURN_IF_ERROR(add_prefix(real_prefix));
         return home_;
     }
 
@@ -168,13 +160,8 @@ private:
         if (!is_file(config)) {
             return false;
         }
-        auto chain = follow(folder);
-        if (!chain) {
-            return chain.error();
-        }
-        if (auto added = add_prefix(chain->real); !added) {
-            return added.error();
-        }
+        CELLBLOCK_ASSIGN_OR_RETURN(auto chain, follow(folder));
+        CELLBLOCK_RETURN_IF_ERROR(add_prefix(chain.real));
         const std::string base = venv_home(config);
         if (base.empty() || base.front() != '/') {
             return Error{"use " + home_.program, 0, config + " has no usable \"home\"",
@@ -188,9 +175,7 @@ private:
         }
         const std::string base_prefix = parent(base_chain->real);
         if (has_library(base_prefix)) {
-            if (auto added = add_prefix(base_prefix); !added) {
-                return added.error();
-            }
+            CELLBLOCK_RETURN_IF_ERROR(add_prefix(base_prefix));
         }
         return true;
     }
@@ -239,21 +224,12 @@ std::vector<std::string> home_directories() {
 }
 
 Result<PythonHome> find_python(const std::string& name) {
-    auto path = locate(name);
-    if (!path) {
-        return path.error();
+    CELLBLOCK_ASSIGN_OR_RETURN(auto path, locate(name));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto script, is_script(path));
+    if (script) {
+        CELLBLOCK_ASSIGN_OR_RETURN(path, ask_python_script(path));
     }
-    auto script = is_script(*path);
-    if (!script) {
-        return script.error();
-    }
-    if (*script) {
-        path = ask_python_script(*path);
-        if (!path) {
-            return path.error();
-        }
-    }
-    return Analysis(*path).run();
+    return Analysis(path).run();
 }
 
 }  // namespace cellblock::sandbox::jail

@@ -10,7 +10,7 @@
 #include <chrono>
 #include <csignal>
 
-#include "sandbox/api/unique_fd.h"
+#include "sandbox/base/pipe.h"
 #include "sandbox/jail/python_home.h"
 
 extern char** environ;
@@ -69,19 +69,14 @@ pid_t launch(const std::string& path, int output) {
 Result<std::string> ask_python_script(const std::string& path) {
     const std::string step = "ask the script " + path + " which Python it stands for";
     const std::string remedy = "Set the policy's key \"python\" (or --python) to the Python itself";
-    std::array<int, 2> ends{-1, -1};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return errno_error(step);
-    }
-    const UniqueFd input(ends[0]);
-    UniqueFd output(ends[1]);
-    const pid_t child = launch(path, output.get());
+    CELLBLOCK_ASSIGN_OR_RETURN(auto pipe, make_pipe(step));
+    const pid_t child = launch(path, pipe.write.get());
     if (child < 0) {
         return errno_error(step, remedy);
     }
-    output.reset();
+    pipe.write.reset();
     std::string answer;
-    const bool whole = read_answer(input.get(), answer);
+    const bool whole = read_answer(pipe.read.get(), answer);
     ::kill(-child, SIGKILL);
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {

@@ -1,4 +1,4 @@
-// What the processes of a jail tell the host about its making and its end.
+// Reports of a jail's processes to the host, about the jail's making and its end.
 //
 // Purpose: the messages on the control socket (SOCK_SEQPACKET) between the
 // host, the supervisor and PID 1 before its exec. Plain bytes of a fixed

@@ -69,24 +69,21 @@ void keep_ours(SpawnedJail& jail, JailEnds ends) {
 }
 
 Result<SpawnedJail> spawn_jail(const JailPlan& plan) {
-    auto ends = make_ends();
-    if (!ends) {
-        return ends.error();
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto ends, make_ends());
     SpawnedJail jail;
     {
         const SignalsHeld held;
         jail.supervisor = ::_Fork();
         if (jail.supervisor == 0) {
-            supervise(plan, {ends->control.theirs.get(), ends->warden.theirs.get(), ends->output.ours.get(),
-                             ends->output.theirs.get()});
+            supervise(plan, {ends.control.theirs.get(), ends.warden.theirs.get(), ends.output.ours.get(),
+                             ends.output.theirs.get()});
         }
     }
     if (jail.supervisor < 0) {
         return errno_error(kStep, "The limit on processes may be reached");
     }
     jail.process = open_pidfd(jail.supervisor);
-    keep_ours(jail, std::move(*ends));
+    keep_ours(jail, std::move(ends));
     return jail;
 }
 

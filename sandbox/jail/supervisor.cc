@@ -24,7 +24,7 @@ namespace cellblock::sandbox::jail {
 
 namespace {
 
-constexpr int kFailed = 125;
+constexpr int kSetupFailed = 125;
 constexpr int kPauseMilliseconds = 50;  // between two readings of much output
 constexpr int kEndMilliseconds = 200;   // for an end that is under way to be told
 constexpr std::size_t kOutputAtOnce = 65536;
@@ -67,14 +67,14 @@ void first_process(const JailPlan& plan, const SupervisorDescriptors& descriptor
         if (::close_range(kFirstUnknown, ~0U, 0) == 0) {
             return;
         }
-        ::_exit(kFailed);
+        ::_exit(kSetupFailed);
     }
     if (!report.failure.happened()) {
         ::execve(plan.argv[0], plan.argv.data(), plan.envp.data());
         report.failure = {Step::execute, 0, errno};
     }
     send_report(descriptors.control, report);
-    ::_exit(kFailed);
+    ::_exit(kSetupFailed);
 }
 
 // As fork, but into new namespaces. `thread_id`: as libc's fork, writes the child's number there.
@@ -277,7 +277,7 @@ private:
             return killed_ ? kLeftKilled : kLeftAlive;
         }
         const int status = report_.wait_status;
-        const bool unmade = child_ < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == kFailed);
+        const bool unmade = child_ < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == kSetupFailed);
         return unmade ? kLeftUnmade : kLeftEnded;
     }
 
@@ -298,7 +298,7 @@ private:
         if (remover == 0) {
             const char* const arguments[] = {"rm", "-rf", "--", plan_.box.c_str(), nullptr};
             ::execv("/bin/rm", const_cast<char* const*>(arguments));
-            ::_exit(kFailed);
+            ::_exit(kSetupFailed);
         }
         while (remover > 0 && ::waitpid(remover, nullptr, 0) < 0 && errno == EINTR) {
         }
@@ -339,7 +339,7 @@ void supervise_any(const JailPlan& plan, const SupervisorDescriptors& descriptor
 
 void supervise(const JailPlan& plan, const SupervisorDescriptors& descriptors) {
     supervise_any(plan, descriptors, nullptr);
-    ::_exit(kFailed);
+    ::_exit(kSetupFailed);
 }
 
 void supervise_warm(const JailPlan& plan, const SupervisorDescriptors& descriptors, int* thread_id) {

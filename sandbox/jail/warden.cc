@@ -29,7 +29,7 @@ using Clock = std::chrono::steady_clock;
 using Milliseconds = std::chrono::milliseconds;
 
 constexpr int kControl = 3;
-constexpr int kFailed = 1;
+constexpr int kWardenFailed = 1;
 constexpr std::size_t kFrameHead = 8;       // the header's length and, as there are no buffers, a zero
 constexpr std::size_t kMaxHeader = 256;     // of a command; it is a type and no more
 constexpr std::size_t kMaxDescriptors = 2;  // with a command
@@ -55,7 +55,7 @@ void say(const char* reason) {
 
 [[noreturn]] void give_up(const char* reason) {
     say(reason);
-    leave(kFailed);
+    leave(kWardenFailed);
 }
 
 // kill(-1) must meet nobody but the jail's processes. Without a PID namespace Landlock or the user sees to
@@ -66,7 +66,7 @@ void check_reach(bool has_namespaces) {
     }
     say(has_namespaces ? "it must be the first process of a PID namespace"
                        : "this jail should keep signals in, and doesn't");
-    ::_exit(kFailed);
+    ::_exit(kWardenFailed);
 }
 
 // So that code which closes or reuses low numbers doesn't hit it, nor what the worker opens by number.

@@ -23,8 +23,8 @@ constexpr std::string_view kMemoryOption = "--memory=";  // watch over the sum o
 constexpr std::string_view kSocketOption = "--socket=";  // what each socket counts there
 constexpr std::string_view kNoNamespacesOption = "--no-namespaces";
 
-// What the plan's arguments tell the warden: "cellblock-warden", options, "--", and what a worker is started
-// by.
+// The plan's arguments as the warden understands them: "cellblock-warden", options, "--", and what a worker
+// is started by.
 struct WardenOrder {
     MemoryWatch watch{0};        // over the memory of the jail's processes, where no control group bounds it
     bool has_namespaces = true;  // false: it is no PID 1 (see no_namespaces.h)

@@ -27,7 +27,7 @@ namespace {
 
 using namespace cellblock::sandbox;
 
-constexpr int kFailed = 125;
+constexpr int kSetupFailed = 125;
 constexpr int kFirstFree = 10;  // 0 to 3 are given a meaning inside
 
 // What the program of a cold jail would have been given: the warden's order with the worker's arguments, and
@@ -106,12 +106,12 @@ CELLBLOCK_EXPORT int cellblock_start(int plan, int control, int warden, int outp
     auto jail_plan = jail::plan_from_bytes(jail::plan_bytes_in(plan));
     int* const number = thread_id();
     if (!jail_plan || number == nullptr || descriptors.output_write < 0) {
-        ::_exit(kFailed);
+        ::_exit(kSetupFailed);
     }
     jail::supervise_warm(*jail_plan, descriptors, number);
     take_start(std::move(jail_plan));
     if (the_order.worker == nullptr) {
-        ::_exit(kFailed);
+        ::_exit(kSetupFailed);
     }
     the_worker = jail::be_warden(the_order);
     take_name(the_order.worker[0]);

@@ -1,4 +1,4 @@
-// What both have: bounds before a tree is made.
+// The bounds that both kinds of charts have before a tree is made of their text.
 #include "sandbox/outputs/charts.h"
 
 namespace cellblock::sandbox {

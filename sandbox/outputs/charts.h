@@ -22,7 +22,7 @@ struct Chart {
     std::string why;  // "it would load …", where there is none
 };
 
-// Whether a type is one of those that have a filter here.
+// Tells whether a MIME type has a filter here.
 bool is_chart(std::string_view type);
 Chart inert_chart(std::string_view type, std::string_view json);
 

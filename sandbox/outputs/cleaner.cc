@@ -121,12 +121,9 @@ private:
         if (socket_.valid()) {
             return Ok{};
         }
-        auto started = start_();
-        if (!started) {
-            return started.error();
-        }
-        pid_ = started->pid;
-        socket_ = std::move(started->socket);
+        CELLBLOCK_ASSIGN_OR_RETURN(auto started, start_());
+        pid_ = started.pid;
+        socket_ = std::move(started.socket);
         writer_ = FrameWriter();
         waits_for_room_ = false;
         return writer_.push(encode_rules(rules_));
@@ -220,17 +217,15 @@ private:
 }  // namespace
 
 Result<CleanerStart> start_cleaner() {
-    auto sockets = make_socket_pair(SOCK_STREAM, "start the program that makes outputs harmless");
-    if (!sockets) {
-        return sockets.error();
-    }
-    CleanerStart started{-1, std::move(sockets->ours)};
+    CELLBLOCK_ASSIGN_OR_RETURN(
+        auto sockets, make_socket_pair(SOCK_STREAM, "start the program that makes outputs harmless"));
+    CleanerStart started{-1, std::move(sockets.ours)};
     // Nothing of ours but where its libraries lie.
     std::vector<std::string> environment;
     if (const char* libraries = std::getenv("LD_LIBRARY_PATH"); libraries != nullptr) {
         environment.push_back(std::string("LD_LIBRARY_PATH=") + libraries);
     }
-    auto pid = start_own({"cleaner", {sockets->theirs.get()}, std::move(environment)});
+    auto pid = start_own({"cleaner", {sockets.theirs.get()}, std::move(environment)});
     if (!pid) {
         return pid.error();
     }

@@ -152,11 +152,7 @@ Result<CleaningTask> decode_task(Frame frame) {
     task.kind = found->second;
     task.name = text_in(frame, "name", kNameBytes);
     task.target = text_in(frame, "target", kNameBytes);
-    auto parts = parts_of(frame, /*checked=*/false);
-    if (!parts) {
-        return parts.error();
-    }
-    task.parts = std::move(*parts);
+    CELLBLOCK_ASSIGN_OR_RETURN(task.parts, parts_of(frame, /*checked=*/false));
     return task;
 }
 

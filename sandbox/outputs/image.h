@@ -1,4 +1,4 @@
-// Whether bytes are the image that their type says.
+// A check that bytes are the image that their MIME type says.
 //
 // A front end hands images to a decoder; what gets there has the right beginning and a bounded number of
 // pixels. Pure functions.

@@ -21,7 +21,7 @@ std::string inert_latex_in_markdown(const std::string& text);
 // left out. A page without formulas stays as it is, with its paths and regular expressions.
 std::string inert_latex_in_page(const std::string& page);
 
-// Whether a front end could find a formula in that text.
+// Tells whether a front end could find a formula in that text.
 bool may_have_formulas(std::string_view text);
 
 }  // namespace cellblock::sandbox

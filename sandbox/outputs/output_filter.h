@@ -34,7 +34,7 @@ class OutputFilter {
 public:
     explicit OutputFilter(const Policy& policy);
 
-    // What may be shown of an output: the event itself, a cut one with a note behind it, or nothing.
+    // The part of an output that may be shown: the event itself, a cut one with a note behind it, or nothing.
     std::vector<Event> admit(StreamOutput event);
     std::vector<Event> admit(ClearOutput event);
 

@@ -60,7 +60,7 @@ void Installer::begin(const InstallRequest& request, const std::string& python) 
     work_ = std::make_unique<Work>();
     work_->deadline = now_() + policy_.packages.time;
     work_->variant = sha256(policy_.python + "\n" + python + "\n" + kFormat).substr(0, 16);
-    auto order = make_order(request.requirements, policy_.packages, policy_.name);
+    auto order = package_order(request.requirements, policy_.packages, policy_.name);
     Status begun = order ? Status(Ok{}) : Status(order.error());
     if (order && !folder_) {
         begun = failed(unusable_);
@@ -244,8 +244,7 @@ Installer::Step Installer::on(const Resolved& resolved) {
 }
 
 Status Installer::expect_wheels(const std::vector<std::string>& pins) {
-    CELLBLOCK_ASSIGN_OR_RETURN(auto folder, folder_->incoming());
-    work_->wheels = std::move(folder);
+    CELLBLOCK_ASSIGN_OR_RETURN(work_->wheels, folder_->incoming());
     work_->files.emplace(work_->wheels.path(),
                          TreeBounds{policy_.packages.size_bytes, static_cast<std::uint32_t>(pins.size())});
     return send(encode_wanted(pins));
@@ -313,8 +312,7 @@ Installer::Step Installer::unpack_next() {
         return show();
     }
     const WheelName& wheel = work_->wanted[work_->next].wheel;
-    CELLBLOCK_ASSIGN_OR_RETURN(auto folder, folder_->incoming());
-    work_->tree = std::move(folder);
+    CELLBLOCK_ASSIGN_OR_RETURN(work_->tree, folder_->incoming());
     work_->unpacked = 0;
     work_->files.emplace(work_->tree.path(), TreeBounds{room() - std::min(room(), work_->unpacked_all)});
     auto started = start(start_unpacker(policy_, wheel, work_->wheels.path() + "/" + wheel.file),

@@ -1,4 +1,4 @@
-// What one session has installed.
+// The folder of the packages that one session has installed.
 #include "sandbox/packages/package_folder.h"
 
 #include <fcntl.h>

@@ -131,10 +131,7 @@ Result<FileRule> read_rule(const std::string& path, const json& value) {
     }
     FileRule rule;
     for (const auto& [key, part] : value.items()) {
-        auto done = read_rule_field(path, key, part, rule);
-        if (!done) {
-            return done.error();
-        }
+        CELLBLOCK_RETURN_IF_ERROR(read_rule_field(path, key, part, rule));
     }
     for (const char* needed : {"host", "sandbox"}) {
         if (!value.contains(needed)) {
@@ -354,14 +351,11 @@ Result<std::vector<FileRule>> read_files(const std::string& path, const json& va
     std::vector<FileRule> out;
     std::set<std::string> places;
     for (std::size_t index = 0; index < value.size(); ++index) {
-        auto rule = read_rule(entry(path, index), value[index]);
-        if (!rule) {
-            return rule.error();
+        CELLBLOCK_ASSIGN_OR_RETURN(auto rule, read_rule(entry(path, index), value[index]));
+        if (!places.insert(rule.sandbox).second) {
+            return Error{entry(path, index) + ".sandbox", 0, rule.sandbox + " is given twice", {}};
         }
-        if (!places.insert(rule->sandbox).second) {
-            return Error{entry(path, index) + ".sandbox", 0, rule->sandbox + " is given twice", {}};
-        }
-        out.push_back(std::move(*rule));
+        out.push_back(std::move(rule));
     }
     return out;
 }

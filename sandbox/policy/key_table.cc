@@ -205,11 +205,7 @@ template <class T>
 std::function<Status(const json&, Policy&)> into(T PackageRules::*member,
                                                  std::function<Result<T>(const json&)> read) {
     return [=](const json& value, Policy& policy) -> Status {
-        auto result = read(value);
-        if (!result) {
-            return result.error();
-        }
-        policy.packages.*member = std::move(*result);
+        CELLBLOCK_ASSIGN_OR_RETURN(policy.packages.*member, read(value));
         return Ok{};
     };
 }

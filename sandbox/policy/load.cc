@@ -53,11 +53,8 @@ std::vector<fs::path> policy_folders() {
 }
 
 Result<Policy> load_file(const std::string& path, const std::string& name) {
-    auto text = read_document(path, "read policy " + path);
-    if (!text) {
-        return text.error();
-    }
-    return parse_policy(*text, name);
+    CELLBLOCK_ASSIGN_OR_RETURN(auto text, read_document(path, "read policy " + path));
+    return parse_policy(text, name);
 }
 
 Error not_found(const std::string& name, const std::vector<fs::path>& folders) {

@@ -121,15 +121,9 @@ Status settle_cell_time_max(const json& document, Policy& policy) {
 Result<Policy> read_document(json document, const std::string& name) {
     Policy policy = builtin_policy();
     policy.name = name;
-    if (auto done = replace_old_words(document, policy.notices); !done) {
-        return done.error();
-    }
-    if (auto done = read_object("", document, policy); !done) {
-        return done.error();
-    }
-    if (auto done = settle_cell_time_max(document, policy); !done) {
-        return done.error();
-    }
+    CELLBLOCK_RETURN_IF_ERROR(replace_old_words(document, policy.notices));
+    CELLBLOCK_RETURN_IF_ERROR(read_object("", document, policy));
+    CELLBLOCK_RETURN_IF_ERROR(settle_cell_time_max(document, policy));
     for (auto& notice : policy.notices) {
         notice.insert(0, "policy " + name + ": ");
     }

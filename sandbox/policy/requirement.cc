@@ -154,22 +154,19 @@ bool is_allowed(std::string_view name, const PackageRules& rules) {
     });
 }
 
-Result<Order> make_order(const std::vector<std::string>& asked, const PackageRules& rules,
-                         const std::string& policy_name) {
+Result<PackageOrder> package_order(const std::vector<std::string>& asked, const PackageRules& rules,
+                                   const std::string& policy_name) {
     if (asked.empty() || asked.size() > kMostRequirements) {
         return Error{
             "install packages", 0, "name 1 to " + std::to_string(kMostRequirements) + " packages", {}};
     }
-    Order order;
+    PackageOrder order;
     for (const auto& text : asked) {
-        auto requirement = parse_requirement(text);
-        if (!requirement) {
-            return requirement.error();
+        CELLBLOCK_ASSIGN_OR_RETURN(auto requirement, parse_requirement(text));
+        if (!is_allowed(requirement.name, rules)) {
+            return not_allowed(requirement, rules, policy_name);
         }
-        if (!is_allowed(requirement->name, rules)) {
-            return not_allowed(*requirement, rules, policy_name);
-        }
-        order.requirements.push_back(requirement->text());
+        order.requirements.push_back(requirement.text());
     }
     for (const auto& allowed : rules.allow) {
         const auto rule = parse_requirement(allowed);

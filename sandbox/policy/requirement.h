@@ -3,7 +3,7 @@
 // Of PEP 508 only names, extras and version specifiers are allowed; no URL, path, marker or option, because
 // requirements are written into files that pip reads line by line. Names are compared as PEP 503 says:
 //
-//     auto order = make_order({"pandas", "seaborn"}, policy.packages, policy.name);   // what to tell pip
+//     auto order = package_order({"pandas", "seaborn"}, policy.packages, policy.name);   // what to tell pip
 //
 // Pure functions. An Error names the text at fault and what is allowed.
 #pragma once
@@ -37,17 +37,18 @@ bool is_version(std::string_view text);
 
 Result<PackageRequirement> parse_requirement(std::string_view text);
 
-// What pip is told to install, and the constraints that bound all versions, also those of dependencies.
-struct Order {
+// The requirements that pip is told to install, and the constraints that bound all versions, also those of
+// dependencies.
+struct PackageOrder {
     std::vector<std::string> requirements;
     std::vector<std::string> constraints;
 };
 
 // Error: names the package that isn't allowed.
-Result<Order> make_order(const std::vector<std::string>& asked, const PackageRules& rules,
-                         const std::string& policy_name);
+Result<PackageOrder> package_order(const std::vector<std::string>& asked, const PackageRules& rules,
+                                   const std::string& policy_name);
 
-// Whether `packages.allow` contains `name`, or "*".
+// Tells whether `packages.allow` contains `name`, or "*".
 bool is_allowed(std::string_view name, const PackageRules& rules);
 
 }  // namespace cellblock::sandbox

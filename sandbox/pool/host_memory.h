@@ -1,4 +1,4 @@
-// How much memory there is for this process and its like, and what processes use.
+// The memory that is free for this process and its like, and the memory that processes use.
 //
 // Purpose: the machine's memory, or less where a control group above bounds it. Threads: pure. Failure: what
 // can't be read bounds nothing.

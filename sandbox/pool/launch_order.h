@@ -28,7 +28,7 @@ std::optional<LaunchOrder> launch_order_from(std::string_view bytes);
 // The same text for orders that differ in nothing but what lies on disk.
 std::string family_of(const LaunchOrder& order);
 
-// What a launcher has started and is the relay of.
+// The sandbox that a launcher has started and is the relay of.
 struct LaunchReport {
     std::string cgroup;  // Cgroup::to_bytes
     std::string spec;    // relay::to_bytes, of what is to be cleared away should the relay be killed

@@ -41,7 +41,7 @@ Result<Launchers::Started> Launchers::start(std::uint64_t number, const LaunchOr
     CELLBLOCK_ASSIGN_OR_RETURN(
         auto process,
         start_own(
-            {"make", {order.file.get(), warden, control, report.theirs.get()}, order.order.environment}));
+            {"launcher", {order.file.get(), warden, control, report.theirs.get()}, order.order.environment}));
     Started started{process, open_pidfd(process)};
     launcher.handle = open_pidfd(process);
     if (!started.handle.valid() || !launcher.handle.valid()) {

@@ -1,4 +1,5 @@
-// The processes that start other engines' sandboxes, seen from the daemon: its children (`cellblock make`).
+// The processes that start other engines' sandboxes, seen from the daemon: its children (`cellblock
+// launcher`).
 //
 // Purpose: starts a launcher for each sandbox, takes its report, collects it when it ends, and clears away
 // what a killed launcher has left where no session does. Ownership: of a pidfd for each; a launcher ends with

@@ -49,8 +49,7 @@ Result<PooledSandbox> PooledSandbox::make(std::uint64_t number, jail::JailPlan& 
     CELLBLOCK_RETURN_IF_ERROR(jail::complete_filter(plan));
     CELLBLOCK_ASSIGN_OR_RETURN(auto file, memory_file(jail::plan_to_bytes(plan)));
     CELLBLOCK_ASSIGN_OR_RETURN(auto ends, jail::make_ends());
-    CELLBLOCK_ASSIGN_OR_RETURN(auto worker, start_configured(ends.warden.ours.get(), recipe));
-    spare.worker_ = std::move(worker);
+    CELLBLOCK_ASSIGN_OR_RETURN(spare.worker_, start_configured(ends.warden.ours.get(), recipe));
     for (UniqueFd* fd :
          {&file, &ends.control.theirs, &ends.warden.theirs, &ends.output.ours, &ends.output.theirs}) {
         theirs.push_back(std::move(*fd));

@@ -19,7 +19,7 @@
 
 namespace cellblock::sandbox::pool {
 
-// What tells one zygote from another.
+// The key of a zygote: all that makes one differ from another.
 struct ZygoteSpec {
     std::string program;                // the Python
     std::vector<std::string> prefixes;  // what of it isn't in /usr
@@ -86,7 +86,7 @@ std::string to_bytes(const Given& given);
 std::optional<Given> given_from(std::string_view bytes);
 
 // --- how requests and answers travel: one message of a SOCK_SEQPACKET socket, with descriptors beside it.
-// What the daemon and its zygotes and launchers tell each other goes the same way.
+// The daemon, its zygotes and its launchers use the same messages among themselves.
 
 inline constexpr std::size_t kMaxMessage = 128U << 10;
 

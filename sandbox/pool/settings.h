@@ -1,4 +1,4 @@
-// What a user may set for the daemon: $XDG_CONFIG_HOME/cellblock/daemon.json.
+// The daemon's settings, which a user may set in $XDG_CONFIG_HOME/cellblock/daemon.json.
 //
 // Purpose: bounds on all sandboxes together, which no policy can set. Ownership: plain values. Threads: none
 // of its own. Failure: an Error that names file and key; then no daemon is started.

@@ -1,4 +1,4 @@
-// Whether a Python may run outside of a sandbox.
+// A check whether a Python may run outside of a sandbox: nobody else may be able to change its files.
 //
 // Purpose: a zygote imports on the host, as this user, so whoever may change its files could act as this
 // user. Ownership: none. Threads: pure. Failure: an Error that names the path.

@@ -46,7 +46,7 @@ public:
     enum class State { starting, ready, refused, dead };
 
     // Once Python is known to be nobody else's: a zygote runs its code outside of any sandbox.
-    // What is written during the imports goes to a folder in `place`.
+    // Files that the imports write go to a folder in `place`.
     static Result<Zygote> start(ZygoteSpec spec, const RuntimeDirectory& directory);
     Zygote(Zygote&&) = default;
     Zygote& operator=(Zygote&&) = default;

@@ -16,6 +16,7 @@
 #include <fstream>
 #include <thread>
 
+#include "sandbox/base/pipe.h"
 #include "sandbox/base/subprocess.h"
 #include "sandbox/base/syscalls.h"
 #include "sandbox/base/text.h"
@@ -32,19 +33,6 @@ constexpr auto kPause = 10ms;
 constexpr auto kTimeToLeave = 2s;
 constexpr auto kTimeToKill = 15s;   // for the spec's own way
 constexpr auto kTimeToVanish = 5s;  // for what is below us
-
-struct Pipe {
-    UniqueFd read;
-    UniqueFd write;
-};
-
-Result<Pipe> make_pipe() {
-    std::array<int, 2> ends{};
-    if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
-        return errno_error("make a pipe");
-    }
-    return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
-}
 
 void default_signals() {
     for (int number = 1; number < NSIG; ++number) {
@@ -140,27 +128,22 @@ void remove_places(const Spec& spec) {
 }  // namespace
 
 Result<Command> start_command(const Spec& spec) {
-    auto input = make_pipe();
-    auto output = make_pipe();
-    auto errors = make_pipe();
-    for (const auto* pipe : {&input, &output, &errors}) {
-        if (!*pipe) {
-            return pipe->error();
-        }
-    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto input, make_pipe("start " + spec.command[0]));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto output, make_pipe("start " + spec.command[0]));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto errors, make_pipe("start " + spec.command[0]));
     Command command;
     const pid_t parent = ::getpid();
     command.process = ::fork();
     if (command.process == 0) {
-        become_command(spec, input->read.get(), output->write.get(), errors->write.get(), parent);
+        become_command(spec, input.read.get(), output.write.get(), errors.write.get(), parent);
     }
     if (command.process < 0) {
         return errno_error("start " + spec.command[0]);
     }
     ::setpgid(command.process, command.process);
-    command.input = std::move(input->write);
-    command.output = std::move(output->read);
-    command.errors = std::move(errors->read);
+    command.input = std::move(input.write);
+    command.output = std::move(output.read);
+    command.errors = std::move(errors.read);
     for (const auto* end : {&command.input, &command.output, &command.errors}) {
         ::fcntl(end->get(), F_SETFL, O_NONBLOCK);
     }

@@ -27,7 +27,7 @@ inline constexpr std::string_view kGreeting{"\0cellblock relay 1\n", 19};
 
 enum class Kind : std::uint8_t { open = 1, data = 2, credit = 3, close = 4 };
 
-// What came from inside, in its order.
+// The messages from inside, in their order.
 struct Arrival {
     std::uint32_t channel = 0;
     std::string bytes;
@@ -58,7 +58,7 @@ public:
     Status feed(std::string_view bytes);
     [[nodiscard]] std::vector<Arrival> take_arrivals() { return std::exchange(arrivals_, {}); }
     [[nodiscard]] bool greeted() const { return greeted_; }
-    // What was printed instead of a greeting, or before it.
+    // The text that was printed instead of a greeting, or before it.
     [[nodiscard]] const std::string& noise() const { return noise_; }
 
 private:

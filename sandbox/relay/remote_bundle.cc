@@ -40,7 +40,7 @@ const std::map<int, const char*>& resource_names() {
     return names;
 }
 
-json limits_of(const Policy& policy, const FarEndOptions& options) {
+json limits_of(const Policy& policy, const RemoteBundleOptions& options) {
     json limits = json::object();
     for (const auto& limit : jail::resource_limits(policy.limits, !options.watches_memory)) {
         const auto name = resource_names().find(limit.resource);
@@ -54,7 +54,7 @@ json limits_of(const Policy& policy, const FarEndOptions& options) {
 
 // The jail's filter, for a machine of the same kind. Where processes aren't alone, as in a jail without
 // namespaces.
-Result<json> filter_of(const FarEndOptions& options) {
+Result<json> filter_of(const RemoteBundleOptions& options) {
     jail::FilterOptions wanted;
     wanted.memory_is_limited = options.memory_is_limited;
     wanted.namespaces = options.private_processes;
@@ -67,7 +67,7 @@ Result<json> filter_of(const FarEndOptions& options) {
     return json{{"machine", name.machine}, {"program", hex(bytes)}};
 }
 
-json facts_of(const Policy& policy, const FarEndOptions& options, json filter) {
+json facts_of(const Policy& policy, const RemoteBundleOptions& options, json filter) {
     json environment = json::object();
     for (const auto& variable : jail::cell_environment(policy)) {
         const auto equals = variable.find('=');
@@ -126,7 +126,7 @@ Result<std::map<std::string, std::string>> files_of(const fs::path& folder) {
 
 }  // namespace
 
-Result<FarEnd> pack_far_end(const Policy& policy, const FarEndOptions& options) {
+Result<RemoteBundle> pack_remote_bundle(const Policy& policy, const RemoteBundleOptions& options) {
     CELLBLOCK_ASSIGN_OR_RETURN(auto folder, python_directory());
     auto first = text_of(fs::path(folder) / "remote/start.py");
     auto files = files_of(folder);
@@ -139,7 +139,7 @@ Result<FarEnd> pack_far_end(const Policy& policy, const FarEndOptions& options) 
     for (const auto& copy : options.copies) {
         CELLBLOCK_RETURN_IF_ERROR(add_copies(copy, policy.limits.disk_bytes, *files));
     }
-    FarEnd packed;
+    RemoteBundle packed;
     packed.bootstrap = "import os\nb=b''\nwhile len(b)<" + std::to_string(first->size()) +
                        ":\n p=os.read(0," + std::to_string(first->size()) +
                        "-len(b))\n if not p:raise SystemExit(1)\n b+=p\n"

@@ -13,7 +13,7 @@
 
 namespace cellblock::sandbox::relay {
 
-struct FarEndOptions {
+struct RemoteBundleOptions {
     std::string name;                // the sandbox's
     bool private_processes = true;   // all that it sees are the sandbox's
     bool watches_memory = false;     // nothing else bounds their sum
@@ -23,11 +23,11 @@ struct FarEndOptions {
     std::vector<Copy> copies = {};
 };
 
-struct FarEnd {
+struct RemoteBundle {
     std::string bootstrap;  // for python3 -c
     std::string program;    // for its stdin
 };
 
-Result<FarEnd> pack_far_end(const Policy& policy, const FarEndOptions& options);
+Result<RemoteBundle> pack_remote_bundle(const Policy& policy, const RemoteBundleOptions& options);
 
 }  // namespace cellblock::sandbox::relay

@@ -51,13 +51,13 @@ struct Activity {
     std::optional<ErrorText>
         withheld;  // the last error over the output limit; shown if the cell ends with it
 
-    // Whether the worker runs this cell now: only then may it ask for something, fail or end.
+    // Tells whether the worker runs this cell now: only then may it ask for something, fail or end.
     [[nodiscard]] bool runs(CellId cell) const { return kind != ActivityKind::query && id == cell && sent; }
     [[nodiscard]] bool shows_output() const { return kind != ActivityKind::query && !silent; }
     [[nodiscard]] bool overdue() const {
         return escalation && escalation->cause() == EscalationCause::deadline;
     }
-    // Whether more than a user's interrupt has happened: requests are no longer answered.
+    // Tells whether more than a user's interrupt has happened: requests are no longer answered.
     [[nodiscard]] bool being_stopped() const {
         return overdue() || (escalation && escalation->step() > EscalationStep::interrupt);
     }

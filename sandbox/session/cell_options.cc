@@ -57,11 +57,7 @@ std::optional<std::string_view> after(std::string_view line, std::string_view na
 // Whether the line is an option.
 Result<bool> read_option(std::string_view line, const Policy& policy, CellOptions& options) {
     if (const auto argument = after(line, kTimeout)) {
-        auto time = read_time(*argument, policy);
-        if (!time) {
-            return time.error();
-        }
-        options.time = *time;
+        CELLBLOCK_ASSIGN_OR_RETURN(options.time, read_time(*argument, policy));
         return true;
     }
     if (const auto argument = after(line, kUsage)) {

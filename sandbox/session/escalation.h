@@ -25,11 +25,11 @@ namespace cellblock::sandbox {
 // view.
 constexpr std::chrono::milliseconds kQueryTime{10'000};
 
-// What the caller is to do now. `warn`: tell the user that the cell hasn't stopped, and that the next
+// The caller's next step. `warn`: tell the user that the cell hasn't stopped, and that the next
 // interrupt kills it.
 enum class EscalationAction { none, interrupt, warn, kill_worker, kill_sandbox };
 enum class EscalationCause { none, deadline, user };
-// Whether the user can see a warning. If not, only the deadline kills.
+// Tells whether the user can see a warning. If not, only the deadline kills.
 enum class Warnings { shown, unseen };
 
 class Escalation {
@@ -65,7 +65,7 @@ public:
     // When advance() will return an action; nullopt: never by itself.
     [[nodiscard]] std::optional<TimePoint> next_deadline() const;
 
-    // Who started the escalation.
+    // The cause that started the escalation.
     [[nodiscard]] EscalationCause cause() const { return cause_; }
     // The last step that was taken.
     [[nodiscard]] EscalationStep step() const { return step_; }

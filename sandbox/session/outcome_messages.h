@@ -28,7 +28,7 @@ ErrorText unavailable_error(const std::string& reason);
 // A process of the cell, but not the worker, was killed for memory.
 std::string oom_note(const Policy& policy);
 
-// What a cell cost, in one line.
+// The cost of a cell, in one line.
 std::string usage_note(const CellUsage& usage);
 
 // The warning after a user's interrupt that the cell ignored. `time`: the cell's deadline.

@@ -1,4 +1,5 @@
-// What a sandbox sends to a Session: checked against what was asked, made inert, then passed on.
+// Events from the sandbox: a Session checks them against what was asked, makes them inert, and passes them
+// on.
 #include <algorithm>
 #include <iterator>
 #include <utility>

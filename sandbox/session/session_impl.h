@@ -115,7 +115,7 @@ private:
     void on(const Unavailable& unavailable);
 
     std::deque<Cleaning> cleanings_;  // the first is with the cleaner
-    // What the sandbox sent meanwhile: a turn of reading at most, and the rest of a dead worker.
+    // The sandbox's messages that came meanwhile: a turn of reading at most, and the rest of a dead worker.
     std::deque<HostEvent> held_;
 };
 

@@ -75,7 +75,7 @@ class Bench:
 
     def makers(self):
         """Of a sandbox of the daemon's: its relay, which no kernel is the parent of."""
-        return [pid for pid in held_by(self.kernel.pid) if "cellblock make" in leftovers.command_line(pid)]
+        return [pid for pid in held_by(self.kernel.pid) if "cellblock launcher" in leftovers.command_line(pid)]
 
     def relays(self):
         return [pid for pid in self.kernel.tree() if "cellblock relay" in leftovers.command_line(pid)] + self.makers()
