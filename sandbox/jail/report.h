@@ -53,8 +53,8 @@ struct Failure {
 constexpr char kKillRequest = 'k';
 constexpr char kStateRequest = 's';  // answered by one Report: running, or ended
 
-// How a supervisor leaves, once the host has let go of it: the jail was alive, was ended by the host's
-// request, had ended, or never was set up.
+// How a supervisor leaves, once the host has let go of it: the jail was alive until then, had ended by
+// itself, was ended by the host's request, or never was set up.
 constexpr int kLeftAlive = 0;
 constexpr int kLeftEnded = 1;
 constexpr int kLeftKilled = 2;

@@ -277,6 +277,11 @@ private:
             return killed_ ? kLeftKilled : kLeftAlive;
         }
         const int status = report_.wait_status;
+        // The warden leaves with 0 when the host has closed its socket, which may be heard of before the end
+        // of ours.
+        if (child_ > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+            return kLeftAlive;
+        }
         const bool unmade = child_ < 0 || (WIFEXITED(status) && WEXITSTATUS(status) == kSetupFailed);
         return unmade ? kLeftUnmade : kLeftEnded;
     }

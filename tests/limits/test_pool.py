@@ -6,6 +6,7 @@ import re
 import resource
 import signal
 import subprocess
+import threading
 import time
 
 import pytest
@@ -273,6 +274,20 @@ def test_ends_are_counted_by_reason(daemon, place, start_as):
     os.kill(sandbox_of(kernel.pid), signal.SIGKILL)
     ends = wait_for(place, lambda told: told["sandboxes"]["ends"]["supervisor_killed"])["sandboxes"]["ends"]
     assert ends == {**dict.fromkeys(ends, 0), "session_ended": 1, "supervisor_killed": 1}
+
+
+def test_a_session_that_ends_is_counted_as_that_though_its_first_process_is_gone_first(daemon, place, start_as):
+    daemon()
+    kernel = start_as(place=place, policy=WARM)
+    kernel.client.run("1").ok()
+    supervisor = sandbox_of(kernel.pid)
+    os.kill(supervisor, signal.SIGSTOP)  # so that it hears of both ends at once
+    later = threading.Timer(1.5, os.kill, (supervisor, signal.SIGCONT))
+    later.start()
+    assert kernel.stop() == {}
+    later.join()
+    ends = wait_for(place, lambda told: told["sandboxes"]["living"] == 0)["sandboxes"]["ends"]
+    assert ends == {**dict.fromkeys(ends, 0), "session_ended": 1}
 
 
 def test_what_nobody_asks_for_goes(daemon, place):

@@ -22,7 +22,7 @@
 #include "sandbox/base/subprocess.h"
 #include "sandbox/base/text.h"
 #include "sandbox/engines/relayed_sandbox.h"
-#include "sandbox/jail/cgroup_mounts.h"
+#include "sandbox/jail/cgroup_folders.h"
 #include "sandbox/jail/no_namespaces.h"
 #include "sandbox/jail/python_home.h"
 #include "sandbox/jail/report.h"
@@ -137,13 +137,16 @@ TEST_CASE("without namespaces a supervisor leaves with what became of its jail, 
         WARN("skipped: no /usr/bin/python3");
         return;
     }
+    // A warden leaves with 0 when the host has closed its socket, and with another status of itself.
+    const auto [program, how] = GENERATE(std::pair<const char*, int>("/usr/bin/true", jail::kLeftAlive),
+                                         std::pair<const char*, int>("/usr/bin/false", jail::kLeftEnded));
     jail::JailPlan plan;
     REQUIRE(jail::plan_without_namespaces(plan, builtin_policy(), {worker.path}, *python,
                                           {worker.path, worker.path})
                 .ok());
     plan.filter_options = {false, false, plan.identity.privileged, false};
     REQUIRE(jail::complete_filter(plan).ok());
-    plan.arguments = {"/usr/bin/true"};
+    plan.arguments = {program};
     plan.argv = pointers(plan.arguments);
     plan.envp = pointers(plan.environment);
     REQUIRE(fs::exists(plan.box));
@@ -155,8 +158,7 @@ TEST_CASE("without namespaces a supervisor leaves with what became of its jail, 
     int status = 0;
     REQUIRE(::waitpid(spawned->supervisor, &status, 0) == spawned->supervisor);
     REQUIRE(WIFEXITED(status));
-    CHECK(WEXITSTATUS(status) ==
-          (report.kind == jail::ReportKind::ended ? jail::kLeftEnded : jail::kLeftUnmade));
+    CHECK(WEXITSTATUS(status) == (report.kind == jail::ReportKind::ended ? how : jail::kLeftUnmade));
     CHECK_FALSE(fs::exists(plan.box));
 }
 
