@@ -17,11 +17,19 @@
 
 namespace cellblock::sandbox {
 
-// The number at the first four bytes, the most significant first.
-inline std::uint32_t big_endian(const char* at) {
+// The number at the first `count` bytes, at most four: the most significant first, or the least.
+inline std::uint32_t big_endian(const char* at, std::size_t count = 4) {
     std::uint32_t value = 0;
-    for (int i = 0; i < 4; ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
         value = value << 8U | static_cast<unsigned char>(at[i]);
+    }
+    return value;
+}
+
+inline std::uint32_t little_endian(const char* at, std::size_t count = 4) {
+    std::uint32_t value = 0;
+    for (std::size_t i = count; i > 0; --i) {
+        value = value << 8U | static_cast<unsigned char>(at[i - 1]);
     }
     return value;
 }

@@ -11,26 +11,6 @@
 
 namespace cellblock::sandbox {
 
-namespace {
-
-constexpr std::size_t kControlBytes = CMSG_SPACE(kMaxDescriptors * sizeof(int));
-
-void take_descriptors(msghdr& header, std::vector<UniqueFd>& descriptors) {
-    for (cmsghdr* part = CMSG_FIRSTHDR(&header); part != nullptr; part = CMSG_NXTHDR(&header, part)) {
-        if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS) {
-            continue;
-        }
-        const std::size_t count = (part->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (std::size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(part) + i * sizeof fd, sizeof fd);
-            descriptors.emplace_back(fd);
-        }
-    }
-}
-
-}  // namespace
-
 Result<SocketPair> make_socket_pair(int type, const char* step) {
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends.data()) != 0) {
@@ -74,19 +54,9 @@ ssize_t send_with_descriptors(int socket, std::string_view bytes, std::span<cons
 }
 
 Received receive_with_descriptors(int socket, std::span<char> room) {
-    iovec part{room.data(), room.size()};
-    alignas(cmsghdr) std::array<char, kControlBytes> control{};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = control.data();
-    header.msg_controllen = control.size();
     Received received;
-    received.size = ::recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (received.size >= 0) {
-        received.cut = (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
-        take_descriptors(header, received.descriptors);
-    }
+    static_cast<ReceivedBytes&>(received) =
+        receive_each_descriptor(socket, room, [&](int fd) { received.descriptors.emplace_back(fd); });
     return received;
 }
 

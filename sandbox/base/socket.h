@@ -3,10 +3,13 @@
 // Ownership: received descriptors belong to the receiver and are closed on exec. Threads: none of its own.
 #pragma once
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
+#include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstring>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -36,13 +39,48 @@ bool is_readable(int socket, std::chrono::milliseconds patience);
 // (EINVAL: too many descriptors).
 ssize_t send_with_descriptors(int socket, std::string_view bytes, std::span<const int> descriptors);
 
-struct Received {
+// The most bytes of a message's control part: descriptors alone.
+inline constexpr std::size_t kControlBytes = CMSG_SPACE(kMaxDescriptors * sizeof(int));
+
+struct ReceivedBytes {
     ssize_t size = -1;  // as recv(2) gives it; -1: see errno
     bool cut = false;   // bytes or descriptors were lost, because there was no room for them
+};
+
+// As recv(2), without ever waiting. Calls take(fd) for each descriptor that came; it is the callee's, and
+// closes on exec. Allocates nothing, so code that runs after a fork may call it.
+template <class Take>
+ReceivedBytes receive_each_descriptor(int socket, std::span<char> room, Take take) {
+    iovec part{room.data(), room.size()};
+    alignas(cmsghdr) std::array<char, kControlBytes> control{};
+    msghdr header{};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    header.msg_control = control.data();
+    header.msg_controllen = control.size();
+    const ssize_t size = ::recvmsg(socket, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (size < 0) {
+        return {};
+    }
+    for (cmsghdr* one = CMSG_FIRSTHDR(&header); one != nullptr; one = CMSG_NXTHDR(&header, one)) {
+        if (one->cmsg_level != SOL_SOCKET || one->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        const std::size_t count = (one->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (std::size_t i = 0; i < count; ++i) {
+            int fd = -1;
+            std::memcpy(&fd, CMSG_DATA(one) + i * sizeof fd, sizeof fd);
+            take(fd);
+        }
+    }
+    return {size, (header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0};
+}
+
+struct Received : ReceivedBytes {
     std::vector<UniqueFd> descriptors;
 };
 
-// As recv(2), without ever waiting.
+// The same, with the descriptors in a list that closes them.
 Received receive_with_descriptors(int socket, std::span<char> room);
 
 }  // namespace cellblock::sandbox

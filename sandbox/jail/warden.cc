@@ -16,8 +16,11 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <string_view>
 
+#include "sandbox/base/bytes.h"
+#include "sandbox/base/socket.h"
 #include "sandbox/base/syscalls.h"
 #include "sandbox/jail/memory_watch.h"
 
@@ -30,10 +33,11 @@ using Milliseconds = std::chrono::milliseconds;
 
 constexpr int kControl = 3;
 constexpr int kWardenFailed = 1;
-constexpr std::size_t kFrameHead = 8;       // the header's length and, as there are no buffers, a zero
-constexpr std::size_t kMaxHeader = 256;     // of a command; it is a type and no more
-constexpr std::size_t kMaxDescriptors = 2;  // with a command
-constexpr Milliseconds kReapTime{2000};     // for the killed to end, before the host is told
+constexpr std::size_t kFrameHead = 8;        // the header's length and, as there are no buffers, a zero
+constexpr std::size_t kMaxHeader = 256;      // of a command; it is a type and no more
+constexpr std::size_t kMostDescriptors = 2;  // with a command
+constexpr const char* kTooMany = "the host sent more descriptors than a worker has";
+constexpr Milliseconds kReapTime{2000};  // for the killed to end, before the host is told
 constexpr Milliseconds kReapPause{20};
 
 // A worker finds their defaults. An interrupt is also ignored by a new worker until it has a handler of its
@@ -106,27 +110,16 @@ class Commands {
 public:
     // False at the end of file.
     bool receive() {
-        iovec part{received_.data() + size_, received_.size() - size_};
-        alignas(cmsghdr) std::array<char, CMSG_SPACE(kMaxDescriptors * sizeof(int))> ancillary{};
-        msghdr message{};
-        message.msg_iov = &part;
-        message.msg_iovlen = 1;
-        message.msg_control = ancillary.data();
-        message.msg_controllen = ancillary.size();
-        const ssize_t size = ::recvmsg(kControl, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-        if (size < 0) {
+        const auto received = receive_each_descriptor(kControl, std::span<char>(received_).subspan(size_),
+                                                      [this](int fd) { keep(fd); });
+        if (received.size < 0) {
             return errno == EAGAIN || errno == EINTR;
         }
-        if ((message.msg_flags & MSG_CTRUNC) != 0) {
-            give_up("the host sent more descriptors than a worker has");
+        if (received.cut) {
+            give_up(kTooMany);
         }
-        for (cmsghdr* one = CMSG_FIRSTHDR(&message); one != nullptr; one = CMSG_NXTHDR(&message, one)) {
-            if (one->cmsg_level == SOL_SOCKET && one->cmsg_type == SCM_RIGHTS) {
-                keep(CMSG_DATA(one), (one->cmsg_len - CMSG_LEN(0)) / sizeof(int));
-            }
-        }
-        size_ += static_cast<std::size_t>(size);
-        return size > 0;
+        size_ += static_cast<std::size_t>(received.size);
+        return received.size > 0;
     }
 
     // The next whole command's header; empty: there is none. Good until the next call.
@@ -137,10 +130,7 @@ public:
         if (size_ < kFrameHead) {
             return {};
         }
-        std::size_t length = 0;
-        for (std::size_t i = 0; i < kFrameHead / 2; ++i) {
-            length = length << 8 | static_cast<unsigned char>(received_[i]);
-        }
+        const std::size_t length = big_endian(received_.data());
         const bool no_buffers =
             std::all_of(received_.begin() + kFrameHead / 2, received_.begin() + kFrameHead,
                         [](char byte) { return byte == 0; });
@@ -165,21 +155,17 @@ public:
     }
 
 private:
-    void keep(const unsigned char* data, std::size_t count) {
-        for (std::size_t i = 0; i < count; ++i) {
-            int fd = -1;
-            std::memcpy(&fd, data + i * sizeof fd, sizeof fd);
-            if (count_ == descriptors_.size()) {
-                give_up("the host sent more descriptors than a worker has");
-            }
-            descriptors_[count_++] = out_of_the_way(fd);
+    void keep(int fd) {
+        if (count_ == descriptors_.size()) {
+            give_up(kTooMany);
         }
+        descriptors_[count_++] = out_of_the_way(fd);
     }
 
     std::array<char, kFrameHead + kMaxHeader> received_{};
     std::size_t size_ = 0;
     std::size_t taken_ = 0;  // of the command that was given last
-    std::array<int, kMaxDescriptors> descriptors_{};
+    std::array<int, kMostDescriptors> descriptors_{};
     std::size_t count_ = 0;
 };
 

@@ -1,6 +1,8 @@
 // Headers of images: PNG (RFC 2083), GIF89a, JPEG (T.81), WebP (RFC 9649).
 #include "sandbox/outputs/image.h"
 
+#include "sandbox/base/bytes.h"
+
 namespace cellblock::sandbox {
 
 namespace {
@@ -11,34 +13,18 @@ std::uint32_t byte(std::string_view bytes, std::size_t at) {
     return static_cast<unsigned char>(bytes[at]);
 }
 
-std::uint32_t big(std::string_view bytes, std::size_t at, std::size_t count) {
-    std::uint32_t value = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-        value = value << 8U | byte(bytes, at + i);
-    }
-    return value;
-}
-
-std::uint32_t little(std::string_view bytes, std::size_t at, std::size_t count) {
-    std::uint32_t value = 0;
-    for (std::size_t i = count; i > 0; --i) {
-        value = value << 8U | byte(bytes, at + i - 1);
-    }
-    return value;
-}
-
 std::optional<ImageSize> png_size(std::string_view bytes) {
     if (bytes.size() < 33 || !bytes.starts_with("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"sv)) {
         return std::nullopt;
     }
-    return ImageSize{big(bytes, 16, 4), big(bytes, 20, 4)};
+    return ImageSize{big_endian(bytes.data() + 16, 4), big_endian(bytes.data() + 20, 4)};
 }
 
 std::optional<ImageSize> gif_size(std::string_view bytes) {
     if (bytes.size() < 13 || !(bytes.starts_with("GIF89a") || bytes.starts_with("GIF87a"))) {
         return std::nullopt;
     }
-    return ImageSize{little(bytes, 6, 2), little(bytes, 8, 2)};
+    return ImageSize{little_endian(bytes.data() + 6, 2), little_endian(bytes.data() + 8, 2)};
 }
 
 // The frame's header comes after segments of which each tells its length.
@@ -56,9 +42,9 @@ std::optional<ImageSize> jpeg_size(std::string_view bytes) {
         const bool frame =
             marker >= 0xc0 && marker <= 0xcf && marker != 0xc4 && marker != 0xc8 && marker != 0xcc;
         if (frame) {
-            return ImageSize{big(bytes, at + 7, 2), big(bytes, at + 5, 2)};
+            return ImageSize{big_endian(bytes.data() + at + 7, 2), big_endian(bytes.data() + at + 5, 2)};
         }
-        const std::uint32_t length = big(bytes, at + 2, 2);
+        const std::uint32_t length = big_endian(bytes.data() + at + 2, 2);
         if (marker == 0xda || marker == 0xd9 || length < 2) {
             return std::nullopt;
         }
@@ -73,14 +59,15 @@ std::optional<ImageSize> webp_size(std::string_view bytes) {
     }
     const auto kind = bytes.substr(12, 4);
     if (kind == "VP8X") {
-        return ImageSize{little(bytes, 24, 3) + 1, little(bytes, 27, 3) + 1};
+        return ImageSize{little_endian(bytes.data() + 24, 3) + 1, little_endian(bytes.data() + 27, 3) + 1};
     }
     if (kind == "VP8L" && byte(bytes, 20) == 0x2f) {
-        const std::uint32_t bits = little(bytes, 21, 4);
+        const std::uint32_t bits = little_endian(bytes.data() + 21, 4);
         return ImageSize{(bits & 0x3fffU) + 1, (bits >> 14U & 0x3fffU) + 1};
     }
     if (kind == "VP8 " && bytes.substr(23, 3) == "\x9d\x01\x2a"sv) {
-        return ImageSize{little(bytes, 26, 2) & 0x3fffU, little(bytes, 28, 2) & 0x3fffU};
+        return ImageSize{little_endian(bytes.data() + 26, 2) & 0x3fffU,
+                         little_endian(bytes.data() + 28, 2) & 0x3fffU};
     }
     return std::nullopt;
 }
