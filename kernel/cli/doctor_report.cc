@@ -146,7 +146,11 @@ std::string doctor_table(const Policy& policy, const Examination& examination, b
     const Painter painter(coloured);
     std::ostringstream out;
     out << "policy \"" << policy.name << "\", engine " << policy.engine << ", Python " << examination.python
-        << ", " << kernel_name() << "\n\n";
+        << ", " << kernel_name() << "\n";
+    if (const std::string words = shares_in_words(policy); !words.empty()) {
+        out << "on this machine " << words << "\n";
+    }
+    out << "\n";
     for (const LayerState& state : examination.layers) {
         print_state(out, painter, policy, state);
         print_findings(out, painter, examination, name_of(state.layer));

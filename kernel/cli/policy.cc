@@ -13,6 +13,13 @@ namespace {
 constexpr int kBadPolicy = 1;
 constexpr const char* kSubject = "cellblock policy: ";
 
+// On stderr, so that the document can be piped into a file.
+void print_shares(const sandbox::Policy& policy) {
+    if (const std::string words = sandbox::shares_in_words(policy); !words.empty()) {
+        std::cerr << kSubject << "on this machine " << words << "\n";
+    }
+}
+
 int refuse(const sandbox::Error& error) {
     std::cerr << kSubject << error.text() << "\n";
     return kBadPolicy;
@@ -36,7 +43,8 @@ int policy_check_command(const std::string& file) {
         return kBadPolicy;
     }
     std::cout << file << ": a policy that cellblock understands. With its defaults filled in:\n"
-              << sandbox::policy_to_json(*policy);
+              << sandbox::policy_to_json(*policy) << std::flush;
+    print_shares(*policy);
     return 0;
 }
 
@@ -46,7 +54,8 @@ int policy_show_command(const std::string& name_or_path) {
         return refuse(policy.error());
     }
     print_notices(kSubject, *policy);
-    std::cout << sandbox::policy_to_json(*policy);
+    std::cout << sandbox::policy_to_json(*policy) << std::flush;
+    print_shares(*policy);
     return 0;
 }
 

@@ -80,11 +80,17 @@ struct Limits {
     std::chrono::milliseconds grace_time{};     // from SIGINT to SIGKILL
     std::chrono::milliseconds start_time{};     // until a sandbox must be ready
     std::uint64_t memory_bytes = 0;             // of all processes together
+    double memory_share = 0;                    // see below
     std::uint64_t disk_bytes = 0;               // of everything that is written
     std::uint64_t output_bytes = 0;             // of one cell's output
     std::uint64_t code_bytes = 0;               // of one cell's source
     std::uint32_t processes = 0;                // processes and threads
     double cpus = 0;                            // processors; 1.0 is one whole processor
+    double cpus_share = 0;                      // see below
+
+    // A document may give memory and cpus as shares of this machine: "60%" is 0.6, "all" is 1. memory_bytes
+    // and cpus then hold what the share was when the document was read, and they alone count. A share of 0:
+    // the document gave a figure.
 };
 
 struct Policy {
@@ -157,6 +163,10 @@ std::string policy_reference_markdown();
 // units.
 Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 Result<std::uint64_t> parse_size(std::string_view text);
+// "limits.memory is 4.7 GiB, limits.cpus is 2": what the policy's shares of this machine come to, for people.
+// Empty: the policy has no shares.
+std::string shares_in_words(const Policy& policy);
+
 // Write both for people, rounded: "30 s", "10 min", "250 ms"; "16 MiB". policy_to_json() writes exact values.
 std::string format_duration(std::chrono::milliseconds value);
 std::string format_size(std::uint64_t bytes);

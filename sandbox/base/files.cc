@@ -47,6 +47,17 @@ std::string file_text(int fd) {
     return text;
 }
 
+std::uint64_t sum_of_kib(const std::string& text, std::string_view start) {
+    std::istringstream lines(text);
+    std::uint64_t sum = 0;
+    for (std::string line; std::getline(lines, line);) {
+        if (line.starts_with(start)) {
+            sum += std::strtoull(line.c_str() + line.find(':') + 1, nullptr, 10);
+        }
+    }
+    return sum * 1024;
+}
+
 std::uint64_t value_in(const std::string& text, const std::string& key) {
     std::istringstream lines(text);
     std::string name;

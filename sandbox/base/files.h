@@ -20,6 +20,9 @@ std::string file_text(int fd);
 // The number behind `key` in lines of "key value"; 0 where no line has the key.
 std::uint64_t value_in(const std::string& text, const std::string& key);
 
+// The sum, in bytes, of the lines "Name:   12 kB" whose names begin with `start`, as in /proc/meminfo.
+std::uint64_t sum_of_kib(const std::string& text, std::string_view start);
+
 // Stamps tell whether something that was made from a file is still good. The stamp of a missing file is "-".
 std::string which_file(const std::string& path);  // device and inode: which file it is
 std::string file_stamp(const std::string& path);  // and when the file was last written

@@ -1,4 +1,4 @@
-// Text: UTF-8, ASCII letters, hexadecimal, times in UTC, text for people, arguments for exec.
+// Text: UTF-8, ASCII letters, parts, hexadecimal, times in UTC, text for people, arguments for exec.
 //
 // Purpose: bytes from a sandbox count as text only after is_utf8(). Threads: pure functions. Failure: none;
 // each function answers for any bytes.
@@ -30,6 +30,10 @@ inline std::string lower(std::string_view text) {
                    [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
     return out;
 }
+
+// The parts between separators: "a,,b" has three. An empty text has none, and a separator at the end begins
+// no part.
+std::vector<std::string> split_at(std::string_view text, char separator);
 
 // Two digits for each byte, in lower case.
 std::string hex(std::string_view bytes);

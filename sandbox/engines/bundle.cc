@@ -9,8 +9,9 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "sandbox/base/cgroup_places.h"
 #include "sandbox/engines/fill.h"
-#include "sandbox/jail/cgroup_mounts.h"
+#include "sandbox/jail/cgroup_folders.h"
 #include "sandbox/jail/path_chain.h"
 #include "sandbox/jail/rootfs_files.h"
 
@@ -163,7 +164,7 @@ Status write_bundle(const BundleFacts& facts, const Policy& policy) {
 
 std::vector<std::string> groups_of_runtime(const std::string& name) {
     std::vector<std::string> folders;
-    for (const auto& place : jail::cgroup_places()) {
+    for (const auto& place : cgroup_places()) {
         folders.push_back(place.folder + "/" + name);
     }
     return folders;

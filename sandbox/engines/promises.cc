@@ -88,6 +88,13 @@ std::vector<LayerState> layers_of(const Promises& promises, const jail::Cgroup& 
 }
 
 Status check_promises(const Policy& policy, const Promises& promises, const jail::Cgroup& cgroup) {
+    if (promises.elsewhere && (policy.limits.memory_share > 0 || policy.limits.cpus_share > 0)) {
+        return Error{"engine \"" + promises.engine + "\"", 0,
+                     "policy \"" + policy.name + "\" gives " +
+                         (policy.limits.memory_share > 0 ? "limits.memory" : "limits.cpus") +
+                         " as a share of this machine, and the sandbox runs on another one",
+                     "Give figures, for example \"memory\": \"2GiB\" and \"cpus\": 2"};
+    }
     if (policy.require.level != kStandardLevel) {
         if (auto missing = missing_layer(policy.require, layers_of(promises, cgroup), policy.name)) {
             return *missing;

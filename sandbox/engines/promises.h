@@ -22,7 +22,8 @@ struct Promises {
     std::vector<Layer> layers;
     bool children = false;  // cellblock's own control groups hold its processes
     bool private_processes = true;
-    bool own_user = false;  // no other process is its user's
+    bool own_user = false;   // no other process is its user's
+    bool elsewhere = false;  // sandboxes run on another machine, which the policy's destination names
 };
 
 // The bounds that the far end has to keep itself for want of control groups.

@@ -49,11 +49,26 @@ bool can_be_entered_by_all(const std::string& path) {
     return true;
 }
 
+// Does a word of the command that always stands there have the placeholder?
+bool always_needs(const EngineTemplate& from, const std::string& placeholder) {
+    return std::any_of(from.argv.begin(), from.argv.end(), [&](const Words& part) {
+        return !part.grouped && part.words.front().find(placeholder) != std::string::npos;
+    });
+}
+
+bool uses_destination(const EngineTemplate& from) {
+    return std::any_of(from.argv.begin(), from.argv.end(), [](const Words& part) {
+        return std::any_of(part.words.begin(), part.words.end(), [](const std::string& word) {
+            return word.find("{destination}") != std::string::npos;
+        });
+    });
+}
+
 }  // namespace
 
 Promises promises_of(const EngineTemplate& from) {
     return {from.name,     from.isolation,         from.enforces, from.layers,
-            from.children, from.private_processes, from.own_user};
+            from.children, from.private_processes, from.own_user, uses_destination(from)};
 }
 
 RelayedFacts facts_of(const EngineTemplate& from, const jail::Cgroup& cgroup) {
@@ -154,11 +169,7 @@ Status TemplateStart::pack(const std::string& python, bool shows_host) {
 // Some engines go nowhere without what only the policy can say.
 Status TemplateStart::check_given() {
     for (const char* key : {"image", "destination"}) {
-        const std::string placeholder = std::string("{") + key + "}";
-        const bool needed = std::any_of(template_.argv.begin(), template_.argv.end(), [&](const Words& part) {
-            return !part.grouped && part.words.front().find(placeholder) != std::string::npos;
-        });
-        if (needed && values_.texts[key].empty()) {
+        if (always_needs(template_, std::string("{") + key + "}") && values_.texts[key].empty()) {
             return Error{"engine \"" + template_.name + "\"", 0,
                          std::string("it needs the policy's key \"") + key + "\"", template_.needs};
         }

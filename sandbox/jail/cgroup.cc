@@ -11,14 +11,19 @@
 #include <cstdlib>
 
 #include "sandbox/base/bytes.h"
+#include "sandbox/base/cgroup_places.h"
 #include "sandbox/base/files.h"
 #include "sandbox/base/syscalls.h"
-#include "sandbox/jail/cgroup_mounts.h"
+#include "sandbox/jail/cgroup_folders.h"
 
 namespace cellblock::sandbox::jail {
 
 namespace {
 
+// Where processors are wanted by more than they have time for: half as much for a sandbox as for the kernel
+// process and the Jupyter server (1024 and 100 by default), and the same for each sandbox.
+constexpr const char* kShares = "512";
+constexpr const char* kWeight = "50";
 constexpr std::uint64_t kPeriodMicroseconds = 100000;
 constexpr std::uint64_t kNetworkShare = 8;
 constexpr std::uint64_t kLeastNetwork = 4U << 20;
@@ -116,6 +121,7 @@ void Cgroup::make_v1(const Limits& limits) {
             write_text(folder + "/cpu.cfs_period_us", std::to_string(kPeriodMicroseconds)) &&
             write_text(folder + "/cpu.cfs_quota_us", quota(limits))) {
             cpu_ = folder;
+            (void)write_text(folder + "/cpu.shares", kShares);
         }
         if (place.has("cpuacct")) {
             cpuacct_ = folder;
@@ -151,6 +157,7 @@ void Cgroup::make_v2(const Limits& limits) {
             version2_ = true;
             memory_ = pids_ = cpuacct_ = folder;
             cpu_ = cpu && write_text(folder + "/cpu.max", share) ? folder : "";
+            (void)write_text(folder + "/cpu.weight", kWeight);
             return;
         }
     }

@@ -5,6 +5,7 @@
 #include <array>
 #include <cctype>
 
+#include "sandbox/base/machine.h"
 #include "sandbox/policy/key_readers.h"
 #include "sandbox/policy/key_values.h"
 
@@ -125,16 +126,78 @@ PolicyKey processes_key() {
                      [](const Policy& policy) { return policy.limits.processes; }};
 }
 
-PolicyKey cpus_key() {
-    return PolicyKey{"limits.cpus",
-                     "number",
-                     "1.0",
-                     "0.01 to 1024",
-                     "Processors' worth of time; 0.5 is half of one.",
-                     [](const json& value, Policy& policy) {
-                         return store(read_number("limits.cpus", value, 0.01, 1024), policy.limits.cpus);
+// --- limits that may be shares of this machine
+
+constexpr std::uint64_t kLeastMemory = 32 * kMiB;
+constexpr std::uint64_t kMostMemory = 64 * kTiB;
+constexpr double kLeastCpus = 0.01;
+constexpr double kMostCpus = 1024;
+constexpr const char* kAll = "all";
+
+std::uint64_t memory_of(double share) {
+    const auto bytes = static_cast<std::uint64_t>(share * static_cast<double>(machine_memory().total));
+    return std::clamp(bytes / kMiB * kMiB, kLeastMemory, kMostMemory);
+}
+
+double cpus_of(double share) {
+    return std::clamp(share * machine_cpus(), kLeastCpus, kMostCpus);
+}
+
+PolicyKey memory_key() {
+    return PolicyKey{"limits.memory",
+                     "size or share",
+                     "\"1GiB\"",
+                     exact_size(kLeastMemory) + " to " + exact_size(kMostMemory) + ", or `1%` to `100%`",
+                     "Memory of all processes together: a size, or a share of this machine's memory.",
+                     [](const json& value, Policy& policy) -> Status {
+                         CELLBLOCK_ASSIGN_OR_RETURN(const auto share, read_share("limits.memory", value));
+                         policy.limits.memory_share = share.value_or(0);
+                         if (share) {
+                             policy.limits.memory_bytes = memory_of(*share);
+                             return Ok{};
+                         }
+                         return store(read_size("limits.memory", value, kLeastMemory, kMostMemory),
+                                      policy.limits.memory_bytes);
                      },
-                     [](const Policy& policy) { return policy.limits.cpus; }};
+                     [](const Policy& policy) {
+                         const auto& limits = policy.limits;  // a program may have changed the figure
+                         const bool is_share =
+                             limits.memory_share > 0 && limits.memory_bytes == memory_of(limits.memory_share);
+                         return ordered_json(is_share ? exact_share(limits.memory_share)
+                                                      : exact_size(limits.memory_bytes));
+                     }};
+}
+
+PolicyKey cpus_key() {
+    return PolicyKey{
+        "limits.cpus",
+        "number or share",
+        "1.0",
+        "0.01 to 1024, `1%` to `100%`, or `all`",
+        "Processors' worth of time: 0.5 is half of one; a share is of this machine's processors. Libraries "
+        "are "
+        "told to use as many threads (`OMP_NUM_THREADS` and its like).",
+        [](const json& value, Policy& policy) -> Status {
+            CELLBLOCK_ASSIGN_OR_RETURN(const auto share, value == kAll ? Result(std::optional(1.0))
+                                                                       : read_share("limits.cpus", value));
+            policy.limits.cpus_share = share.value_or(0);
+            if (share) {
+                policy.limits.cpus = cpus_of(*share);
+                return Ok{};
+            }
+            if (!value.is_number()) {
+                return wrong_value("limits.cpus", value,
+                                   "a number from 0.01 to 1024, a share as \"50%\", or \"all\"");
+            }
+            return store(read_number("limits.cpus", value, kLeastCpus, kMostCpus), policy.limits.cpus);
+        },
+        [](const Policy& policy) {
+            const auto& limits = policy.limits;
+            if (limits.cpus_share <= 0 || limits.cpus != cpus_of(limits.cpus_share)) {
+                return ordered_json(limits.cpus);
+            }
+            return ordered_json(limits.cpus_share == 1.0 ? kAll : exact_share(limits.cpus_share));
+        }};
 }
 
 std::vector<PolicyKey> limit_keys() {
@@ -149,8 +212,7 @@ std::vector<PolicyKey> limit_keys() {
                      "warning."),
         duration_key("limits.start_time", &Limits::start_time, "60s", 100ms, 1h,
                      "For a sandbox to become ready."),
-        size_key("limits.memory", &Limits::memory_bytes, "1GiB", 32 * kMiB, 64 * kTiB,
-                 "Memory of all processes together."),
+        memory_key(),
         processes_key(),
         cpus_key(),
         size_key("limits.disk", &Limits::disk_bytes, "256MiB", kMiB, 64 * kTiB,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <numeric>
@@ -108,6 +109,20 @@ Result<double> read_number(const std::string& path, const json& value, double le
     return value.get<double>();
 }
 
+Result<std::optional<double>> read_share(const std::string& path, const json& value) {
+    const auto* text = value.get_ptr<const std::string*>();
+    if (text == nullptr || !text->ends_with('%')) {
+        return std::optional<double>();
+    }
+    int percent = 0;
+    const char* const end = text->data() + text->size() - 1;
+    const auto read = std::from_chars(text->data(), end, percent);
+    if (read.ec != std::errc() || read.ptr != end || percent < 1 || percent > 100) {
+        return wrong_value(path, value, "a share from \"1%\" to \"100%\", in whole percents");
+    }
+    return std::optional<double>(percent / 100.0);
+}
+
 Result<bool> read_flag(const std::string& path, const json& value) {
     if (!value.is_boolean()) {
         return wrong_value(path, value, "true or false");
@@ -155,6 +170,10 @@ std::string exact_size(std::uint64_t bytes) {
         return std::to_string(left) + kDecimal[thousands];
     }
     return std::to_string(bytes) + kNames[step];
+}
+
+std::string exact_share(double share) {
+    return std::to_string(std::lround(share * 100)) + "%";
 }
 
 const char* name_of(HtmlRule rule) {

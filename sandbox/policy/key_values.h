@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,12 +31,16 @@ Result<std::uint64_t> read_size(const std::string& path, const nlohmann::json& v
 Result<std::uint32_t> read_count(const std::string& path, const nlohmann::json& value, std::uint32_t least,
                                  std::uint32_t most);
 Result<double> read_number(const std::string& path, const nlohmann::json& value, double least, double most);
+// A share of something, "1%" to "100%" in whole percents: 0.01 to 1. nullopt: the value isn't written as a
+// share.
+Result<std::optional<double>> read_share(const std::string& path, const nlohmann::json& value);
 Result<bool> read_flag(const std::string& path, const nlohmann::json& value);
 Result<std::string> read_text(const std::string& path, const nlohmann::json& value, std::size_t most_bytes);
 
 // Write a value exactly, so that reading it gives the same value: "90s", "256MiB", "200MB".
 std::string exact_duration(std::chrono::milliseconds value);
 std::string exact_size(std::uint64_t bytes);
+std::string exact_share(double share);
 
 const char* name_of(NetworkMode mode);
 const char* name_of(HtmlRule rule);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <sstream>
 #include <utility>
 
 #include "sandbox/policy/document.h"
@@ -164,6 +165,20 @@ Result<Policy> parse_policy(std::string_view json_text, const std::string& name)
         return in_policy(policy.error());
     }
     return policy;
+}
+
+std::string shares_in_words(const Policy& policy) {
+    const auto& limits = policy.limits;
+    std::string text;
+    if (limits.memory_share > 0) {
+        text = "limits.memory is " + format_size(limits.memory_bytes);
+    }
+    if (limits.cpus_share > 0) {
+        std::ostringstream number;
+        number << limits.cpus;
+        text += (text.empty() ? "" : ", ") + ("limits.cpus is " + number.str());
+    }
+    return text;
 }
 
 std::string policy_to_json(const Policy& policy) {

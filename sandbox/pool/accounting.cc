@@ -9,8 +9,9 @@
 #include <numeric>
 
 #include "sandbox/api/policy.h"
+#include "sandbox/base/machine.h"
 #include "sandbox/jail/report.h"
-#include "sandbox/pool/host_memory.h"
+#include "sandbox/pool/sandbox_memory.h"
 
 namespace cellblock::sandbox::pool {
 
@@ -94,7 +95,7 @@ std::string Accounting::why_full(std::size_t others) const {
                std::to_string(settings_.sandboxes) +
                " may. Close a notebook, or raise the daemon's \"sandboxes\"" + where;
     }
-    const HostMemory host = host_memory();
+    const MachineMemory host = machine_memory();
     if (memory_bytes_ >= settings_.memory_bytes) {
         return "the sandboxes together have " + format_size(memory_bytes_) + " of memory, and no more than " +
                format_size(settings_.memory_bytes) +
@@ -112,7 +113,7 @@ bool Accounting::is_room_for_spares(std::uint64_t bytes) const {
 }
 
 bool Accounting::under_pressure() const {
-    const HostMemory host = host_memory();
+    const MachineMemory host = machine_memory();
     return (host.total > 0 && host.available < host.total / kSpareShare) || !is_room_for_spares(0);
 }
 

@@ -12,8 +12,8 @@
 #include "sandbox/base/files.h"
 #include "sandbox/base/text.h"
 #include "sandbox/jail/plan_bytes.h"
-#include "sandbox/pool/host_memory.h"
 #include "sandbox/pool/protocol.h"
+#include "sandbox/pool/sandbox_memory.h"
 #include "sandbox/relay/relay.h"
 
 namespace cellblock::sandbox::pool {

@@ -6,10 +6,10 @@
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 
+#include "sandbox/base/machine.h"
 #include "sandbox/base/resources.h"
 #include "sandbox/policy/document.h"
 #include "sandbox/policy/key_values.h"
-#include "sandbox/pool/host_memory.h"
 
 namespace cellblock::sandbox::pool {
 
@@ -30,16 +30,9 @@ Status assign(Result<T> read, T& member) {
 
 // "80%", or a size.
 Result<std::uint64_t> read_memory(const json& value) {
-    if (value.is_string() && value.get<std::string>().ends_with('%')) {
-        const std::string text = value.get<std::string>();
-        char* end = nullptr;
-        const auto percent = std::strtoul(text.c_str(), &end, 10);
-        if (*end != '%' || text.size() > 4 || percent < 1 || percent > 100) {
-            return wrong_value("memory", value, "\"1%\" to \"100%\" of this machine's memory, or a size");
-        }
-        return host_memory().total * percent / 100;
-    }
-    return read_size("memory", value, 16 * kMiB, 1024 * 1024 * kMiB);
+    CELLBLOCK_ASSIGN_OR_RETURN(const auto share, read_share("memory", value));
+    return share ? static_cast<std::uint64_t>(*share * static_cast<double>(machine_memory().total))
+                 : read_size("memory", value, 16 * kMiB, 1024 * 1024 * kMiB);
 }
 
 Status read_key(const std::string& key, const json& value, Settings& settings) {
@@ -66,7 +59,7 @@ std::string settings_path() {
 
 Result<Settings> load_settings() {
     Settings settings;
-    settings.memory_bytes = host_memory().total / 100 * kUsualPercent;
+    settings.memory_bytes = machine_memory().total / 100 * kUsualPercent;
     settings.idle = 10min;
     const std::string path = settings_path();
     if (path.empty() || ::access(path.c_str(), F_OK) != 0) {

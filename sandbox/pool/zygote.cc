@@ -21,7 +21,7 @@
 #include "sandbox/base/socket.h"
 #include "sandbox/base/text.h"
 #include "sandbox/jail/plan.h"
-#include "sandbox/pool/host_memory.h"
+#include "sandbox/pool/sandbox_memory.h"
 #include "sandbox/pool/trust.h"
 
 namespace cellblock::sandbox::pool {

@@ -20,7 +20,7 @@
 #include "sandbox/base/subprocess.h"
 #include "sandbox/base/syscalls.h"
 #include "sandbox/base/text.h"
-#include "sandbox/jail/cgroup_mounts.h"
+#include "sandbox/jail/cgroup_folders.h"
 
 namespace cellblock::sandbox::relay {
 

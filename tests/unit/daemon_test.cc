@@ -7,12 +7,13 @@
 #include <fstream>
 
 #include "sandbox/base/event_loop.h"
+#include "sandbox/base/machine.h"
 #include "sandbox/base/text.h"
 #include "sandbox/engines/command_engine.h"
 #include "sandbox/jail/cgroup.h"
-#include "sandbox/pool/host_memory.h"
 #include "sandbox/pool/launch_order.h"
 #include "sandbox/pool/protocol.h"
+#include "sandbox/pool/sandbox_memory.h"
 #include "sandbox/pool/settings.h"
 #include "sandbox/pool/status.h"
 #include "tests/unit/catch.h"
@@ -183,7 +184,7 @@ TEST_CASE("the daemon's settings are read, and a fault is told by file and key")
         const auto settings = load_settings();
         REQUIRE(settings.ok());
         CHECK(settings->sandboxes == 5);
-        CHECK(settings->memory_bytes == host_memory().total * 50 / 100);
+        CHECK(settings->memory_bytes == machine_memory().total * 50 / 100);
         CHECK(settings->idle == 90s);
     }
     for (const auto* wrong : {R"({"sandbox": 5})", R"({"sandboxes": 0})", R"({"memory": "101%"})",
@@ -202,7 +203,7 @@ TEST_CASE("the daemon's settings are read, and a fault is told by file and key")
 }
 
 TEST_CASE("the host's memory is known") {
-    const auto memory = host_memory();
+    const auto memory = machine_memory();
     CHECK(memory.total > 0);
     CHECK(memory.available > 0);
     CHECK(memory.available <= memory.total);

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "sandbox/api/policy.h"
+#include "sandbox/base/machine.h"
 #include "sandbox/policy/key_table.h"
 #include "tests/unit/catch.h"
 #include "tests/unit/folder.h"
@@ -106,6 +107,34 @@ TEST_CASE("policy: every key is read, and what is shown reads back to the same")
     const auto again = parse_policy(shown, "full").value();
     CHECK(again.limits.memory_bytes == 100000001);
     CHECK(again.limits.output_bytes == 1000000);
+}
+
+TEST_CASE("policy: memory and cpus may be shares of this machine") {
+    const auto shared = parse_policy(R"({"limits": {"memory": "50%", "cpus": "all"}})", "t").value();
+    const auto half = static_cast<double>(machine_memory().total) / 2;
+    CHECK(static_cast<double>(shared.limits.memory_bytes) <= half);
+    CHECK(static_cast<double>(shared.limits.memory_bytes) > half - (2 << 20));
+    CHECK(shared.limits.memory_bytes % (1 << 20) == 0);
+    CHECK(shared.limits.cpus == machine_cpus());
+    const std::string shown = policy_to_json(shared);
+    CHECK_THAT(shown, Contains(R"("memory": "50%")") && Contains(R"("cpus": "all")"));
+    CHECK(policy_to_json(parse_policy(shown, "t").value()) == shown);
+    CHECK_THAT(shares_in_words(shared), Contains("limits.memory is ") && Contains("limits.cpus is "));
+    CHECK(shares_in_words(builtin_policy()).empty());
+
+    Policy changed = shared;  // by a program, whose figures count
+    changed.limits.memory_bytes = 64 << 20;
+    changed.limits.cpus = 0.25;
+    CHECK_THAT(policy_to_json(changed), Contains(R"("memory": "64MiB")") && Contains(R"("cpus": 0.25)"));
+
+    CHECK(parse_policy(R"({"limits": {"cpus": "25%"}})", "t").value().limits.cpus == machine_cpus() / 4);
+    for (const char* wrong : {R"("0%")", R"("101%")", R"("1.5%")", R"("%")", R"("-5%")", R"("half")", "60"}) {
+        CHECK_THAT(refusal(std::string(R"({"limits": {"memory": )") + wrong + "}}"),
+                   Contains("limits.memory"));
+    }
+    for (const char* wrong : {R"("0%")", R"("101%")", R"("many")", R"("ALL")", "0", "true"}) {
+        CHECK_THAT(refusal(std::string(R"({"limits": {"cpus": )") + wrong + "}}"), Contains("limits.cpus"));
+    }
 }
 
 TEST_CASE("policy: imports are names without dots, or any") {

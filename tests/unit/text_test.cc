@@ -3,8 +3,17 @@
 #include "tests/unit/catch.h"
 
 #include <string>
+#include <vector>
 
 using namespace cellblock::sandbox;
+
+TEST_CASE("a text is split at its separators") {
+    using Parts = std::vector<std::string>;
+    CHECK(split_at("", ',').empty());
+    CHECK(split_at("a", ',') == Parts{"a"});
+    CHECK(split_at("a,,b,", ',') == Parts{"a", "", "b"});
+    CHECK(split_at(",", ',') == Parts{""});
+}
 
 TEST_CASE("text of any script is UTF-8") {
     const std::string text = GENERATE("", "plain", "a line\n\tand \x01 controls", "añb", "日本語のテキスト",

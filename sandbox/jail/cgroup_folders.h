@@ -1,27 +1,15 @@
-// This process's place in the host's control groups, and folders that processes of its kind have left there.
+// Folders of control groups: their names, which tell whose they are, and their removal.
 //
-// Threads: pure. Failure: a hierarchy that can't be seen is left out.
+// Threads: pure. Failure: a folder that can't be seen or removed is left.
 #pragma once
 
 #include <filesystem>
 #include <string>
-#include <vector>
 
 namespace cellblock::sandbox::jail {
 
-struct CgroupPlace {
-    bool version2 = false;
-    std::vector<std::string> controllers;  // of version 1: "cpu", "cpuacct"
-    std::string mount;                     // where the hierarchy is mounted
-    std::string folder;                    // this process's own group in it
-
-    [[nodiscard]] bool has(const std::string& controller) const;
-};
-
-std::vector<CgroupPlace> cgroup_places();
-
-// Version 2: whether a folder hands on a controller to its children, and whether it would if it were asked
-// to. Both only look.
+// Version 2: tell whether a folder hands on a controller to its children, and whether it would if it were
+// asked to. Both only look.
 bool hands_on_already(const std::string& folder, const std::string& controller);
 bool would_hand_on(const std::string& folder, const std::string& controller);
 
