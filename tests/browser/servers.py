@@ -20,6 +20,7 @@ SETTINGS = {
 KERNELS = {
     "cellblock": {},
     "cellblock-hasty": {"limits": {"cell_time": "2s", "grace_time": "1s"}},
+    "cellblock-small": {"limits": {"memory": "1GiB"}},
     "cellblock-drop": {"outputs": {"html": "drop"}},
     "cellblock-trust": {"outputs": {"html": "trust"}},
 }

@@ -334,10 +334,11 @@ def test_clear_output_draws_over_itself(notebook):
 
 
 def test_the_bar_and_the_panel_show_what_the_sandbox_uses(notebook, page):
-    one = notebook("%%usage\nkept = bytearray(b'x') * (64 << 20)")
+    one = notebook("%%usage\nkept = bytearray(b'x') * (64 << 20)", kernel="cellblock-small")
     assert "CPU" in one.run(0) and "memory at most" in one.text(0)
     page.locator(".jp-SideBar [title*='Kernel usage' i], .jp-SideBar [title*='Kernel Usage' i]").first.click()
     panel = page.locator(".jp-KernelUsage-section-separator").first
     panel.wait_for(state="attached")
     text = page.locator(".jp-RightStack, #jp-right-stack").first.inner_text()
-    assert "Python (cellblock)" in page.content() and "1.00 GB" in text or "1 GB" in text or "1.07" in text, text
+    assert "Python (cellblock-small)" in page.content()
+    assert "1.00 GB" in text or "1 GB" in text or "1.07" in text, text
