@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "kernel/cli/commands.h"
+#include "kernel/cli/font_list.h"
 #include "kernel/cli/kernelspec.h"
 #include "kernel/cli/policy_findings.h"
 #include "kernel/cli/python_check.h"
@@ -193,6 +194,11 @@ int install_command(const InstallOptions& options) {
         return refuse(written.error(), kFailed);
     }
     precompile_worker(plan->python);
+    if (plan->python.matplotlib) {
+        if (auto made = make_font_list(plan->python.program); !made) {
+            std::cout << "  Each session's first plot takes longer: " << made.error().text() << "\n";
+        }
+    }
     say_what_next(options, *plan);
     return 0;
 }

@@ -84,6 +84,16 @@ Result<std::string> data_directory(std::string_view name) {
     return find_in(kDataFolders, name);
 }
 
+// $VARIABLE/cellblock, or below the home directory.
+std::string directory_of_user(const char* variable, const char* below_home) {
+    const char* own = std::getenv(variable);
+    const char* home = std::getenv("HOME");
+    if (own != nullptr && *own == '/') {
+        return std::string(own) + "/cellblock";
+    }
+    return home != nullptr && *home == '/' ? home + std::string(below_home) + "/cellblock" : std::string();
+}
+
 }  // namespace
 
 void use_program(const std::string& path) {
@@ -92,12 +102,11 @@ void use_program(const std::string& path) {
 }
 
 std::string config_directory() {
-    const char* config = std::getenv("XDG_CONFIG_HOME");
-    const char* home = std::getenv("HOME");
-    if (config != nullptr && *config == '/') {
-        return std::string(config) + "/cellblock";
-    }
-    return home != nullptr && *home == '/' ? std::string(home) + "/.config/cellblock" : std::string();
+    return directory_of_user("XDG_CONFIG_HOME", "/.config");
+}
+
+std::string cache_directory() {
+    return directory_of_user("XDG_CACHE_HOME", "/.cache");
 }
 
 Result<std::string> python_directory() {

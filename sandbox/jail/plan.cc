@@ -11,6 +11,7 @@
 
 #include "sandbox/base/text.h"
 #include "sandbox/jail/file_rules.h"
+#include "sandbox/jail/font_list.h"
 #include "sandbox/jail/limits.h"
 #include "sandbox/jail/no_namespaces.h"
 #include "sandbox/jail/rootfs_files.h"
@@ -109,6 +110,9 @@ Status plan_full(JailPlan& plan, const Policy& policy, const StartOptions& optio
             }
         }
         rules.push_back(packages_step(options.packages));
+    }
+    if (const std::string fonts = made_font_list(python); !fonts.empty()) {
+        rules.push_back(font_list_step(fonts));
     }
     return plan_root(plan, system_steps(own), std::move(rules), python);
 }

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <string_view>
 
+#include "sandbox/jail/font_list.h"
+
 namespace cellblock::sandbox::jail {
 
 namespace {
@@ -165,6 +167,12 @@ std::vector<FileStep> builder_steps(const BuilderJob& job) {
 FileStep packages_step(const std::string& folder) {
     FileStep step = make(Kind::bind, "packages", folder);
     step.label = "installed packages";
+    return step;
+}
+
+FileStep font_list_step(const std::string& folder) {
+    FileStep step = make(Kind::bind, kFontListInside + 1, folder);
+    step.label = "matplotlib's list of fonts";
     return step;
 }
 

@@ -24,6 +24,7 @@ std::vector<FileStep> system_steps(const OwnFiles& own);
 std::vector<FileStep> builder_system_steps(const OwnFiles& own, const BuilderJob& job);
 std::vector<FileStep> builder_steps(const BuilderJob& job);
 FileStep packages_step(const std::string& folder);
+FileStep font_list_step(const std::string& folder);
 std::vector<FileStep> scratch_steps();
 std::vector<FileStep> device_steps();
 std::vector<FileStep> proc_steps();

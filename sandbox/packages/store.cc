@@ -17,6 +17,7 @@
 #include "sandbox/api/unique_fd.h"
 #include "sandbox/base/background.h"
 #include "sandbox/base/digests.h"
+#include "sandbox/base/resources.h"
 
 namespace cellblock::sandbox {
 
@@ -29,18 +30,6 @@ constexpr const char* kBytes = ".bytes";
 constexpr const char* kTrash = "/trash";
 constexpr std::chrono::hours kEntryAge{24 * 30};  // since it was last used
 constexpr std::chrono::minutes kLeftAge{10};      // of what no process holds: a restart may want it
-
-Result<std::string> cache_home() {
-    const char* folder = std::getenv("XDG_CACHE_HOME");
-    if (folder != nullptr && *folder == '/') {
-        return std::string(folder);
-    }
-    const char* home = std::getenv("HOME");
-    if (home == nullptr || *home != '/') {
-        return Error{"keep packages", 0, "there is no home directory", kRemedy};
-    }
-    return std::string(home) + "/.cache";
-}
 
 // Others must neither look in nor write: what lies here is run.
 Status check_private(const std::string& path) {
@@ -109,8 +98,11 @@ void discard_if_left(const std::string& root, const fs::path& folder) {
 }  // namespace
 
 Result<PackageStore> PackageStore::open() {
-    CELLBLOCK_ASSIGN_OR_RETURN(auto home, cache_home());
-    const std::string root = home + "/cellblock/packages";
+    const std::string home = cache_directory();
+    if (home.empty()) {
+        return Error{"keep packages", 0, "there is no home directory", kRemedy};
+    }
+    const std::string root = home + "/packages";
     std::error_code failed;
     fs::create_directories(root, failed);
     ::chmod(root.c_str(), 0700);

@@ -18,7 +18,7 @@ def cellblock(tmp_path):
     def run(*arguments, env=None, cwd=None):
         kept = {name: value for name, value in os.environ.items()
                 if name not in ("VIRTUAL_ENV", "CONDA_PREFIX", "JUPYTER_DATA_DIR", "XDG_DATA_HOME",
-                                "XDG_CONFIG_HOME", "JUPYTER_PATH")}
+                                "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "JUPYTER_PATH")}
         kept.update(HOME=str(home), **(env or {}))
         return subprocess.run([str(program), *map(str, arguments)], env=kept, cwd=cwd or tmp_path,
                               capture_output=True, text=True, timeout=120)

@@ -16,6 +16,7 @@
 #include "sandbox/jail/allowed_calls.h"
 #include "sandbox/jail/error_messages.h"
 #include "sandbox/jail/file_rules.h"
+#include "sandbox/jail/font_list.h"
 #include "sandbox/jail/identity.h"
 #include "sandbox/jail/jail_sandbox.h"
 #include "sandbox/jail/landlock.h"
@@ -409,4 +410,28 @@ TEST_CASE("a jail has its descriptors and no others") {
     const CodeInJail lists("import os\nos.write(3, ','.join(sorted(os.listdir('/proc/self/fd'))).encode())");
     // The last is that of the listing itself.
     CHECK(lists.read_all() == "0,1,2,3,4");
+}
+
+TEST_CASE("the list of fonts has a key of matplotlib's modules, and only this user's folder is shown") {
+    const Folder folder;
+    const Folder cache;
+    ::setenv("XDG_CACHE_HOME", cache.path.c_str(), 1);
+    const jail::PythonHome python{folder / "bin/python3", {folder.path}, {}};
+    const std::string module = "lib/python3.99/site-packages/matplotlib/font_manager.py";
+    const std::string without = jail::font_list_folder(python);
+    folder.file(module, "a");
+    const std::string first = jail::font_list_folder(python);
+    CHECK(first.starts_with(cache / "cellblock/fonts/"));
+    CHECK(first != without);
+    CHECK(jail::font_list_folder(python) == first);
+    CHECK(jail::made_font_list(python).empty());
+    fs::create_directories(first);
+    ::chmod(first.c_str(), 0755);
+    CHECK(jail::made_font_list(python) == first);
+    ::chmod(first.c_str(), 0775);
+    CHECK(jail::made_font_list(python).empty());
+    fs::rename(folder / module, folder / "old");
+    folder.file(module, "b");
+    CHECK(jail::font_list_folder(python) != first);
+    ::unsetenv("XDG_CACHE_HOME");
 }

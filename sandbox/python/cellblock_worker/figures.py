@@ -8,6 +8,7 @@ import os
 import warnings
 
 BACKEND = "module://matplotlib_inline.backend_inline"
+FONTS = "/opt/cellblock/fonts"  # the list that the host has had made (sandbox/jail/font_list.h)
 
 
 def choose_backend():
@@ -15,6 +16,18 @@ def choose_backend():
     if "MPLCONFIGDIR" not in os.environ and not os.access(os.path.expanduser("~"), os.W_OK):
         # matplotlib's own choice for its caches couldn't be written.
         os.environ["MPLCONFIGDIR"] = os.path.join(os.environ.get("TMPDIR", "/tmp"), "matplotlib")
+    link_font_list()
+
+
+def link_font_list():
+    """matplotlib looks for its list of fonts where its other caches are."""
+    folder = os.environ.get("MPLCONFIGDIR")
+    try:
+        for name in os.listdir(FONTS) if folder else ():
+            os.makedirs(folder, exist_ok=True)
+            os.symlink(os.path.join(FONTS, name), os.path.join(folder, name))
+    except OSError:
+        pass  # there is none, or a cell had the folder already
 
 
 def configure_inline(shell):
