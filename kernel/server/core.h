@@ -1,4 +1,4 @@
-// The seam between the Jupyter server and the library that leads a request from `busy` to `idle` (xeus).
+// The interfaces between the Jupyter server and xeus, which puts each request between `busy` and `idle`.
 //
 // Purpose: the server and the library know each other by these two interfaces alone, so the library's headers
 // and versions stay in its own room, kernel/xeus. The server gives each request to the core; the core calls
@@ -40,7 +40,7 @@ public:
 class CoreServices {
 public:
     virtual ~CoreServices() = default;
-    // The kernel's life: serves requests until the kernel is to leave.
+    // Runs the server's loop, which gives requests to `core`, until stop() or the kernel's end.
     virtual void serve(RequestCore& core) = 0;
     virtual void stop() = 0;
 

@@ -101,11 +101,11 @@ struct EngineFacts {
     std::string description;
     std::string isolation;              // how strong the isolation is, in words
     std::vector<std::string> enforces;  // keys of the policy that the engine enforces
-    bool by_control_groups = false;     // the engine enforces limits too, where this host has control groups
+    bool by_control_groups = false;  // cellblock's own control groups bound memory, processes and processors
 };
 
 // A sandbox that somebody else makes for us, for a caller that has more to do than to wait. If destroyed
-// before the sandbox is ready, the sandbox returns to where it comes from.
+// before the sandbox is ready, the claim is withdrawn, and the sandbox goes to somebody else.
 class PendingSandbox {
 public:
     virtual ~PendingSandbox() = default;
@@ -136,8 +136,8 @@ public:
     // Tells whether the engine is installed, works, and can enforce this policy. May take seconds.
     [[nodiscard]] virtual Status check(const Policy& policy) = 0;
 
-    // A sandbox that was made ahead and is ready, where the policy is `warm`; then check() is not needed.
-    // Null: there is none, or check() takes no time.
+    // A sandbox that was made ahead and is ready, where the policy is `warm`. Null: none is ready; call
+    // check() and start() then. Engines whose check() is cheap always give null.
     virtual std::unique_ptr<Sandbox> take_ready(const Policy& /*policy*/, const StartOptions& /*options*/) {
         return nullptr;
     }
@@ -163,7 +163,7 @@ public:
 // names.
 Result<std::unique_ptr<Engine>> make_engine(const Policy& policy);
 Result<std::unique_ptr<Engine>> make_engine(const std::string& name);
-// The names of all engines that are installed, "native" first.
+// The names of all engines that there is a template of, usable on this host or not, "native" first.
 std::vector<std::string> engine_names();
 
 }  // namespace cellblock::sandbox

@@ -51,8 +51,8 @@ struct Requirement {
     std::vector<Layer> layers;  // in the order of the enum
 };
 
-// The default level: all layers but those that need cgroups, which not every user may make. An engine other
-// than `native` must have the layers that it promises.
+// The default level: all layers but those that need cgroups, which not every user may make. Other engines
+// than `native` are taken at their template's word at this level.
 inline constexpr const char* kStandardLevel = "standard";
 
 const std::vector<Layer>& all_layers();  // in the order of the enum

@@ -13,8 +13,8 @@
 //     Session session(*policy, std::move(engine), {"/home/me/notebooks"});
 //
 // The meaning, bounds and default of each key are in one table (policy/key_table.cc). Parser, defaults,
-// `cellblock policy show` and the reference are made from that table, and the members below carry the same
-// names as its keys.
+// `cellblock policy show` and the reference are made from that table. A member below has its key's name, with
+// the unit where the value has one (limits.memory is Limits::memory_bytes).
 //
 // Everything here is a plain value without shared state: any thread may call these functions. No function
 // throws.
@@ -34,8 +34,8 @@ namespace cellblock::sandbox {
 
 enum class NetworkMode { none };
 enum class FileMode { read, overlay };
-// The treatment of HTML and SVG in outputs: cleaned by an allowlist, left out, or passed on as the cell made
-// it.
+// The treatment of HTML, SVG, Markdown and figures in outputs: cleaned by an allowlist, left out, or passed
+// on as the cell made it.
 enum class HtmlRule { sanitize, drop, trust };
 
 // Bounds and rules for a cell's outputs.
@@ -74,6 +74,7 @@ struct PackageRules {
     std::chrono::milliseconds time{};  // bound on one %pip
 };
 
+// The zeros here are no defaults: builtin_policy() has those.
 struct Limits {
     std::chrono::milliseconds cell_time{};      // wall-clock time of a cell
     std::chrono::milliseconds cell_time_max{};  // the most that %%timeout may ask for
@@ -159,15 +160,16 @@ std::string policy_prompt(const Policy& policy);
 // The reference of all keys as a Markdown table: key, type, default, bounds, meaning.
 std::string policy_reference_markdown();
 
-// Read a duration ("90s", "1.5m", "2h", "250ms") and a size ("256MiB", "1GB", "4096"). The Error lists the
-// units.
-Result<std::chrono::milliseconds> parse_duration(std::string_view text);
-Result<std::uint64_t> parse_size(std::string_view text);
 // "limits.memory is 4.7 GiB, limits.cpus is 2": what the policy's shares of this machine come to, for people.
 // Empty: the policy has no shares.
 std::string shares_in_words(const Policy& policy);
 
-// Write both for people, rounded: "30 s", "10 min", "250 ms"; "16 MiB". policy_to_json() writes exact values.
+// Read a duration ("90s", "1.5m", "2h", "250ms") and a size ("256MiB", "1GB", "4096"). The Error lists the
+// units.
+Result<std::chrono::milliseconds> parse_duration(std::string_view text);
+Result<std::uint64_t> parse_size(std::string_view text);
+// Write durations and sizes for people, rounded: "30 s", "10 min", "250 ms"; "16 MiB". policy_to_json()
+// writes exact values.
 std::string format_duration(std::chrono::milliseconds value);
 std::string format_size(std::uint64_t bytes);
 

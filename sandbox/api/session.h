@@ -91,7 +91,7 @@ public:
     void advance(const EventSink& sink);
 
     // --- requests. Only one cell, comm message or query at a time: execute(), send_comm() and ask() need
-    // !busy().
+    // !busy(). A caller that doesn't wait loses the request that runs: its last event never comes.
 
     [[nodiscard]] bool busy() const;
     // Runs a cell. Its last event is CellDone with the id that is given here.
@@ -105,15 +105,16 @@ public:
     // A request of the Debug Adapter Protocol, as JSON text, at any time, also while a cell runs. One
     // DebugReply follows. While a cell is stopped at a breakpoint, its clock stands still.
     DebugId debug(std::string request);
-    // The stop button's work: SIGINT to the cell. A cell that hasn't stopped after Limits::grace_time
-    // is warned of on its stderr, and a further interrupt() after that kills the worker. Without a cell
+    // The stop button's work: SIGINT to the cell, comm message, query or debugger's evaluation that runs. A
+    // cell that hasn't stopped after Limits::grace_time is warned of on its stderr; an interrupt() half a
+    // second after that or later kills the worker, and any before is SIGINT again. Where nothing runs,
     // nothing happens.
     void interrupt();
     // Kills the sandbox. When this returns, no process and no file of the sandbox is left. The cell that ran
-    // gets no CellDone.
+    // gets no CellDone, and busy() stays true: only destroy the Session then.
     void shutdown();
     // Keeps what %pip has installed for a Session with the same StartOptions::session_name that starts within
-    // minutes. Call before shutdown().
+    // ten minutes. Call before shutdown().
     void keep_packages();
 
     // execute() and the loop above in one: returns when the cell has ended. All events but that CellDone go
@@ -126,7 +127,8 @@ public:
     // --- state
 
     [[nodiscard]] const Policy& policy() const;
-    // "3.11.2", once the worker is ready (with a debugger: once it has begun); before that empty.
+    // "3.11.2", once the worker has told: in a cold jail when it begins, elsewhere when it is ready. Before
+    // that empty.
     [[nodiscard]] std::string python_version() const;
     // IPython's banner, once the worker is ready; before that empty.
     [[nodiscard]] std::string banner() const;

@@ -95,7 +95,7 @@ using Query = std::variant<CompleteQuery, InspectQuery, IsCompleteQuery, CommInf
 
 // --- values
 
-// JSON text that was checked as a whole and is passed on unchanged.
+// JSON text that is well-formed and within bounds. Charts and comm data may have been rewritten.
 struct RawJson {
     std::string text = "{}";
 };
@@ -184,7 +184,8 @@ enum class EscalationStep { none, interrupt, worker_killed, sandbox_killed };
 // The state of the session's variables.
 enum class Survival { intact, lost };
 
-// The memory and time that a cell used. Zero where the host doesn't measure.
+// The memory and time that a cell used. Zero where the host doesn't measure. The peak is that of the sandbox
+// so far, earlier cells included.
 struct CellUsage {
     double wall_seconds = 0;
     double cpu_seconds = 0;

@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "sandbox/engines/bundle.h"
+#include "sandbox/engines/oci_bundle.h"
 #include "sandbox/jail/allowed_calls.h"
 
 namespace cellblock::sandbox {

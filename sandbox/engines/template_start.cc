@@ -9,8 +9,8 @@
 
 #include "sandbox/base/resources.h"
 #include "sandbox/base/subprocess.h"
-#include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill_document.h"
+#include "sandbox/engines/oci_bundle.h"
 #include "sandbox/engines/owner.h"
 #include "sandbox/relay/remote_bundle.h"
 

@@ -1,13 +1,13 @@
 // JailPlan: everything about a jail, decided before its first process exists.
 //
-// Purpose: after fork nothing may be allocated, locked or thrown, so all paths,
-// maps, limits, the filter program, argv and envp are made here, in the host,
-// and only read afterwards. The same plan serves a process that starts cold
+// Purpose: after fork nothing may be allocated, locked or thrown, so all paths, maps, limits, the filter
+// program, argv and envp are made here, in the host, in three steps: build_plan(), use_cgroup(),
+// complete_filter(). After the fork only `sources` changes. The same plan serves a process that starts cold
 // and a fork of a warm one.
 // Ownership: plain values; `argv` and `envp` point into the plan's own strings,
 // therefore a plan never moves once finished (build_plan gives a unique_ptr).
 // Threads: read-only once built.
-// Failure: build_plan returns an Error that names the policy's key at fault.
+// Failure: build_plan returns an Error that names the policy's key, where one is at fault.
 #pragma once
 
 #include <sys/resource.h>
@@ -127,16 +127,17 @@ std::vector<std::string> cell_environment(const Policy& policy);
 // Names the cgroups that the jail's first process joins and the supervisor removes.
 void use_cgroup(JailPlan& plan, const Cgroup& cgroup);
 
-// The last step before a jail is started by it: without its filter none is.
+// Compiles the system call filter. Required before a jail is started by the plan.
 Status complete_filter(JailPlan& plan);
 
-// Each sandbox is a user of its own, where the host can give one: a plan that several are made by is kept
-// without, and gets a new one for each.
+// Each sandbox is a user of its own, where the host can give one. For a plan that several sandboxes are made
+// by: the first drops the plan's user, the second draws one, for each sandbox anew.
 void forget_identity(JailPlan& plan);
 void renew_identity(JailPlan& plan);
 
-// The plan but for its cgroups, which the caller makes. Contained
-// where the host gives no namespaces and the policy can do without them.
+// The plan without cgroups, which the caller makes, and without filter. At the level `no-namespaces` where
+// the host gives no namespaces and the policy can do without them. `memory_is_limited`: a control group
+// bounds the sum of the jail's memory, so no resource limit has to.
 Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOptions& options,
                                              const PythonHome& python, const OwnFiles& own,
                                              bool memory_is_limited);

@@ -1,8 +1,9 @@
 // BundleRules: which representations of an output are shown, by MIME type.
 //
 // Of a bundle the types stay that `outputs.mime` of the policy names, each made harmless in its own way
-// (html.h, svg.h, image.h ...); the others are left out, and admit() returns them for a notice. Plain values,
-// for one thread. Nothing fails: what isn't what its type says is left out.
+// (html.h, svg.h, image.h ...); the others are left out, and admit() returns them for a notice. Bytes other
+// than pixels, and JSON other than charts, pass as they are. Plain values, for one thread. Nothing fails:
+// what isn't what its type says is left out.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -19,17 +20,18 @@ class BundleRules {
 public:
     explicit BundleRules(const OutputRules& rules) : rules_(rules) {}
 
-    // Changes `data`. Gives what was left out, for a notice. HTML of which nothing visible stays is
-    // left out as a whole, so that the text beside it is shown.
+    // Changes `data`. Gives what was left out, for a notice; what was lost within HTML isn't told where
+    // another form of the output is shown. HTML of which nothing visible stays is left out as a whole, so
+    // that the text beside it is shown.
     std::vector<LeftOut> admit(std::vector<MimeItem>& data) const;
 
-    // The same for a bundle within other JSON: {"text/plain": "…"}. True if anything was changed.
+    // The same for a bundle within other JSON: {"text/plain": "…"}. True if anything may have been changed.
     bool admit(nlohmann::json& bundle) const;
 
     // Text in a bundle of that type; nothing if it may not be shown.
     [[nodiscard]] std::optional<std::string> inert(const std::string& type, std::string text) const;
 
-    // Does the policy list that type?
+    // May that type be shown, by outputs.mime, outputs.html and, for widgets, outputs.comms?
     [[nodiscard]] bool allows(const std::string& type) const;
 
 private:

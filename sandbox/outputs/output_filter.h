@@ -10,8 +10,9 @@
 //         auto events = filter.finish(std::move(display), begun.cost, std::move(cleaned));
 //     }
 //
-// What is cut or left out is told once for each cell by a note on its stderr, which names the policy's key.
-// For one thread. Nothing fails here: what may not pass is dropped or cut.
+// A note on the cell's stderr tells what is left out and which key of the policy would allow it: each
+// different note once, at most eight; a cut is told at once and at the cell's end. For one thread. Nothing
+// fails here: what may not pass is dropped or cut.
 #pragma once
 
 #include <cstdint>
@@ -34,12 +35,14 @@ class OutputFilter {
 public:
     explicit OutputFilter(const Policy& policy);
 
-    // The part of an output that may be shown: the event itself, a cut one with a note behind it, or nothing.
+    // The part of an output that may be shown: the event itself, a cut one with a note behind it, the note
+    // alone, or nothing.
     std::vector<Event> admit(StreamOutput event);
     std::vector<Event> admit(ClearOutput event);
 
-    // Counts the output. If there is a task, it holds the output's data, and finish() gives what may be
-    // shown.
+    // Counts the output, and moves its data out of `event`. With a task (there is one too for any metadata)
+    // only plain text stays in `event`, for the case that the cleaner fails, and finish() gives what may be
+    // shown; without, `events` is all. `cost` is for finish().
     struct Begun {
         std::vector<Event> events;
         std::optional<CleaningTask> task;

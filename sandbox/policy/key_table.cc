@@ -385,7 +385,7 @@ std::vector<PolicyKey> make_table() {
             "native engine are forks of a Python that has IPython and `preload` imported; it imports on the "
             "host, outside of any sandbox, so its packages must be trusted. Other engines' are started as "
             "ever, with `preload` imported inside. $CELLBLOCK_DAEMON (1 or 0) goes before this key."),
-        PolicyKey{"pool.min", "count", "1", "0 to 256",
+        PolicyKey{"pool.min", "whole number", "1", "0 to 256",
                   "`warm`: how many sandboxes are made ahead, for the next sessions of this policy. Each is "
                   "one session's, and then gone.",
                   [](const json& value, Policy& policy) {
@@ -393,7 +393,7 @@ std::vector<PolicyKey> make_table() {
                   },
                   [](const Policy& policy) { return ordered_json(policy.pool.min); }},
         PolicyKey{
-            "pool.max", "count", "8", "0 to 256",
+            "pool.max", "whole number", "8", "0 to 256",
             "The same where many sessions start: up to as many as were started in the last ten seconds.",
             [](const json& value, Policy& policy) {
                 return store(read_count("pool.max", value, 0, 256), policy.pool.max);

@@ -2,12 +2,12 @@
 //
 // Purpose: a client that claims a sandbox gets one of its kind (sandbox_kind.h) that is ready, else the next
 // one that becomes ready. No sandbox of the pool ever belonged to anybody. Of each kind the pool keeps as
-// many as the policy wants
-// (`pool.min`), or as many as were claimed in the last seconds, up to `pool.max`. Only as many start at
-// once as there are processors (jails and all others are counted apart), and those that a client waits for
-// come first. Where a client waits, sandboxes of other engines are given before they are ready, because their
-// session can wait as well. Ownership: of its sandboxes, and of the sockets of clients that wait. Threads:
-// one. Failure: a client is told why it has to start cold.
+// many as the policy wants (`pool.min`), or as many as were claimed in the last seconds, up to `pool.max`.
+// Only as many start at once as there are processors, at least two (jails and all others are counted apart),
+// and half as many of those that no client waits for, which come last. Where a client waits, sandboxes of
+// other engines are given before they are ready, because their session can wait as well. Ownership: of its
+// sandboxes, and of the sockets of clients that wait. Threads: one. Failure: a client is told why it has to
+// start cold, or, where the daemon's bounds are reached (kFull), why it may not start at all.
 #pragma once
 
 #include <chrono>
@@ -32,10 +32,10 @@ public:
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
 
-    // Answers the client by kGiven, sooner or later, or refuses. `zygote` is ready and forks by `plan`; null:
-    // `plan` is another engine's launch order.
+    // Answers the client by kWait, kGiven, kRefused or kFull (protocol.h), sooner or later. `zygote` is ready
+    // and forks by `plan`; null: `plan` is another engine's launch order.
     void claim(UniqueFd client, const Request& request, const std::string& plan, Zygote* zygote);
-    // Makes sandboxes ready for claims to come.
+    // Registers the kind, so that tend() makes sandboxes ready for claims to come.
     void prepare(const Request& request, const std::string& order);
     // Reports of zygotes.
     void was_forked(std::uint64_t number, pid_t supervisor, UniqueFd process);
@@ -98,7 +98,7 @@ private:
     std::size_t at_once_;
     Clock::time_point last_claim_;
     Clock::time_point tended_;
-    Clock::time_point not_before_;  // another sandbox ahead
+    Clock::time_point not_before_;  // no sandbox is made ahead before
     Clock::time_point looked_at_memory_;
     bool pressure_ = false;
     std::uint64_t spare_bytes_ = 0;

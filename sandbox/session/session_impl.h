@@ -1,9 +1,10 @@
 // Session::Impl: one activity at a time, over a SandboxHost. Private to session/.
 //
 // session.cc begins activities, holds their deadlines and ends them; session_events.cc takes what the sandbox
-// sends. Everything that a sandbox sends passes take(), which checks that it may come now, and the output
-// filter. What has to be parsed is given to the cleaner by clean(); until its answer everything else waits,
-// so that the order stays. Ownership, threads and failure as in api/session.h.
+// sends. Each message that a sandbox sends goes by take() to an on(), which checks that the message may come
+// now; outputs then pass the output filter. What has to be parsed is given to the cleaner by clean(); until
+// its answer everything else waits, so that the order stays. Ownership, threads and failure as in
+// api/session.h.
 #pragma once
 
 #include <chrono>
@@ -92,8 +93,8 @@ private:
     void handle(HostEvent event);
     void take(HostEvent event);
     void on(WorkerReady ready);
-    void on(const WorkerStarting& /*starting*/) {}  // the host keeps the version
-    void on(const WorkerFailed& /*failed*/) {}      // the host makes it an Unavailable
+    void on(const WorkerStarting& /*starting*/) {}  // the SandboxHost keeps the version
+    void on(const WorkerFailed& /*failed*/) {}      // the SandboxHost makes it an Unavailable
     template <class Output>
     requires std::is_same_v<Output, StreamOutput> || std::is_same_v<Output, ClearOutput>
     void on(Output output);

@@ -9,7 +9,7 @@ from support import kernels
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
-# What the default policy lets out, and what these tests show beside it.
+# Types that these tests show; some are not on the default list.
 OUTPUTS = {"comms": ["t", "test-target", "jupyter.widget"],
            "mime": ["text/plain", "text/html", "text/markdown", "text/latex", "image/png", "image/jpeg", "image/gif",
                     "image/webp", "image/svg+xml", "application/json", "application/vnd.vegalite.v4+json",

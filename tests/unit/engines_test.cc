@@ -10,9 +10,9 @@
 
 #include "sandbox/api/engine.h"
 #include "sandbox/base/process.h"
-#include "sandbox/engines/bundle.h"
 #include "sandbox/engines/fill.h"
 #include "sandbox/engines/fill_document.h"
+#include "sandbox/engines/oci_bundle.h"
 #include "sandbox/engines/owner.h"
 #include "sandbox/engines/promises.h"
 #include "sandbox/engines/start_stamp.h"

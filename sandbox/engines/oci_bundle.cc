@@ -1,5 +1,5 @@
 // config.json, by the OCI runtime specification 1.0.
-#include "sandbox/engines/bundle.h"
+#include "sandbox/engines/oci_bundle.h"
 
 #include <sys/stat.h>
 

@@ -1,6 +1,6 @@
 // An OCI bundle: a folder with config.json and a root filesystem.
 //
-// Purpose: for any OCI runtime (runc, crun, runsc, youki, Kata): the host's files as a jail shows them, or a
+// Purpose: for any OCI runtime (runc, crun, runsc, youki): the host's files as a jail shows them, or a
 // folder that is an image, with all walls that the specification has. Ownership: the folder is the caller's.
 // Threads: none of its own. Failure: an Error that names what couldn't be written.
 #pragma once
