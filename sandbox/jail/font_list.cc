@@ -94,6 +94,9 @@ std::string font_list_folder(const PythonHome& python) {
 }
 
 std::string made_font_list(const PythonHome& python) {
+    if (file_stamp(cache_directory() + "/fonts") == "-") {
+        return {};  // none was ever made, so nothing has to be looked at
+    }
     std::string folder = font_list_folder(python);
     struct stat info {};
     const bool ours = !folder.empty() && ::lstat(folder.c_str(), &info) == 0 && S_ISDIR(info.st_mode) &&
