@@ -6,13 +6,14 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <vector>
 
 #include "sandbox/api/session.h"
 #include "sandbox/base/digests.h"
+#include "sandbox/base/json_text.h"
 #include "sandbox/jail/font_list.h"
 
 namespace cellblock::kernel {
@@ -26,6 +27,9 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t kMostBytes = 16ULL << 20;
 constexpr std::size_t kMostKept = 16;  // lists, of all Pythons and states
 constexpr std::size_t kLongestName = 40;
+constexpr JsonBounds kBounds{8, 500'000};  // a font has some eight values
+constexpr const char* kUnfinished = "made-";
+constexpr std::chrono::hours kLeftAge{1};  // of an unfinished folder, whose maker is gone
 constexpr const char* kStep = "make matplotlib's list of fonts";
 
 // The list's name, then the list.
@@ -48,7 +52,6 @@ Policy policy_for(const std::string& python) {
     policy.python = python;
     policy.limits.cell_time = policy.limits.cell_time_max = 120s;
     policy.limits.output_bytes = kMostBytes;
-    policy.allow_unenforced = true;
     return policy;
 }
 
@@ -62,11 +65,12 @@ bool is_list_name(const std::string& name) {
 Result<FontListFile> checked(const std::string& printed) {
     const auto end = printed.find('\n');
     FontListFile file{printed.substr(0, end), end == std::string::npos ? "" : printed.substr(end + 1)};
-    const auto list = nlohmann::json::parse(file.text, nullptr, false);
-    if (!is_list_name(file.name) || !list.is_object() || !list.contains("ttflist")) {
-        return Error{kStep, 0, "it can't be read", {}};
+    if (!is_list_name(file.name)) {
+        return Error{kStep, 0, "this Python's matplotlib gives no list of fonts", {}};
     }
-    return file;
+    CELLBLOCK_ASSIGN_OR_RETURN(const auto list, parse_json_object(file.text, kBounds));
+    return list.contains("ttflist") ? Result<FontListFile>(std::move(file))
+                                    : Result<FontListFile>(Error{kStep, 0, "it names no fonts", {}});
 }
 
 Result<FontListFile> ask_matplotlib(const std::string& python) {
@@ -91,7 +95,7 @@ Result<FontListFile> ask_matplotlib(const std::string& python) {
 
 // The folder gets its name when all is written.
 Status keep(const FontListFile& file, const fs::path& folder) {
-    const fs::path made = folder.parent_path() / ("made-" + random_hex(8));
+    const fs::path made = folder.parent_path() / (kUnfinished + random_hex(8));
     std::error_code failed;
     fs::create_directories(made, failed);
     ::chmod(made.c_str(), 0755);
@@ -106,18 +110,24 @@ Status keep(const FontListFile& file, const fs::path& folder) {
     if (!out.good() || failed) {
         std::error_code ignored;
         fs::remove_all(made, ignored);
-        return Error{kStep, failed.value(), "write " + folder.string(), {}};
+        return Error{kStep, failed.value(), "write " + folder.string(),
+                     "Make its folder one that you can write to, or remove what lies there"};
     }
     return Ok{};
 }
 
-// Those that were made last stay.
+// The lists that were made last stay, and what another `install` may be writing now.
 void remove_old(const fs::path& root) {
     std::vector<std::pair<fs::file_time_type, fs::path>> all;
     std::error_code failed;
     for (fs::directory_iterator one(root, failed), end; !failed && one != end; one.increment(failed)) {
         std::error_code gone;
-        all.emplace_back(one->last_write_time(gone), one->path());
+        const auto written = one->last_write_time(gone);
+        if (!one->path().filename().string().starts_with(kUnfinished)) {
+            all.emplace_back(written, one->path());
+        } else if (fs::file_time_type::clock::now() - written > kLeftAge) {
+            fs::remove_all(one->path(), gone);
+        }
     }
     std::sort(all.rbegin(), all.rend());
     for (std::size_t i = kMostKept; i < all.size(); ++i) {
@@ -137,7 +147,9 @@ Status make_font_list(const std::string& python) {
     if (file.name.empty()) {
         return Ok{};
     }
-    CELLBLOCK_RETURN_IF_ERROR(keep(file, folder));
+    if (auto kept = keep(file, folder); !kept && jail::made_font_list(home).empty()) {
+        return kept;  // else another `install` was faster
+    }
     remove_old(fs::path(folder).parent_path());
     return Ok{};
 }

@@ -35,7 +35,7 @@ void each_above(const CgroupPlace& place, Look look) {
     }
 }
 
-// What the group has in memory of files can be let go of.
+// A group's memory bound. Pages of files count as free, since the kernel can let them go.
 void bound_by(MachineMemory& memory, const CgroupPlace& place) {
     const bool second = place.version2;
     each_above(place, [&](const std::string& folder) {

@@ -16,8 +16,8 @@ namespace cellblock::sandbox {
 // The user's settings: $XDG_CONFIG_HOME/cellblock, or ~/.config/cellblock. Empty: the user has no home
 // directory.
 std::string config_directory();
-// What can be made anew: $XDG_CACHE_HOME/cellblock, or ~/.cache/cellblock. Empty: the user has no home
-// directory.
+// The user's files that can be made anew: $XDG_CACHE_HOME/cellblock, or ~/.cache/cellblock. Empty: the user
+// has no home directory.
 std::string cache_directory();
 Result<std::string> python_directory();
 Result<std::string> policies_directory();

@@ -20,8 +20,8 @@ namespace cellblock::sandbox::jail {
 
 namespace {
 
-// Where processors are wanted by more than they have time for: half as much for a sandbox as for the kernel
-// process and the Jupyter server (1024 and 100 by default), and the same for each sandbox.
+// A sandbox's share of processors that more processes want than there is time for: half of what the kernel
+// process and the Jupyter server have (1024 and 100 by default), and the same for each sandbox.
 constexpr const char* kShares = "512";
 constexpr const char* kWeight = "50";
 constexpr std::uint64_t kPeriodMicroseconds = 100000;

@@ -23,7 +23,7 @@ constexpr std::size_t kKeyLength = 24;
 constexpr std::size_t kMostFolders = 5000;  // of fonts; further ones aren't looked at
 constexpr int kDeepest = 8;
 
-// Those of matplotlib's own that sandboxes see (font_manager.X11FontDirectories).
+// Folders where matplotlib looks (font_manager.X11FontDirectories), as far as sandboxes see them.
 constexpr auto kFontFolders = std::to_array<const char*>(
     {"/usr/share/fonts", "/usr/local/share/fonts", "/usr/X11R6/lib/X11/fonts/TTF", "/usr/X11/lib/X11/fonts"});
 

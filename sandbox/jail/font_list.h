@@ -14,7 +14,7 @@
 
 namespace cellblock::sandbox::jail {
 
-// Where a jail sees the folder.
+// The folder's path in a jail.
 inline constexpr const char* kFontListInside = "/opt/cellblock/fonts";
 
 // $XDG_CACHE_HOME/cellblock/fonts/<key>: the folder of the list that fits this Python's matplotlib and the

@@ -1,7 +1,9 @@
 """`cellblock install` has matplotlib's list of fonts made once; sandboxes read it and can't change it."""
 
 import json
+import os
 import subprocess
+import time
 
 import pytest
 
@@ -63,8 +65,11 @@ def test_a_second_install_finds_the_list(cellblock):
 
 def test_a_list_that_others_may_change_is_not_shown(cellblock):
     assert cellblock("install", "--user", "--python", PYTHON).returncode == 0
-    next((cellblock.home / ".cache/cellblock/fonts").iterdir()).chmod(0o777)
+    folder = next((cellblock.home / ".cache/cellblock/fonts").iterdir())
+    folder.chmod(0o777)
     assert look(cellblock)["built"]
+    done = cellblock("install", "--user", "--python", PYTHON)
+    assert done.returncode == 0 and str(folder) in done.stdout and "remove what lies there" in done.stdout, done.stdout
 
 
 def test_where_no_list_can_be_kept_install_goes_on(cellblock, tmp_path):
@@ -72,3 +77,42 @@ def test_where_no_list_can_be_kept_install_goes_on(cellblock, tmp_path):
     done = cellblock("install", "--user", "--python", PYTHON, env={"XDG_CACHE_HOME": str(tmp_path / "file")})
     assert done.returncode == 0 and "first plot takes longer" in done.stdout, done.stdout
     assert look(cellblock, XDG_CACHE_HOME=str(tmp_path / "file"))["built"]
+
+
+LIAR = """
+import os, matplotlib
+class FontManager: __version__ = %r
+path = os.path.join(matplotlib.get_cachedir(), "fontlist-v%%s.json" %% FontManager.__version__)
+os.makedirs(os.path.dirname(path), exist_ok=True)
+with open(path, "w") as file: file.write(%s)
+"""
+LIES = {
+    "a_text": ("1", "'fonts'"),
+    "a_list": ("1", "'[]'"),
+    "no_fonts": ("1", "'{}'"),
+    "great_depth": ("1", "'{\"ttflist\":' + '[' * 1_000_000 + ']' * 1_000_000 + '}'"),
+    "many_values": ("1", "'{\"ttflist\":[' + '0,' * 3_000_000 + '0]}'"),
+    "more_than_a_cell_may_show": ("1", "'{\"ttflist\":\"' + 'x' * (30 << 20) + '\"}'"),
+    "another_folder": ("/../../../evil", "'{\"ttflist\":[]}'"),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_matplotlib_that_lies_gets_no_list(cellblock, tmp_path, name):
+    subprocess.run([PYTHON, "-m", "venv", "--without-pip", "--system-site-packages", tmp_path / "env"], check=True, timeout=60)
+    package = next((tmp_path / "env").glob("lib/python3*/site-packages")) / "matplotlib"
+    package.mkdir()
+    (package / "__init__.py").write_text("def get_cachedir(): return '/tmp/cache'\n")
+    (package / "font_manager.py").write_text(LIAR % LIES[name])
+    done = cellblock("install", "--user", "--python", tmp_path / "env/bin/python")
+    assert done.returncode == 0 and "first plot takes longer" in done.stdout, (done.stdout, done.stderr)
+    assert not list(cellblock.home.glob(".cache/cellblock/fonts/*")) and not list(cellblock.home.rglob("*evil*"))
+
+
+def test_what_an_install_left_half_done_is_removed_by_a_later_one(cellblock):
+    folder = cellblock.home / ".cache/cellblock/fonts"
+    for name, age in (("made-old", 7200), ("made-now", 0)):
+        (folder / name).mkdir(parents=True)
+        os.utime(folder / name, (time.time() - age,) * 2)
+    assert cellblock("install", "--user", "--python", PYTHON).returncode == 0
+    assert not (folder / "made-old").exists() and (folder / "made-now").exists()

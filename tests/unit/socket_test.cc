@@ -17,7 +17,7 @@ using Clock = std::chrono::steady_clock;
 TEST_CASE("signals that come often don't make the wait for a socket longer") {
     auto pair = make_socket_pair(SOCK_STREAM, "test");
     REQUIRE(pair);
-    // They stop by themselves, so that a wait without a bound ends as well.
+    // The signals stop by themselves, so that a wait without a bound ends as well.
     static int left = 0;
     left = 400;
     struct sigaction counted {};
