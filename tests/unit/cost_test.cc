@@ -64,7 +64,11 @@ struct Growing {
 // never too much: there a cache or a clock decides.
 void check(const char* cleaner, const std::function<void(const std::string&)>& clean,
            const std::vector<Growing>& shapes) {
+#if defined(CELLBLOCK_SANITIZE)
+    constexpr std::size_t kSize = 20'000;  // as each byte takes some ten times longer
+#else
     constexpr std::size_t kSize = 75'000;
+#endif
     for (const auto& [name, text] : shapes) {
         INFO(cleaner << ": " << name);
         const std::string whole = text(2 * kSize);
@@ -72,7 +76,6 @@ void check(const char* cleaner, const std::function<void(const std::string&)>& c
         const double all = cost(clean, whole);
         INFO(half << " s, " << all << " s for " << whole.size() << " bytes");
         CHECK((all <= kLittle || all / half < 3.2));
-        // A sanitizer's build takes some ten times longer.
         CHECK(all < 2.0);
     }
 }
