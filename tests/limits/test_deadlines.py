@@ -40,6 +40,7 @@ EITHER = {
     "blocked_sigint": "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\nwhile True: pass",
     "holds_the_gil": "import ctypes\nctypes.PyDLL(None).sleep(60); ctypes.PyDLL(None).sleep(60)",
 }
+BEGUN = "print('begun', flush=True)\n"
 LOST = {
     "c_sum": "sum(range(10 ** 13))",
     "ignored_sigint": "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass",
@@ -183,10 +184,12 @@ def patient(user_place):
 
 
 def begin(client, code):
-    """It has begun once it waits, or calculates: an interrupt finds it deaf, where it means to be."""
-    before, last, loop = code.rpartition("while True: pass")
-    told = "print('begun', flush=True)\n"
-    cell = client.execute(before + told + last + loop if last and before.endswith("\n") else told + code)
+    """It has begun once it waits, or calculates: an interrupt finds it deaf, where it means to be. A cell says so itself, or
+    else before its endless loop, or as the first thing."""
+    if BEGUN not in code:
+        before, loop, after = code.rpartition("while True: pass")
+        code = before + BEGUN + loop + after if before.endswith("\n") else BEGUN + code
+    cell = client.execute(code)
     client.first(cell, "stream")
     return cell
 
@@ -204,12 +207,12 @@ def warning_of(client, cell):
 
 # Each goes on after SIGINT for longer than the grace time, and then ends.
 SLOW_TO_STOP = {
-    "c_code": "import time, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
+    "c_code": "import time, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n" + BEGUN +
               "try:\n    time.sleep(2.5)\nfinally:\n    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])\n"
               "time.sleep(60)",
     "pool": "import time\nfrom concurrent.futures import ThreadPoolExecutor\n"
-            "with ThreadPoolExecutor() as pool:\n    pool.submit(time.sleep, 2.5).result()",
-    "cleanup": "import time\ntry:\n    time.sleep(60)\nfinally:\n    time.sleep(2)",
+            "with ThreadPoolExecutor() as pool:\n    waits = pool.submit(time.sleep, 2.5)\n    " + BEGUN + "    waits.result()",
+    "cleanup": "import time\ntry:\n    " + BEGUN + "    time.sleep(60)\nfinally:\n    time.sleep(2)",
 }
 
 

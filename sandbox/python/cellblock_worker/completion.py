@@ -10,7 +10,7 @@ from IPython.core import oinspect
 from IPython.core.completer import provisionalcompleter, rectify_completions
 from IPython.utils.tokenutil import token_at_cursor
 
-from . import stub_conditions
+from . import ipython_import, stub_conditions
 
 
 class Completer:
@@ -32,6 +32,8 @@ class Completer:
             if self._interrupts.count() != before:
                 raise KeyboardInterrupt  # IPython has swallowed it
             self._preparation.join()
+        if self._completer.use_jedi and not _has_jedi():
+            self._completer.use_jedi = False
         return self._ask(code, cursor)
 
     def _is_ready(self):
@@ -74,9 +76,18 @@ def _interrupts_unshown():
             sys.excepthook = hook
 
 
+def _has_jedi():
+    """False: what is installed of it can't be imported."""
+    try:
+        ipython_import.import_jedi()
+    except Exception:
+        return False
+    return True
+
+
 def _prepare_jedi():
     with contextlib.suppress(Exception):
-        import jedi
+        jedi = ipython_import.import_jedi()
         import parso.cache
         # What it would keep ends with the session, and a file cut short by a kill would end all completion.
         parso.cache._save_to_file_system = lambda *_, **__: None

@@ -4,7 +4,7 @@ import collections
 import sys
 import warnings
 
-from . import cells, figures
+from . import cells, figures, ipython_import
 from .streams import OutputStream
 
 OLDEST_IPYTHON = (8, 5)
@@ -37,6 +37,7 @@ def be_a_program():
 def find_ipython():
     """IPython's release, or CannotStart with what to install."""
     try:
+        ipython_import.import_ipython()
         from IPython.core import release
     except ImportError as error:
         raise CannotStart(missing_ipython(error)) from None

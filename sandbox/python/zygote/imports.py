@@ -3,6 +3,7 @@
 All of its memory can be read by cells, and is there in each of its forks.
 """
 
+import contextlib
 import ctypes
 import gc
 import importlib
@@ -25,7 +26,7 @@ views = set()  # descriptors of mount namespaces, during the imports
 def import_worker(task):
     """What every sandbox needs: the worker and IPython."""
     try:
-        from cellblock_worker import figures, startup
+        from cellblock_worker import figures, ipython_import, startup
         startup.find_ipython()
         figures.choose_backend()
         for name in sorted(os.listdir(os.path.join(task["worker"], "cellblock_worker"))):
@@ -37,6 +38,8 @@ def import_worker(task):
         raise Refused(str(error)) from None
     except Exception as error:  # CannotStart among them
         raise Refused("%s: %s" % (type(error).__name__, error)) from None
+    with contextlib.suppress(ImportError):
+        ipython_import.import_jedi()
     import_what_comes_later()
 
 
