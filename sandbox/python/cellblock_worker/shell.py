@@ -18,7 +18,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.core.profiledir import ProfileDir
 from IPython.core.usage import default_banner
 from IPython.utils.process import arg_split  # noqa: F401  (as ipykernel's module offers it)
-from traitlets import Any, CBool, Instance, Type, default
+from traitlets import Any, CBool, Instance, Type, default, observe
 from traitlets.config import Config
 
 from . import cells, figures, frames
@@ -42,10 +42,14 @@ CHILD_SECONDS = 2.0  # for an interrupted child to end
 class UnwrittenProfile(ProfileDir):
     """A profile that makes no directories: nothing of it is to be kept."""
 
-    def _location_changed(self, change=None):
+    @observe("location")
+    def _location_changed(self, change):
         pass
 
-    check_security_dir = check_log_dir = check_pid_dir = check_startup_dir = check_dirs = _location_changed
+    def check_dirs(self, change=None):
+        pass
+
+    check_security_dir = check_log_dir = check_pid_dir = check_startup_dir = check_dirs
 
 
 class LateDb:
