@@ -41,7 +41,7 @@ def test_an_interrupted_completion_shows_no_traceback_and_a_matcher_that_fails_d
 def test_complete_names(host):
     host.execute("some_long_name = 1")
     content = host.ask("complete", code="some_lo", cursor=7)
-    assert content["status"] == "ok" and "some_long_name" in content["matches"]
+    assert content["status"] == "ok" and "some_long_name" in content["matches"], content
     assert (content["cursor_start"], content["cursor_end"]) == (0, 7)
     assert content["metadata"]["_jupyter_types_experimental"][0]["text"] == "some_long_name"
 
@@ -128,3 +128,23 @@ def test_the_first_completion_doesnt_wait_for_jedi(host):
 def test_what_only_jedi_knows_is_waited_for(host):
     content = host.ask("complete", code="import os\nos.pat", cursor=16)
     assert any(match.rpartition(".")[2] == "path" for match in content["matches"])
+
+
+def test_what_gets_ready_beside_leaves_the_filters_of_warnings_alone(fresh, has):
+    has("jedi")
+    host = fresh()
+    host.execute("import sys, threading, time, warnings\n"
+                 "real, seen = warnings.catch_warnings, []\n"
+                 "class Watched(real):\n"
+                 "    def __enter__(self):\n"
+                 "        seen.append(threading.current_thread() is threading.main_thread())\n"
+                 "        return super().__enter__()\n"
+                 "warnings.catch_warnings = Watched\n"
+                 "before = list(warnings.filters), warnings.showwarning")
+    for code in ("before", "warnings.sh", "import os; os.pa"):
+        assert host.ask("complete", code=code, cursor=len(code))["status"] == "ok"
+    result = host.execute("end = time.monotonic() + 60\n"
+                          "while time.monotonic() < end and any(one.name == 'cellblock-jedi' for one in threading.enumerate()):\n"
+                          "    time.sleep(0.05)\n"
+                          "'jedi' in sys.modules, bool(seen), all(seen), before == (list(warnings.filters), warnings.showwarning)")
+    assert result.result == "(True, True, True, True)"

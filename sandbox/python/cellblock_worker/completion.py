@@ -85,10 +85,35 @@ def _has_jedi():
     return True
 
 
+class _Warnings:
+    """The module `warnings` as jedi sees it. Its filters are the whole process's: two threads that change them and put them back
+    can leave them changed. So the thread that prepares jedi changes none, as cells may run beside it."""
+
+    def __init__(self):
+        self._thread = threading.get_ident()
+
+    def catch_warnings(self, **options):
+        return contextlib.nullcontext([]) if self._is_beside() else warnings.catch_warnings(**options)
+
+    def simplefilter(self, *arguments, **options):
+        if not self._is_beside():
+            warnings.simplefilter(*arguments, **options)
+
+    def _is_beside(self):
+        return threading.get_ident() == self._thread
+
+    def __getattr__(self, name):
+        return getattr(warnings, name)
+
+
 def _prepare_jedi():
     with contextlib.suppress(Exception):
         jedi = ipython_import.import_jedi()
         import parso.cache
+        seen = _Warnings()
+        for name, module in list(sys.modules.items()):
+            if name.startswith("jedi.") and getattr(module, "warnings", None) is warnings:
+                module.warnings = seen
         # What it would keep ends with the session, and a file cut short by a kill would end all completion.
         parso.cache._save_to_file_system = lambda *_, **__: None
         stub_conditions.remember()
