@@ -46,7 +46,7 @@ struct ExecuteRequest {
     int count = 1;                        // the prompt number: In [1]
     std::string user_expressions = "{}";  // JSON object of strings: name to expression
     std::string metadata = "{}";          // JSON object, given to the worker
-    std::string parent;  // the client's id of this request (msg_id), which ipywidgets' Output refers to
+    std::string parent = {};  // the client's id of this request (msg_id), which ipywidgets' Output refers to
 };
 
 enum class CommKind { open, message, close };
