@@ -86,6 +86,18 @@ def test_jedi_that_is_broken(fresh, tmp_path):
     for _ in range(2):
         assert host.ask("complete", code="abund", cursor=5)["matches"] == ["abundance"]
         assert host.ask("complete", code="nothing_of_", cursor=11)["matches"] == []
+    assert host.execute("get_ipython().Completer.use_jedi").result == "False"
+
+
+def test_the_depth_of_a_cell_beside_jedis_preparation(fresh, has):
+    """The cell runs right behind the first completion's answer."""
+    has("jedi")
+    host = fresh()
+    host.execute("import sys; known = 1")
+    assert host.ask("complete", code="know", cursor=4)["matches"] == ["known"]
+    host.execute("sys.setrecursionlimit(4321)")
+    host.ask("complete", code="'a'.jo", cursor=6)
+    assert host.execute("sys.getrecursionlimit()").result == "4321"
 
 
 def test_each_module_may_be_the_first_to_be_imported():

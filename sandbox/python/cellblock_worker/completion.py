@@ -32,12 +32,15 @@ class Completer:
             if self._interrupts.count() != before:
                 raise KeyboardInterrupt  # IPython has swallowed it
             self._preparation.join()
-        if self._completer.use_jedi and not _has_jedi():
-            self._completer.use_jedi = False
         return self._ask(code, cursor)
 
     def _is_ready(self):
         if self._preparation is None:
+            try:
+                ipython_import.import_jedi()  # not beside: it sets the process's depth of recursion, as a cell may
+            except Exception:  # what is installed of it can't be imported
+                self._completer.use_jedi = False
+                return True
             preparation = threading.Thread(target=_prepare_jedi, name="cellblock-jedi", daemon=True)
             try:
                 preparation.start()
@@ -76,15 +79,6 @@ def _interrupts_unshown():
             sys.excepthook = hook
 
 
-def _has_jedi():
-    """False: what is installed of it can't be imported."""
-    try:
-        ipython_import.import_jedi()
-    except Exception:
-        return False
-    return True
-
-
 class _Warnings:
     """The module `warnings` as jedi sees it. Its filters are the whole process's: two threads that change them and put them back
     can leave them changed. So the thread that prepares jedi changes none, as cells may run beside it."""
@@ -108,7 +102,7 @@ class _Warnings:
 
 def _prepare_jedi():
     with contextlib.suppress(Exception):
-        jedi = ipython_import.import_jedi()
+        import jedi
         import parso.cache
         seen = _Warnings()
         for name, module in list(sys.modules.items()):

@@ -1,4 +1,4 @@
-"""IPython's import, without what most sessions never use: its terminal and jedi, which take a half of the whole.
+"""IPython's import, without what most sessions never use: its terminal and jedi, which take two fifths of a worker's start.
 
 `import IPython` also imports a shell for terminals, and prompt_toolkit with it. Here that waits until somebody imports a
 module of `IPython.terminal`, or asks for `IPython.embed`. And IPython's completer imports jedi; here it does so at the first
@@ -34,7 +34,7 @@ def import_ipython():
 
 @contextlib.contextmanager
 def _in_place_of(*names):
-    """Modules that have an attribute `embed`, for the time of an import."""
+    """Empty modules by these names, for the time of an import."""
     places = [_Place(name) for name in names]
     sys.modules.update(zip(names, places))
     try:
@@ -45,6 +45,8 @@ def _in_place_of(*names):
 
 
 class _Place(types.ModuleType):
+    """Has what IPython's modules want of the true one while they are imported."""
+
     def __init__(self, name):
         super().__init__(name)
         self.embed, self.settings = object(), types.SimpleNamespace()
