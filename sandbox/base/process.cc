@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <sstream>
 
@@ -39,6 +40,15 @@ void skip(std::istringstream& fields, int count) {
 
 UniqueFd open_pidfd(pid_t process) {
     return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
+}
+
+pid_t process_of(int pidfd) {
+    constexpr std::string_view kName = "\nPid:";
+    const std::string text = "\n" + file_text("/proc/self/fdinfo/" + std::to_string(pidfd));
+    const auto at = text.find(kName);
+    const long number =
+        at == std::string::npos ? -1 : std::strtol(text.c_str() + at + kName.size(), nullptr, 10);
+    return number > 0 ? static_cast<pid_t>(number) : -1;
 }
 
 bool ends_within(int pidfd, std::chrono::milliseconds time) {

@@ -19,6 +19,9 @@ namespace cellblock::sandbox {
 // A pidfd of the process, closed on exec. Invalid, with errno, where there is no such process.
 UniqueFd open_pidfd(pid_t process);
 
+// The number of a pidfd's process, as this process sees it; -1: it has ended, or this is no pidfd.
+pid_t process_of(int pidfd);
+
 // Waits until the process of this pidfd has ended. False: it still lives after `time`. A descriptor that is
 // no pidfd counts as ended; with -1, which nobody can wait for, the time passes and the answer is false.
 bool ends_within(int pidfd, std::chrono::milliseconds time);

@@ -5,13 +5,16 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <linux/sched.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <iterator>
 #include <utility>
 
@@ -95,6 +98,32 @@ void close_all_but(int (&keep)[kCount]) {
         next = static_cast<unsigned>(fd) + 1;
     }
     ::close_range(next, ~0U, 0);
+}
+
+// As fork, but into new namespaces (CLONE_NEW…). `thread_id`: as libc's fork, writes the child's number
+// there.
+inline pid_t clone_into(unsigned long long namespaces, int& pidfd, int* thread_id = nullptr) {
+    clone_args arguments{};
+    arguments.flags = namespaces | CLONE_PIDFD;
+    arguments.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+    arguments.exit_signal = SIGCHLD;
+    if (thread_id != nullptr) {
+        arguments.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+        arguments.child_tid = reinterpret_cast<std::uintptr_t>(thread_id);
+    }
+    return static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
+}
+
+// So that nothing of what the program before did with signals is left.
+inline void default_signals() {
+    struct sigaction plain {};
+    plain.sa_handler = SIG_DFL;
+    for (int number = 1; number < NSIG; ++number) {
+        ::sigaction(number, &plain, nullptr);
+    }
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 // Writes the data by one write(2), as files of proc and cgroup need it.

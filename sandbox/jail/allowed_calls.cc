@@ -156,6 +156,16 @@ constexpr auto kArchPrctls = std::to_array<std::uint64_t>({
     0x5003 /* ARCH_SHSTK_LOCK */, 0x5005 /* ARCH_SHSTK_STATUS */,
 });
 
+// To make a jail, from namespaces to its own filter.
+constexpr auto kMakeJails = std::to_array<const char*>({
+    "clone", "clone3", "unshare", "mount", "umount2", "pivot_root", "open_tree", "move_mount", "mount_setattr", "sethostname",
+    "setdomainname", "seccomp", "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self",
+});
+
+constexpr auto kMakeJailsPrctls = std::to_array<std::uint64_t>({
+    PR_CAPBSET_DROP, PR_SET_SECUREBITS,
+});
+
 // clang-format on
 
 }  // namespace
@@ -170,6 +180,14 @@ std::span<const char* const> calls_with_memory_of_their_own() {
 
 std::span<const char* const> calls_said_to_be_missing() {
     return kSaidToBeMissing;
+}
+
+std::span<const char* const> calls_that_make_jails() {
+    return kMakeJails;
+}
+
+std::span<const std::uint64_t> prctls_that_make_jails() {
+    return kMakeJailsPrctls;
 }
 
 std::span<const char* const> calls_left_undone() {

@@ -25,6 +25,11 @@ std::span<const char* const> calls_with_memory_of_their_own();
 // older call; the others are refused as not permitted.
 std::span<const char* const> calls_said_to_be_missing();
 
+// For a warm Python, whose forks walk into jails of their own; among them some that are said to be missing to
+// others.
+std::span<const char* const> calls_that_make_jails();
+std::span<const std::uint64_t> prctls_that_make_jails();
+
 // Answered with success, and not done: they would make the host's disks work,
 // at no cost to the caller.
 std::span<const char* const> calls_left_undone();

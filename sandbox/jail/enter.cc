@@ -18,6 +18,7 @@
 #include <cstring>
 
 #include "sandbox/base/syscalls.h"
+#include "sandbox/jail/attendant.h"
 #include "sandbox/jail/privileges.h"
 #include "sandbox/jail/rootfs.h"
 
@@ -36,15 +37,25 @@ Failure join(const JailPlan& plan, bool by_tasks, pid_t process) {
     const int size = std::snprintf(number, sizeof number, "%d", process);
     for (std::size_t i = 0; i < plan.cgroup_files.size(); ++i) {
         const auto& file = plan.cgroup_files[i];
-        if (file.ends_with("/tasks") == by_tasks &&
-            !write_file(file.c_str(), number, static_cast<std::size_t>(size))) {
+        if (is_tasks(file) != by_tasks) {
+            continue;
+        }
+        const bool joined =
+            by_tasks && plan.nested
+                ? ::write(plan.cgroup_descriptors[i], number, static_cast<std::size_t>(size)) == size
+                : write_file(file.c_str(), number, static_cast<std::size_t>(size));
+        if (!joined) {
             return failed(Step::join_cgroup, i);
         }
     }
     return {};
 }
 
-// The parent joins some cgroups for us.
+Failure own_cgroup_namespace() {
+    return ::unshare(CLONE_NEWCGROUP) == 0 ? Failure{} : failed(Step::cgroup_namespace);
+}
+
+// The parent joins some cgroups for us. (For a nested jail its attendant has.)
 Failure await_cgroups(const JailDescriptors& descriptors) {
     char told = 0;
     ssize_t size = 0;
@@ -55,7 +66,7 @@ Failure await_cgroups(const JailDescriptors& descriptors) {
         errno = ESRCH;
         return failed(Step::parent_gone);
     }
-    return ::unshare(CLONE_NEWCGROUP) == 0 ? Failure{} : failed(Step::cgroup_namespace);
+    return own_cgroup_namespace();
 }
 
 Failure name_host() {
@@ -108,6 +119,27 @@ Failure watch_parent(const JailDescriptors& descriptors) {
     return {};
 }
 
+// The user in the namespaces that the process was cloned into.
+Failure take_first_user(const JailPlan& plan, const JailDescriptors& descriptors) {
+    if (plan.nested) {
+        if (const auto failure = ask_attendant(plan, descriptors.attendant); failure.happened()) {
+            return failure;
+        }
+    }
+    if (plan.identity.privileged) {
+        return {};
+    }
+    if (const auto failure =
+            plan.identity.mapped_by_attendant ? become_inside_user() : map_first_user(plan.identity);
+        failure.happened()) {
+        return failure;
+    }
+    if (!plan.filter_options.makes_jails) {
+        limit_user_namespaces();
+    }
+    return {};
+}
+
 Failure give_up_power(const JailPlan& plan, const JailDescriptors& descriptors) {
     if (const auto failure = enter_last_user_namespace(plan.identity); failure.happened()) {
         return failure;
@@ -138,6 +170,10 @@ unsigned long long jail_namespaces(const Identity& identity, bool host_network) 
            (identity.privileged ? 0ULL : CLONE_NEWUSER);
 }
 
+bool is_tasks(const std::string& file) {
+    return file.ends_with("/tasks");
+}
+
 Failure join_by_itself(const JailPlan& plan) {
     return join(plan, true, 0);
 }
@@ -150,8 +186,7 @@ Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
     if (const auto failure = watch_parent(descriptors); failure.happened()) {
         return failure;
     }
-    if (const auto failure = plan.identity.privileged ? Failure{} : map_first_user(plan.identity);
-        failure.happened()) {
+    if (const auto failure = take_first_user(plan, descriptors); failure.happened()) {
         return failure;
     }
     if (const auto failure = join_by_itself(plan); failure.happened()) {
@@ -178,6 +213,36 @@ Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
         return failure;
     }
     return give_up_power(plan, descriptors);
+}
+
+Failure enter_as_keeper(const JailPlan& plan, const JailDescriptors& descriptors) {
+    if (const auto failure = take_first_user(plan, descriptors); failure.happened()) {
+        return failure;
+    }
+    ::setsid();
+    ::umask(022);
+    if (const auto failure = name_host(); failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = build_root(plan); failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = own_cgroup_namespace(); failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = set_streams(descriptors); failure.happened()) {
+        return failure;
+    }
+    if (const auto failure = set_limits(plan); failure.happened()) {
+        return failure;
+    }
+    if (::chdir(plan.working_directory.c_str()) != 0) {
+        return failed(Step::working_directory);
+    }
+    if (const auto failure = drop_capabilities(); failure.happened()) {
+        return failure;
+    }
+    return apply_filter(plan);
 }
 
 Failure enter_without_namespaces(const JailPlan& plan, const JailDescriptors& descriptors) {

@@ -22,6 +22,8 @@ std::string step_name(const JailPlan& plan, const Failure& failure) {
             return "make its namespaces";
         case Step::watch_parent:
             return "tie its life to ours";
+        case Step::ask_attendant:
+            return "get from the host what it shows";
         case Step::join_cgroup:
             return "join its cgroup";
         case Step::map_user:

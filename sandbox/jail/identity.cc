@@ -108,6 +108,17 @@ std::string map_line(std::uint64_t outside) {
     return std::to_string(kInsideId) + " " + std::to_string(outside) + " 1\n";
 }
 
+Identity with_callers_user() {
+    Identity identity;
+    identity.user = ::geteuid();
+    identity.group = ::getegid();
+    identity.first_user_map = map_line(identity.user);
+    identity.first_group_map = map_line(identity.group);
+    identity.last_user_map = map_line(kInsideId);
+    identity.last_group_map = map_line(kInsideId);
+    return identity;
+}
+
 }  // namespace
 
 Identity choose_identity() {
@@ -123,12 +134,60 @@ Identity choose_identity() {
         identity.last_group_map = map_line(identity.group);
         return identity;
     }
-    identity.user = ::geteuid();
-    identity.group = ::getegid();
-    identity.first_user_map = map_line(identity.user);
-    identity.first_group_map = map_line(identity.group);
-    identity.last_user_map = map_line(kInsideId);
-    identity.last_group_map = map_line(kInsideId);
+    return with_callers_user();
+}
+
+IdBlock choose_block() {
+    constexpr std::uint64_t kSize = 65536;
+    if (!choose_identity().privileged) {
+        return {};
+    }
+    const std::uint32_t random = random_number();
+    const auto part = [&](const char* map_file) {
+        const IdRange all = unused_ids(map_file);
+        const std::uint64_t blocks = all.count / kSize;
+        return blocks == 0 ? all : IdRange{all.first + random % blocks * kSize, kSize};
+    };
+    return {part("/proc/self/uid_map"), part("/proc/self/gid_map")};
+}
+
+Identity identity_of_keeper(const IdBlock& block) {
+    if (block.users.count <= kInsideId || block.groups.count <= kInsideId) {
+        return with_callers_user();
+    }
+    const auto whole = [](const IdRange& range) {
+        return "0 " + std::to_string(range.first) + " " + std::to_string(range.count) + "\n";
+    };
+    Identity identity;
+    identity.mapped_by_attendant = true;
+    identity.user = static_cast<uid_t>(block.users.first + kInsideId);
+    identity.group = static_cast<gid_t>(block.groups.first + kInsideId);
+    identity.first_user_map = whole(block.users);
+    identity.first_group_map = whole(block.groups);
+    return identity;
+}
+
+Identity choose_nested_identity(const IdBlock& block) {
+    if (block.users.count <= kInsideId || block.groups.count <= kInsideId) {
+        Identity identity = with_callers_user();
+        identity.first_user_map = identity.first_group_map = map_line(kInsideId);
+        return identity;
+    }
+    // Not 0, and not the warm Python's.
+    const auto drawn = [](const IdRange& range, std::uint32_t random) {
+        const std::uint64_t number = 1 + random % (range.count - 2);
+        return number < kInsideId ? number : number + 1;
+    };
+    const std::uint32_t random = random_number();
+    const std::uint64_t user = drawn(block.users, random);
+    const std::uint64_t group = drawn(block.groups, random);
+    Identity identity;
+    identity.mapped_by_attendant = true;
+    identity.user = static_cast<uid_t>(block.users.first + user);
+    identity.group = static_cast<gid_t>(block.groups.first + group);
+    identity.first_user_map = map_line(user);
+    identity.first_group_map = map_line(group);
+    identity.last_user_map = identity.last_group_map = map_line(kInsideId);
     return identity;
 }
 

@@ -20,12 +20,17 @@ constexpr unsigned kInsideId = 1000;
 
 struct Identity {
     bool privileged = false;
+    // Of a nested jail: its first user namespace is mapped by the attendant, to a user that nobody else has.
+    bool mapped_by_attendant = false;
     uid_t user = 0;  // the host's id that the jail's processes have
     gid_t group = 0;
-    std::string first_user_map;  // unprivileged: inside 1000 = the caller
+    std::string first_user_map;  // unprivileged or nested: inside 1000 = the caller, or one of the zygote's
     std::string first_group_map;
     std::string last_user_map;  // of the user namespace made last
     std::string last_group_map;
+
+    // Of the host's users, it is another one than the caller.
+    [[nodiscard]] bool has_own_user() const { return privileged || mapped_by_attendant; }
 };
 
 Identity choose_identity();
@@ -35,6 +40,21 @@ struct IdRange {
     std::uint64_t first = 0;
     std::uint64_t count = 0;
 };
+
+// The host's users of a warm Python's jail and of all that its forks make: none else has them. Counts are 0
+// where the host can give none: then all have the caller's own.
+struct IdBlock {
+    IdRange users;
+    IdRange groups;
+};
+
+IdBlock choose_block();
+
+// Of the process that makes such a jail: the block as seen inside, where it is user 1000.
+Identity identity_of_keeper(const IdBlock& block);
+
+// Of a jail within it: one of the block's users, as the kernel draws it.
+Identity choose_nested_identity(const IdBlock& block);
 
 // Gives an id of the range, from `start` on, that no process has. No other sandbox takes the id for as long
 // as any process holds `lock`: a jail without namespaces is ended by a signal to all processes of its user.

@@ -24,6 +24,8 @@ namespace {
 
 constexpr const char* kPackagesInside = "/packages";
 constexpr std::uint64_t kBytesPerInode = 4096;
+constexpr const char* kOwnAttributes = ",userxattr";  // of an overlay that is mounted in a user namespace
+constexpr std::uint64_t kZygotesFiles = 64U << 20;    // what imports may write, bytes
 
 void append(std::vector<FileStep>& steps, std::vector<FileStep> more) {
     steps.insert(steps.end(), std::make_move_iterator(more.begin()), std::make_move_iterator(more.end()));
@@ -48,7 +50,7 @@ void number_overlays(JailPlan& plan) {
         // Paths of the half-built root, which is the working directory then.
         plan.overlay_options.push_back("lowerdir=.lower/" + number + ",upperdir=.scratch/overlay/" + number +
                                        "/upper,workdir=.scratch/overlay/" + number + "/work" +
-                                       (plan.identity.privileged ? "" : ",userxattr"));
+                                       (plan.identity.privileged ? "" : kOwnAttributes));
     }
 }
 
@@ -64,7 +66,7 @@ void plan_owners(JailPlan& plan) {
     const bool overlays = overlays_can_be_mapped();
     for (auto& step : plan.files) {
         struct stat info {};
-        if (!plan.identity.privileged || !step.give_owner || ::stat(step.source.c_str(), &info) != 0 ||
+        if (!plan.identity.has_own_user() || !step.give_owner || ::stat(step.source.c_str(), &info) != 0 ||
             (step.kind == FileStepKind::overlay && !overlays)) {
             continue;
         }
@@ -217,8 +219,32 @@ void forget_identity(JailPlan& plan) {
     }
 }
 
-void renew_identity(JailPlan& plan) {
-    plan.identity = choose_identity();
+void nest(JailPlan& plan, const JailPlan& outer) {
+    for (auto& step : plan.files) {
+        if (step.kind != FileStepKind::bind && step.kind != FileStepKind::overlay) {
+            continue;
+        }
+        const auto same = std::find_if(outer.files.begin(), outer.files.end(), [&](const FileStep& shown) {
+            return shown.kind == FileStepKind::bind && shown.source == step.source &&
+                   shown.device == step.device;
+        });
+        // What is shown with another owner is so for each sandbox by itself.
+        step.outside = same == outer.files.end() || (step.give_owner && outer.identity.has_own_user());
+        if (!step.outside) {
+            step.source = "/" + same->target;
+        }
+    }
+    for (auto& options : plan.overlay_options) {
+        if (!options.ends_with(kOwnAttributes)) {
+            options += kOwnAttributes;
+        }
+    }
+    plan.nested = true;
+    plan.cgroup_folders.clear();
+}
+
+void renew_identity(JailPlan& plan, const IdBlock& block) {
+    plan.identity = choose_nested_identity(block);
     plan_owners(plan);
 }
 
@@ -231,7 +257,7 @@ Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOp
                                   ? plan_without_namespaces(*plan, policy, options, python, own)
                                   : plan_full(*plan, policy, options, python, own));
     plan->filter_options = {memory_is_limited, !without_namespaces,
-                            !without_namespaces || plan->identity.privileged, false};
+                            !without_namespaces || plan->identity.privileged, false, false};
     plan_limits(*plan, policy.limits, memory_is_limited);
     plan->arguments = warden_arguments(*plan, python, own, policy.limits);
     plan->environment = cell_environment(policy);
@@ -245,6 +271,35 @@ Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOp
     if (!python.prefixes.empty() && plan->environment.front().starts_with("PATH=/usr/local/bin")) {
         plan->environment.front() = path_with(python);
     }
+    point_to_strings(*plan);
+    return plan;
+}
+
+Result<std::unique_ptr<JailPlan>> build_zygote_plan(const ZygoteJob& job, const PythonHome& python,
+                                                    const OwnFiles& own) {
+    auto plan = std::make_unique<JailPlan>();
+    plan->identity = identity_of_keeper(job.block);
+    std::vector<FileStep> steps = zygote_steps(job.library);
+    if (const std::string fonts = made_font_list(python); !fonts.empty()) {
+        steps.push_back(font_list_step(fonts));
+    }
+    CELLBLOCK_RETURN_IF_ERROR(plan_root(*plan, system_steps(own), std::move(steps), python));
+    show_for_nesting(plan->files);
+    for (auto& step : plan->files) {
+        step.outside = !step.user_map.empty();
+    }
+    plan->nested = true;
+    plan->landlock = {};
+    plan->filter_options.memory_is_limited = true;  // its forks' own filters are as strict as they have to be
+    plan->filter_options.makes_jails = true;
+    Limits limits;
+    limits.disk_bytes = kZygotesFiles;
+    plan_limits(*plan, limits, true);
+    std::erase_if(plan->limits, [](const ResourceLimit& limit) { return limit.resource != RLIMIT_CORE; });
+    plan->working_directory = "/";
+    plan->arguments = {python.program, "-I", "-S", "-B", "-c", job.program};
+    plan->environment = job.environment;
+    CELLBLOCK_RETURN_IF_ERROR(complete_filter(*plan));
     point_to_strings(*plan);
     return plan;
 }

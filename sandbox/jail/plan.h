@@ -52,6 +52,7 @@ struct FileStep {
     bool is_file = false;     // bind: onto a file
     bool device = false;      // bind: a device, so neither nodev nor read-only
     bool give_owner = false;  // bind, overlay: the source's owner is shown as the jail's user
+    bool outside = false;     // of a nested plan: the attendant opens the source
     std::string user_map;     // for that; empty: not needed
     std::string group_map;
     unsigned mode = 0755;
@@ -99,11 +100,14 @@ constexpr const char* kWorkInside = "/work";
 struct JailPlan {
     Identity identity;
     std::vector<FileStep> files;
-    mutable std::vector<int> sources;          // descriptors, by FileStep; filled after fork
-    std::vector<std::string> overlay_options;  // by overlay_number
+    mutable std::vector<int> sources;             // descriptors, by FileStep; filled after fork
+    mutable std::vector<int> cgroup_descriptors;  // nested: by cgroup_files; filled after fork
+    std::vector<std::string> overlay_options;     // by overlay_number
     std::string scratch_options;
     std::string working_directory = kWorkInside;
     bool without_namespaces = false;  // and no root of its own; see no_namespaces.h
+    // Carried out by a fork of a process that is in a jail itself, with an attendant's help; see attendant.h.
+    bool nested = false;
     bool host_network = false;
     std::string box;     // without namespaces: its private folder on the host
     UniqueFd box_lock;   // held for as long as the folder is in use
@@ -131,9 +135,11 @@ void use_cgroup(JailPlan& plan, const Cgroup& cgroup);
 Status complete_filter(JailPlan& plan);
 
 // Each sandbox is a user of its own, where the host can give one. For a plan that several sandboxes are made
-// by: the first drops the plan's user, the second draws one, for each sandbox anew.
+// by: the first drops the plan's user; nest() makes a plan for forks of the warm Python in the jail `outer`
+// of it, which see there what both plans show of the host; the last draws a user, for each sandbox anew.
 void forget_identity(JailPlan& plan);
-void renew_identity(JailPlan& plan);
+void nest(JailPlan& plan, const JailPlan& outer);
+void renew_identity(JailPlan& plan, const IdBlock& block);
 
 // The plan without cgroups, which the caller makes, and without filter. At the level `no-namespaces` where
 // the host gives no namespaces and the policy can do without them. `memory_is_limited`: a control group
@@ -141,6 +147,21 @@ void renew_identity(JailPlan& plan);
 Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOptions& options,
                                              const PythonHome& python, const OwnFiles& own,
                                              bool memory_is_limited);
+
+// A warm Python's jail: no network, and of files the Python's prefix, the system's and its own.
+struct ZygoteJob {
+    std::string library;                   // libcellblock_jail.so, seen as kLibraryInside
+    std::string program;                   // what Python runs, as -c takes it
+    std::vector<std::string> environment;  // NAME=value
+    IdBlock block;
+};
+
+// Where a warm Python has them.
+constexpr const char* kLibraryInside = "/opt/cellblock/libcellblock_jail.so";
+
+// With the filter.
+Result<std::unique_ptr<JailPlan>> build_zygote_plan(const ZygoteJob& job, const PythonHome& python,
+                                                    const OwnFiles& own);
 
 // The same for a builder, which has none of the policy's files and is never without namespaces.
 Result<std::unique_ptr<JailPlan>> build_builder_plan(const Policy& policy, const BuilderJob& job,

@@ -11,20 +11,22 @@ namespace cellblock::sandbox::jail {
 
 namespace {
 
-constexpr std::uint32_t kFormat = 4;
+constexpr std::uint32_t kFormat = 5;
 constexpr std::size_t kBytesOfStep = 40;  // at least
 
 // `field` is called with each member, in an order that both ways share.
 template <class Step, class Field>
 void step_fields(Step& step, Field field) {
     field(step.target), field(step.source), field(step.text), field(step.optional), field(step.is_file);
-    field(step.device), field(step.give_owner), field(step.user_map), field(step.group_map);
+    field(step.device), field(step.give_owner), field(step.outside);
+    field(step.user_map), field(step.group_map);
     field(step.mode), field(step.overlay_number), field(step.label);
 }
 
 template <class Identity, class Field>
 void identity_fields(Identity& identity, Field field) {
-    field(identity.privileged), field(identity.user), field(identity.group);
+    field(identity.privileged), field(identity.mapped_by_attendant);
+    field(identity.user), field(identity.group);
     field(identity.first_user_map), field(identity.first_group_map);
     field(identity.last_user_map), field(identity.last_group_map);
 }
@@ -33,11 +35,12 @@ template <class Plan, class Field>
 void plain_fields(Plan& plan, Field field) {
     identity_fields(plan.identity, field);
     field(plan.overlay_options), field(plan.scratch_options), field(plan.working_directory);
-    field(plan.host_network), field(plan.cgroup_files), field(plan.cgroup_folders);
+    field(plan.nested), field(plan.host_network), field(plan.cgroup_files), field(plan.cgroup_folders);
     field(plan.landlock.abi), field(plan.landlock.handled), field(plan.landlock.scoped);
     field(plan.landlock.network), field(plan.landlock.ports);
     field(plan.filter_options.memory_is_limited), field(plan.filter_options.namespaces);
     field(plan.filter_options.own_user), field(plan.filter_options.builder);
+    field(plan.filter_options.makes_jails);
     field(plan.arguments), field(plan.environment);
 }
 
@@ -50,6 +53,7 @@ void read_files(ByteReader& in, JailPlan& plan) {
         step_fields(step, [&](auto& value) { in.read(value); });
     }
     plan.sources.assign(plan.files.size(), -1);
+    plan.cgroup_descriptors.assign(plan.cgroup_files.size(), -1);
 }
 
 void read_rules(ByteReader& in, JailPlan& plan) {

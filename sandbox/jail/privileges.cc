@@ -33,10 +33,20 @@ Failure map_first_user(const Identity& identity) {
     if (!write_maps(identity.first_user_map, identity.first_group_map)) {
         return failed(Step::map_user);
     }
-    // Only the one namespace that is made at the end. A second lock beside the
-    // filter; where the kernel refuses, the filter alone holds.
-    (void)write_file("/proc/sys/user/max_user_namespaces", "1", 1);
     return {};
+}
+
+Failure become_inside_user() {
+    if (!become(kInsideId, kInsideId)) {
+        return failed(Step::change_user);
+    }
+    // The change of user made our own files in /proc root's.
+    ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    return {};
+}
+
+void limit_user_namespaces() {
+    (void)write_file("/proc/sys/user/max_user_namespaces", "1", 1);
 }
 
 Failure enter_last_user_namespace(const Identity& identity) {

@@ -12,6 +12,13 @@ namespace cellblock::sandbox::jail {
 // For an ordinary user's jail: maps the caller's id into the user namespace that was just made.
 Failure map_first_user(const Identity& identity);
 
+// In a user namespace that the attendant has mapped.
+Failure become_inside_user();
+
+// In this user namespace no other can be made but the one at the end. A second lock beside the filter; where
+// the kernel refuses, the filter alone holds.
+void limit_user_namespaces();
+
 // Enters a new user namespace, which owns none of the jail's other namespaces.
 Failure enter_last_user_namespace(const Identity& identity);
 

@@ -15,6 +15,7 @@ enum class Step : std::int32_t {
     none,
     start_first_process,
     watch_parent,
+    ask_attendant,
     map_user,
     join_cgroup,
     host_name,

@@ -13,9 +13,9 @@
 #include <cstring>
 
 #include "sandbox/base/syscalls.h"
-#include "sandbox/jail/id_mapping.h"
 #include "sandbox/jail/mount_target.h"
 #include "sandbox/jail/rootfs_files.h"
+#include "sandbox/jail/sources.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -30,42 +30,6 @@ constexpr const char* kTerminalOptions = "newinstance,ptmxmode=0666,mode=620,max
 
 Failure failed(Step step, std::size_t index = 0) {
     return {step, static_cast<std::int32_t>(index), errno != 0 ? errno : EIO};
-}
-
-bool restrict_mount(int fd, std::uint64_t attributes, bool recursive) {
-    mount_attr wanted{};
-    wanted.attr_set = attributes;
-    const unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
-    return ::mount_setattr(fd, "", flags, &wanted, sizeof wanted) == 0;
-}
-
-bool is_source(const FileStep& step) {
-    return step.kind == FileStepKind::bind || step.kind == FileStepKind::overlay;
-}
-
-Failure open_sources(const JailPlan& plan) {
-    for (std::size_t i = 0; i < plan.files.size(); ++i) {
-        const FileStep& step = plan.files[i];
-        if (!is_source(step)) {
-            continue;
-        }
-        const int fd = ::open_tree(AT_FDCWD, step.source.c_str(),
-                                   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
-        if (fd < 0 && step.optional) {
-            continue;
-        }
-        const std::uint64_t attributes = step.device
-                                             ? MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC
-                                             : MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-        if (fd < 0 || !restrict_mount(fd, attributes, true)) {
-            return failed(Step::open_source, i);
-        }
-        if (!step.user_map.empty()) {
-            (void)show_owner_as_jail_user(fd, step, plan.identity);
-        }
-        plan.sources[i] = fd;
-    }
-    return {};
 }
 
 bool write_text(int root, const FileStep& step) {
@@ -246,7 +210,7 @@ Failure build_root(const JailPlan& plan) {
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
         return failed(Step::private_mounts);
     }
-    if (const Failure failure = open_sources(plan); failure.happened()) {
+    if (const Failure failure = open_sources(plan, false); failure.happened()) {
         return failure;
     }
     if (::mount("tmpfs", kBuildingSite, "tmpfs", MS_NOSUID | MS_NODEV, "size=4m,nr_inodes=4096,mode=0755") !=

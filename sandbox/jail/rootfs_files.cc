@@ -164,6 +164,22 @@ std::vector<FileStep> builder_steps(const BuilderJob& job) {
     return steps;
 }
 
+std::vector<FileStep> zygote_steps(const std::string& library) {
+    std::vector<FileStep> steps{make(Kind::bind, kLibraryInside + 1, library)};
+    steps.back().is_file = true;
+    steps.back().give_owner = true;
+    return steps;
+}
+
+void show_for_nesting(std::vector<FileStep>& steps) {
+    // Linux mounts a new proc only where a whole one is seen already, and mounts on it count as parts that
+    // are hidden; so there is one where nobody gets to. In /proc/sys forks find their own namespaces'
+    // settings.
+    std::erase_if(steps, [](const FileStep& step) { return step.target == "proc/sys"; });
+    steps.push_back(make(Kind::proc, "opt/cellblock/proc/whole"));
+    steps.push_back(make(Kind::mask, "opt/cellblock/proc"));
+}
+
 FileStep packages_step(const std::string& folder) {
     FileStep step = make(Kind::bind, "packages", folder);
     step.label = "installed packages";

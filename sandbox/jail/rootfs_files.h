@@ -23,6 +23,10 @@ std::vector<FileStep> system_steps(const OwnFiles& own);
 // As system_steps; with a network also how the host finds names in it.
 std::vector<FileStep> builder_system_steps(const OwnFiles& own, const BuilderJob& job);
 std::vector<FileStep> builder_steps(const BuilderJob& job);
+// What a warm Python's jail has beside the system's part.
+std::vector<FileStep> zygote_steps(const std::string& library);
+// Changes the steps of a whole root so that its processes can make jails, which mount a proc of their own.
+void show_for_nesting(std::vector<FileStep>& steps);
 FileStep packages_step(const std::string& folder);
 FileStep font_list_step(const std::string& folder);
 std::vector<FileStep> scratch_steps();

@@ -3,6 +3,7 @@
 
 #include <asm/unistd.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
@@ -163,9 +164,11 @@ void add_allowed(Rules& rules, const FilterOptions& options) {
     }
 }
 
-void add_refused(Rules& rules) {
+void add_refused(Rules& rules, const FilterOptions& options) {
     for (const char* name : calls_said_to_be_missing()) {
-        rules.answer(ENOSYS, name);
+        if (!options.makes_jails || !is_one_of(calls_that_make_jails(), name)) {
+            rules.answer(ENOSYS, name);
+        }
     }
     for (const char* name : calls_left_undone()) {
         rules.answer(0, name);
@@ -174,7 +177,9 @@ void add_refused(Rules& rules) {
 
 void add_by_argument(Rules& rules, const FilterOptions& options) {
     const std::uint64_t needed = options.builder ? CLONE_THREAD : 0;
-    rules.allow("clone", has_bits(0, kNewNamespaces | needed, needed));
+    if (!options.makes_jails) {
+        rules.allow("clone", has_bits(0, kNewNamespaces | needed, needed));
+    }
     for (const auto request : allowed_ioctls()) {
         rules.allow("ioctl", is(1, request));
     }
@@ -212,6 +217,18 @@ void add_by_argument(Rules& rules, const FilterOptions& options) {
 // What programs expect to hear of a family that the kernel doesn't have.
 void lack_family(Rules& rules, const char* call, int family) {
     rules.answer(EAFNOSUPPORT, call, is(0, static_cast<std::uint64_t>(family)));
+}
+
+void add_jails(Rules& rules) {
+    for (const char* name : calls_that_make_jails()) {
+        rules.allow(name);
+    }
+    for (const auto option : prctls_that_make_jails()) {
+        rules.allow("prctl", is(0, option));
+    }
+    rules.allow("ioctl", is(1, SIOCSIFFLAGS));
+    // An overlay's mark for a name that is gone.
+    rules.allow("mknodat", has_bits(2, S_IFMT, S_IFCHR), is(3, 0));
 }
 
 void add_sockets(Rules& rules, const FilterOptions& options) {
@@ -327,8 +344,11 @@ Result<std::vector<sock_filter>> build_filter(const FilterOptions& options, std:
     }
     Rules rules(filter.get());
     add_allowed(rules, options);
-    add_refused(rules);
+    add_refused(rules, options);
     add_by_argument(rules, options);
+    if (options.makes_jails) {
+        add_jails(rules);
+    }
     add_socket_pairs(rules);
     if (options.namespaces) {
         add_sockets(rules, options);

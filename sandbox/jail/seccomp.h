@@ -22,6 +22,7 @@ struct FilterOptions {
     bool namespaces = true;          // without them: no sockets, nothing that reaches other processes
     bool own_user = true;            // nobody else's files are that user's
     bool builder = false;            // threads but no new process; no Unix socket by name
+    bool makes_jails = false;        // a warm Python's: what its forks need to walk into jails of their own
 };
 
 // machine: one of libseccomp's SCMP_ARCH_ numbers; 0: this one.

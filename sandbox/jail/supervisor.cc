@@ -1,7 +1,6 @@
 // The supervisor of one jail.
 #include "sandbox/jail/supervisor.h"
 
-#include <linux/sched.h>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -29,17 +28,6 @@ constexpr int kPauseMilliseconds = 50;  // between two readings of much output
 constexpr int kEndMilliseconds = 200;   // for an end that is under way to be told
 constexpr std::size_t kOutputAtOnce = 65536;
 
-void default_signals() {
-    struct sigaction plain {};
-    plain.sa_handler = SIG_DFL;
-    for (int number = 1; number < NSIG; ++number) {
-        ::sigaction(number, &plain, nullptr);
-    }
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-}
-
 // So that nothing opened later lands on a number that has a meaning inside.
 void fill_low_descriptors() {
     constexpr int kLastWithMeaning = 3;
@@ -60,7 +48,7 @@ enum class Then { execute, go_on };
 void first_process(const JailPlan& plan, const SupervisorDescriptors& descriptors, int parent, Then then) {
     static Report report;
     report.kind = ReportKind::setup_failed;
-    const JailDescriptors inside{descriptors.warden, descriptors.output_write, parent};
+    const JailDescriptors inside{descriptors.warden, descriptors.output_write, parent, descriptors.attendant};
     report.failure = plan.without_namespaces ? enter_without_namespaces(plan, inside) : enter(plan, inside);
     if (!report.failure.happened() && then == Then::go_on) {
         constexpr unsigned kFirstUnknown = 4;
@@ -75,19 +63,6 @@ void first_process(const JailPlan& plan, const SupervisorDescriptors& descriptor
     }
     send_report(descriptors.control, report);
     ::_exit(kSetupFailed);
-}
-
-// As fork, but into new namespaces. `thread_id`: as libc's fork, writes the child's number there.
-pid_t clone_into(unsigned long long namespaces, int& pidfd, int* thread_id) {
-    clone_args arguments{};
-    arguments.flags = namespaces | CLONE_PIDFD;
-    arguments.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
-    arguments.exit_signal = SIGCHLD;
-    if (thread_id != nullptr) {
-        arguments.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
-        arguments.child_tid = reinterpret_cast<std::uintptr_t>(thread_id);
-    }
-    return static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
 }
 
 // Where clone3 itself may be refused.
@@ -138,6 +113,9 @@ public:
         ::close(parent[0]);  // the other end stays open for as long as we live
         ::close(descriptors.warden);
         ::close(descriptors.output_write);
+        if (descriptors.attendant >= 0) {
+            ::close(descriptors.attendant);
+        }
         return false;
     }
 
@@ -326,8 +304,8 @@ private:
 
 // Returns in the first process of a warm jail.
 void supervise_any(const JailPlan& plan, const SupervisorDescriptors& descriptors, int* thread_id) {
-    int keep[] = {descriptors.control, descriptors.warden, descriptors.output_read, descriptors.output_write,
-                  plan.user_lock.get()};
+    int keep[] = {descriptors.control,      descriptors.warden,    descriptors.output_read,
+                  descriptors.output_write, descriptors.attendant, plan.user_lock.get()};
     close_all_but(keep);
     fill_low_descriptors();
     ::setsid();

@@ -18,6 +18,7 @@ struct SupervisorDescriptors {
     int warden = -1;       // the jail's end of the warden's socket
     int output_read = -1;  // what the jail writes to descriptors 1 and 2
     int output_write = -1;
+    int attendant = -1;  // of a nested plan: to its attendant (attendant.h)
 };
 
 // In a fork of the host. The jail's first process executes the plan's `argv`.

@@ -5,10 +5,7 @@
 // Threads: the calling process has one. Failure: before a jail's first process
 // exists, told by -1 and errno; afterwards as supervisor.h says.
 #include <fcntl.h>
-#include <sched.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <memory>
@@ -16,7 +13,6 @@
 #include <utility>
 #include <vector>
 
-#include "sandbox/api/unique_fd.h"
 #include "sandbox/base/syscalls.h"
 #include "sandbox/base/text.h"
 #include "sandbox/jail/plan_bytes.h"
@@ -74,38 +70,20 @@ CELLBLOCK_EXPORT int cellblock_usable() {
     return thread_id() != nullptr ? 1 : 0;
 }
 
-// For the time of the imports: a view of the host where all is read-only, but for a new filesystem at
-// `folder`. Gives a descriptor of the view before. Needs root's power.
-CELLBLOCK_EXPORT int cellblock_shield(const char* folder) {
-    UniqueFd before(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
-    mount_attr wanted{};
-    wanted.attr_set = MOUNT_ATTR_RDONLY;
-    const bool shielded = before.valid() && ::unshare(CLONE_NEWNS) == 0 &&
-                          ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
-                          ::mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &wanted, sizeof wanted) == 0 &&
-                          ::mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, "size=64m,mode=0700") == 0;
-    return shielded ? before.release() : -1;
-}
-
-CELLBLOCK_EXPORT int cellblock_unshield(int before) {
-    const int done = ::setns(before, CLONE_NEWNS);
-    ::close(before);
-    return done;
-}
-
 // A fork that is a jail's supervisor, and forks the jail's first process, the warden. Both stay in here: of
 // Python's memory they write to nothing. Gives the supervisor's number, or -1; and 0 in each worker. A plan
 // that can't be read ends the fork: the host sees its sockets' end.
-CELLBLOCK_EXPORT int cellblock_start(int plan, int control, int warden, int output_read, int output_write) {
+CELLBLOCK_EXPORT int cellblock_start(int plan, int control, int warden, int output_read, int output_write,
+                                     int attendant) {
     const pid_t pid = ::fork();  // not _Fork(): libraries have handlers for it
     if (pid != 0) {
         return pid;
     }
     const jail::SupervisorDescriptors descriptors{raised(control), raised(warden), raised(output_read),
-                                                  raised(output_write)};
+                                                  raised(output_write), raised(attendant)};
     auto jail_plan = jail::plan_from_bytes(jail::plan_bytes_in(plan));
     int* const number = thread_id();
-    if (!jail_plan || number == nullptr || descriptors.output_write < 0) {
+    if (!jail_plan || number == nullptr || descriptors.attendant < 0) {
         ::_exit(kSetupFailed);
     }
     jail::supervise_warm(*jail_plan, descriptors, number);

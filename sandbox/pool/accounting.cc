@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "sandbox/api/policy.h"
+#include "sandbox/base/background.h"
 #include "sandbox/base/machine.h"
 #include "sandbox/jail/report.h"
 #include "sandbox/pool/sandbox_memory.h"
@@ -117,8 +118,8 @@ bool Accounting::under_pressure() const {
     return (host.total > 0 && host.available < host.total / kSpareShare) || !is_room_for_spares(0);
 }
 
-void Accounting::given(pid_t supervisor, int process, std::string engine, bool from_pool,
-                       Clock::duration waited) {
+void Accounting::given(pid_t supervisor, int process, const jail::Cgroup& cgroup, std::string engine,
+                       bool from_pool, Clock::duration waited) {
     ++given_;
     from_pool_ += from_pool ? 1 : 0;
     keep(waits_, waited);
@@ -138,9 +139,10 @@ void Accounting::given(pid_t supervisor, int process, std::string engine, bool f
             loop_.forget(found->second.process.get());
             found->second.gone = true;
             found->second.gone_since = Clock::now();
+            run_in_background([groups = found->second.cgroup] { groups.remove(); });
         }
     });
-    living_[supervisor] = {std::move(own), std::move(engine), 0, false, {}};
+    living_[supervisor] = {std::move(own), cgroup, std::move(engine), 0, false, {}};
 }
 
 void Accounting::started(const std::string& engine, Clock::duration time) {

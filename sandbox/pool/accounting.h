@@ -18,6 +18,7 @@
 
 #include "sandbox/api/unique_fd.h"
 #include "sandbox/base/event_loop.h"
+#include "sandbox/jail/cgroup.h"
 #include "sandbox/pool/settings.h"
 
 namespace cellblock::sandbox::pool {
@@ -41,7 +42,9 @@ public:
     // The host is short of memory, or the bound is near: no sandbox is to be started ahead.
     [[nodiscard]] bool under_pressure() const;
 
-    void given(pid_t supervisor, int process, std::string engine, bool from_pool, Clock::duration waited);
+    // `cgroup`: removed once the supervisor is gone, for the session may be gone too.
+    void given(pid_t supervisor, int process, const jail::Cgroup& cgroup, std::string engine, bool from_pool,
+               Clock::duration waited);
     void refused() { ++refused_; }
     // A worker was ready so long after its sandbox was started.
     void started(const std::string& engine, Clock::duration time);
@@ -81,6 +84,7 @@ public:
 private:
     struct Living {
         UniqueFd process;
+        jail::Cgroup cgroup;
         std::string engine;
         std::uint64_t memory_bytes = 0;
         bool gone = false;  // and how isn't known yet

@@ -114,6 +114,7 @@ SandboxKind* Pool::kind_for(const Request& request, const std::string& plan, Zyg
         if (!kind.plan) {
             return nullptr;
         }
+        zygote->nest(*kind.plan);
     }
     kind.key = key;
     kind.family = family_of(request, plan);
@@ -163,7 +164,7 @@ void Pool::hand_over(SandboxKind& kind) {
         forget(*spare);
         kind.failures = spare->can_be_given() ? 0 : kind.failures;
         launchers_.was_given(spare->supervisor());
-        accounting_.given(spare->supervisor(), spare->process(), kind.engine(),
+        accounting_.given(spare->supervisor(), spare->process(), spare->cgroup(), kind.engine(),
                           spare->can_be_given() && spare->ready_since() < waiting.since,
                           Clock::now() - waiting.since);
         list.erase(spare);
@@ -298,7 +299,7 @@ void Pool::start_one(SandboxKind& kind) {
 
 Result<PooledSandbox> Pool::start_fork(SandboxKind& kind, std::uint64_t number) {
     std::vector<UniqueFd> theirs;
-    auto spare = PooledSandbox::make(number, *kind.plan, kind.recipe, theirs);
+    auto spare = PooledSandbox::make(number, *kind.zygote, *kind.plan, kind.recipe, theirs);
     if (spare && !kind.zygote->fork(number, theirs)) {
         return Error{"fork", 0, "the warm Python has too much to do", {}};
     }
@@ -420,7 +421,6 @@ void Pool::lose(std::uint64_t number, const std::string& reason) {
                 continue;
             }
             forget(*one);
-            one->ended();
             list->erase(one);
             kind.failed(reason);
             return tend();

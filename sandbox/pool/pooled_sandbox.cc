@@ -7,6 +7,8 @@
 
 #include "sandbox/base/background.h"
 #include "sandbox/base/files.h"
+#include "sandbox/base/process.h"
+#include "sandbox/jail/attendant.h"
 #include "sandbox/jail/plan_bytes.h"
 #include "sandbox/pool/protocol.h"
 #include "sandbox/relay/launch.h"
@@ -14,6 +16,8 @@
 namespace cellblock::sandbox::pool {
 
 namespace {
+
+constexpr std::chrono::seconds kTimeToLeave{5};
 
 Limits limits_of(const Recipe& recipe) {
     Limits limits;
@@ -40,18 +44,20 @@ Result<WorkerSockets> start_configured(int warden, const Recipe& recipe) {
 PooledSandbox::PooledSandbox(std::uint64_t number, bool is_jail)
     : number_(number), since_(Clock::now()), cgroup_(std::make_unique<jail::Cgroup>()), is_jail_(is_jail) {}
 
-Result<PooledSandbox> PooledSandbox::make(std::uint64_t number, jail::JailPlan& plan, const Recipe& recipe,
-                                          std::vector<UniqueFd>& theirs) {
+Result<PooledSandbox> PooledSandbox::make(std::uint64_t number, const Zygote& zygote, jail::JailPlan& plan,
+                                          const Recipe& recipe, std::vector<UniqueFd>& theirs) {
     PooledSandbox spare(number, true);
     *spare.cgroup_ = jail::Cgroup::make(limits_of(recipe));
-    jail::use_cgroup(plan, *spare.cgroup_);
-    jail::renew_identity(plan);
+    plan.cgroup_files = spare.cgroup_->files_to_join();
+    plan.cgroup_descriptors.assign(plan.cgroup_files.size(), -1);
+    zygote.renew_identity(plan);
     CELLBLOCK_RETURN_IF_ERROR(jail::complete_filter(plan));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto attendant, jail::start_attendant(plan, zygote.user_namespace()));
     CELLBLOCK_ASSIGN_OR_RETURN(auto file, memory_file(jail::plan_to_bytes(plan)));
     CELLBLOCK_ASSIGN_OR_RETURN(auto ends, jail::make_ends());
     CELLBLOCK_ASSIGN_OR_RETURN(spare.worker_, start_configured(ends.warden.ours.get(), recipe));
-    for (UniqueFd* fd :
-         {&file, &ends.control.theirs, &ends.warden.theirs, &ends.output.ours, &ends.output.theirs}) {
+    for (UniqueFd* fd : {&file, &ends.control.theirs, &ends.warden.theirs, &ends.output.ours,
+                         &ends.output.theirs, &attendant}) {
         theirs.push_back(std::move(*fd));
     }
     jail::keep_ours(spare.jail_, std::move(ends));
@@ -73,8 +79,14 @@ Result<PooledSandbox> PooledSandbox::make_sockets(std::uint64_t number, const Re
 
 PooledSandbox::~PooledSandbox() {
     jail_.control.reset();
-    if (is_jail_ && cgroup_ && !given_ && jail_.supervisor <= 0) {
-        run_in_background([cgroup = std::shared_ptr<jail::Cgroup>(std::move(cgroup_))] { cgroup->remove(); });
+    if (is_jail_ && cgroup_ && !given_) {
+        run_in_background([process = std::make_shared<UniqueFd>(std::move(jail_.process)),
+                           cgroup = std::shared_ptr<jail::Cgroup>(std::move(cgroup_))] {
+            if (process->valid()) {
+                (void)ends_within(process->get(), kTimeToLeave);
+            }
+            cgroup->remove();
+        });
     }
 }
 

@@ -22,6 +22,7 @@
 #include "sandbox/jail/spawn.h"
 #include "sandbox/pool/launch_order.h"
 #include "sandbox/pool/protocol.h"
+#include "sandbox/pool/zygote.h"
 
 namespace cellblock::sandbox::pool {
 
@@ -29,11 +30,11 @@ class PooledSandbox {
 public:
     using Clock = std::chrono::steady_clock;
 
-    // Makes the host's part of a jail. `theirs`: the descriptors that a zygote needs for the rest: the plan,
-    // control, warden, output (to read, to write). `plan` is given an identity and control groups for this
-    // jail.
-    static Result<PooledSandbox> make(std::uint64_t number, jail::JailPlan& plan, const Recipe& recipe,
-                                      std::vector<UniqueFd>& theirs);
+    // Makes the host's part of a jail. `theirs`: the descriptors that the zygote needs for the rest: the
+    // plan, control, warden, output (to read, to write), attendant. `plan`, which the zygote has nested, is
+    // given an identity and control groups for this jail.
+    static Result<PooledSandbox> make(std::uint64_t number, const Zygote& zygote, jail::JailPlan& plan,
+                                      const Recipe& recipe, std::vector<UniqueFd>& theirs);
     // Makes the sockets alone. `theirs`: the relay's warden and control.
     static Result<PooledSandbox> make_sockets(std::uint64_t number, const Recipe& recipe,
                                               std::vector<UniqueFd>& theirs);
@@ -64,8 +65,8 @@ public:
     [[nodiscard]] bool can_be_given_early() const { return !is_jail_ && is_whole(); }
     // The worker's socket has ended without a byte.
     [[nodiscard]] bool closed_without_output() const;
-    // Its supervisor is gone, so nobody else removes its control groups.
-    void ended() { jail_.supervisor = -1; }
+    // A jail's, which its supervisor can't remove.
+    [[nodiscard]] const jail::Cgroup& cgroup() const { return *cgroup_; }
     // Sends the descriptors; from then on the sandbox is the client's.
     Status give_to(int client);
 

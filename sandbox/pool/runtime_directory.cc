@@ -16,10 +16,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 #include <string_view>
 
 #include "sandbox/base/digests.h"
@@ -36,7 +34,6 @@ namespace {
 
 constexpr const char* kStep = "find the daemon";
 constexpr const char* kSocketStart = "daemon-";
-constexpr std::string_view kFolderStart = "import-";  // then its launcher's process id
 constexpr int kWaiting = 64;
 constexpr mode_t kOthers = 077;
 
@@ -179,25 +176,11 @@ std::string context_name() {
     return kSocketStart + sha256(facts).substr(0, 16);
 }
 
-Result<std::string> make_folder(const RuntimeDirectory& directory) {
-    std::string path =
-        directory.path + "/" + std::string(kFolderStart) + std::to_string(::getpid()) + "-XXXXXX";
-    return ::mkdtemp(path.data()) != nullptr ? Result<std::string>(path)
-                                             : errno_error("make a folder in " + directory.path);
-}
-
 void sweep(const RuntimeDirectory& directory) {
     for (const auto& name : sockets_in(directory)) {
         if (auto socket = connect_to(directory, name); !socket && socket.error().code == ECONNREFUSED) {
             ::unlinkat(directory.folder.get(), name.c_str(), 0);
             ::unlinkat(directory.folder.get(), (name + ".log").c_str(), 0);
-        }
-    }
-    for (const auto& name : names_in(directory, kFolderStart)) {
-        const int launcher = std::atoi(name.c_str() + kFolderStart.size());
-        if (launcher > 0 && ::kill(launcher, 0) != 0 && errno == ESRCH) {
-            std::error_code ignored;
-            std::filesystem::remove_all(std::filesystem::path(directory.path) / name, ignored);
         }
     }
 }

@@ -30,8 +30,6 @@ Result<RuntimeDirectory> open_runtime_directory();
 // The socket's name for the calling process's context: "daemon-…".
 std::string context_name();
 
-// Makes a new folder inside, for this process.
-Result<std::string> make_folder(const RuntimeDirectory& directory);
 // Removes what killed daemons have left. Needs the lock.
 void sweep(const RuntimeDirectory& directory);
 

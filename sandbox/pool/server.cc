@@ -56,7 +56,7 @@ public:
           last_request_(started_),
           accounting_(loop_, settings),
           zygotes_(
-              loop_, directory_, settings.idle, [this](const Zygote& one) { pool_.drop_zygote(one); },
+              loop_, settings.idle, [this](const Zygote& one) { pool_.drop_zygote(one); },
               [this](Zygote& one) { hear(one); }),
           launchers_(
               loop_,

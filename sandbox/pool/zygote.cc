@@ -1,28 +1,25 @@
 // A zygote's process.
 #include "sandbox/pool/zygote.h"
 
-#include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "sandbox/base/background.h"
 #include "sandbox/base/bytes.h"
 #include "sandbox/base/files.h"
+#include "sandbox/base/machine.h"
 #include "sandbox/base/process.h"
+#include "sandbox/base/resources.h"
 #include "sandbox/base/socket.h"
 #include "sandbox/base/text.h"
-#include "sandbox/jail/plan.h"
+#include "sandbox/jail/error_messages.h"
+#include "sandbox/jail/path_chain.h"
+#include "sandbox/jail/python_home.h"
 #include "sandbox/pool/sandbox_memory.h"
-#include "sandbox/pool/trust.h"
 
 namespace cellblock::sandbox::pool {
 
@@ -38,63 +35,43 @@ constexpr std::chrono::seconds kLongestPause{3600};
 constexpr std::size_t kMaxStamps = 512;
 constexpr std::size_t kMaxReason = 1000;
 constexpr const char* kUnreadable = "it sent what can't be read";
-constexpr rlim_t kStack = 8U << 20;  // of which libc makes the stacks of threads
-constexpr const char* kInside = "/opt/cellblock/python";
-constexpr int kSocket = 3;
-constexpr int kScript = 4;
-// The script comes as a descriptor, so that the command line, which cells can read, names no file of the
-// host's.
-constexpr const char* kBoot = "exec(compile(open(4).read(), '/opt/cellblock/python/zygote/main.py', 'exec'))";
+// For the imports: a quarter of the machine's, within these bounds.
+constexpr std::uint64_t kLeastMemory = 1ULL << 30;
+constexpr std::uint64_t kMostMemory = 4ULL << 30;
+constexpr std::size_t kMostOutput = 64U << 10;  // of the zygote's that gets to the log
+constexpr std::size_t kMostForks = 100'000;     // whose ends are waited for
+// So that the command line, which cells can read, is the same for each zygote.
+constexpr const char* kBoot =
+    "exec(compile(open('/opt/cellblock/python/zygote/main.py').read(), "
+    "'/opt/cellblock/python/zygote/main.py', 'exec'))";
 
-[[noreturn]] void become(int socket, int script, const std::vector<char*>& argv,
-                         const std::vector<char*>& envp) {
-    sigset_t none;
-    ::sigemptyset(&none);
-    ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    ::signal(SIGPIPE, SIG_DFL);
-    rlimit stack{};
-    if (::getrlimit(RLIMIT_STACK, &stack) == 0) {
-        stack.rlim_cur = std::min(stack.rlim_max, kStack);
-        ::setrlimit(RLIMIT_STACK, &stack);
-    }
-    if (::dup2(socket, kSocket) == kSocket && ::dup2(script, kScript) == kScript &&
-        ::close_range(kScript + 1, ~0U, 0) == 0) {
-        ::execve(argv[0], argv.data(), envp.data());
-    }
-    ::_exit(127);
+std::uint64_t memory_for_imports() {
+    return std::clamp(machine_memory().total / 4, kLeastMemory, kMostMemory);
 }
 
-Result<pid_t> launch(const ZygoteSpec& spec, int socket) {
-    const std::vector<std::string> arguments{spec.program, "-I", "-S", "-B", "-c", kBoot};
-    const auto argv = pointers(arguments);
-    const auto envp = pointers(spec.environment);
-    const UniqueFd script(::open((spec.worker + "/zygote/main.py").c_str(), O_RDONLY | O_CLOEXEC));
-    // Above what they are to become.
-    const UniqueFd socket_above(::fcntl(socket, F_DUPFD_CLOEXEC, 10));
-    const UniqueFd script_above(::fcntl(script.get(), F_DUPFD_CLOEXEC, 10));
-    if (!script_above.valid() || !socket_above.valid()) {
-        return errno_error("open " + spec.worker + "/zygote/main.py");
-    }
-    const pid_t pid = ::_Fork();
-    if (pid == 0) {
-        become(socket_above.get(), script_above.get(), argv, envp);
-    }
-    return pid > 0 ? Result<pid_t>(pid) : errno_error("start a Python to keep warm");
-}
-
-std::string task_text(const ZygoteSpec& spec, const std::string& scratch) {
-    const json task{
-        {"scratch", scratch},         {"worker", spec.worker},          {"inside", kInside},
-        {"library", spec.library},    {"prefixes", spec.prefixes},      {"preload", spec.preload},
-        {"shield", ::geteuid() == 0}, {"directory", jail::kWorkInside}, {"groups", groups_of_nobody_else()}};
+std::string task_text(const ZygoteSpec& spec) {
+    const json task{{"worker", jail::kPythonInside},
+                    {"library", jail::kLibraryInside},
+                    {"prefixes", spec.prefixes},
+                    {"preload", spec.preload},
+                    {"directory", jail::kWorkInside}};
     return task.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-void remove_folder(const std::string& path) {
-    std::error_code ignored;
-    if (!path.empty()) {
-        std::filesystem::remove_all(path, ignored);
+// Of what the imports don't tell: the program and our own files.
+std::vector<std::string> files_of(const ZygoteSpec& spec) {
+    std::vector<std::string> files{spec.program, spec.library};
+    for (const char* folder : {"", "/cellblock_worker", "/zygote"}) {
+        files.push_back(spec.worker + folder);
+        std::error_code failed;
+        for (std::filesystem::directory_iterator one(files.back(), failed), end; !failed && one != end;
+             one.increment(failed)) {
+            if (one->path().extension() == ".py") {
+                files.push_back(one->path().string());
+            }
+        }
     }
+    return files;
 }
 
 const char* name_of(Zygote::State state) {
@@ -113,19 +90,26 @@ const char* name_of(Zygote::State state) {
 
 }  // namespace
 
-Result<Zygote> Zygote::start(ZygoteSpec spec, const RuntimeDirectory& directory) {
-    CELLBLOCK_RETURN_IF_ERROR(is_trusted(spec));
-    CELLBLOCK_ASSIGN_OR_RETURN(auto scratch, make_folder(directory));
+Result<Zygote> Zygote::start(ZygoteSpec spec) {
     Zygote zygote;
-    zygote.scratch_ = scratch;
+    CELLBLOCK_ASSIGN_OR_RETURN(auto python, jail::find_python(spec.program));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto warden, warden_program());
+    for (auto& file : files_of(spec)) {
+        std::string stamp = file_stamp(file);
+        zygote.stamps_.push_back({std::move(file), std::move(stamp)});
+    }
+    zygote.block_ = jail::choose_block();
+    CELLBLOCK_ASSIGN_OR_RETURN(
+        zygote.plan_, jail::build_zygote_plan({spec.library, kBoot, spec.environment, zygote.block_}, python,
+                                              {spec.worker, warden}));
     CELLBLOCK_ASSIGN_OR_RETURN(auto sockets, make_socket_pair(SOCK_SEQPACKET, "start a Python to keep warm"));
     zygote.socket_ = std::move(sockets.ours);
-    CELLBLOCK_ASSIGN_OR_RETURN(auto pid, launch(spec, sockets.theirs.get()));
-    zygote.pid_.value = pid;
+    CELLBLOCK_ASSIGN_OR_RETURN(zygote.keeper_,
+                               jail::start_keeper(*zygote.plan_, sockets.theirs.get(), memory_for_imports()));
     zygote.key_ = key_of(spec);
     zygote.spec_ = std::move(spec);
     zygote.started_ = zygote.used_ = Clock::now();
-    CELLBLOCK_RETURN_IF_ERROR(send_message(zygote.socket_.get(), task_text(zygote.spec_, scratch)));
+    CELLBLOCK_RETURN_IF_ERROR(send_message(zygote.socket_.get(), task_text(zygote.spec_)));
     return zygote;
 }
 
@@ -133,26 +117,15 @@ Zygote::~Zygote() {
     end(State::dead, {});
 }
 
+// Its keeper sees that we have let go.
 void Zygote::end(State state, std::string reason) {
     state_ = state;
     reason_ = std::move(reason);
     socket_.reset();
+    keeper_ = {};
+    pid_ = -1;
     stamps_.clear();
     ended_ = Clock::now();
-    const pid_t pid = std::exchange(pid_.value, -1);
-    if (pid > 0) {
-        ::kill(pid, SIGKILL);
-    }
-    if (pid <= 0 && scratch_.empty()) {
-        return;
-    }
-    run_in_background([pid, scratch = std::exchange(scratch_, {})] {
-        const UniqueFd handle = pid > 0 ? open_pidfd(pid) : UniqueFd();
-        if (handle.valid() && ends_within(handle.get(), kTimeToDie)) {
-            (void)::waitpid(pid, nullptr, WNOHANG);
-        }
-        remove_folder(scratch);
-    });
 }
 
 bool Zygote::is_late() const {
@@ -167,7 +140,8 @@ bool Zygote::was_good() const {
 ZygoteEvent Zygote::receive() {
     auto message = receive_message(socket_.get(), std::chrono::milliseconds(0));
     if (!message) {
-        end(State::dead, "it ended");
+        const std::string reason = jail::keepers_reason(keeper_, *plan_);
+        end(reason.empty() ? State::dead : State::refused, reason.empty() ? "it ended" : reason);
         return {};
     }
     if (message->bytes.front() != '{') {
@@ -187,7 +161,7 @@ ZygoteEvent Zygote::hear_of_fork(Message& message) {
     if (what == 'd') {
         in.read(process), in.read(status);
         if (!in.failed() && in.at_end()) {
-            return ForkEnded{process, status};
+            return hear_of_end(process, status);
         }
     } else {
         in.read(number);
@@ -195,12 +169,51 @@ ZygoteEvent Zygote::hear_of_fork(Message& message) {
             return NotForked{number, message.bytes.substr(1 + sizeof number, kMaxReason)};
         }
         in.read(process);
-        if (what == 'y' && !in.failed() && in.at_end() && message.descriptors.size() == 1 && process > 0) {
-            return Forked{number, process, std::move(message.descriptors.front())};
+        const pid_t supervisor =
+            message.descriptors.size() == 1 ? process_of(message.descriptors.front().get()) : -1;
+        if (what == 'y' && !in.failed() && in.at_end() && supervisor > 0 &&
+            supervisors_.size() < kMostForks) {
+            supervisors_[process] = supervisor;
+            return Forked{number, supervisor, std::move(message.descriptors.front())};
+        }
+        if (what == 'y' && !in.failed() && in.at_end() && message.descriptors.size() == 1) {
+            return NotForked{number, "it ended at once"};
         }
     }
     end(State::dead, kUnreadable);
     return {};
+}
+
+ZygoteEvent Zygote::hear_of_end(std::int32_t process, std::int32_t wait_status) {
+    const auto known = supervisors_.find(process);
+    if (known == supervisors_.end()) {
+        return {};  // one that ended before its number was told
+    }
+    const ForkEnded ended{known->second, wait_status};
+    supervisors_.erase(known);
+    return ended;
+}
+
+// Nothing else is looked at for a zygote's word.
+bool Zygote::is_shown(const std::string& path) const {
+    return path.find("/../") == std::string::npos &&
+           (jail::is_inside(path, "/usr") || jail::is_inside(path, "/lib") ||
+            std::any_of(spec_.prefixes.begin(), spec_.prefixes.end(),
+                        [&](const std::string& prefix) { return jail::is_inside(path, prefix); }));
+}
+
+std::string Zygote::read_output() {
+    std::string text(kMostOutput - written_, '\0');
+    const ssize_t size = ::read(output(), text.data(), text.size());
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return {};
+    }
+    text.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
+    written_ += text.size();
+    if (text.empty() || written_ >= kMostOutput) {
+        keeper_.output.reset();
+    }
+    return printable(text);
 }
 
 void Zygote::hear(const std::string& text) {
@@ -216,9 +229,13 @@ void Zygote::hear(const std::string& text) {
         if (!one.is_array() || one.size() != 2 || !one[0].is_string() || !one[1].is_string()) {
             return end(State::dead, kUnreadable);
         }
-        stamps_.push_back({one[0].get<std::string>(), one[1].get<std::string>()});
+        if (auto path = one[0].get<std::string>(); is_shown(path)) {
+            stamps_.push_back({std::move(path), one[1].get<std::string>()});
+        }
     }
-    remove_folder(std::exchange(scratch_, {}));
+    const UniqueFd python = jail::keepers_python(keeper_);
+    pid_ = process_of(python.get());
+    jail::end_of_imports(keeper_);
     state_ = State::ready;
     ready_ = Clock::now();
 }
@@ -257,15 +274,15 @@ Zygote::Clock::time_point Zygote::next_attempt() const {
 }
 
 std::string Zygote::in_words() const {
-    return "warm Python " + std::to_string(pid_.value) + ", " + spec_.program + ": " + name_of(state_) +
+    return "warm Python " + std::to_string(pid_) + ", " + spec_.program + ": " + name_of(state_) +
            (reason_.empty() ? "" : ": " + reason_);
 }
 
 Zygote::Figures Zygote::figures() const {
-    Figures figures{spec_.program, spec_.preload, name_of(state_), reason_, pid_.value, 0, forks_, 0, 0, 0};
+    Figures figures{spec_.program, spec_.preload, name_of(state_), reason_, pid_, 0, forks_, 0, 0, 0};
     if (state_ == State::ready) {
         figures.start_seconds = std::chrono::duration<double>(ready_ - started_).count();
-        figures.memory_bytes = resident_memory(pid_.value);
+        figures.memory_bytes = resident_memory(pid_);
     }
     if (state_ == State::refused || state_ == State::dead) {
         figures.failures = failures_ + 1;

@@ -1,14 +1,18 @@
 // A zygote, a warm Python that forks sandboxes, seen from the daemon: the process and what it reports.
 //
-// Purpose: starts the process, hears whether it is ready, asks it for forks. The sandboxes that it forks
-// depend neither on the zygote nor on the daemon. Ownership: of the process, which ends with the object.
-// Threads: one. Failure: an Error from start(); later see state() and reason().
+// Purpose: starts the process in a jail of its own (jail/keeper.h), hears whether it is ready, asks it for
+// forks. The sandboxes that it forks depend neither on the zygote nor on the daemon, but on the jail's
+// keeper, which stays for as long as they do. What comes from the zygote is believed as little as what comes
+// from a cell: it runs the code of packages. Ownership: of the process, which ends with the object. Threads:
+// one. Failure: an Error from start(); later see state() and reason().
 #pragma once
 
 #include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <utility>
 #include <variant>
@@ -16,8 +20,9 @@
 
 #include "sandbox/api/result.h"
 #include "sandbox/api/unique_fd.h"
+#include "sandbox/jail/keeper.h"
+#include "sandbox/jail/plan.h"
 #include "sandbox/pool/protocol.h"
-#include "sandbox/pool/runtime_directory.h"
 
 namespace cellblock::sandbox::pool {
 
@@ -45,9 +50,7 @@ public:
     using Clock = std::chrono::steady_clock;
     enum class State { starting, ready, refused, dead };
 
-    // Once Python is known to be nobody else's: a zygote runs its code outside of any sandbox.
-    // Files that the imports write go to a folder in `place`.
-    static Result<Zygote> start(ZygoteSpec spec, const RuntimeDirectory& directory);
+    static Result<Zygote> start(ZygoteSpec spec);
     Zygote(Zygote&&) = default;
     Zygote& operator=(Zygote&&) = default;
     Zygote(const Zygote&) = delete;
@@ -58,6 +61,7 @@ public:
     [[nodiscard]] State state() const { return state_; }
     [[nodiscard]] const std::string& reason() const { return reason_; }  // of refused and dead
     [[nodiscard]] int socket() const { return socket_.get(); }
+    [[nodiscard]] int output() const { return keeper_.output.get(); }
     [[nodiscard]] Clock::time_point used() const { return used_; }
     [[nodiscard]] bool is_late() const;  // still starting, after a minute
     // It worked for so long that another one is likely to work too.
@@ -69,6 +73,13 @@ public:
     [[nodiscard]] int failures() const { return was_good() ? 0 : failures_ + 1; }
     void follows(int failures) { failures_ = failures; }
 
+    // Makes a session's plan one for its forks. Before each fork the plan gets a user of its own.
+    void nest(jail::JailPlan& plan) const { jail::nest(plan, *plan_); }
+    void renew_identity(jail::JailPlan& plan) const { jail::renew_identity(plan, block_); }
+    [[nodiscard]] int user_namespace() const { return keeper_.user_namespace.get(); }
+    // What it has written to its standard streams since, made printable. Once that is too much, or has ended,
+    // output() is closed.
+    std::string read_output();
     // Reads a message from its socket. A message about the zygote itself changes its state.
     ZygoteEvent receive();
     // A file that was changed on disk since it was imported. Empty: none was.
@@ -103,26 +114,21 @@ private:
     Zygote() = default;
     void hear(const std::string& text);
     ZygoteEvent hear_of_fork(Message& message);
+    ZygoteEvent hear_of_end(std::int32_t process, std::int32_t wait_status);
+    [[nodiscard]] bool is_shown(const std::string& path) const;
 
     ZygoteSpec spec_;
     std::string key_;
-    struct Pid {  // -1 once moved from
-        Pid() = default;
-        Pid(Pid&& other) noexcept : value(std::exchange(other.value, -1)) {}
-        Pid& operator=(Pid&& other) noexcept {
-            std::swap(value, other.value);
-            return *this;
-        }
-        Pid(const Pid&) = delete;
-        Pid& operator=(const Pid&) = delete;
-        ~Pid() = default;
-        pid_t value = -1;
-    } pid_;
+    std::unique_ptr<jail::JailPlan> plan_;
+    jail::IdBlock block_;
+    jail::Keeper keeper_;
+    pid_t pid_ = -1;
     UniqueFd socket_;
+    std::map<std::int32_t, pid_t> supervisors_;  // by the number that the zygote knows
+    std::size_t written_ = 0;                    // to its standard streams, in bytes
     State state_ = State::starting;
     std::string reason_;
     std::vector<Stamp> stamps_;
-    std::string scratch_;  // until the imports are done
     Clock::time_point started_;
     Clock::time_point ready_;
     Clock::time_point used_;

@@ -90,7 +90,7 @@ Zygote* Zygotes::start(const ZygoteSpec& spec) {
         remove(std::min_element(all_.begin(), all_.end(),
                                 [](const Zygote& a, const Zygote& b) { return a.used() < b.used(); }));
     }
-    auto started = Zygote::start(spec, directory_);
+    auto started = Zygote::start(spec);
     if (!started) {
         failure_ = started.error().text();
         log(failure_);
@@ -99,12 +99,33 @@ Zygote* Zygotes::start(const ZygoteSpec& spec) {
     all_.push_back(std::move(*started));
     Zygote& zygote = all_.back();
     loop_.watch(zygote.socket(), [this, &zygote] { heard_from(zygote); });
+    loop_.watch(zygote.output(), [this, &zygote] { log_output(zygote); });
     return &zygote;
+}
+
+void Zygotes::forget(const Zygote& zygote) {
+    for (const int fd : {zygote.socket(), zygote.output()}) {
+        if (fd >= 0) {
+            loop_.forget(fd);
+        }
+    }
+}
+
+void Zygotes::log_output(Zygote& zygote) {
+    const int output = zygote.output();
+    const std::string text = zygote.read_output();
+    if (zygote.output() < 0) {
+        loop_.forget(output);
+    }
+    if (!text.empty()) {
+        log("a warm Python says: " + text);
+    }
 }
 
 void Zygotes::heard_from(Zygote& zygote) {
     const auto before = zygote.state();
     const int socket = zygote.socket();
+    const int output = zygote.output();
     heard_(zygote);
     if (zygote.state() == before) {
         return;
@@ -112,6 +133,7 @@ void Zygotes::heard_from(Zygote& zygote) {
     log(zygote.in_words());
     if (zygote.state() != Zygote::State::ready) {
         loop_.forget(socket);
+        loop_.forget(output);
         ended_.push_back(&zygote);
     }
 }
@@ -119,9 +141,7 @@ void Zygotes::heard_from(Zygote& zygote) {
 void Zygotes::remove(std::list<Zygote>::iterator one) {
     goes_(*one);
     std::erase(ended_, &*one);
-    if (one->socket() >= 0) {
-        loop_.forget(one->socket());
-    }
+    forget(*one);
     all_.erase(one);
 }
 
@@ -140,7 +160,7 @@ void Zygotes::look_after() {
     for (auto one = all_.begin(); one != all_.end();) {
         const auto next = std::next(one);
         if (one->is_late()) {
-            loop_.forget(one->socket());
+            forget(*one);
             one->end(Zygote::State::refused, "its imports took too long");
             log(one->in_words());
         } else if (now - one->used() > idle_ && !is_remembered(*one)) {

@@ -12,7 +12,6 @@
 #include <vector>
 
 #include "sandbox/base/event_loop.h"
-#include "sandbox/pool/runtime_directory.h"
 #include "sandbox/pool/zygote.h"
 
 namespace cellblock::sandbox::pool {
@@ -23,9 +22,8 @@ public:
     using Goes = std::function<void(const Zygote&)>;  // called before a zygote is gone
 
     // `heard`: a zygote's socket is readable.
-    Zygotes(EventLoop& loop, const RuntimeDirectory& directory, std::chrono::milliseconds idle, Goes goes,
-            std::function<void(Zygote&)> heard)
-        : loop_(loop), directory_(directory), idle_(idle), goes_(std::move(goes)), heard_(std::move(heard)) {}
+    Zygotes(EventLoop& loop, std::chrono::milliseconds idle, Goes goes, std::function<void(Zygote&)> heard)
+        : loop_(loop), idle_(idle), goes_(std::move(goes)), heard_(std::move(heard)) {}
 
     // A zygote that is ready, starts, or has failed (see its state). Null: no process could be started; see
     // failure().
@@ -39,10 +37,11 @@ public:
 private:
     Zygote* start(const ZygoteSpec& spec);
     void heard_from(Zygote& zygote);
+    void log_output(Zygote& zygote);
+    void forget(const Zygote& zygote);
     void remove(std::list<Zygote>::iterator one);
 
     EventLoop& loop_;
-    const RuntimeDirectory& directory_;
     std::chrono::milliseconds idle_;
     Goes goes_;
     std::function<void(Zygote&)> heard_;

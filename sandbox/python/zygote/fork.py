@@ -12,7 +12,6 @@ from cellblock_worker import process
 
 MERSENNE_WORDS = 624
 
-found_on_host = set()  # folders of sys.path
 reopened = {}  # descriptor → device: held by a library, closed on the way into the jail, and there again inside
 
 
@@ -57,7 +56,6 @@ def wake(library):
     for number in (_signal.SIGPIPE, _signal.SIGXFSZ):
         _signal.signal(number, _signal.SIG_IGN)
     set_variables(dict(text.split(b"=", 1) for text in texts(library.cellblock_variable)))
-    sys.path[:] = [path for path in sys.path if path not in found_on_host or os.path.exists(path)]
     renew_chance()
 
 
@@ -112,7 +110,7 @@ def forget_chance():
 
 
 def forget_places(shown):
-    """Folders that were found on the host; but those that a sandbox sees too, as they are here."""
+    """Folders that were found here; but those that a sandbox sees too, as they are here."""
     for path in list(sys.path_importer_cache):
         if not path.startswith(shown):
             del sys.path_importer_cache[path]

@@ -12,13 +12,17 @@ import sys
 import time
 
 from . import memory
-from .fork import forget_chance, forget_places, found_on_host, reopened, set_variables
-from .trust import Refused, Trust, judge_packages
+from .fork import forget_chance, forget_places, reopened, set_variables
 
 OURS = (0, 1, 2, 3)  # descriptors
 PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
-views = set()  # descriptors of mount namespaces, during the imports
+SCRATCH = "/tmp"
+KEEPER = 1
+
+
+class Refused(Exception):
+    """This Python can't be kept warm. The reason is for the user."""
 
 
 # --- imports
@@ -77,11 +81,13 @@ def end_idle_threads():
 
 
 def check_alone(who):
-    """No thread, descriptor or memory that forks would share or miss."""
+    """No thread, descriptor or memory that forks would share or miss, and no other process."""
     if threads() > 1:
         end_idle_threads()
     if threads() > 1:
         raise Refused("%s leaves a thread running, which a fork would miss" % who)
+    if not processes() <= {KEEPER, os.getppid(), os.getpid()}:
+        raise Refused("%s leaves a process running" % who)
     for fd, path in open_files():
         if path not in PLAIN_DEVICES:
             raise Refused("%s keeps a file open, which sandboxes would share: %s" % (who, path))
@@ -91,11 +97,15 @@ def check_alone(who):
         raise Refused("%s has memory that sandboxes would share: %s" % (who, shared))
 
 
+def processes():
+    return {int(name) for name in os.listdir("/proc") if name.isdigit()}
+
+
 def open_files():
     """[(descriptor, where it leads)], but for our own."""
     found = []
     for name in os.listdir("/proc/self/fd"):
-        if int(name) in OURS or int(name) in views:
+        if int(name) in OURS:
             continue
         try:
             found.append((int(name), os.readlink("/proc/self/fd/" + name)))
@@ -115,7 +125,7 @@ def shared_memory():
 
 
 def shown_places(task):
-    return tuple(place.rstrip("/") + "/" for place in ("/usr", "/lib", task["inside"], *task["prefixes"]))
+    return tuple(place.rstrip("/") + "/" for place in ("/usr", "/lib", task["worker"], *task["prefixes"]))
 
 
 def check_origins(task):
@@ -133,15 +143,11 @@ def check_origins(task):
 # --- is it still the same on disk?
 
 def stamps(task, since):
-    """[[path, stamp]]: the program, the worker's files, and each folder that modules came from."""
-    paths = {os.path.realpath(sys.executable), task["library"]}
-    for folder in (task["worker"], *(os.path.join(task["worker"], name) for name in ("cellblock_worker", "zygote"))):
-        paths.add(folder)
-        paths.update(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".py"))
-    paths.update(path for path in sys.path if os.path.isdir(path))
+    """[[path, stamp]]: each folder that modules came from. What else matters the daemon knows itself."""
+    paths = {path for path in sys.path if os.path.isdir(path)}
     for module in list(sys.modules.values()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and os.path.isfile(file):
+        if isinstance(file, str) and os.path.isfile(file) and not file.startswith(task["worker"]):
             paths.add(os.path.dirname(file))
     found = []
     for path in sorted(paths):
@@ -156,8 +162,7 @@ def stamps(task, since):
 
 def load_library(path):
     library = ctypes.PyDLL(path)  # the interpreter stays locked during a call: a fork comes back from one
-    library.cellblock_start.argtypes = [ctypes.c_int] * 5
-    library.cellblock_shield.argtypes = [ctypes.c_char_p]
+    library.cellblock_start.argtypes = [ctypes.c_int] * 6
     library.cellblock_argument.restype = library.cellblock_variable.restype = ctypes.c_char_p
     if not library.cellblock_usable():
         raise Refused("this kernel doesn't tell where libc keeps a thread's number (CONFIG_CHECKPOINT_RESTORE)")
@@ -171,18 +176,9 @@ def prepare(task):
     begun, variables = time.time_ns(), dict(os.environb)
     os.chdir("/")
     library = load_library(task["library"])
-    view = None
-    if task["shield"]:
-        view = library.cellblock_shield(os.fsencode(task["scratch"]))
-        if view < 0:
-            raise Refused("no read-only view of the host can be made for the imports")
-        views.add(view)
-    os.environ["MPLCONFIGDIR"] = os.environ["TMPDIR"] = task["scratch"]
-    trust = Trust(task["groups"])
-    for path in sys.path:
-        trust.check_folder(path) if os.path.isdir(path) else trust.check(path)
-    sys.meta_path.insert(0, trust)
-    judge_packages(trust)
+    os.environ["MPLCONFIGDIR"] = os.environ["TMPDIR"] = SCRATCH
+    import site
+    site.main()
     import_worker(task)
     from cellblock_worker import worker
     worker.make_early()
@@ -190,15 +186,8 @@ def prepare(task):
     import_preload(task["preload"])
     from . import warm_up
     warm_up.warm_up(lambda: check_alone("a cell for practice"))
-    sys.meta_path.remove(trust)
-    if trust.refusal:
-        raise trust.refusal
     check_origins(task)
     found = stamps(task, begun)
-    if view is not None and library.cellblock_unshield(view) != 0:
-        raise Refused("the read-only view of the host can't be left")
-    views.clear()
-    found_on_host.update(path for path in sys.path if os.path.exists(path))
     forget_places(shown_places(task))
     forget_chance()
     set_variables(variables)

@@ -1,9 +1,10 @@
 """The zygote: a Python that has imported what cells will want, and forks.
 
-Started by the daemon (sandbox/pool), which sends the task on descriptor 3 and
-then one message for each sandbox. It never runs a cell and never reads a
-plan: the fork does that, so that nothing of one sandbox is in the memory that
-the next one gets. A fork walks into its jail by libcellblock_jail.so and stays
+Started for the daemon (sandbox/pool) in a jail of its own (jail/keeper.h): it
+sees what each sandbox sees of the Python and of the system, and nothing else.
+The daemon sends the task on descriptor 3 and then one message for each
+sandbox. The zygote never runs a cell and never reads a plan: the fork does
+that, so that nothing of one sandbox is in the memory that the next one gets. A fork walks into its jail by libcellblock_jail.so and stays
 there as PID 1, the warden; what comes back to Python are the warden's forks.
 
 imports.py has what is imported and checked once, fork.py what a fork does.
@@ -11,7 +12,6 @@ imports.py has what is imported and checked once, fork.py what a fork does.
 
 import _socket
 import array
-import importlib.machinery
 import importlib.util
 import json
 import os
@@ -20,36 +20,23 @@ import sys
 
 SOCKET = 3
 TASK_BYTES = 128 * 1024
-DESCRIPTORS = 5    # plan, control, warden, output to read and to write
+DESCRIPTORS = 6    # plan, control, warden, output to read and to write, attendant
 OURS = ("cellblock_worker", "zygote")  # modules and packages
-
-
-class WorkerLoader(importlib.machinery.SourceFileLoader):
-    """Names a module's file as it is seen in the jail, and reads it where it is now."""
-
-    inside = outside = ""
-
-    def _now(self, path):
-        return self.outside + path[len(self.inside):]
-
-    def get_data(self, path):
-        return super().get_data(self._now(path))
-
-    def path_stats(self, path):
-        return super().path_stats(self._now(path))
 
 
 class WorkerFinder:
     """Finds our own files and the worker's package."""
 
-    @staticmethod
-    def find_spec(name, path=None, target=None):
+    folder = ""
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
         if name.partition(".")[0] not in OURS:
             return None
-        place = os.path.join(WorkerLoader.inside, *name.split("."))
-        package = os.path.isdir(WorkerLoader.outside + place[len(WorkerLoader.inside):])
+        place = os.path.join(cls.folder, *name.split("."))
+        package = os.path.isdir(place)
         file = place + "/__init__.py" if package else place + ".py"
-        return importlib.util.spec_from_file_location(name, file, loader=WorkerLoader(name, file),
+        return importlib.util.spec_from_file_location(name, file,
                                                       submodule_search_locations=[place] if package else None)
 
 
@@ -115,7 +102,7 @@ def first_message():
     connection = _socket.socket(fileno=SOCKET)
     os.set_inheritable(SOCKET, False)
     task = json.loads(connection.recv(TASK_BYTES))
-    WorkerLoader.inside, WorkerLoader.outside = task["inside"], task["worker"]
+    WorkerFinder.folder = task["worker"]
     sys.meta_path.insert(0, WorkerFinder)
     return connection, task
 
@@ -136,6 +123,5 @@ def main(connection, task):
 
 first = first_message()
 from zygote.fork import start_first  # noqa: E402
-from zygote.imports import prepare, threads  # noqa: E402
-from zygote.trust import Refused  # noqa: E402
+from zygote.imports import Refused, prepare, threads  # noqa: E402
 main(*first)
