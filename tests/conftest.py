@@ -13,6 +13,9 @@ from support import kernels, leftovers  # noqa: E402
 from support.client import TimedOut  # noqa: E402
 from support.shared import lasting  # noqa: E402
 
+# Sandboxes start cold, but where a test asks for a daemon of its own: none is to be left behind.
+os.environ.setdefault("CELLBLOCK_DAEMON", "0")
+
 TEST_SECONDS = 150
 MINE = ("protocol", "clients", "limits", "matrix")
 OF_PYPI = ("browser", "newest")  # the first of their tests may wait for the packages

@@ -146,6 +146,10 @@ public:
     // look there only; empty: wherever they can be.
     virtual Result<int> clean(const std::string& /*destination*/) { return 0; }
 
+    // A session's cells name these modules in import statements (dotted names, nobody has checked that there
+    // are such): what the engine may have imported in later sandboxes. Never waits.
+    virtual void note_imports(const Policy& /*policy*/, const std::vector<std::string>& /*names*/) {}
+
     // Starts a sandbox. Returns as soon as its first process is started; a later failure ends the sandbox,
     // and death_reason() tells it. Refused with an Error if a layer that the policy requires can't be had.
     virtual Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) = 0;

@@ -38,6 +38,10 @@ enum class FileMode { read, overlay };
 // on as the cell made it.
 enum class HtmlRule { sanitize, drop, trust };
 
+// Whether sandboxes come from the daemon: never, on every engine, or (automatic) where that costs next to
+// nothing, which is the engine `native`.
+enum class Warm { off, on, automatic };
+
 // Bounds and rules for a cell's outputs.
 struct OutputRules {
     HtmlRule html = HtmlRule::sanitize;
@@ -104,11 +108,15 @@ struct Policy {
     std::string destination;        // for remote engines: a host, a partition, a namespace
     Requirement require;
     std::string python;  // empty: the first python3 on PATH
+    // Modules that are imported before the first cell.
     std::vector<std::string> preload;
+    // The document says "auto": `preload` is empty, and warm sandboxes of the engine `native` have imported
+    // what earlier sessions of the same Python have.
+    bool learns_preload = true;
     // Sandboxes come from `cellblock daemon`, which keeps some ready. Those of the engine `native` are forks
     // of a Python that has imported `preload` already; other engines' sandboxes are started as without a
     // daemon.
-    bool warm = false;
+    Warm warm = Warm::automatic;
     PoolRules pool;
     std::optional<std::vector<std::string>> imports;  // modules that cells may import; nullopt: any
     Limits limits;

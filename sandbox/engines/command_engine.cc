@@ -267,7 +267,10 @@ Result<std::unique_ptr<Sandbox>> CommandEngine::sandbox_of(pool::GivenSandbox gi
 class CommandEngine::ClaimedContainer : public ClaimedSandbox {
 public:
     ClaimedContainer(CommandEngine& engine, const Policy& policy, StartOptions options, pool::Claim claim)
-        : ClaimedSandbox(std::move(claim)), engine_(engine), policy_(policy), options_(std::move(options)) {}
+        : ClaimedSandbox(std::move(claim), false),
+          engine_(engine),
+          policy_(policy),
+          options_(std::move(options)) {}
 
 protected:
     Result<std::unique_ptr<Sandbox>> start_cold() override { return engine_.start_cold(policy_, options_); }
@@ -286,7 +289,7 @@ private:
 
 Result<std::unique_ptr<PendingSandbox>> CommandEngine::begin(const Policy& policy,
                                                              const StartOptions& options) {
-    if (!pool::is_wanted(policy)) {
+    if (!pool::wish_of(policy, false).wanted) {
         return std::unique_ptr<PendingSandbox>();
     }
     return std::unique_ptr<PendingSandbox>(std::make_unique<ClaimedContainer>(
@@ -294,7 +297,7 @@ Result<std::unique_ptr<PendingSandbox>> CommandEngine::begin(const Policy& polic
 }
 
 std::unique_ptr<Sandbox> CommandEngine::take_ready(const Policy& policy, const StartOptions& options) {
-    if (!pool::is_wanted(policy)) {
+    if (!pool::wish_of(policy, false).wanted) {
         return nullptr;
     }
     auto claim = send_claim(policy, options, template_, true);

@@ -23,6 +23,9 @@ public:
     [[nodiscard]] Status check(const Policy& policy) override;
     Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) override;
     Result<std::unique_ptr<PendingSandbox>> begin(const Policy& policy, const StartOptions& options) override;
+    void note_imports(const Policy& policy, const std::vector<std::string>& names) override {
+        engines_[at_]->note_imports(policy, names);
+    }
 
 private:
     std::vector<std::unique_ptr<Engine>> engines_;

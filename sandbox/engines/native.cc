@@ -27,8 +27,10 @@ Result<pool::ZygoteSpec> spec_for(const Policy& policy, const jail::JailPlan& pl
         return Error{"start warm", 0, "without namespaces each sandbox starts cold", {}};
     }
     CELLBLOCK_ASSIGN_OR_RETURN(auto library, jail_library());
-    return pool::ZygoteSpec{python.program, python.prefixes, policy.preload,
-                            worker_folder,  library,         plan.environment};
+    // Cells that may import only what the policy names find nothing else in memory.
+    const bool learns = policy.learns_preload && !policy.imports;
+    return pool::ZygoteSpec{python.program, python.prefixes,  policy.preload, worker_folder,
+                            library,        plan.environment, learns};
 }
 
 // `plan` has neither cgroups nor an identity.
@@ -54,7 +56,7 @@ class ClaimedJail : public ClaimedSandbox {
 public:
     ClaimedJail(const Policy& policy, jail::PlanMaker make_plan, std::unique_ptr<jail::JailPlan> plan,
                 bool memory_is_limited, pool::Claim claim)
-        : ClaimedSandbox(std::move(claim)),
+        : ClaimedSandbox(std::move(claim), pool::wish_of(policy, true).in_silence),
           policy_(policy),
           make_plan_(std::move(make_plan)),
           plan_(std::move(plan)),
@@ -122,8 +124,32 @@ Result<std::unique_ptr<Sandbox>> NativeEngine::start(const Policy& policy, const
 
 Result<std::unique_ptr<PendingSandbox>> NativeEngine::begin(const Policy& policy,
                                                             const StartOptions& options) {
-    return pool::is_wanted(policy) ? claim_jail(policy, maker(policy, options), options)
-                                   : std::unique_ptr<PendingSandbox>();
+    return pool::wish_of(policy, true).wanted ? claim_jail(policy, maker(policy, options), options)
+                                              : std::unique_ptr<PendingSandbox>();
+}
+
+NativeEngine::~NativeEngine() {
+    tell_imports();
+}
+
+void NativeEngine::note_imports(const Policy& policy, const std::vector<std::string>& names) {
+    if (!policy.learns_preload || policy.imports || !pool::wish_of(policy, true).wanted) {
+        return;
+    }
+    if (python_.empty()) {
+        if (auto python = jail::find_python(policy.python)) {
+            python_ = python->program;
+        }
+    }
+    imports_.insert(imports_.end(), names.begin(), names.end());
+    tell_imports();
+}
+
+// The daemon that this session has started may not listen yet.
+void NativeEngine::tell_imports() {
+    if (!python_.empty() && !imports_.empty() && pool::tell_imports(python_, imports_)) {
+        imports_.clear();
+    }
 }
 
 }  // namespace cellblock::sandbox

@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "sandbox/api/engine.h"
 
@@ -15,12 +16,24 @@ namespace cellblock::sandbox {
 
 class NativeEngine : public Engine {
 public:
+    NativeEngine() = default;
+    ~NativeEngine() override;
+    NativeEngine(const NativeEngine&) = delete;
+    NativeEngine& operator=(const NativeEngine&) = delete;
+
     [[nodiscard]] std::string name() const override { return "native"; }
     [[nodiscard]] EngineFacts facts() const override;
     [[nodiscard]] Status check(const Policy& policy) override;
     Result<std::unique_ptr<Sandbox>> start(const Policy& policy, const StartOptions& options) override;
     // Where the policy wants it warm, a sandbox of the daemon's.
     Result<std::unique_ptr<PendingSandbox>> begin(const Policy& policy, const StartOptions& options) override;
+    void note_imports(const Policy& policy, const std::vector<std::string>& names) override;
+
+private:
+    void tell_imports();
+
+    std::string python_;                // the policy's, once it was looked for
+    std::vector<std::string> imports_;  // that no daemon has heard of yet
 };
 
 }  // namespace cellblock::sandbox

@@ -86,7 +86,7 @@ Status start_daemon(const RuntimeDirectory& directory, const Request& claim, int
     const UniqueFd written(open_log(directory));
     const UniqueFd log(::fcntl(written.get(), F_DUPFD_CLOEXEC, 10));
     std::vector<std::string> variables{"PATH=/usr/bin:/bin"};
-    for (const char* name : {"XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "HOME"}) {
+    for (const char* name : {"XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME"}) {
         if (const char* value = std::getenv(name); value != nullptr) {
             variables.push_back(std::string(name) + "=" + value);
         }
@@ -153,12 +153,13 @@ Answer answer_in(Message message) {
 
 }  // namespace
 
-bool is_wanted(const Policy& policy) {
+Wish wish_of(const Policy& policy, bool is_native) {
     const char* said = std::getenv("CELLBLOCK_DAEMON");
-    if (said == nullptr || *said == '\0') {
-        return policy.warm;
+    if (said != nullptr && *said != '\0') {
+        return {std::strcmp(said, "0") != 0, false};
     }
-    return std::strcmp(said, "0") != 0;
+    const bool automatic = policy.warm == Warm::automatic;
+    return {automatic ? is_native : policy.warm == Warm::on, automatic};
 }
 
 Recipe recipe_for(const Policy& policy, bool is_interchangeable) {
@@ -171,6 +172,16 @@ Recipe recipe_for(const Policy& policy, bool is_interchangeable) {
         recipe.most = policy.pool.max;
     }
     return recipe;
+}
+
+bool tell_imports(const std::string& python, const std::vector<std::string>& names) {
+    Request request;
+    request.verb = Verb::learn;
+    request.spec.program = python;
+    request.names = names;
+    const auto directory = open_runtime_directory();
+    const auto daemon = directory ? connect_to(*directory, context_name()) : directory.error();
+    return daemon.ok() && send_message(daemon->get(), to_bytes(request)).ok();
 }
 
 Claim::Claim(const Policy& policy, const Request& request, const std::string& plan)
@@ -226,7 +237,9 @@ Result<std::unique_ptr<Sandbox>> ClaimedSandbox::give_up() {
 }
 
 Result<std::unique_ptr<Sandbox>> ClaimedSandbox::start_cold_because(const std::string& reason) {
-    std::cerr << "cellblock: a cold start: " << reason << "\n";
+    if (!in_silence_) {
+        std::cerr << "cellblock: a cold start: " << reason << "\n";
+    }
     return start_cold();
 }
 

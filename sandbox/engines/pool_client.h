@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "sandbox/api/engine.h"
 #include "sandbox/base/socket.h"
@@ -22,8 +23,18 @@ namespace cellblock::sandbox {
 
 namespace pool {
 
-// Does the policy, or instead of it $CELLBLOCK_DAEMON (1 or 0), want sandboxes from the daemon?
-bool is_wanted(const Policy& policy);
+// Who wants sandboxes from the daemon. `in_silence`: by default, so a cold start instead needs no word.
+struct Wish {
+    bool wanted = false;
+    bool in_silence = false;
+};
+
+// The policy's, or instead of it $CELLBLOCK_DAEMON's (1 or 0). `is_native`: of the engine `native`.
+Wish wish_of(const Policy& policy, bool is_native);
+
+// Tells a daemon what a session of this Python (its program) imports. Never waits. False: there is none, or
+// none yet.
+bool tell_imports(const std::string& python, const std::vector<std::string>& names);
 
 // The part of a claim that depends on the policy, for every engine. `is_interchangeable`: another session
 // with the same request may get the sandbox, so the daemon may make such sandboxes ahead.
@@ -100,7 +111,7 @@ auto take_by_deadline(Pending& pending) -> decltype(pending.take()) {
 // daemon.
 class ClaimedSandbox : public PendingSandbox {
 public:
-    explicit ClaimedSandbox(pool::Claim claim) : claim_(std::move(claim)) {}
+    ClaimedSandbox(pool::Claim claim, bool in_silence) : claim_(std::move(claim)), in_silence_(in_silence) {}
 
     [[nodiscard]] int poll_fd() const override { return claim_.poll_fd(); }
     [[nodiscard]] std::chrono::steady_clock::time_point deadline() const override {
@@ -113,11 +124,12 @@ protected:
     virtual Result<std::unique_ptr<Sandbox>> adopt(pool::GivenSandbox given) = 0;
     virtual Result<std::unique_ptr<Sandbox>> start_cold() = 0;
 
-    // Says why on standard error, then start_cold().
+    // Says why on standard error (but in silence), then start_cold().
     Result<std::unique_ptr<Sandbox>> start_cold_because(const std::string& reason);
 
 private:
     pool::Claim claim_;
+    bool in_silence_;
 };
 
 }  // namespace cellblock::sandbox

@@ -15,7 +15,9 @@ namespace cellblock::sandbox {
 namespace {
 
 using nlohmann::json;
+using nlohmann::ordered_json;
 
+constexpr const char* kAutomatic = "auto";
 constexpr std::size_t kMostEntries = 64;
 constexpr std::size_t kMostName = 128;
 constexpr std::size_t kMostValue = 32U << 10;
@@ -285,10 +287,36 @@ Result<NetworkMode> read_network(const std::string& path, const json& value) {
     return NetworkMode::none;
 }
 
-Result<std::vector<std::string>> read_modules(const std::string& path, const json& value) {
-    return read_names(path, value, &is_dotted_name,
-                      "a list of at most 64 module names, for example [\"numpy\", \"matplotlib.pyplot\"]",
-                      "a module's dotted name, for example \"matplotlib.pyplot\"");
+Status read_preload(const json& value, Policy& policy) {
+    policy.learns_preload = value == kAutomatic;
+    policy.preload.clear();
+    if (!policy.learns_preload) {
+        CELLBLOCK_ASSIGN_OR_RETURN(
+            policy.preload,
+            read_names("preload", value, &is_dotted_name,
+                       "\"auto\", or a list of at most 64 module names, for example [\"numpy\", "
+                       "\"matplotlib.pyplot\"]",
+                       "a module's dotted name, for example \"matplotlib.pyplot\""));
+    }
+    return Ok{};
+}
+
+ordered_json write_preload(const Policy& policy) {
+    return policy.learns_preload ? ordered_json(kAutomatic) : ordered_json(policy.preload);
+}
+
+Result<Warm> read_warm(const std::string& path, const json& value) {
+    if (value == kAutomatic) {
+        return Warm::automatic;
+    }
+    if (!value.is_boolean()) {
+        return wrong_value(path, value, "\"auto\", true or false");
+    }
+    return value.get<bool>() ? Warm::on : Warm::off;
+}
+
+ordered_json write_warm(Warm warm) {
+    return warm == Warm::automatic ? ordered_json(kAutomatic) : ordered_json(warm == Warm::on);
 }
 
 Result<std::optional<std::vector<std::string>>> read_imports(const std::string& path, const json& value) {

@@ -21,7 +21,10 @@ Result<std::string> read_destination(const std::string& path, const nlohmann::js
 Result<std::string> read_audit_path(const std::string& path, const nlohmann::json& value);
 Result<std::string> read_history(const std::string& path, const nlohmann::json& value);
 Result<std::string> read_python(const std::string& path, const nlohmann::json& value);
-Result<std::vector<std::string>> read_modules(const std::string& path, const nlohmann::json& value);
+Status read_preload(const nlohmann::json& value, Policy& policy);
+nlohmann::ordered_json write_preload(const Policy& policy);
+Result<Warm> read_warm(const std::string& path, const nlohmann::json& value);
+nlohmann::ordered_json write_warm(Warm warm);
 Result<std::optional<std::vector<std::string>>> read_imports(const std::string& path,
                                                              const nlohmann::json& value);
 Result<Requirement> read_require(const std::string& path, const nlohmann::json& value);

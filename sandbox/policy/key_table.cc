@@ -376,15 +376,19 @@ std::vector<PolicyKey> make_table() {
             "engine than `native` what that one has. `cellblock doctor` shows which there are."),
         member_key("python", "text", "\"\"", "an absolute path, a name on PATH, or empty", &Policy::python,
                    &read_python, &same, "Python to run; empty: the first `python3` on PATH."),
-        member_key("preload", "list of text", "[]", "at most 64 modules' dotted names", &Policy::preload,
-                   &read_modules, &same, "Modules to import before the first cell."),
+        PolicyKey{
+            "preload", "text or list of text", "\"auto\"", "`auto`, or at most 64 modules' dotted names",
+            "Modules to import before the first cell. `auto`: what earlier sessions of this Python have "
+            "imported, of what is installed in it, and only where it is there already: in warm "
+            "sandboxes of the native engine. With `imports`, `auto` is none.",
+            &read_preload, &write_preload},
         member_key(
-            "warm", "true or false", "false", "", &Policy::warm, &read_flag,
-            [](bool value) { return ordered_json(value); },
+            "warm", "true, false or text", "\"auto\"", "`true`, `false` or `auto`", &Policy::warm, &read_warm,
+            &write_warm,
             "Sandboxes come from `cellblock daemon`, which makes some ahead: they start sooner. Those of the "
-            "native engine are forks of a Python that has IPython and `preload` imported; it imports on the "
-            "host, outside of any sandbox, so its packages must be trusted. Other engines' are started as "
-            "ever, with `preload` imported inside. $CELLBLOCK_DAEMON (1 or 0) goes before this key."),
+            "native engine are forks of a Python that has IPython and `preload` imported, in a jail of its "
+            "own. Other engines' are started as ever, with `preload` imported inside. `auto`: for the native "
+            "engine alone. $CELLBLOCK_DAEMON (1 or 0) goes before this key."),
         PolicyKey{"pool.min", "whole number", "1", "0 to 256",
                   "`warm`: how many sandboxes are made ahead, for the next sessions of this policy. Each is "
                   "one session's, and then gone.",

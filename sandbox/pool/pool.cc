@@ -28,8 +28,9 @@ constexpr auto kQuiet = 100ms;             // after a claim; its first cell need
 constexpr auto kSurplus = 60s;             // after the last claim, what is beyond the target goes
 constexpr auto kPause = 2s;                // where there is no room for another
 constexpr auto kTimeToStart = 30s;
-constexpr auto kBetweenLooks = 1s;  // at the memory, and at what doesn't get on
-constexpr auto kPace = 10ms;        // at most so often, where nothing happens
+constexpr auto kBetweenLooks = 1s;      // at the memory, and at what doesn't get on
+constexpr auto kBetweenIdleLooks = 5s;  // at the memory, while sandboxes wait and nothing happens
+constexpr auto kPace = 10ms;            // at most so often, where nothing happens
 
 void refuse(int client, char how, const std::string& reason) {
     (void)send_message(client, how + reason);
@@ -84,8 +85,8 @@ void Pool::claim(UniqueFd client, const Request& request, const std::string& pla
     tend();
 }
 
-void Pool::prepare(const Request& request, const std::string& order) {
-    if (SandboxKind* kind = kind_for(request, order, nullptr); kind != nullptr) {
+void Pool::prepare(const Request& request, const std::string& plan, Zygote* zygote) {
+    if (SandboxKind* kind = kind_for(request, plan, zygote); kind != nullptr) {
         kind->used = last_claim_ = Clock::now();  // whoever asks starts one of its own now
     }
 }
@@ -264,6 +265,9 @@ Pool::Clock::time_point Pool::next() const {
             at(kind.used + kSurplus);
         }
         at(kind.used + accounting_.settings().idle);
+        if (!kind.ready.empty()) {
+            at(looked_at_memory_ + kBetweenIdleLooks);
+        }
     }
     return next;
 }
@@ -281,6 +285,16 @@ Pool::Figures Pool::figures() const {
         add(figures.engines[kind.engine()], kind);
     }
     return figures;
+}
+
+std::uint64_t Pool::memory_of_ready() const {
+    std::uint64_t sum = 0;
+    for (const auto& kind : kinds_) {
+        for (const auto& one : kind.ready) {
+            sum += own_memory(one.supervisor());
+        }
+    }
+    return sum;
 }
 
 // --- the pool's sandboxes: started, told of, lost
@@ -438,6 +452,19 @@ void Pool::drop_zygote(const Zygote& zygote) {
         }
         kind = next;
     }
+}
+
+// Its spares were made by the other one; those that wait get a new one.
+void Pool::replace_zygote(const Zygote& before, Zygote& now) {
+    for (auto& kind : kinds_) {
+        if (kind.zygote == &before) {
+            kind.zygote = &now;
+            forget_all(kind);
+            kind.starting.clear();
+            kind.ready.clear();
+        }
+    }
+    tend();
 }
 
 // Spares count too: one that somebody waits for takes the place of another kind's.

@@ -36,7 +36,8 @@ public:
     // and forks by `plan`; null: `plan` is another engine's launch order.
     void claim(UniqueFd client, const Request& request, const std::string& plan, Zygote* zygote);
     // Registers the kind, so that tend() makes sandboxes ready for claims to come.
-    void prepare(const Request& request, const std::string& order);
+    // `zygote` as for claim().
+    void prepare(const Request& request, const std::string& plan, Zygote* zygote);
     // Reports of zygotes.
     void was_forked(std::uint64_t number, pid_t supervisor, UniqueFd process);
     void was_not_forked(std::uint64_t number, const std::string& reason);
@@ -46,6 +47,8 @@ public:
     void died(std::uint64_t number);
     // Drops all sandboxes that are forks of the zygote. To be called before the zygote is gone.
     void drop_zygote(const Zygote& zygote);
+    // Forks come from `now` instead of `before`.
+    void replace_zygote(const Zygote& before, Zygote& now);
     // Starts sandboxes that are missing, drops surplus ones.
     void tend();
     // When tend() is to be called next.
@@ -63,6 +66,8 @@ public:
         std::map<std::string, Count> engines;
     };
     [[nodiscard]] Figures figures() const;
+    // What sandboxes that are ready have to themselves. Looks at each.
+    [[nodiscard]] std::uint64_t memory_of_ready() const;
 
 private:
     SandboxKind* find_kind(const std::string& key);

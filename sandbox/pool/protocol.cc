@@ -16,7 +16,7 @@ constexpr const char* kAsk = "ask the daemon";
 
 constexpr auto kSpecMembers = [](auto& spec, auto field) {
     field(spec.program), field(spec.prefixes), field(spec.preload), field(spec.worker);
-    field(spec.library), field(spec.environment);
+    field(spec.library), field(spec.environment), field(spec.learns);
 };
 
 constexpr auto kRecipeMembers = [](auto& recipe, auto field) {
@@ -28,6 +28,7 @@ constexpr auto kRecipeMembers = [](auto& recipe, auto field) {
 constexpr auto kRequestMembers = [](auto& request, auto field) {
     kSpecMembers(request.spec, field);
     kRecipeMembers(request.recipe, field);
+    field(request.names);
 };
 
 constexpr auto kGivenMembers = [](auto& given, auto field) {
@@ -39,7 +40,7 @@ bool is_launched(Verb verb) {
 }
 
 bool is_verb(char letter) {
-    return std::string_view("cpmrqsx").find(letter) != std::string_view::npos;
+    return std::string_view("cpmrqlsx").find(letter) != std::string_view::npos;
 }
 
 }  // namespace

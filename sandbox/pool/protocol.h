@@ -27,6 +27,7 @@ struct ZygoteSpec {
     std::string worker;                    // the host's folder with zygote/main.py
     std::string library;                   // libcellblock_jail.so
     std::vector<std::string> environment;  // as in the jail: no other values come into its memory
+    bool learns = false;                   // instead of `preload`: what sessions of this Python have imported
 };
 
 // How a sandbox is made, beside its plan or order.
@@ -44,18 +45,20 @@ struct Recipe {
 
 enum class Verb : char {
     claim_fork = 'c',        // a jail; beside it the plan, without control groups
-    prepare_zygote = 'p',    // start a zygote, for claims to come; no answer
+    prepare_zygote = 'p',    // start a zygote, and sandboxes by the plan beside it; no answer
     claim_launched = 'm',    // another engine's sandbox; beside it the order (launch_order.h)
     claim_ready = 'r',       // the same, but only if one is ready
     prepare_launched = 'q',  // start such sandboxes for claims to come; no answer
+    learn = 'l',             // `names` were imported by a session of spec.program; no answer
     status = 's',            // answered by JSON
     stop = 'x',              // answered when the socket is gone
 };
 
 struct Request {
     Verb verb = Verb::status;
-    ZygoteSpec spec;  // of claim and prepare
-    Recipe recipe;    // of claims, and of prepare_launched
+    ZygoteSpec spec;                      // of claim and prepare
+    Recipe recipe = {};                   // of claims, and of prepare
+    std::vector<std::string> names = {};  // of learn
 };
 
 std::string to_bytes(const Request& request);

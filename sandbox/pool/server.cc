@@ -8,15 +8,19 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <deque>
 #include <list>
 #include <optional>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "sandbox/base/event_loop.h"
+#include "sandbox/base/process.h"
 #include "sandbox/jail/plan_bytes.h"
 #include "sandbox/pool/accounting.h"
 #include "sandbox/pool/launchers.h"
+#include "sandbox/pool/learned_imports.h"
 #include "sandbox/pool/pool.h"
 #include "sandbox/pool/protocol.h"
 #include "sandbox/pool/runtime_directory.h"
@@ -30,6 +34,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxClients = 64;
+constexpr std::size_t kMaxPrepared = 16;
+constexpr std::chrono::milliseconds kHeadStart{700};
 constexpr std::chrono::seconds kTimeToAsk{2};  // a client, after it has connected
 constexpr std::chrono::milliseconds kLongestSleep{60'000};
 constexpr std::chrono::seconds kPause{1};  // after a client that couldn't be let in
@@ -45,6 +51,13 @@ struct Client {
     Clock::time_point since;
 };
 
+// Sandboxes that somebody will ask for, as a session like theirs has just started cold.
+struct Prepared {
+    Request request;
+    std::string plan;
+    Clock::time_point due;
+};
+
 class Daemon {
 public:
     Daemon(RuntimeDirectory directory, std::string name, UniqueFd listener, Settings settings,
@@ -55,9 +68,11 @@ public:
           started_(Clock::now()),
           last_request_(started_),
           accounting_(loop_, settings),
-          zygotes_(
-              loop_, settings.idle, [this](const Zygote& one) { pool_.drop_zygote(one); },
-              [this](Zygote& one) { hear(one); }),
+          learned_(learned_imports_path()),
+          zygotes_(loop_, settings.idle, learned_,
+                   {[this](const Zygote& one) { pool_.drop_zygote(one); }, [this](Zygote& one) { hear(one); },
+                    [this](Zygote& one) { prepare_by(one); },
+                    [this](const Zygote& before, Zygote& now) { pool_.replace_zygote(before, now); }}),
           launchers_(
               loop_,
               {[this](std::uint64_t number, const LaunchReport& parts) { pool_.was_launched(number, parts); },
@@ -98,6 +113,9 @@ private:
             std::min({pool_.next(), accounting_.next_look(), zygotes_.next(),
                       std::max(last_request_ + accounting_.settings().idle, now + kLongestSleep / 60)});
         next = std::min(next, paused_until_.value_or(next));
+        for (const auto& one : prepared_) {
+            next = std::min<Clock::time_point>(next, one.due);
+        }
         for (const auto& client : clients_) {
             next = std::min<Clock::time_point>(next, client.since + kTimeToAsk);
         }
@@ -120,6 +138,7 @@ private:
         if (now >= accounting_.next_look()) {
             accounting_.look();
         }
+        start_prepared();
         zygotes_.look_after();
         if (now >= pool_.next()) {
             pool_.tend();
@@ -208,11 +227,12 @@ private:
                 return claim(client, *request, beside);
             case Verb::prepare_zygote:
                 last_request_ = Clock::now();
-                (void)zygotes_.find_or_start(request->spec);
-                return;
+                return prepare(*request, beside);
+            case Verb::learn:
+                return zygotes_.learn(request->spec.program, request->names);
             case Verb::prepare_launched:
                 last_request_ = Clock::now();
-                return pool_.prepare(*request, beside);
+                return pool_.prepare(*request, beside, nullptr);
             case Verb::status:
                 (void)send_message(client.socket.get(), status_json(status()).dump());
                 return;
@@ -235,6 +255,47 @@ private:
                                    : zygote == nullptr ? zygotes_.failure()
                                                        : why_not(*zygote);
         (void)send_message(client.socket.get(), kRefused + reason);
+        if (forks && !plan.empty()) {
+            prepare(request, plan);
+        }
+    }
+
+    // Sandboxes by this plan are made ahead once there is a zygote, and that is started when the session that
+    // starts cold meanwhile has had the processors for a moment.
+    void prepare(const Request& request, const std::string& plan) {
+        const std::string key = key_of(request, plan);
+        std::erase_if(prepared_, [&](const Prepared& one) { return key_of(one.request, one.plan) == key; });
+        if (prepared_.size() >= kMaxPrepared) {
+            prepared_.pop_front();
+        }
+        prepared_.push_back({request, plan, Clock::now() + kHeadStart});
+    }
+
+    void start_prepared() {
+        const auto now = Clock::now();
+        std::vector<Prepared> due;
+        for (auto& one : prepared_) {
+            if (now >= one.due) {
+                one.due = Clock::time_point::max();
+                due.push_back(one);
+            }
+        }
+        for (const auto& one : due) {
+            Zygote* const zygote = zygotes_.find_or_start(one.request.spec);
+            if (zygote != nullptr && zygote->state() == Zygote::State::ready) {
+                prepare_by(*zygote);
+            }
+        }
+    }
+
+    void prepare_by(Zygote& zygote) {
+        for (const auto& one : prepared_) {
+            if (!one.plan.empty() && key_of(one.request.spec) == zygote.key()) {
+                pool_.prepare(one.request, one.plan, &zygote);
+            }
+        }
+        std::erase_if(prepared_,
+                      [&](const Prepared& one) { return key_of(one.request.spec) == zygote.key(); });
     }
 
     // --- zygotes, makers
@@ -266,12 +327,22 @@ private:
     }
 
     [[nodiscard]] DaemonStatus status() const {
-        return {::getpid(),
-                std::chrono::duration<double>(Clock::now() - started_).count(),
-                accounting_.settings(),
-                accounting_.figures(),
-                pool_.figures(),
-                zygotes_.figures()};
+        const auto seconds = [](Clock::duration time) { return std::chrono::duration<double>(time).count(); };
+        DaemonStatus status{::getpid(),
+                            seconds(Clock::now() - started_),
+                            accounting_.settings(),
+                            accounting_.figures(),
+                            pool_.figures(),
+                            zygotes_.figures()};
+        status.kept_bytes = process_own_memory(::getpid()) + pool_.memory_of_ready();
+        for (const auto& zygote : status.zygotes) {
+            status.kept_bytes += zygote.memory_bytes;
+        }
+        if (accounting_.living() == 0) {
+            status.leaves_in_seconds =
+                std::max(0.0, seconds(last_request_ + accounting_.settings().idle - Clock::now()));
+        }
+        return status;
     }
 
     RuntimeDirectory directory_;
@@ -284,10 +355,12 @@ private:
     Clock::time_point last_request_;
     EventLoop loop_;
     Accounting accounting_;
+    LearnedImports learned_;
     Zygotes zygotes_;
     Launchers launchers_;
     Pool pool_;  // its spares' zygotes outlive it
     std::list<Client> clients_;
+    std::deque<Prepared> prepared_;
     bool stopping_ = false;
 };
 

@@ -60,7 +60,7 @@ std::string settings_path() {
 Result<Settings> load_settings() {
     Settings settings;
     settings.memory_bytes = machine_memory().total / 100 * kUsualPercent;
-    settings.idle = 10min;
+    settings.idle = 30min;
     const std::string path = settings_path();
     if (path.empty() || ::access(path.c_str(), F_OK) != 0) {
         return settings;

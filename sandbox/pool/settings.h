@@ -18,7 +18,7 @@ struct Settings {
     std::chrono::milliseconds idle{};  // unused for as long, spares, zygotes and the daemon go
 };
 
-// Without a file: the defaults, 80 % of the memory and ten minutes.
+// Without a file: the defaults, 80 % of the memory and half an hour.
 Result<Settings> load_settings();
 std::string settings_path();
 

@@ -48,7 +48,8 @@ std::string words_of(const ordered_json& zygote) {
         preload += (preload.empty() ? ", preload " : " ") + name.get<std::string>();
     }
     text += preload + ": ";
-    const std::string process = " (process " + std::to_string(zygote["process"].get<int>()) + ")";
+    const int number = zygote["process"].get<int>();
+    const std::string process = number > 0 ? " (process " + std::to_string(number) + ")" : "";
     const std::string state = zygote["state"];
     if (state == "starting") {
         return text + "starting" + process;
@@ -138,6 +139,7 @@ ordered_json status_json(const DaemonStatus& status) {
     }
     return {{"process", status.process},
             {"uptime_seconds", status.uptime_seconds},
+            {"idle", {{"memory_bytes", status.kept_bytes}, {"leaves_in_seconds", status.leaves_in_seconds}}},
             {"zygotes", zygotes},
             {"pool",
              {{"ready", status.pool.ready},
@@ -168,6 +170,12 @@ std::string in_words(const ordered_json& status) {
     std::ostringstream out;
     out << "process " << status["process"] << ", up "
         << static_cast<long>(status["uptime_seconds"].get<double>()) << " s\n";
+    const double leaves = status["idle"]["leaves_in_seconds"];
+    out << "  keeps " << format_size(status["idle"]["memory_bytes"].get<std::uint64_t>())
+        << " of memory for sessions to come; leaves "
+        << (leaves < 0 ? "some time after the last session"
+                       : "in " + std::to_string(std::lround(leaves / 60)) + " min, if there is none")
+        << "\n";
     for (const auto& zygote : status["zygotes"]) {
         out << "  warm: " << words_of(zygote) << "\n";
     }

@@ -21,6 +21,9 @@ struct DaemonStatus {
     Accounting::Figures sandboxes;
     Pool::Figures pool;
     std::vector<Zygote::Figures> zygotes;
+    // What is kept for sessions to come: the daemon's own, the zygotes and what waits in the pool.
+    std::uint64_t kept_bytes = 0;
+    double leaves_in_seconds = -1;  // if nobody asks for anything; -1: not while a session has a sandbox
 };
 
 nlohmann::ordered_json status_json(const DaemonStatus& status);

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "sandbox/base/bytes.h"
@@ -49,11 +50,12 @@ std::uint64_t memory_for_imports() {
     return std::clamp(machine_memory().total / 4, kLeastMemory, kMostMemory);
 }
 
-std::string task_text(const ZygoteSpec& spec) {
+std::string task_text(const ZygoteSpec& spec, const std::vector<std::string>& names) {
     const json task{{"worker", jail::kPythonInside},
                     {"library", jail::kLibraryInside},
                     {"prefixes", spec.prefixes},
                     {"preload", spec.preload},
+                    {"learned", names},
                     {"directory", jail::kWorkInside}};
     return task.dump(-1, ' ', false, json::error_handler_t::replace);
 }
@@ -90,8 +92,9 @@ const char* name_of(Zygote::State state) {
 
 }  // namespace
 
-Result<Zygote> Zygote::start(ZygoteSpec spec) {
+Result<Zygote> Zygote::start(ZygoteSpec spec, std::vector<std::string> names) {
     Zygote zygote;
+    zygote.names_ = std::move(names);
     CELLBLOCK_ASSIGN_OR_RETURN(auto python, jail::find_python(spec.program));
     CELLBLOCK_ASSIGN_OR_RETURN(auto warden, warden_program());
     for (auto& file : files_of(spec)) {
@@ -109,7 +112,7 @@ Result<Zygote> Zygote::start(ZygoteSpec spec) {
     zygote.key_ = key_of(spec);
     zygote.spec_ = std::move(spec);
     zygote.started_ = zygote.used_ = Clock::now();
-    CELLBLOCK_RETURN_IF_ERROR(send_message(zygote.socket_.get(), task_text(zygote.spec_)));
+    CELLBLOCK_RETURN_IF_ERROR(send_message(zygote.socket_.get(), task_text(zygote.spec_, zygote.names_)));
     return zygote;
 }
 
@@ -119,6 +122,9 @@ Zygote::~Zygote() {
 
 // Its keeper sees that we have let go.
 void Zygote::end(State state, std::string reason) {
+    if (!importing_.empty()) {
+        unfit_[std::exchange(importing_, {})] = reason;
+    }
     state_ = state;
     reason_ = std::move(reason);
     socket_.reset();
@@ -216,8 +222,27 @@ std::string Zygote::read_output() {
     return printable(text);
 }
 
+// Only of what it was told to import.
+void Zygote::hear_of_import(const json& name) {
+    importing_.clear();
+    if (name.is_string() && std::find(names_.begin(), names_.end(), name) != names_.end()) {
+        importing_ = name.get<std::string>();
+    }
+}
+
+void Zygote::hear_of_unfit(const json& reasons) {
+    for (const auto& name : names_) {
+        if (reasons.is_object() && reasons.contains(name) && reasons[name].is_string()) {
+            unfit_[name] = printable(reasons[name].get<std::string>().substr(0, kMaxReason));
+        }
+    }
+}
+
 void Zygote::hear(const std::string& text) {
     const json told = json::parse(text, nullptr, false);
+    if (told.is_object() && told.contains("importing") && state_ == State::starting) {
+        return hear_of_import(told["importing"]);
+    }
     if (told.is_object() && told.contains("refused") && told["refused"].is_string()) {
         return end(State::refused, told["refused"].get<std::string>().substr(0, kMaxReason));
     }
@@ -233,6 +258,8 @@ void Zygote::hear(const std::string& text) {
             stamps_.push_back({std::move(path), one[1].get<std::string>()});
         }
     }
+    importing_.clear();
+    hear_of_unfit(told.value("unfit", json::object()));
     const UniqueFd python = jail::keepers_python(keeper_);
     pid_ = process_of(python.get());
     jail::end_of_imports(keeper_);
@@ -279,7 +306,10 @@ std::string Zygote::in_words() const {
 }
 
 Zygote::Figures Zygote::figures() const {
-    Figures figures{spec_.program, spec_.preload, name_of(state_), reason_, pid_, 0, forks_, 0, 0, 0};
+    std::vector<std::string> preload = spec_.preload;
+    std::copy_if(names_.begin(), names_.end(), std::back_inserter(preload),
+                 [&](const std::string& name) { return !unfit_.contains(name); });
+    Figures figures{spec_.program, std::move(preload), name_of(state_), reason_, pid_, 0, forks_, 0, 0, 0};
     if (state_ == State::ready) {
         figures.start_seconds = std::chrono::duration<double>(ready_ - started_).count();
         figures.memory_bytes = resident_memory(pid_);

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <utility>
 #include <variant>
@@ -50,7 +51,8 @@ public:
     using Clock = std::chrono::steady_clock;
     enum class State { starting, ready, refused, dead };
 
-    static Result<Zygote> start(ZygoteSpec spec);
+    // `names`: of a spec that learns, what is imported beside; none of them need be a module.
+    static Result<Zygote> start(ZygoteSpec spec, std::vector<std::string> names = {});
     Zygote(Zygote&&) = default;
     Zygote& operator=(Zygote&&) = default;
     Zygote(const Zygote&) = delete;
@@ -67,6 +69,13 @@ public:
     // It worked for so long that another one is likely to work too.
     [[nodiscard]] bool was_good() const;
     [[nodiscard]] const ZygoteSpec& spec() const { return spec_; }
+    [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
+    // Of names(), those that can't be imported ahead, each with the reason. Of a zygote that didn't get
+    // ready: the one at whose import it ended.
+    [[nodiscard]] const std::map<std::string, std::string>& unfit() const { return unfit_; }
+    // It takes the place of one with the same spec, once it is ready.
+    [[nodiscard]] bool is_successor() const { return is_successor_; }
+    void be_successor(bool yes) { is_successor_ = yes; }
     // After its end: when another may be tried. Whoever asks before is told why this one ended.
     [[nodiscard]] Clock::time_point next_attempt() const;
     // How many of the same spec failed in a row, this one included.
@@ -91,7 +100,7 @@ public:
 
     struct Figures {
         std::string program;
-        std::vector<std::string> preload;
+        std::vector<std::string> preload;  // with what was learned
         std::string state;
         std::string reason;
         pid_t process = -1;
@@ -113,6 +122,8 @@ private:
 
     Zygote() = default;
     void hear(const std::string& text);
+    void hear_of_import(const nlohmann::json& name);
+    void hear_of_unfit(const nlohmann::json& reasons);
     ZygoteEvent hear_of_fork(Message& message);
     ZygoteEvent hear_of_end(std::int32_t process, std::int32_t wait_status);
     [[nodiscard]] bool is_shown(const std::string& path) const;
@@ -124,6 +135,10 @@ private:
     jail::Keeper keeper_;
     pid_t pid_ = -1;
     UniqueFd socket_;
+    std::vector<std::string> names_;
+    std::string importing_;  // of names_, the one that is imported now
+    std::map<std::string, std::string> unfit_;
+    bool is_successor_ = false;
     std::map<std::int32_t, pid_t> supervisors_;  // by the number that the zygote knows
     std::size_t written_ = 0;                    // to its standard streams, in bytes
     State state_ = State::starting;

@@ -15,6 +15,10 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kMaxZygotes = 8;
 constexpr auto kBetweenLooks = 1s;  // at one that starts
+constexpr auto kQuiet = 1s;         // after something was learned, more may follow
+// Between two successors of one; it doubles.
+constexpr Zygotes::Clock::duration kFirstWait = 4s;
+constexpr Zygotes::Clock::duration kLongestWait = 600s;
 
 bool was_changed(const Zygote& zygote) {
     const std::string file = zygote.changed_file();
@@ -33,7 +37,7 @@ bool is_useless(const Zygote& zygote) {
             return was_changed(zygote);
         case Zygote::State::dead:
         case Zygote::State::refused:
-            return Zygotes::Clock::now() >= zygote.next_attempt();
+            return !zygote.unfit().empty() || Zygotes::Clock::now() >= zygote.next_attempt();
     }
     return true;
 }
@@ -68,7 +72,8 @@ std::string why_not(const Zygote& zygote) {
 
 Zygote* Zygotes::find_or_start(const ZygoteSpec& spec) {
     const std::string key = key_of(spec);
-    auto found = std::find_if(all_.begin(), all_.end(), [&](const Zygote& one) { return one.key() == key; });
+    auto found = std::find_if(all_.begin(), all_.end(),
+                              [&](const Zygote& one) { return one.key() == key && !one.is_successor(); });
     int failures = 0;
     if (found != all_.end() && is_useless(*found)) {
         failures = found->state() == Zygote::State::ready ? 0 : found->failures();
@@ -90,7 +95,8 @@ Zygote* Zygotes::start(const ZygoteSpec& spec) {
         remove(std::min_element(all_.begin(), all_.end(),
                                 [](const Zygote& a, const Zygote& b) { return a.used() < b.used(); }));
     }
-    auto started = Zygote::start(spec);
+    auto started =
+        Zygote::start(spec, spec.learns ? learned_.names_for(spec.program) : std::vector<std::string>());
     if (!started) {
         failure_ = started.error().text();
         log(failure_);
@@ -126,20 +132,93 @@ void Zygotes::heard_from(Zygote& zygote) {
     const auto before = zygote.state();
     const int socket = zygote.socket();
     const int output = zygote.output();
-    heard_(zygote);
+    listener_.heard(zygote);
     if (zygote.state() == before) {
         return;
     }
     log(zygote.in_words());
-    if (zygote.state() != Zygote::State::ready) {
-        loop_.forget(socket);
-        loop_.forget(output);
-        ended_.push_back(&zygote);
+    drop_unfit(zygote);
+    if (zygote.state() == Zygote::State::ready) {
+        return became_ready(zygote);
+    }
+    loop_.forget(socket);
+    loop_.forget(output);
+    ended_.push_back(&zygote);
+}
+
+Zygote* Zygotes::find(const std::string& key) {
+    const auto found = std::find_if(
+        all_.begin(), all_.end(), [&](const Zygote& one) { return one.key() == key && !one.is_successor(); });
+    return found != all_.end() ? &*found : nullptr;
+}
+
+void Zygotes::became_ready(Zygote& zygote) {
+    if (!zygote.is_successor()) {
+        return listener_.ready(zygote);
+    }
+    const auto before = std::find_if(all_.begin(), all_.end(), [&](const Zygote& one) {
+        return one.key() == zygote.key() && !one.is_successor();
+    });
+    zygote.be_successor(false);
+    if (before != all_.end()) {
+        listener_.replaced(*before, zygote);
+        remove(before);
+    }
+    listener_.ready(zygote);
+}
+
+// --- what sessions import
+
+void Zygotes::learn(const std::string& python, const std::vector<std::string>& names) {
+    const auto known = learned_.names_for(python);
+    learned_.note(python, names);
+    const auto wanted = learned_.names_for(python);
+    if (!std::is_permutation(wanted.begin(), wanted.end(), known.begin(), known.end())) {
+        learned_at_ = Clock::now();
+    }
+}
+
+void Zygotes::drop_unfit(const Zygote& zygote) {
+    for (const auto& [name, reason] : zygote.unfit()) {
+        learned_.drop(zygote.spec().program, name, reason);
+    }
+}
+
+bool Zygotes::lacks_something(const Zygote& zygote) const {
+    const auto& has = zygote.names();
+    const auto wanted = learned_.names_for(zygote.spec().program);
+    return zygote.spec().learns && std::any_of(wanted.begin(), wanted.end(), [&](const std::string& name) {
+               return std::find(has.begin(), has.end(), name) == has.end();
+           });
+}
+
+void Zygotes::start_successors() {
+    const auto now = Clock::now();
+    if (now - learned_at_ < kQuiet) {
+        return;
+    }
+    for (auto& one : all_) {
+        const bool has_one = std::any_of(all_.begin(), all_.end(), [&](const Zygote& other) {
+            return other.key() == one.key() && other.is_successor();
+        });
+        if (one.state() != Zygote::State::ready || one.is_successor() || has_one ||
+            all_.size() >= kMaxZygotes || now < due_[one.key()] || !lacks_something(one)) {
+            continue;
+        }
+        auto wait = kFirstWait;
+        for (int i = ++successors_[one.key()]; i > 1 && wait < kLongestWait; --i) {
+            wait *= 2;
+        }
+        due_[one.key()] = now + wait;
+        if (Zygote* const next = start(one.spec()); next != nullptr) {
+            next->be_successor(true);
+        }
+        return;  // one at a time, and the list has changed
     }
 }
 
 void Zygotes::remove(std::list<Zygote>::iterator one) {
-    goes_(*one);
+    listener_.goes(*one);
     std::erase(ended_, &*one);
     forget(*one);
     all_.erase(one);
@@ -148,8 +227,11 @@ void Zygotes::remove(std::list<Zygote>::iterator one) {
 void Zygotes::look_after() {
     const auto ended = std::exchange(ended_, {});
     for (const Zygote* one : ended) {
-        goes_(*one);
-        if (one->state() == Zygote::State::dead && one->was_good()) {
+        listener_.goes(*one);
+        if (one->is_successor()) {
+            remove(
+                std::find_if(all_.begin(), all_.end(), [&](const Zygote& other) { return &other == one; }));
+        } else if (one->state() == Zygote::State::dead && one->was_good()) {
             const ZygoteSpec spec = one->spec();
             remove(
                 std::find_if(all_.begin(), all_.end(), [&](const Zygote& other) { return &other == one; }));
@@ -163,15 +245,29 @@ void Zygotes::look_after() {
             forget(*one);
             one->end(Zygote::State::refused, "its imports took too long");
             log(one->in_words());
+            drop_unfit(*one);
+            if (one->is_successor()) {
+                remove(one);
+            }
         } else if (now - one->used() > idle_ && !is_remembered(*one)) {
             remove(one);
         }
         one = next;
     }
+    start_successors();
 }
 
 Zygotes::Clock::time_point Zygotes::next() const {
     auto next = ended_.empty() ? Clock::time_point::max() : Clock::now();
+    for (const auto& one : all_) {
+        if (one.state() == Zygote::State::ready && lacks_something(one)) {
+            const auto due = due_.find(one.key());
+            const auto quiet =
+                std::max<Clock::time_point>(learned_at_ + kQuiet, Clock::now() + kBetweenLooks);
+            next =
+                std::min(next, due == due_.end() ? quiet : std::max<Clock::time_point>(quiet, due->second));
+        }
+    }
     for (const auto& one : all_) {
         const auto unused = one.used() + idle_;
         next = std::min<Clock::time_point>(next, one.state() == Zygote::State::starting

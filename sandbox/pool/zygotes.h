@@ -8,10 +8,12 @@
 #include <chrono>
 #include <functional>
 #include <list>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "sandbox/base/event_loop.h"
+#include "sandbox/pool/learned_imports.h"
 #include "sandbox/pool/zygote.h"
 
 namespace cellblock::sandbox::pool {
@@ -19,23 +21,35 @@ namespace cellblock::sandbox::pool {
 class Zygotes {
 public:
     using Clock = std::chrono::steady_clock;
-    using Goes = std::function<void(const Zygote&)>;  // called before a zygote is gone
+    struct Listener {
+        std::function<void(const Zygote&)> goes;                          // before a zygote is gone
+        std::function<void(Zygote&)> heard;                               // its socket is readable
+        std::function<void(Zygote&)> ready;                               // it can fork from now on
+        std::function<void(const Zygote& before, Zygote& now)> replaced;  // before `before` is gone
+    };
 
-    // `heard`: a zygote's socket is readable.
-    Zygotes(EventLoop& loop, std::chrono::milliseconds idle, Goes goes, std::function<void(Zygote&)> heard)
-        : loop_(loop), idle_(idle), goes_(std::move(goes)), heard_(std::move(heard)) {}
+    Zygotes(EventLoop& loop, std::chrono::milliseconds idle, LearnedImports& learned, Listener listener)
+        : loop_(loop), idle_(idle), learned_(learned), listener_(std::move(listener)) {}
 
     // A zygote that is ready, starts, or has failed (see its state). Null: no process could be started; see
     // failure().
     Zygote* find_or_start(const ZygoteSpec& spec);
     [[nodiscard]] const std::string& failure() const { return failure_; }
-    // Ends zygotes that take too long or weren't used; starts killed ones again.
+    // A session of this Python imports these. A zygote that learns is replaced by one that has imported them.
+    void learn(const std::string& python, const std::vector<std::string>& names);
+    // Ends zygotes that take too long or weren't used; starts killed ones again; starts successors of those
+    // that have something to learn.
     void look_after();
     [[nodiscard]] Clock::time_point next() const;
     [[nodiscard]] std::vector<Zygote::Figures> figures() const;
 
 private:
     Zygote* start(const ZygoteSpec& spec);
+    Zygote* find(const std::string& key);
+    void became_ready(Zygote& zygote);
+    void drop_unfit(const Zygote& zygote);
+    [[nodiscard]] bool lacks_something(const Zygote& zygote) const;
+    void start_successors();
     void heard_from(Zygote& zygote);
     void log_output(Zygote& zygote);
     void forget(const Zygote& zygote);
@@ -43,8 +57,11 @@ private:
 
     EventLoop& loop_;
     std::chrono::milliseconds idle_;
-    Goes goes_;
-    std::function<void(Zygote&)> heard_;
+    LearnedImports& learned_;
+    Listener listener_;
+    Clock::time_point learned_at_;                  // the last time
+    std::map<std::string, int> successors_;         // how many there were, by key
+    std::map<std::string, Clock::time_point> due_;  // when there may be another, by key
     std::list<Zygote> all_;
     std::vector<const Zygote*> ended_;  // the pool is to drop their forks
     std::string failure_;

@@ -16,6 +16,7 @@ namespace {
 
 constexpr int kOutOfMemory = 72;          // the worker's exit status then (worker/cellblock_worker/memory.py)
 constexpr std::size_t kMostWaiting = 64;  // of a debugger's requests, for a sandbox that is coming
+constexpr std::size_t kMostImports = 256;  // of a session, that the engine is told
 constexpr int kMostLeftEarly = 3;
 
 void watch(int epoll, int fd) {
@@ -213,6 +214,18 @@ bool SandboxHost::send_to_debugger(OutgoingFrame frame) {
         return true;
     }
     return link_ && link_->send_to_debugger(std::move(frame)).ok();
+}
+
+void SandboxHost::note_imports(const std::vector<std::string>& names) {
+    std::vector<std::string> fresh;
+    for (const auto& name : names) {
+        if (noted_imports_.size() < kMostImports && noted_imports_.insert(name).second) {
+            fresh.push_back(name);
+        }
+    }
+    if (!fresh.empty() && engine_) {
+        (*engine_)->note_imports(policy_, fresh);
+    }
 }
 
 void SandboxHost::interrupt() {

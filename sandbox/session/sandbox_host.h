@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -73,6 +74,8 @@ public:
     void condemn(const std::string& reason);
     // Ends the sandbox at once and without an event.
     void shutdown();
+    // A cell names these modules: tells the engine those that this session hasn't named before.
+    void note_imports(const std::vector<std::string>& names);
     // While held, frames of the worker and its debugger stay in their sockets, until the worker ends.
     void hold(bool held);
     // poll_fd() is readable when `fd` is, too.
@@ -139,6 +142,7 @@ private:
     std::optional<std::string> condemned_;
     std::string python_;
     std::uint64_t oom_kills_seen_ = 0;
+    std::set<std::string> noted_imports_;
     std::uint64_t kills_by_warden_ = 0;  // where no cgroup counts
     RateBound kill_reports_{100, 20};    // a warden looks at most ten times a second
     std::deque<HostEvent> events_;

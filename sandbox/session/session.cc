@@ -7,6 +7,7 @@
 
 #include "sandbox/base/digests.h"
 #include "sandbox/session/cell_options.h"
+#include "sandbox/session/import_names.h"
 #include "sandbox/session/outcome_messages.h"
 #include "sandbox/session/session_impl.h"
 
@@ -204,8 +205,10 @@ void Session::Impl::begin_cell(ExecuteRequest request) {
     request.code = std::move(options->code);
     cell.time = options->time;
     cell.show_usage = options->show_usage;
+    const auto imports = import_names(request.code);
     cell.frame = encode_execute(cell.id, std::move(request));
     begin(std::move(cell));
+    host_.note_imports(imports);
 }
 
 // When the cell has waited so long for its sandbox that the user should know.

@@ -102,7 +102,8 @@ class Host:
         return path
 
     def environment(self):
-        warm = {"CELLBLOCK_DAEMON": "1", "XDG_RUNTIME_DIR": DAEMONS.folder(self.user)} if self.warm else {}
+        warm = ({"CELLBLOCK_DAEMON": "1", "XDG_RUNTIME_DIR": DAEMONS.folder(self.user)} if self.warm
+                else {"CELLBLOCK_DAEMON": "0"})
         return {"PATH": "/usr/bin:/bin:/usr/sbin", "HOME": str(self.home), "SECRET_TOKEN": "hunter2", **warm}
 
     def argv(self, *options, policy=None, python=PYTHON):

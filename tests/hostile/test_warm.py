@@ -132,6 +132,84 @@ def test_nothing_of_the_hosts_environment_is_in_a_warm_python(warm):
         assert b"hunter2" not in text and b"SECRET" not in text
 
 
+FIRST = """
+import os, socket, mmap, time
+open('/tmp/mark', 'w').write('mark'); open('/dev/shm/mark', 'w').write('mark')
+abstract = socket.socket(socket.AF_UNIX); abstract.bind('\\0mark'); abstract.listen()
+server = socket.create_server(('127.0.0.1', 34567))
+print('begun', flush=True)
+time.sleep(8)
+"""
+SECOND = """
+import os, signal, socket
+found = [path for path in ('/tmp/mark', '/dev/shm/mark') if os.path.exists(path)]
+for family, address in ((socket.AF_UNIX, '\\0mark'), (socket.AF_INET, ('127.0.0.1', 34567))):
+    knock = socket.socket(family)
+    try:
+        knock.connect(address)
+        found.append(str(address))
+    except OSError:
+        pass
+pids = [int(name) for name in os.listdir('/proc') if name.isdigit()]
+found += [str(pid) for pid in pids if pid not in (1, os.getpid())]
+for pid in range(3, 400):
+    try:
+        os.kill(pid, 0)
+        found += [str(pid)] if str(pid) not in os.listdir('/proc/self/task') else []
+    except OSError:
+        pass
+mine = {os.readlink('/proc/self/ns/' + name) for name in os.listdir('/proc/self/ns')}
+print(found, len(mine))
+"""
+
+
+def test_two_sandboxes_of_one_zygote_dont_find_each_other(warm):
+    assert is_warm(warm)
+    first = warm.start(policy=None, python=PYTHON)
+    first.stdin.write(FIRST)
+    first.stdin.close()
+    parent = parent_of(sandbox_of(first.pid))
+    time.sleep(1)
+    second = warm.start(policy=None, python=PYTHON)
+    second.stdin.write(SECOND + "import time; time.sleep(1)")
+    second.stdin.close()
+    assert parent_of(sandbox_of(second.pid)) == parent, "they are of two"
+    told = json.loads(second.stdout.read())
+    assert told["stdout"].startswith("[] "), told
+    assert json.loads(first.stdout.read())["stdout"] == "begun\n"
+    for one in (first, second):
+        one.stdout.close()
+        one.stderr.close()
+        one.wait()
+
+
+# --- what sessions import
+
+def test_what_sessions_import_is_in_memory_for_the_next_as_far_as_it_can_be(alone):
+    """The cell names what there isn't, what hangs, what leaves a thread; and more than is ever imported."""
+    python, _ = environment_with(alone, value="x = 1", leaver=BAD_MODULES["leaver"][0], hanger="import time; time.sleep(1000)",
+                                 breaker="import os; os._exit(0)", failer="1 / 0")
+    alone.file("near.py", "x = 1")
+    names = ["value", "leaver", "hanger", "breaker", "failer", "near", *("missing%d" % i for i in range(20))]
+    code = "if False:\n    import %s" % ", ".join(names)
+    alone.run(code, policy=None, python=python)  # cold; brings the daemon about
+    store = alone.home / ".cache" / "cellblock" / "imports.json"
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not (store.exists() and "hanger" in json.loads(store.read_text())["pythons"].get(
+            str(python), {}).get("dropped", {}) and "ready" in ask(alone, "status")):
+        alone.run(code, policy=None, python=python)
+        time.sleep(0.5)
+    told = json.loads(store.read_text())["pythons"][str(python)]
+    reasons = {name: reason for name, (reason, _) in told["dropped"].items()}
+    assert "value" not in reasons
+    assert reasons["near"] == reasons["missing3"] == "there is no such module", reasons
+    assert "takes too long" in reasons["hanger"] and "leaves a thread" in reasons["leaver"], reasons
+    assert "fails" in reasons["failer"] and "ends the process" in reasons["breaker"], reasons
+    seen = "import sys; print([name for name in ('value', 'leaver', 'hanger', 'near') if name in sys.modules])"
+    assert alone.out(seen, policy=None, python=python) == "['value']\n", ask(alone, "status")
+    assert os.stat(store).st_mode & 0o777 == 0o600
+
+
 # --- what can't be kept warm
 
 def environment_with(host, **modules):

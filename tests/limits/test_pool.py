@@ -22,13 +22,15 @@ def policy_of(place, name="pool", **keys):
 
 @pytest.fixture
 def place(own_place):
+    own_place.warm = True
     return own_place
 
 
 @pytest.fixture
 def daemon(place):
     """make(settings): a daemon."""
-    with daemons(place, lambda one: one.warm_up(policy_of(place))) as make:
+    # The first session's kind isn't any test's.
+    with daemons(place, lambda one: one.warm_up(policy_of(place, "begin", pool={"min": 0, "max": 0}))) as make:
         yield make
     assert leftovers.wait_until(lambda: not supervisors_of(place), 5), supervisors_of(place)
 
@@ -309,6 +311,8 @@ def test_figures_for_people_and_machines(daemon, place, start_as):
     assert told["claims"]["seconds"]["samples"] == 1 and told["claims"]["seconds"]["p99"] > 0
     words = ask(place, "status")
     assert "sandboxes: 1 of at most 1000" in words and "ready after" in words
+    assert told["idle"]["memory_bytes"] > told["zygotes"][0]["memory_bytes"] and told["idle"]["leaves_in_seconds"] == -1
+    assert "for sessions to come; leaves some time after the last session" in words
     metrics = ask(place, "status", "--openmetrics")
     assert re.search(r'^cellblock_sandboxes\{process="\d+"\} 1$', metrics, re.MULTILINE), metrics
     assert metrics.endswith("# EOF\n")

@@ -19,6 +19,7 @@ SEEN = "import os, socket; print(os.path.exists('/tmp/mine'), 'mine' in globals(
 
 @pytest.fixture
 def place(own_place):
+    own_place.warm = True
     return own_place
 
 

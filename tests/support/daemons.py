@@ -93,6 +93,7 @@ class Daemon:
 
     def __init__(self, place, settings=None):
         self.place = place
+        place.warm = True
         if settings is not None:
             folder = place.root / "config" / "cellblock"
             folder.mkdir(exist_ok=True, parents=True)

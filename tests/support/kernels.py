@@ -55,6 +55,7 @@ class Place:
 
     def __init__(self, user=None):
         self.user = user
+        self.warm = False  # sandboxes come from the daemon, as the policy says; else no kernel starts one
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="cbtest-", dir="/tmp"))
         for name in ("home", "work", "run", "data", "config", "cache", "tmp"):
             (self.root / name).mkdir()
@@ -74,7 +75,7 @@ class Place:
                 "JUPYTER_PATH": path("data"), "JUPYTER_DATA_DIR": path("data"),
                 "JUPYTER_RUNTIME_DIR": path("run"), "JUPYTER_CONFIG_DIR": path("config"),
                 "JUPYTER_NO_CONFIG": "1", "IPYTHONDIR": path("home") + "/.ipython", "MPLBACKEND": "",
-                "JUPYTER_PLATFORM_DIRS": "0"}
+                "JUPYTER_PLATFORM_DIRS": "0", **({} if self.warm else {"CELLBLOCK_DAEMON": "0"})}
 
     def file(self, name, text):
         """A file in the work folder, readable for the user."""

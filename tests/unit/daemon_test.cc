@@ -27,7 +27,9 @@ using cellblock::tests::Folder;
 using namespace std::chrono_literals;
 
 Request a_claim() {
-    Request request{Verb::claim_fork, {"/usr/bin/python3", {"/opt/a"}, {"numpy"}, "/w", "/l", {"A=1"}}, {}};
+    Request request{Verb::claim_fork,
+                    {"/usr/bin/python3", {"/opt/a"}, {"numpy"}, "/w", "/l", {"A=1"}, false}};
+    request.names = {"pandas"};
     request.recipe.configure = std::string("frame\0with a zero", 17);
     request.recipe.memory_bytes = 1U << 30;
     request.recipe.most = 8;
@@ -54,7 +56,9 @@ LaunchOrder an_order() {
 }
 
 Request a_claim_of_made() {
-    return {Verb::claim_launched, {}, {}};
+    Request request;
+    request.verb = Verb::claim_launched;
+    return request;
 }
 
 DaemonStatus a_status() {
@@ -79,6 +83,7 @@ TEST_CASE("a request is the same after its way as bytes, and its key tells specs
     REQUIRE(copy.has_value());
     CHECK(copy->verb == Verb::claim_fork);
     CHECK(copy->spec.preload == request.spec.preload);
+    CHECK(copy->names == request.names);
     CHECK(copy->recipe.configure == request.recipe.configure);
     CHECK(key_of(copy->spec) == key_of(request.spec));
     auto other = request.spec;
@@ -100,6 +105,7 @@ TEST_CASE("only sandboxes of the same zygote, plan and recipe stand in for each 
         return key_of(other, "plan") != key;
     };
     CHECK(differs([](Request& one) { one.spec.preload.clear(); }));
+    CHECK(differs([](Request& one) { one.spec.learns = true; }));
     CHECK(differs([](Request& one) { one.recipe.configure = "x"; }));
     CHECK(differs([](Request& one) { one.recipe.sources = "x"; }));
     CHECK(differs([](Request& one) { one.recipe.memory_bytes = 1; }));

@@ -69,6 +69,8 @@ TEST_CASE("policy: an empty document gives every default") {
     CHECK(policy.files.empty());
     CHECK(policy.environment.empty());
     CHECK(policy.preload.empty());
+    CHECK(policy.learns_preload);
+    CHECK(policy.warm == Warm::automatic);
     CHECK_FALSE(policy.imports.has_value());
 }
 
@@ -285,7 +287,13 @@ TEST_CASE("policy: modules are dotted names and nothing else") {
         INFO(bad);
         CHECK_THAT(refusal(R"({"preload": ["ok", ")" + std::string(bad) + "\"]}"), Contains("preload[1]"));
     }
-    CHECK_THAT(refusal(R"({"preload": "numpy"})"), Contains("preload"));
+    CHECK_THAT(refusal(R"({"preload": "numpy"})"), Contains("preload") && Contains("auto"));
+    CHECK(parse_policy(R"({"preload": "auto"})", "t")->learns_preload);
+    CHECK_FALSE(parse_policy(R"({"preload": []})", "t")->learns_preload);
+    CHECK(parse_policy(R"({"warm": false})", "t")->warm == Warm::off);
+    CHECK(parse_policy(R"({"warm": true})", "t")->warm == Warm::on);
+    CHECK(parse_policy(R"({"warm": "auto"})", "t")->warm == Warm::automatic);
+    CHECK_THAT(refusal(R"({"warm": "always"})"), Contains("warm") && Contains("\"auto\", true or false"));
 }
 
 TEST_CASE("policy: paths inside are absolute, in normal form and outside of the system's own") {

@@ -108,16 +108,19 @@ def first_message():
 
 
 def main(connection, task):
+    def tell(message):
+        connection.send(json.dumps(message).encode())
+
     try:
-        library, found = prepare(task)
+        library, found, unfit = prepare(task, tell)
     except Refused as reason:
-        connection.send(json.dumps({"refused": str(reason)}).encode())
+        tell({"refused": str(reason)})
         sys.exit(1)
     sys.meta_path.remove(WorkerFinder)
     for name in [name for name in sys.modules if name.partition(".")[0] == "zygote"]:
         del sys.modules[name]  # cells find what they would find without a zygote
-    connection.send(json.dumps({"ready": found}).encode())
-    del task, found
+    tell({"ready": found, "unfit": unfit})
+    del task, found, unfit
     serve(connection, library)
 
 
