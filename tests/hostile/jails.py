@@ -18,7 +18,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("CELLBLOCK", str(ROOT / "build" / "cellblock"))
 PYTHON = "/usr/bin/python3"
 USERS = ["root", "nobody"] if os.geteuid() == 0 else [pwd.getpwuid(os.geteuid()).pw_name]
-WARM = os.environ.get("CELLBLOCK_TEST_WARM") == "1"  # sandboxes come from `cellblock daemon`
+WARM = os.environ.get("CELLBLOCK_TEST_WARM") != "0"  # sandboxes come from `cellblock daemon`, as they do for a user
+WAYS = [WARM, not WARM] if os.environ.get("CELLBLOCK_LONG_TESTS") else [WARM]
 NOT_YET = ("just now", "isn't ready yet")
 
 
