@@ -156,7 +156,7 @@ void add_daemon(CLI::App& app, DaemonCommandOptions& options, DaemonStatusOption
     auto* command = app.add_subcommand("daemon", "Keep Pythons warm (kernels start this one; see `warm`)");
     command
         ->add_option("--idle", options.idle,
-                     "Unused for as long, it leaves (else as daemon.json says, or 10m)")
+                     "Unused for as long, it leaves (else as daemon.json says, or 30m)")
         ->type_name("TIME");
     command->add_option("--client", options.client, "A descriptor of the program that starts it")->group("");
     command->callback([&] { action = action ? action : Action([&] { return daemon_command(options); }); });
@@ -176,6 +176,10 @@ void add_relay(CLI::App& app, Action& action) {
     launcher->callback([&] { action = [] { return launcher_command(); }; });
     auto* cleaner = app.add_subcommand("cleaner", "For sessions alone")->group("");
     cleaner->callback([&] { action = [] { return cleaner_command(); }; });
+    auto* fonts = app.add_subcommand("font-list", "For the daemon alone")->group("");
+    auto python = std::make_shared<std::string>();
+    fonts->add_option("python", *python)->required();
+    fonts->callback([&action, python] { action = [python] { return font_list_command(*python); }; });
 }
 
 void add_audit(CLI::App& app, AuditOptions& options, Action& action) {

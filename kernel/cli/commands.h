@@ -77,6 +77,7 @@ int daemon_stop_command();
 int relay_command();
 int cleaner_command();
 int launcher_command();
+int font_list_command(const std::string& python);
 
 // cellblock audit verify PATH
 struct AuditOptions {

@@ -1,6 +1,7 @@
 // Makes matplotlib's list of fonts ahead, for the sandboxes of a Python.
 //
-// Purpose: `cellblock install` calls this, so that the first plot of a session doesn't wait for the list
+// Purpose: `cellblock install` calls this, and the daemon where fonts or matplotlib have changed since
+// (`cellblock font-list`), so that the first plot of a session doesn't wait for the list
 // (sandbox/jail/font_list.h). matplotlib runs in a sandbox of its own, without any file of the user's.
 #pragma once
 

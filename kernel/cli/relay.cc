@@ -1,5 +1,5 @@
-// `cellblock relay`, `cellblock launcher` and `cellblock cleaner`: started by cellblock itself, never by
-// people.
+// `cellblock relay`, `cellblock launcher`, `cellblock cleaner` and `cellblock font-list`: started by
+// cellblock itself, never by people.
 #include <fcntl.h>
 #include <sys/stat.h>
 
@@ -8,6 +8,7 @@
 #include <string>
 
 #include "kernel/cli/commands.h"
+#include "kernel/cli/font_list.h"
 #include "sandbox/base/subprocess.h"
 #include "sandbox/engines/launcher_program.h"
 #include "sandbox/outputs/cleaner_program.h"
@@ -54,6 +55,14 @@ int cleaner_command() {
         return not_for_people("cleaner");
     }
     return sandbox::serve_cleaner(std::move(socket));
+}
+
+int font_list_command(const std::string& python) {
+    if (auto made = make_font_list(python); !made) {
+        std::cerr << "cellblock font-list: " << made.error().text() << "\n";
+        return 1;
+    }
+    return 0;
 }
 
 int launcher_command() {

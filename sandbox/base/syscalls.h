@@ -101,12 +101,12 @@ void close_all_but(int (&keep)[kCount]) {
 }
 
 // As fork, but into new namespaces (CLONE_NEW…). `thread_id`: as libc's fork, writes the child's number
-// there.
-inline pid_t clone_into(unsigned long long namespaces, int& pidfd, int* thread_id = nullptr) {
+// there. With CLONE_PARENT the child is the caller's parent's.
+inline pid_t clone_into(unsigned long long flags, int& pidfd, int* thread_id = nullptr) {
     clone_args arguments{};
-    arguments.flags = namespaces | CLONE_PIDFD;
+    arguments.flags = flags | CLONE_PIDFD;
     arguments.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
-    arguments.exit_signal = SIGCHLD;
+    arguments.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
     if (thread_id != nullptr) {
         arguments.flags |= CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
         arguments.child_tid = reinterpret_cast<std::uintptr_t>(thread_id);

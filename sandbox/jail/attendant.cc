@@ -7,17 +7,15 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <memory>
 
+#include "sandbox/base/children.h"
 #include "sandbox/base/socket.h"
 #include "sandbox/base/syscalls.h"
 #include "sandbox/jail/attendant_word.h"
@@ -34,7 +32,6 @@ namespace {
 constexpr const char* kSite = "/usr";
 constexpr unsigned kPatience = 60;  // seconds
 constexpr int kFirstFree = 10;      // 0 to 3 are given a meaning inside
-constexpr std::size_t kStackBytes = 256U << 10;
 constexpr const char* kStep = "start a sandbox";
 
 Failure failed(Step step, std::size_t index = 0) {
@@ -244,25 +241,6 @@ void send_all(const JailPlan& plan, Sender& sender) {
     ::_exit(failure.happened() ? 1 : 0);
 }
 
-struct Task {
-    const JailPlan& plan;
-    int socket;
-    int user_namespace;
-    pid_t attendant;
-};
-
-// In the host's memory, as vfork does. The attendant's parent is gone at once, so that nobody has to wait for
-// it.
-int fork_attendant(void* argument) {
-    auto& task = *static_cast<Task*>(argument);
-    const pid_t attendant = ::_Fork();
-    if (attendant == 0) {
-        attend(task.plan, task.socket, task.user_namespace);
-    }
-    task.attendant = attendant;
-    ::_exit(0);
-}
-
 }  // namespace
 
 Result<UniqueFd> start_attendant(const JailPlan& plan, int user_namespace) {
@@ -277,17 +255,14 @@ Result<UniqueFd> start_attendant(const JailPlan& plan, int user_namespace) {
     if (!theirs.valid() || ::setsockopt(its.get(), SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) != 0) {
         return errno_error(kStep);
     }
-    const auto stack = std::make_unique_for_overwrite<char[]>(kStackBytes);
-    Task task{plan, its.get(), user_namespace, -1};
-    const pid_t between =
-        ::clone(fork_attendant, stack.get() + kStackBytes, CLONE_VM | CLONE_VFORK | SIGCHLD, &task);
-    const int error = errno;
-    while (between > 0 && ::waitpid(between, nullptr, 0) < 0 && errno == EINTR) {
+    const pid_t attendant = ::_Fork();
+    if (attendant == 0) {
+        attend(plan, its.get(), user_namespace);
     }
-    if (between < 0 || task.attendant < 0) {
-        errno = error;
+    if (attendant < 0) {
         return errno_error(kStep, "The limit on processes may be reached");
     }
+    collect_later(attendant);
     return theirs;
 }
 

@@ -21,9 +21,10 @@
 
 namespace cellblock::sandbox::jail {
 
-// Starts one, which is no child of the caller's. `user_namespace`: that of the warm Python's jail, where the
-// plan's identity is mapped by the attendant; -1: the jail is the warm Python's own. Gives the socket
-// (SOCK_SEQPACKET, 10 or above) for the jail's first process. To be called by one thread at a time.
+// Starts one, a child that is given to collect_later() (base/children.h). `user_namespace`: that of the warm
+// Python's jail, where the plan's identity is mapped by the attendant; -1: the jail is the warm Python's own.
+// Gives the socket (SOCK_SEQPACKET, 10 or above) for the jail's first process. To be called by one thread at
+// a time.
 Result<UniqueFd> start_attendant(const JailPlan& plan, int user_namespace);
 
 // Fills plan.sources and plan.cgroup_descriptors.

@@ -181,6 +181,15 @@ void Cgroup::remove() const {
     }
 }
 
+void Cgroup::remove_within(std::chrono::milliseconds time) const {
+    const auto until = std::chrono::steady_clock::now() + time;
+    const auto is_there = [](const std::string& folder) { return ::access(folder.c_str(), F_OK) == 0; };
+    do {
+        remove();
+    } while (std::any_of(folders_.begin(), folders_.end(), is_there) &&
+             std::chrono::steady_clock::now() < until);
+}
+
 std::string Cgroup::to_bytes() const {
     return members_to_bytes(*this, [](auto& group, auto field) { members(group, field); });
 }

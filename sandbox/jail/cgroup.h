@@ -14,6 +14,7 @@
 // Threads: no shared state. Failure: a limit that can't be had is left out, and its limits_…() text is empty.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -45,6 +46,8 @@ public:
     [[nodiscard]] bool is_version2() const { return version2_; }
     // Once every process in it is gone. Tries for a moment.
     void remove() const;
+    // The same where processes may be on their way in or out for longer.
+    void remove_within(std::chrono::milliseconds time) const;
 
     // For another process of the same user, which then is its owner.
     [[nodiscard]] std::string to_bytes() const;

@@ -2,7 +2,8 @@
 //
 // Purpose: matplotlib looks at each font of the machine once and keeps a list in the user's home. A sandbox's
 // home is empty each time, so each session would look again, which takes 0.2 s with sixty fonts and more than
-// a second with two thousand. `cellblock install` makes the list in a sandbox of its own; build_plan() shows
+// a second with two thousand. `cellblock install` makes the list in a sandbox of its own, and so
+// does the daemon where it is missing; build_plan() shows
 // its folder, read-only, and the worker links what lies there to where matplotlib looks. No cell ever writes
 // to the folder. Threads: pure; reads the host's folders. Failure: without a list all works as without this
 // file.

@@ -19,6 +19,7 @@
 #include <cstring>
 #include <string>
 
+#include "sandbox/base/children.h"
 #include "sandbox/base/process.h"
 #include "sandbox/base/socket.h"
 #include "sandbox/base/syscalls.h"
@@ -189,12 +190,14 @@ Result<Keeper> start_keeper(const JailPlan& plan, int socket, std::uint64_t memo
     }
     const UniqueFd reads(told[0]);
     UniqueFd writes(told[1]);
-    // By libc's own fork, since the keeper uses memory of its own; its parent ends at once.
+    // By libc's own fork, since the keeper uses memory of its own. Who is between ends at once, and the
+    // keeper is a child of ours.
     const pid_t between = ::fork();
     if (between == 0) {
         int pidfd = -1;
-        const pid_t keeper = clone_into(
-            CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET, pidfd);
+        const pid_t keeper = clone_into(CLONE_PARENT | CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID |
+                                            CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWNET,
+                                        pidfd);
         if (keeper == 0) {
             be_keeper(
                 plan,
@@ -216,6 +219,7 @@ Result<Keeper> start_keeper(const JailPlan& plan, int socket, std::uint64_t memo
     if (keeper < 0) {
         return Error{kStep, -keeper, "its jail's namespaces can't be made", {}};
     }
+    collect_later(keeper);
     Keeper made;
     made.process = open_pidfd(keeper);
     if (plan.identity.mapped_by_attendant) {

@@ -22,7 +22,7 @@
 namespace cellblock::sandbox::jail {
 
 struct Keeper {
-    UniqueFd process;         // its pidfd. It is no child of ours.
+    UniqueFd process;         // its pidfd. It is a child that was given to collect_later().
     UniqueFd control;         // SOCK_SEQPACKET
     UniqueFd output;          // what is written to descriptors 1 and 2 in there; not blocking
     UniqueFd user_namespace;  // invalid where the identity is the caller's own

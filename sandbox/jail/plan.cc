@@ -285,8 +285,9 @@ Result<std::unique_ptr<JailPlan>> build_zygote_plan(const ZygoteJob& job, const 
     }
     CELLBLOCK_RETURN_IF_ERROR(plan_root(*plan, system_steps(own), std::move(steps), python));
     show_for_nesting(plan->files);
+    // Its keeper is a user who may not enter root's folders.
     for (auto& step : plan->files) {
-        step.outside = !step.user_map.empty();
+        step.outside = plan->identity.has_own_user() && step.kind == FileStepKind::bind && !step.device;
     }
     plan->nested = true;
     plan->landlock = {};

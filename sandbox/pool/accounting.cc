@@ -22,7 +22,8 @@ using namespace std::chrono_literals;
 
 constexpr auto kBetweenLooks = 2s;
 constexpr int kLooksAtOnce = 8;
-constexpr auto kWordOfEnd = 1s;  // a zygote's, after its child is gone
+constexpr auto kTimeToLeave = 10s;  // of a sandbox whose supervisor was killed
+constexpr auto kWordOfEnd = 1s;     // a zygote's, after its child is gone
 constexpr std::size_t kSamples = 1000;
 constexpr std::size_t kMostEngines = 100;  // of which figures are kept
 constexpr auto kMinute = 60s;
@@ -139,7 +140,7 @@ void Accounting::given(pid_t supervisor, int process, const jail::Cgroup& cgroup
             loop_.forget(found->second.process.get());
             found->second.gone = true;
             found->second.gone_since = Clock::now();
-            run_in_background([groups = found->second.cgroup] { groups.remove(); });
+            run_in_background([groups = found->second.cgroup] { groups.remove_within(kTimeToLeave); });
         }
     });
     living_[supervisor] = {std::move(own), cgroup, std::move(engine), 0, false, {}};

@@ -2,9 +2,7 @@
 #include "sandbox/pool/pooled_sandbox.h"
 
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "sandbox/base/background.h"
@@ -27,10 +25,6 @@ Limits limits_of(const Recipe& recipe) {
     limits.processes = recipe.processes;
     limits.cpus = recipe.cpus;
     return limits;
-}
-
-bool is_there(const std::string& path) {
-    return ::access(path.c_str(), F_OK) == 0;
 }
 
 // It waits in the sockets until there is a warden, and then a worker.
@@ -91,12 +85,7 @@ PooledSandbox::~PooledSandbox() {
             if (process->valid()) {
                 (void)ends_within(process->get(), kTimeToLeave);
             }
-            // A fork whose number wasn't told yet may just be joining them.
-            const auto until = Clock::now() + kTimeToLeave;
-            do {
-                cgroup->remove();
-            } while (std::any_of(cgroup->folders().begin(), cgroup->folders().end(), is_there) &&
-                     Clock::now() < until);
+            cgroup->remove_within(kTimeToLeave);  // a fork whose number wasn't told yet may just be joining
         });
     }
 }

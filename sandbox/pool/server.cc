@@ -11,12 +11,19 @@
 #include <deque>
 #include <list>
 #include <optional>
+#include <set>
+#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "sandbox/base/background.h"
+#include "sandbox/base/children.h"
 #include "sandbox/base/event_loop.h"
 #include "sandbox/base/process.h"
+#include "sandbox/base/resources.h"
+#include "sandbox/base/subprocess.h"
+#include "sandbox/jail/font_list.h"
 #include "sandbox/jail/plan_bytes.h"
 #include "sandbox/pool/accounting.h"
 #include "sandbox/pool/launchers.h"
@@ -36,6 +43,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kMaxClients = 64;
 constexpr std::size_t kMaxPrepared = 16;
 constexpr std::chrono::milliseconds kHeadStart{700};
+constexpr std::chrono::seconds kTimeForFonts{30};
 constexpr std::chrono::seconds kTimeToAsk{2};  // a client, after it has connected
 constexpr std::chrono::milliseconds kLongestSleep{60'000};
 constexpr std::chrono::seconds kPause{1};  // after a client that couldn't be let in
@@ -125,6 +133,7 @@ private:
 
     void look_after() {
         const auto now = Clock::now();
+        collect_ended();
         if (paused_until_ && now >= *paused_until_) {
             listen();
         }
@@ -288,7 +297,21 @@ private:
         }
     }
 
+    // matplotlib's, where `cellblock install` has made none, or fonts have come or gone since.
+    void make_font_list(const std::string& python) {
+        const auto program = cellblock_program();
+        const auto home = jail::find_python(python);
+        if (!program || !home || fonts_.size() >= kMaxPrepared || !fonts_.insert(python).second ||
+            jail::font_list_folder(*home).empty() || !jail::made_font_list(*home).empty()) {
+            return;
+        }
+        run_in_background([program = *program, python] {
+            (void)run_subprocess({.argv = {program, "font-list", python}, .time_limit = kTimeForFonts});
+        });
+    }
+
     void prepare_by(Zygote& zygote) {
+        make_font_list(zygote.spec().program);
         for (const auto& one : prepared_) {
             if (!one.plan.empty() && key_of(one.request.spec) == zygote.key()) {
                 pool_.prepare(one.request, one.plan, &zygote);
@@ -361,6 +384,7 @@ private:
     Pool pool_;  // its spares' zygotes outlive it
     std::list<Client> clients_;
     std::deque<Prepared> prepared_;
+    std::set<std::string> fonts_;  // Pythons whose list of fonts was looked for
     bool stopping_ = false;
 };
 

@@ -31,6 +31,13 @@ def as_user(user, argv):
     return ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", *argv]
 
 
+def zygote_of(user, options, policy=None, python=PYTHON):
+    """What differs between two such starts if they aren't forks of the same warm Python."""
+    policy = policy or {}
+    keys = [policy.get(key) for key in ("python", "preload", "imports", "environment", "engine", "require")]
+    return json.dumps([user, options, str(python), keys, policy.get("limits", {}).get("cpus")], default=str)
+
+
 class Daemons:
     """A daemon for each user, for as long as the tests run."""
 
@@ -137,7 +144,7 @@ class Host:
 
     def start(self, *options, **more):
         argv = self.argv(*options, **more)
-        DAEMONS.warm_up(self, argv, json.dumps([self.user, options, more], default=str))
+        DAEMONS.warm_up(self, argv, zygote_of(self.user, options, **more))
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, env=self.environment(), cwd=self.folder)
         self.pids.add(process.pid)

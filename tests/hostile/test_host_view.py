@@ -7,13 +7,15 @@ def test_only_the_system_is_visible(host):
     secret = host.file("home/secret.txt", "hunter2", 0o600)
     seen = host.value(f"""
         import json, os
-        print(json.dumps({{"root": sorted(os.listdir("/")), "home": [name for name in os.listdir(os.path.expanduser("~")) if name != ".ipython"],
+        print(json.dumps({{"root": sorted(os.listdir("/")), "home": [name for name in os.listdir(os.path.expanduser("~")) if name not in (".ipython", ".config")],
+                           "config": [name for _, _, names in os.walk(os.path.expanduser("~/.config")) for name in names],
                            "homes": os.listdir("/home"), "secret": os.path.exists({str(secret)!r}),
                            "folder": os.path.exists({str(host.folder)!r}), "tmp": [name for name in os.listdir("/tmp") if name != ".ipython"],
                            "etc": sorted(os.listdir("/etc"))}}))
     """)
     assert not seen["secret"] and not seen["folder"]
     assert seen["homes"] == ["cell"] and seen["home"] == [] and seen["tmp"] == []
+    assert all(name.startswith("fontlist-") for name in seen["config"]), seen["config"]  # matplotlib's, which the daemon has made
     assert set(seen["root"]) <= {"bin", "dev", "etc", "home", "lib", "lib32", "lib64", "libx32", "opt", "proc",
                                  "sbin", "tmp", "usr", "var", "work"}
     assert not {"shadow", "ssh", "sudoers", "machine-id"} & set(seen["etc"])

@@ -164,13 +164,14 @@ print(found, len(mine))
 
 
 def test_two_sandboxes_of_one_zygote_dont_find_each_other(warm):
-    assert is_warm(warm)
-    first = warm.start(policy=None, python=PYTHON)
+    policy = {"preload": []}  # else what the first imports makes another zygote
+    assert is_warm(warm, policy=policy)
+    first = warm.start(policy=policy, python=PYTHON)
     first.stdin.write(FIRST)
     first.stdin.close()
     parent = parent_of(sandbox_of(first.pid))
     time.sleep(1)
-    second = warm.start(policy=None, python=PYTHON)
+    second = warm.start(policy=policy, python=PYTHON)
     second.stdin.write(SECOND + "import time; time.sleep(1)")
     second.stdin.close()
     assert parent_of(sandbox_of(second.pid)) == parent, "they are of two"

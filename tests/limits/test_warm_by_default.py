@@ -28,6 +28,9 @@ def run(place, code, *options, **variables):
 
 
 def test_the_second_start_is_a_claim_with_what_the_first_imported(place):
+    (place.root / "cache").chmod(0o700)  # as a home's is
+    subprocess.run(place.as_user([kernels.PROGRAM, "font-list", kernels.PYTHON]), env=place.environment(), check=True, timeout=60)
+    assert list((place.root / "cache" / "cellblock" / "fonts").iterdir())  # as `cellblock install` has it made
     first, said = run(place, PLOT + "\n" + SEEN)
     assert first["stdout"] == "False True True\n" and "cold" not in said
     wait_for(place, lambda told: any("matplotlib.pyplot" in one["preload"] and one["state"] == "ready"
