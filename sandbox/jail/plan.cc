@@ -296,7 +296,11 @@ Result<std::unique_ptr<JailPlan>> build_zygote_plan(const ZygoteJob& job, const 
     Limits limits;
     limits.disk_bytes = kZygotesFiles;
     plan_limits(*plan, limits, true);
-    std::erase_if(plan->limits, [](const ResourceLimit& limit) { return limit.resource != RLIMIT_CORE; });
+    // Its forks have limits of their own, which may not be above these. By that of the stack libc makes
+    // threads'.
+    std::erase_if(plan->limits, [](const ResourceLimit& limit) {
+        return limit.resource != RLIMIT_CORE && limit.resource != RLIMIT_STACK;
+    });
     plan->working_directory = "/";
     plan->arguments = {python.program, "-I", "-S", "-B", "-c", job.program};
     plan->environment = job.environment;

@@ -146,12 +146,6 @@ void Zygotes::heard_from(Zygote& zygote) {
     ended_.push_back(&zygote);
 }
 
-Zygote* Zygotes::find(const std::string& key) {
-    const auto found = std::find_if(
-        all_.begin(), all_.end(), [&](const Zygote& one) { return one.key() == key && !one.is_successor(); });
-    return found != all_.end() ? &*found : nullptr;
-}
-
 void Zygotes::became_ready(Zygote& zygote) {
     if (!zygote.is_successor()) {
         return listener_.ready(zygote);

@@ -45,7 +45,6 @@ public:
 
 private:
     Zygote* start(const ZygoteSpec& spec);
-    Zygote* find(const std::string& key);
     void became_ready(Zygote& zygote);
     void drop_unfit(const Zygote& zygote);
     [[nodiscard]] bool lacks_something(const Zygote& zygote) const;

@@ -10,6 +10,7 @@ STATE = pathlib.Path(__file__).with_name("session_state.py").read_text()
 PLOT = ("import pandas, matplotlib.pyplot\npandas.DataFrame({'a': range(9)}).plot()\nmatplotlib.pyplot.show()\n"
         "pandas.DataFrame({'a': [1]})._repr_html_()\n")
 LIBRARIES = ["pandas", "matplotlib.pyplot"]
+LISTING_FONTS = {"encodings.utf_16_be"}  # what matplotlib needs to make its list of fonts, where it finds none
 
 
 def differences(cold, warm, at=""):
@@ -42,4 +43,4 @@ def test_it_is_as_new_as_a_cold_one(user, preload, first):
     *cold, cold_modules = found[0]
     *warm, warm_modules = found[1]
     assert differences(cold, warm) == []
-    assert set(cold_modules) <= set(warm_modules)
+    assert set(cold_modules) - set(warm_modules) <= LISTING_FONTS

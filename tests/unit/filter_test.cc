@@ -96,12 +96,13 @@ private:
     std::vector<sock_filter> program_;
 };
 
-// memory_is_limited, namespaces, own_user, builder
+// memory_is_limited, namespaces, own_user, builder, makes_jails
 constexpr auto kOptions = std::to_array<jail::FilterOptions>({
-    {true, true, true, false},
-    {false, true, true, false},
-    {false, false, false, false},
-    {true, true, true, true},
+    {true, true, true, false, false},
+    {false, true, true, false, false},
+    {false, false, false, false, false},
+    {true, true, true, true, false},
+    {true, true, true, false, true},
 });
 
 }  // namespace
@@ -222,4 +223,46 @@ TEST_CASE("where no control group bounds memory, none is shared without a file, 
         }
         CHECK(machine.judge("setsockopt", {3, SOL_SOCKET, SO_REUSEADDR}) == kAllowed);
     }
+}
+
+TEST_CASE("a warm Python can make jails, and else no more than a sandbox") {
+    const Machine zygote({true, true, true, false, true});
+    const Machine sandbox({true, true, true, false, false});
+    for (const char* call : {"clone3", "unshare", "mount", "umount2", "pivot_root", "open_tree", "move_mount",
+                             "mount_setattr", "sethostname", "setdomainname", "seccomp",
+                             "landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"}) {
+        CHECK(zygote.judge(call) == kAllowed);
+        CHECK(sandbox.judge(call) != kAllowed);
+    }
+    for (const char* call : {"setns",
+                             "ptrace",
+                             "process_vm_readv",
+                             "bpf",
+                             "perf_event_open",
+                             "keyctl",
+                             "add_key",
+                             "userfaultfd",
+                             "io_uring_setup",
+                             "init_module",
+                             "kexec_load",
+                             "reboot",
+                             "swapon",
+                             "settimeofday",
+                             "chroot",
+                             "fsopen",
+                             "fsmount",
+                             "mknod",
+                             "name_to_handle_at",
+                             "open_by_handle_at",
+                             "quotactl",
+                             "acct",
+                             "syslog",
+                             "pidfd_getfd",
+                             "inotify_init"}) {
+        CHECK(zygote.judge(call, {0, 0xffff, 0xffff, 0xffff}) != kAllowed);
+    }
+    // A mark in an overlay; no other device.
+    CHECK(zygote.judge("mknodat", {3, 0, S_IFCHR, 0}) == kAllowed);
+    CHECK(zygote.judge("mknodat", {3, 0, S_IFCHR, 0x103}) == answer(EPERM));
+    CHECK(zygote.judge("mknodat", {3, 0, S_IFBLK, 0}) == answer(EPERM));
 }

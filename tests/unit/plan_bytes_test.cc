@@ -1,6 +1,10 @@
 // Plans and requests on their way to a warm Python.
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
+#include <set>
+#include <string>
 
 #include "sandbox/jail/plan_bytes.h"
 #include "tests/unit/catch.h"
@@ -68,4 +72,66 @@ TEST_CASE("counts that can't be true give no memory away") {
         (void)jail::plan_from_bytes(wrong);  // whatever it says: it comes back
     }
     SUCCEED();
+}
+
+TEST_CASE("a nested jail takes from the warm Python's what that shows too, and the rest comes from outside") {
+    auto plan = real_plan();
+    if (plan->without_namespaces) {
+        return;
+    }
+    const jail::IdBlock block{{0x70000000, 65536}, {0x70010000, 65536}};
+    for (const bool as_root : {true, false}) {
+        const auto outer =
+            jail::build_zygote_plan({"/usr/bin/env", "pass", {"A=1"}, as_root ? block : jail::IdBlock{}},
+                                    {"/usr/bin/python3", {}, {}}, {"/usr/lib", "/usr/bin/env"});
+        REQUIRE(outer.ok());
+        CHECK((*outer)->nested);
+        CHECK((*outer)->landlock.abi == 0);
+        auto inner = jail::plan_from_bytes(jail::plan_to_bytes(*plan));
+        jail::nest(*inner, **outer);
+        jail::renew_identity(*inner, as_root ? block : jail::IdBlock{});
+        CHECK(inner->nested);
+        CHECK(inner->cgroup_folders.empty());
+        CHECK_FALSE(inner->identity.privileged);
+        CHECK(inner->identity.mapped_by_attendant == as_root);
+        for (const auto& step : inner->files) {
+            INFO(step.target);
+            if (step.target == "usr" || step.target == "dev/null") {
+                CHECK_FALSE(step.outside);
+                CHECK(step.source == "/" + step.target);
+            }
+            if (step.target == "data") {
+                CHECK(step.outside);
+                CHECK(step.source == "/usr/share");
+            }
+            if (step.target == jail::kWardenInside + 1) {
+                CHECK(step.outside == as_root);  // shown with another owner in each
+            }
+        }
+        REQUIRE(inner->overlay_options.size() == 1);
+        CHECK(inner->overlay_options.front().ends_with(",userxattr"));
+        const auto again = jail::plan_from_bytes(jail::plan_to_bytes(*inner));
+        REQUIRE(again != nullptr);
+        CHECK(jail::plan_to_bytes(*again) == jail::plan_to_bytes(*inner));
+    }
+}
+
+TEST_CASE("each nested jail is another user of the block, and none is the warm Python's") {
+    const jail::IdBlock block{{0x70000000, 1024}, {0x70010000, 1024}};
+    std::set<uid_t> users;
+    for (int i = 0; i < 5000; ++i) {
+        const auto identity = jail::choose_nested_identity(block);
+        users.insert(identity.user);
+        CHECK(identity.user - 0x70000000U == identity.group - 0x70010000U);
+        CHECK(identity.first_user_map == "1000 " + std::to_string(identity.user - 0x70000000U) + " 1\n");
+    }
+    CHECK(users.size() > 900);
+    CHECK(*users.begin() > 0x70000000U);
+    CHECK(*users.rbegin() < 0x70000000U + 1024);
+    CHECK(users.count(0x70000000U + 1000) == 0);
+    CHECK(jail::identity_of_keeper(block).user == 0x70000000U + 1000);
+    CHECK(jail::identity_of_keeper(block).first_user_map == "0 1879048192 1024\n");
+    // A host that has none to give: all have the caller's own.
+    CHECK(jail::identity_of_keeper({}).user == ::geteuid());
+    CHECK_FALSE(jail::choose_nested_identity({}).mapped_by_attendant);
 }
