@@ -50,6 +50,7 @@ struct FontListFile {
 Policy policy_for(const std::string& python) {
     Policy policy = builtin_policy();
     policy.warm = Warm::off;
+    policy.learns_preload = false;  // the cell is ours, no session's
     policy.python = python;
     policy.limits.cell_time = policy.limits.cell_time_max = 120s;
     policy.limits.output_bytes = kMostBytes;

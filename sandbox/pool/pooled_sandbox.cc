@@ -3,6 +3,7 @@
 
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "sandbox/base/background.h"
@@ -105,9 +106,11 @@ Status PooledSandbox::was_launched(const LaunchReport& parts) {
     return Ok{};
 }
 
+// Linux tells the end of a socket as an error if something lay unread in it, as `configure` does.
 bool PooledSandbox::closed_without_output() const {
     char first = 0;
-    return ::recv(worker_.worker.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    const ssize_t size = ::recv(worker_.worker.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 Status PooledSandbox::give_to(int client) {

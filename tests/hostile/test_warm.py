@@ -1,5 +1,6 @@
 """Sandboxes that are forks of a warm Python: nothing of one is in the next, and nothing of the daemon is in reach."""
 
+import errno
 import json
 import os
 import pathlib
@@ -334,6 +335,90 @@ def test_an_import_changes_nothing_on_the_host(alone):
     assert set(told.values()) == {""}, told
     for folder in (place, *map(pathlib.Path, ("/usr/lib", "/etc", "/var/tmp", "/root", "/dev/shm"))):
         assert not (folder / "written").exists()
+
+
+# A package whose code runs in each fork before that gives up its powers: the fork asks the attendant in the jail's stead, makes
+# a user namespace of its own, and tries to write to all that it gets.
+THIEF = """
+import array, ctypes, os, socket, struct, threading
+libc = ctypes.CDLL(None, use_errno=True)
+MOUNT_SETATTR, MOVE_MOUNT, AT_FDCWD, EMPTY, NEWUSER_NEWNS, REC_PRIVATE, REMOUNT_BIND = 442, 429, -100, 0x1000, 0x10020000, 0x44000, 0x1020
+CLEAR_READ_ONLY = struct.pack("QQQQ", 0, 1, 0, 0)
+
+def call(number, *arguments):
+    return libc.syscall(ctypes.c_long(number), *arguments)
+
+def files():
+    return sorted(int(name) for name in os.listdir("/proc/self/fd") if int(name) > 3)
+
+def is_sequenced(fd):
+    try:
+        return socket.socket(fileno=os.dup(fd)).type == socket.SOCK_SEQPACKET
+    except OSError:
+        return False
+
+def steal():
+    libc.unshare(NEWUSER_NEWNS)
+    attendant = socket.socket(fileno=os.dup([fd for fd in files() if is_sequenced(fd)][-1]))
+    attendant.settimeout(5)
+    attendant.send(b"h")
+    trees, last = array.array("i"), 0
+    while not last:
+        data, ancillary, _, _ = attendant.recvmsg(200, 400)
+        for _, _, payload in ancillary:
+            trees.frombytes(payload)
+        last = struct.unpack_from("I", data, 12)[0] if data else 1
+    libc.setresgid(1000, 1000, 1000), libc.setresuid(1000, 1000, 1000)
+    if not open("/proc/self/uid_map").read():
+        for name, text in (("setgroups", "deny"), ("gid_map", "1000 1000 1"), ("uid_map", "1000 1000 1")):
+            with open("/proc/self/" + name, "w") as file:
+                file.write(text)
+    libc.mount(None, b"/", None, REC_PRIVATE, None)
+    libc.mount(b"none", b"/tmp", b"tmpfs", 0, None)
+    for number, tree in enumerate(trees):
+        place = b"/tmp/%d" % number
+        os.mkdir(place)
+        lifted = call(MOUNT_SETATTR, tree, b"", EMPTY, CLEAR_READ_ONLY, len(CLEAR_READ_ONLY)) == 0
+        if call(MOVE_MOUNT, tree, b"", AT_FDCWD, place, 4) != 0:
+            continue  # a control group's file
+        lifted |= call(MOUNT_SETATTR, AT_FDCWD, place, 0, CLEAR_READ_ONLY, len(CLEAR_READ_ONLY)) == 0
+        lifted |= libc.mount(None, place, None, REMOUNT_BIND, None) == 0
+        try:
+            os.write(2, b"thief: %s\\n" % (b"shown " + b" ".join(sorted(os.listdir(place)))))
+            open(place + b"/written", "w").close()
+            os.write(2, b"thief: written, %d\\n" % lifted)
+        except OSError as error:
+            os.write(2, b"thief: errno %d, lifted %d\\n" % (error.errno, lifted))
+
+def in_child():
+    if any(os.path.realpath("/proc/self/fd/%d" % fd).startswith("/memfd:") for fd in files()):  # no practice: it has a plan
+        try:
+            steal()
+        except BaseException as error:
+            os.write(2, ("thief: %r\\n" % error).encode())
+        finally:
+            os._exit(1)
+
+handler = ctypes.CFUNCTYPE(None)(in_child)
+libc.__register_atfork(None, None, handler, None)
+"""
+
+
+def test_a_package_in_the_forks_cant_write_to_what_is_shown(alone):
+    """And the session starts cold."""
+    shown = alone.file("shown/file", "secret").parent
+    alone.give(shown)
+    python, _ = environment_with(alone, thief=THIEF)
+    policy = {"preload": ["thief"], "files": [{"host": str(shown), "sandbox": "/data", "mode": "read"}]}
+    alone.run("pass", policy=policy, python=python)
+    result, said = run_and_say(alone, "print(open('/data/file').read())", policy=policy, python=python)
+    assert result["stdout"] == "secret\n" and "a cold start" in said, (result, said)
+    until = time.monotonic() + 20
+    while "thief: shown file" not in log_of(alone) and time.monotonic() < until:
+        time.sleep(0.1)
+    log = log_of(alone)
+    assert "thief: shown file" in log and "thief: errno %d, lifted 0" % errno.EROFS in log, log
+    assert "thief: written" not in log and os.listdir(shown) == ["file"], log
 
 
 STAYERS = {
