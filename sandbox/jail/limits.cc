@@ -63,6 +63,14 @@ void count_others_processes(JailPlan& plan) {
     }
 }
 
+ResourceLimit processes_of_zygote() {
+    constexpr rlim_t kLeast = 1024;
+    const rlim_t numbers = std::strtoull(file_text("/proc/sys/kernel/pid_max").c_str(), nullptr, 10);
+    rlimit now{};
+    const rlim_t wanted = std::max(numbers / 4, kLeast);
+    return {RLIMIT_NPROC, ::getrlimit(RLIMIT_NPROC, &now) == 0 ? std::min(wanted, now.rlim_max) : wanted};
+}
+
 std::uint64_t bytes_of_socket() {
     std::uint64_t most = kLeastOfSocket;
     for (const char* file : {"/proc/sys/net/core/wmem_default", "/proc/sys/net/core/rmem_default"}) {

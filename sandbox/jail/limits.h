@@ -18,6 +18,10 @@ std::uint64_t bytes_of_socket();
 // set a little lower and Python raises MemoryError before the kernel kills it.
 std::vector<ResourceLimit> resource_limits(const Limits& limits, bool memory_is_limited);
 
+// The most processes in a warm Python's jail, those of its sandboxes included: a quarter of the numbers that
+// this machine has for processes.
+ResourceLimit processes_of_zygote();
+
 // Raises the limit on processes by what the caller runs already: without a user namespace RLIMIT_NPROC counts
 // those.
 void count_others_processes(JailPlan& plan);

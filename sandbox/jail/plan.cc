@@ -301,6 +301,7 @@ Result<std::unique_ptr<JailPlan>> build_zygote_plan(const ZygoteJob& job, const 
     std::erase_if(plan->limits, [](const ResourceLimit& limit) {
         return limit.resource != RLIMIT_CORE && limit.resource != RLIMIT_STACK;
     });
+    plan->limits.push_back(processes_of_zygote());
     plan->working_directory = "/";
     plan->arguments = {python.program, "-I", "-S", "-B", "-c", job.program};
     plan->environment = job.environment;

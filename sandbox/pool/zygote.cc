@@ -12,6 +12,7 @@
 
 #include "sandbox/base/bytes.h"
 #include "sandbox/base/files.h"
+#include "sandbox/base/json_text.h"
 #include "sandbox/base/machine.h"
 #include "sandbox/base/process.h"
 #include "sandbox/base/resources.h"
@@ -30,17 +31,16 @@ using nlohmann::json;
 
 constexpr std::chrono::seconds kTimeToStart{60};
 constexpr std::chrono::seconds kGoodTime{10};
-constexpr std::chrono::seconds kTimeToDie{5};
 constexpr std::chrono::seconds kFirstPause{60};  // before another attempt; it doubles
 constexpr std::chrono::seconds kLongestPause{3600};
 constexpr std::size_t kMaxStamps = 512;
 constexpr std::size_t kMaxReason = 1000;
+constexpr JsonBounds kBounds{4, 4096};
 constexpr const char* kUnreadable = "it sent what can't be read";
 // For the imports: a quarter of the machine's, within these bounds.
 constexpr std::uint64_t kLeastMemory = 1ULL << 30;
 constexpr std::uint64_t kMostMemory = 4ULL << 30;
 constexpr std::size_t kMostOutput = 64U << 10;  // of the zygote's that gets to the log
-constexpr std::size_t kMostForks = 100'000;     // whose ends are waited for
 // So that the command line, which cells can read, is the same for each zygote.
 constexpr const char* kBoot =
     "exec(compile(open('/opt/cellblock/python/zygote/main.py').read(), "
@@ -157,7 +157,8 @@ ZygoteEvent Zygote::receive() {
     return {};
 }
 
-// 'y', number, process id; 'n', number, reason; 'd', process id, wait status.
+// 'y', number, process id; 'n', number, reason; 'd', process id, wait status. A zygote answers once for each
+// fork that it was asked for: another number would be another zygote's sandbox.
 ZygoteEvent Zygote::hear_of_fork(Message& message) {
     ByteReader in(std::string_view(message.bytes).substr(1));
     const char what = message.bytes.front();
@@ -166,38 +167,29 @@ ZygoteEvent Zygote::hear_of_fork(Message& message) {
     std::int32_t status = 0;
     if (what == 'd') {
         in.read(process), in.read(status);
-        if (!in.failed() && in.at_end()) {
-            return hear_of_end(process, status);
+        const auto known = supervisors_.find(process);
+        if (!in.failed() && in.at_end() && known != supervisors_.end()) {
+            const ForkEnded ended{known->second, status};
+            supervisors_.erase(known);
+            return ended;
         }
-    } else {
+    } else if (what == 'n' || what == 'y') {
         in.read(number);
-        if (what == 'n' && !in.failed()) {
-            return NotForked{number, message.bytes.substr(1 + sizeof number, kMaxReason)};
+        const bool was_asked = !in.failed() && asked_.erase(number) == 1;
+        if (was_asked && what == 'n') {
+            return NotForked{number, printable(message.bytes.substr(1 + sizeof number, kMaxReason))};
         }
         in.read(process);
-        const pid_t supervisor =
-            message.descriptors.size() == 1 ? process_of(message.descriptors.front().get()) : -1;
-        if (what == 'y' && !in.failed() && in.at_end() && supervisor > 0 &&
-            supervisors_.size() < kMostForks) {
+        if (was_asked && !in.failed() && in.at_end() && message.descriptors.size() == 1) {
+            UniqueFd handle = std::move(message.descriptors.front());
+            const pid_t supervisor = process_of(handle.get());
             supervisors_[process] = supervisor;
-            return Forked{number, supervisor, std::move(message.descriptors.front())};
-        }
-        if (what == 'y' && !in.failed() && in.at_end() && message.descriptors.size() == 1) {
-            return NotForked{number, "it ended at once"};
+            return supervisor > 0 ? ZygoteEvent(Forked{number, supervisor, std::move(handle)})
+                                  : ZygoteEvent(NotForked{number, "it ended at once"});
         }
     }
     end(State::dead, kUnreadable);
     return {};
-}
-
-ZygoteEvent Zygote::hear_of_end(std::int32_t process, std::int32_t wait_status) {
-    const auto known = supervisors_.find(process);
-    if (known == supervisors_.end()) {
-        return {};  // one that ended before its number was told
-    }
-    const ForkEnded ended{known->second, wait_status};
-    supervisors_.erase(known);
-    return ended;
 }
 
 // Nothing else is looked at for a zygote's word.
@@ -239,15 +231,18 @@ void Zygote::hear_of_unfit(const json& reasons) {
 }
 
 void Zygote::hear(const std::string& text) {
-    const json told = json::parse(text, nullptr, false);
-    if (told.is_object() && told.contains("importing") && state_ == State::starting) {
+    const auto read = parse_json_object(text, kBounds);
+    if (!read || state_ != State::starting) {
+        return end(State::dead, kUnreadable);
+    }
+    const json& told = *read;
+    if (told.contains("importing")) {
         return hear_of_import(told["importing"]);
     }
-    if (told.is_object() && told.contains("refused") && told["refused"].is_string()) {
-        return end(State::refused, told["refused"].get<std::string>().substr(0, kMaxReason));
+    if (told.contains("refused") && told["refused"].is_string()) {
+        return end(State::refused, printable(told["refused"].get<std::string>().substr(0, kMaxReason)));
     }
-    if (!told.is_object() || !told.contains("ready") || !told["ready"].is_array() ||
-        told["ready"].size() > kMaxStamps || state_ != State::starting) {
+    if (!told.contains("ready") || !told["ready"].is_array() || told["ready"].size() > kMaxStamps) {
         return end(State::dead, kUnreadable);
     }
     for (const auto& one : told["ready"]) {
@@ -282,6 +277,7 @@ bool Zygote::fork(std::uint64_t number, const std::vector<UniqueFd>& theirs) {
     if (!send_message(socket_.get(), "c" + out.take(), numbers)) {
         return false;
     }
+    asked_.insert(number);
     ++forks_;
     used_ = Clock::now();
     return true;

@@ -14,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -125,7 +126,6 @@ private:
     void hear_of_import(const nlohmann::json& name);
     void hear_of_unfit(const nlohmann::json& reasons);
     ZygoteEvent hear_of_fork(Message& message);
-    ZygoteEvent hear_of_end(std::int32_t process, std::int32_t wait_status);
     [[nodiscard]] bool is_shown(const std::string& path) const;
 
     ZygoteSpec spec_;
@@ -139,7 +139,8 @@ private:
     std::string importing_;  // of names_, the one that is imported now
     std::map<std::string, std::string> unfit_;
     bool is_successor_ = false;
-    std::map<std::int32_t, pid_t> supervisors_;  // by the number that the zygote knows
+    std::set<std::uint64_t> asked_;              // forks that it hasn't answered for
+    std::map<std::int32_t, pid_t> supervisors_;  // by the number that the zygote knows; -1: it ended at once
     std::size_t written_ = 0;                    // to its standard streams, in bytes
     State state_ = State::starting;
     std::string reason_;

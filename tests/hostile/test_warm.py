@@ -421,6 +421,31 @@ def test_a_package_in_the_forks_cant_write_to_what_is_shown(alone):
     assert "thief: written" not in log and os.listdir(shown) == ["file"], log
 
 
+LIES = {
+    "deep": "b'{\"ready\": ' + b'[' * 50000",
+    "early": "b'y' + (1).to_bytes(8, 'little') + (1).to_bytes(4, 'little')",
+    "other": "b'n' + (2).to_bytes(8, 'little') + b'lost'",
+    "nobody": "b'd' + bytes(8)",
+    "odd": "b'\\xff' * 100",
+}
+
+
+def test_what_a_zygote_sends_is_checked(alone):
+    """An import that writes to the daemon's socket ends that zygote and no other; what it says is made printable."""
+    modules = {"lie_" + name: "import os\nos.write(3, %s)" % lie for name, lie in LIES.items()}
+    modules["lie_painted"] = "import os\nos.write(3, b'{\"refused\": \"\\\\u001b[31mred\\\\u0007\"}')\nimport time; time.sleep(5)"
+    python, _ = environment_with(alone, value="x = 1", **modules)
+    assert is_warm(alone, policy={"preload": ["value"]}, python=python)
+    for name in modules:
+        policy = {"preload": [name]}
+        alone.run("pass", policy=policy, python=python)
+        result, said = run_and_say(alone, "print('here')", policy=policy, python=python)
+        assert "a cold start" in said and "\x1b" not in said and "\a" not in said, said
+        assert ("red" if name == "lie_painted" else "it sent what can't be read") in said, said
+    assert is_warm(alone, policy={"preload": ["value"]}, python=python)
+    assert "\x1b" not in ask(alone, "status") + log_of(alone)
+
+
 STAYERS = {
     "resident": ("import os, time\nif os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0:\n        time.sleep(1000)\n    os._exit(0)\n"
                  "os.wait()", "leaves a process running"),
