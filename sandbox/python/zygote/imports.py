@@ -7,9 +7,7 @@ import contextlib
 import ctypes
 import gc
 import importlib
-import importlib.util
 import os
-import signal
 import sys
 import time
 
@@ -21,10 +19,6 @@ PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
 
 SCRATCH = "/tmp"
 KEEPER = 1
-SECONDS_FOR_ONE, SECONDS_FOR_LEARNED, BYTES_WITH_LEARNED = 10, 20, 1 << 30
-WENT_WELL, LEAVES_SOMETHING, FAILS, ISNT_THERE = 100, 101, 102, 103  # exit statuses, none a program's usual one
-REASONS = {LEAVES_SOMETHING: "it leaves a thread, a process, a file or shared memory", FAILS: "its import fails",
-           ISNT_THERE: "there is no such module"}
 
 
 class Refused(Exception):
@@ -70,76 +64,6 @@ def import_preload(names):
             raise Refused("the module %s of the policy's `preload` can't be imported: %s: %s"
                           % (name, type(error).__name__, error)) from None
         check_alone("the module %s of the policy's `preload`" % name)
-
-
-# --- what sessions have imported before
-
-class Learned:
-    """Imports names that cells have named, as far as that goes well: a fork tries each first. What doesn't is unfit, and
-    the daemon remembers it."""
-
-    def __init__(self, task, tell):
-        self._places = shown_places(task)
-        self._tell = tell
-        self.unfit = {}  # name → reason
-
-    def load(self, names):
-        began = time.monotonic()
-        for name in names:
-            if name in sys.modules:
-                continue
-            if time.monotonic() - began > SECONDS_FOR_LEARNED or resident() > BYTES_WITH_LEARNED:
-                break
-            self._tell({"importing": name})
-            try:
-                self._try(name)
-                importlib.import_module(name)
-            except Unfit as reason:
-                self.unfit[name] = str(reason)
-                continue
-            check_alone("the module %s" % name)  # as it has been alone in the fork
-
-    def _is_installed(self, name):
-        """In this Python. Imports the packages above it."""
-        try:
-            spec = importlib.util.find_spec(name)
-        except (ImportError, ValueError, AttributeError):
-            spec = None
-        origin = None if spec is None else spec.origin or next(iter(spec.submodule_search_locations or ()), None)
-        return origin in ("built-in", "frozen") or (origin or "").startswith(self._places)
-
-    def _try(self, name):
-        pid = os.fork()
-        if pid == 0:
-            status = LEAVES_SOMETHING
-            try:
-                signal.alarm(SECONDS_FOR_ONE)
-                if self._is_installed(name):
-                    importlib.import_module(name)
-                    check_alone(name)
-                    status = WENT_WELL
-                else:
-                    status = ISNT_THERE
-            except Refused:
-                pass
-            except BaseException:
-                status = FAILS
-            finally:
-                os._exit(status)
-        ended = os.waitpid(pid, 0)[1]
-        if os.WIFSIGNALED(ended):
-            raise Unfit("its import takes too long" if os.WTERMSIG(ended) == signal.SIGALRM else "its import is killed")
-        if os.WEXITSTATUS(ended) != WENT_WELL:
-            raise Unfit(REASONS.get(os.WEXITSTATUS(ended), "its import ends the process"))
-
-
-class Unfit(Exception):
-    """A name that can't be imported ahead."""
-
-
-def resident():
-    with open("/proc/self/statm") as statm:
-        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 # --- what must not be shared between sandboxes
@@ -260,9 +184,8 @@ def prepare(task, tell):
     worker.make_early()
     check_alone("IPython")
     import_preload(task["preload"])
-    learned = Learned(task, tell)
-    learned.load(task["learned"])
-    tell({"importing": None})
+    from . import learned
+    unfit = learned.import_learned(task["learned"], shown_places(task), tell)
     from . import warm_up
     warm_up.warm_up(lambda: check_alone("a cell for practice"))
     check_origins(task)
@@ -276,4 +199,4 @@ def prepare(task, tell):
     memory.settle()
     from . import prefault
     prefault.prefault()
-    return library, found, learned.unfit
+    return library, found, unfit
