@@ -192,11 +192,11 @@ def test_what_sessions_import_is_in_memory_for_the_next_as_far_as_it_can_be(alon
     python, _ = environment_with(alone, value="x = 1", leaver=BAD_MODULES["leaver"][0], hanger="import time; time.sleep(1000)",
                                  breaker="import os; os._exit(0)", failer="1 / 0",
                                  replacer="import sys, types; sys.modules['json'] = types.ModuleType('json')",
-                                 printer="import builtins; builtins.print = lambda *_: None",
+                                 printer="import builtins; builtins.print = lambda *_: None", adder="import builtins; builtins.added = 1",
                                  hooker="import sys; sys.excepthook = lambda *_: None",
                                  handler="import signal; signal.signal(signal.SIGUSR1, lambda *_: None)")
     alone.file("near.py", "x = 1")
-    changers = ["replacer", "printer", "hooker", "handler"]
+    changers = ["replacer", "printer", "adder", "hooker", "handler"]
     names = ["value", "leaver", "hanger", "breaker", "failer", "near", *changers, *("missing%d" % i for i in range(20))]
     code = "if False:\n    import %s" % ", ".join(names)
     alone.run(code, policy=None, python=python)  # cold; brings the daemon about

@@ -81,8 +81,9 @@ def import_watched(name, places):
 
 
 def seen_by_others():
-    """Which objects other code finds by these names. (What is added to warnings' filters and to finders is usual.)"""
-    kept = [(key, id(value)) for key, value in sorted(vars(builtins).items()) if key != "_"]
+    """Which objects other code finds by these names. (What is added to warnings' filters and to finders is usual, and C++
+    libraries keep something of their own among the builtins, named __pybind11_…)"""
+    kept = [(key, id(value)) for key, value in sorted(vars(builtins).items()) if not key.startswith("_")]
     return kept, [id(getattr(sys, hook, None)) for hook in HOOKS], list(sys.path), \
         [signal.getsignal(number) for number in signal.valid_signals()]
 
