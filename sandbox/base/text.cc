@@ -83,6 +83,31 @@ std::vector<std::string> split_at(std::string_view text, char separator) {
     return parts;
 }
 
+bool is_python_name(std::string_view text) {
+    const auto is_letter = [](char letter) {
+        return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') || letter == '_';
+    };
+    const auto is_part = [&](char letter) { return is_letter(letter) || (letter >= '0' && letter <= '9'); };
+    return !text.empty() && text.size() <= kMostPythonName && is_letter(text.front()) &&
+           std::all_of(text.begin(), text.end(), is_part);
+}
+
+bool is_dotted_python_name(std::string_view text) {
+    if (text.size() > kMostPythonName) {
+        return false;
+    }
+    for (;;) {
+        const auto dot = text.find('.');
+        if (!is_python_name(text.substr(0, dot))) {
+            return false;
+        }
+        if (dot == std::string_view::npos) {
+            return true;
+        }
+        text.remove_prefix(dot + 1);
+    }
+}
+
 std::string hex(std::string_view bytes) {
     constexpr std::string_view kDigits = "0123456789abcdef";
     std::string out;

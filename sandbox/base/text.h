@@ -35,6 +35,12 @@ inline std::string lower(std::string_view text) {
 // no part.
 std::vector<std::string> split_at(std::string_view text, char separator);
 
+// A module's or a variable's name in Python, in ASCII, of at most kMostPythonName bytes; the second takes
+// "matplotlib.pyplot" too.
+inline constexpr std::size_t kMostPythonName = 128;
+bool is_python_name(std::string_view text);
+bool is_dotted_python_name(std::string_view text);
+
 // Two digits for each byte, in lower case.
 std::string hex(std::string_view bytes);
 

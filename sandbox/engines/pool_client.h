@@ -23,7 +23,8 @@ namespace cellblock::sandbox {
 
 namespace pool {
 
-// Who wants sandboxes from the daemon. `in_silence`: by default, so a cold start instead needs no word.
+// The answer to whether a session wants its sandbox from the daemon. `in_silence`: nobody has asked for that,
+// it is the default, so a cold start in its stead isn't told on standard error.
 struct Wish {
     bool wanted = false;
     bool in_silence = false;

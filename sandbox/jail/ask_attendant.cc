@@ -1,4 +1,4 @@
-// The first process's side of an attendant.
+// Questions of a nested jail's first process to its attendant.
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -31,7 +31,7 @@ bool take(const JailPlan& plan, std::int32_t place, int fd) {
 
 Failure ask_attendant(const JailPlan& plan, int socket) {
     AttendantWord word;
-    // It may have failed already, and say so.
+    // An attendant that has failed already has closed the socket, but its word can still be read.
     (void)::send(socket, &kAttendantHello, 1, MSG_NOSIGNAL);
     while (word.is_last == 0) {
         pollfd wanted{socket, POLLIN, 0};

@@ -1,4 +1,4 @@
-// What the host gives to a nested jail.
+// The attendant's process.
 #include "sandbox/jail/attendant.h"
 
 #include <fcntl.h>
@@ -14,6 +14,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "sandbox/base/children.h"
 #include "sandbox/base/socket.h"
@@ -23,6 +24,7 @@
 #include "sandbox/jail/mount_target.h"
 #include "sandbox/jail/privileges.h"
 #include "sandbox/jail/sources.h"
+#include "sandbox/jail/spawn.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -31,7 +33,6 @@ namespace {
 // Every host has it; it is covered in a mount namespace of the attendant's own.
 constexpr const char* kSite = "/usr";
 constexpr unsigned kPatience = 60;  // seconds
-constexpr int kFirstFree = 10;      // 0 to 3 are given a meaning inside
 constexpr const char* kStep = "start a sandbox";
 
 Failure failed(Step step, std::size_t index = 0) {
@@ -58,7 +59,8 @@ public:
 
 private:
     void flush() {
-        // Nobody reads while there is no room: then the other end is wrong, and waits for us in vain.
+        // The buffer has room for all words together. If it hasn't, the jail hears of the attendant's end
+        // instead.
         (void)send_with_descriptors(socket_, {reinterpret_cast<const char*>(&word_), sizeof word_},
                                     {descriptors_.data(), word_.count});
         word_ = {};
@@ -244,26 +246,20 @@ void send_all(const JailPlan& plan, Sender& sender) {
 }  // namespace
 
 Result<UniqueFd> start_attendant(const JailPlan& plan, int user_namespace) {
-    int ends[2] = {-1, -1};
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-        return errno_error(kStep);
-    }
-    const UniqueFd its(ends[0]);
-    const UniqueFd low(ends[1]);
-    UniqueFd theirs(::fcntl(low.get(), F_DUPFD_CLOEXEC, kFirstFree));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto sockets, socket_pair(SOCK_SEQPACKET));
     const int yes = 1;
-    if (!theirs.valid() || ::setsockopt(its.get(), SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) != 0) {
+    if (::setsockopt(sockets.ours.get(), SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes) != 0) {
         return errno_error(kStep);
     }
     const pid_t attendant = ::_Fork();
     if (attendant == 0) {
-        attend(plan, its.get(), user_namespace);
+        attend(plan, sockets.ours.get(), user_namespace);
     }
     if (attendant < 0) {
         return errno_error(kStep, "The limit on processes may be reached");
     }
     collect_later(attendant);
-    return theirs;
+    return std::move(sockets.theirs);
 }
 
 }  // namespace cellblock::sandbox::jail

@@ -1,4 +1,4 @@
-// What a nested jail's first process and its attendant say to each other.
+// Messages between a nested jail's first process and its attendant.
 //
 // Purpose: the messages on their SOCK_SEQPACKET socket. The process says one byte, the attendant answers by
 // words until the last one; a word with a failure is the last. Both ends are the same program.
@@ -14,7 +14,8 @@ namespace cellblock::sandbox::jail {
 
 constexpr char kAttendantHello = 'h';
 
-// What goes with each message: which step's source, or which control group's file, each descriptor is.
+// One message of the attendant. The descriptors beside it are sources of FileSteps or files of control
+// groups; `place` tells which.
 struct AttendantWord {
     Failure failure;
     std::uint32_t is_last = 0;

@@ -69,8 +69,11 @@ Failure await_cgroups(const JailDescriptors& descriptors) {
     return own_cgroup_namespace();
 }
 
-Failure name_host() {
+// With a name of the host's own.
+Failure begin_session() {
     constexpr char kName[] = "cellblock";
+    ::setsid();
+    ::umask(022);
     return ::sethostname(kName, sizeof kName - 1) == 0 && ::setdomainname("", 0) == 0
                ? Failure{}
                : failed(Step::host_name);
@@ -140,17 +143,19 @@ Failure take_first_user(const JailPlan& plan, const JailDescriptors& descriptors
     return {};
 }
 
+Failure give_up_capabilities(const JailPlan& plan) {
+    if (const auto failure = set_limits(plan); failure.happened()) {
+        return failure;
+    }
+    return ::chdir(plan.working_directory.c_str()) == 0 ? drop_capabilities()
+                                                        : failed(Step::working_directory);
+}
+
 Failure give_up_power(const JailPlan& plan, const JailDescriptors& descriptors) {
     if (const auto failure = enter_last_user_namespace(plan.identity); failure.happened()) {
         return failure;
     }
-    if (const auto failure = set_limits(plan); failure.happened()) {
-        return failure;
-    }
-    if (::chdir(plan.working_directory.c_str()) != 0) {
-        return failed(Step::working_directory);
-    }
-    if (const auto failure = drop_capabilities(); failure.happened()) {
+    if (const auto failure = give_up_capabilities(plan); failure.happened()) {
         return failure;
     }
     // A change of user or capabilities has undone it.
@@ -192,9 +197,7 @@ Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
     if (const auto failure = join_by_itself(plan); failure.happened()) {
         return failure;
     }
-    ::setsid();
-    ::umask(022);
-    if (const auto failure = name_host(); failure.happened()) {
+    if (const auto failure = begin_session(); failure.happened()) {
         return failure;
     }
     if (const auto failure = plan.host_network ? Failure{} : raise_loopback(); failure.happened()) {
@@ -219,9 +222,7 @@ Failure enter_as_keeper(const JailPlan& plan, const JailDescriptors& descriptors
     if (const auto failure = take_first_user(plan, descriptors); failure.happened()) {
         return failure;
     }
-    ::setsid();
-    ::umask(022);
-    if (const auto failure = name_host(); failure.happened()) {
+    if (const auto failure = begin_session(); failure.happened()) {
         return failure;
     }
     if (const auto failure = build_root(plan); failure.happened()) {
@@ -233,16 +234,8 @@ Failure enter_as_keeper(const JailPlan& plan, const JailDescriptors& descriptors
     if (const auto failure = set_streams(descriptors); failure.happened()) {
         return failure;
     }
-    if (const auto failure = set_limits(plan); failure.happened()) {
-        return failure;
-    }
-    if (::chdir(plan.working_directory.c_str()) != 0) {
-        return failed(Step::working_directory);
-    }
-    if (const auto failure = drop_capabilities(); failure.happened()) {
-        return failure;
-    }
-    return apply_filter(plan);
+    const auto failure = give_up_capabilities(plan);
+    return failure.happened() ? failure : apply_filter(plan);
 }
 
 Failure enter_without_namespaces(const JailPlan& plan, const JailDescriptors& descriptors) {

@@ -19,7 +19,10 @@
 
 namespace cellblock::sandbox::jail {
 
-// Each is 10 or above. After enter(): 0 is /dev/null, 1 and 2 the output, 3 the
+// The first number of a descriptor that has no meaning inside.
+constexpr int kFirstFree = 10;
+
+// Each is kFirstFree or above. After enter(): 0 is /dev/null, 1 and 2 the output, 3 the
 // warden's socket, all others are closed or close on exec.
 struct JailDescriptors {
     int warden = -1;

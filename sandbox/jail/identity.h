@@ -20,7 +20,7 @@ constexpr unsigned kInsideId = 1000;
 
 struct Identity {
     bool privileged = false;
-    // Of a nested jail: its first user namespace is mapped by the attendant, to a user that nobody else has.
+    // The attendant of a nested jail maps its first user namespace, to a user that nobody else has.
     bool mapped_by_attendant = false;
     uid_t user = 0;  // the host's id that the jail's processes have
     gid_t group = 0;

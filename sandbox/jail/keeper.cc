@@ -36,7 +36,6 @@ namespace {
 constexpr const char* kStep = "start a Python to keep warm";
 constexpr int kSetupFailed = 125;
 constexpr int kPythonsSocket = 3;
-constexpr int kFirstFree = 10;       // 0 to 3 are given a meaning inside
 constexpr char kImportsEnded = 'r';  // to the keeper
 constexpr char kPython = 'p';        // from the keeper; beside it the pidfd
 constexpr char kTooMuchMemory = 'm';

@@ -199,7 +199,10 @@ std::vector<std::string> cell_environment(const Policy& policy) {
 
 void use_cgroup(JailPlan& plan, const Cgroup& cgroup) {
     plan.cgroup_files = cgroup.files_to_join();
-    plan.cgroup_folders = cgroup.folders();
+    plan.cgroup_descriptors.assign(plan.cgroup_files.size(), -1);
+    if (!plan.nested) {
+        plan.cgroup_folders = cgroup.folders();
+    }
 }
 
 Status complete_filter(JailPlan& plan) {
@@ -240,7 +243,6 @@ void nest(JailPlan& plan, const JailPlan& outer) {
         }
     }
     plan.nested = true;
-    plan.cgroup_folders.clear();
 }
 
 void renew_identity(JailPlan& plan, const IdBlock& block) {

@@ -128,7 +128,8 @@ struct JailPlan {
 // The environment variables that cells get, NAME=value.
 std::vector<std::string> cell_environment(const Policy& policy);
 
-// Names the cgroups that the jail's first process joins and the supervisor removes.
+// Names the cgroups that the jail's first process joins and the supervisor removes. (Of a nested plan the
+// supervisor sees none.)
 void use_cgroup(JailPlan& plan, const Cgroup& cgroup);
 
 // Compiles the system call filter. Required before a jail is started by the plan.

@@ -10,6 +10,7 @@
 
 #include "sandbox/base/process.h"
 #include "sandbox/base/signals_held.h"
+#include "sandbox/jail/enter.h"
 #include "sandbox/jail/supervisor.h"
 
 namespace cellblock::sandbox::jail {
@@ -17,7 +18,6 @@ namespace cellblock::sandbox::jail {
 namespace {
 
 constexpr const char* kStep = "start a sandbox";
-constexpr int kFirstFree = 10;  // 0 to 3 are given a meaning inside
 
 Result<Pair> raised(const int (&ends)[2]) {
     const UniqueFd first(ends[0]);
@@ -28,14 +28,6 @@ Result<Pair> raised(const int (&ends)[2]) {
         return errno_error(kStep, "Too many files are open in this program");
     }
     return pair;
-}
-
-Result<Pair> socket_pair(int type) {
-    int ends[2] = {-1, -1};
-    if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0) {
-        return errno_error(kStep);
-    }
-    return raised(ends);
 }
 
 Result<Pair> output_pipe() {
@@ -49,6 +41,14 @@ Result<Pair> output_pipe() {
 }
 
 }  // namespace
+
+Result<Pair> socket_pair(int type) {
+    int ends[2] = {-1, -1};
+    if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0) {
+        return errno_error(kStep);
+    }
+    return raised(ends);
+}
 
 Result<JailEnds> make_ends() {
     auto control = socket_pair(SOCK_SEQPACKET);

@@ -23,11 +23,15 @@ struct SpawnedJail {
 // Gives at once: how the start goes on is told through `control` (report.h).
 Result<SpawnedJail> spawn_jail(const JailPlan& plan);
 
-// The two ends of a socket pair or pipe. All are 10 or above, as lower numbers have a meaning in a jail.
+// The two ends of a socket pair or pipe. All are kFirstFree (enter.h) or above, as lower numbers have a
+// meaning in a jail.
 struct Pair {
     UniqueFd ours;  // the host's; of `output` the end that the supervisor reads
     UniqueFd theirs;
 };
+
+// Connected sockets, closed on exec; `type` is SOCK_STREAM or SOCK_SEQPACKET.
+Result<Pair> socket_pair(int type);
 
 struct JailEnds {
     Pair control;

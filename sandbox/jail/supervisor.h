@@ -4,8 +4,9 @@
 // groups and tells the host how it ended (report.h). So a `kill -9` of the host leaves nothing behind; a
 // `kill -9` of the supervisor ends the jail by the parent's-death signal, and the host removes the control
 // groups. They stay until the host closes its end of `control`, so that the host can read them after the
-// jail's end. Threads: runs after fork in a process with one thread; nothing allocates, locks or throws.
-// Failure: told to the host as a Report.
+// jail's end. (The supervisor of a nested jail sees no control groups; the host always removes those.)
+// Threads: runs after fork in a process with one thread; nothing allocates, locks or throws. Failure: told to
+// the host as a Report.
 #pragma once
 
 #include "sandbox/jail/plan.h"

@@ -15,6 +15,7 @@
 
 #include "sandbox/base/syscalls.h"
 #include "sandbox/base/text.h"
+#include "sandbox/jail/enter.h"
 #include "sandbox/jail/plan_bytes.h"
 #include "sandbox/jail/supervisor.h"
 #include "sandbox/jail/warden.h"
@@ -24,7 +25,6 @@ namespace {
 using namespace cellblock::sandbox;
 
 constexpr int kSetupFailed = 125;
-constexpr int kFirstFree = 10;  // 0 to 3 are given a meaning inside
 
 // What the program of a cold jail would have been given: the warden's order with the worker's arguments, and
 // the variables. And, in a worker, its sockets.
@@ -42,7 +42,7 @@ int* thread_id() {
 }
 
 int raised(int fd) {
-    return ::fcntl(fd, F_DUPFD_CLOEXEC, kFirstFree);
+    return ::fcntl(fd, F_DUPFD_CLOEXEC, jail::kFirstFree);
 }
 
 void take_name(const char* program) {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "sandbox/base/text.h"
 #include "sandbox/policy/key_values.h"
 #include "sandbox/policy/requirement.h"
 
@@ -19,34 +20,8 @@ using nlohmann::ordered_json;
 
 constexpr const char* kAutomatic = "auto";
 constexpr std::size_t kMostEntries = 64;
-constexpr std::size_t kMostName = 128;
 constexpr std::size_t kMostValue = 32U << 10;
 constexpr std::size_t kMostPath = 4095;
-
-bool is_name(std::string_view text) {
-    const auto is_letter = [](char letter) {
-        return (letter >= 'a' && letter <= 'z') || (letter >= 'A' && letter <= 'Z') || letter == '_';
-    };
-    const auto is_part = [&](char letter) { return is_letter(letter) || (letter >= '0' && letter <= '9'); };
-    return !text.empty() && text.size() <= kMostName && is_letter(text.front()) &&
-           std::all_of(text.begin(), text.end(), is_part);
-}
-
-bool is_dotted_name(std::string_view text) {
-    if (text.size() > kMostName) {
-        return false;
-    }
-    for (;;) {
-        const auto dot = text.find('.');
-        if (!is_name(text.substr(0, dot))) {
-            return false;
-        }
-        if (dot == std::string_view::npos) {
-            return true;
-        }
-        text.remove_prefix(dot + 1);
-    }
-}
 
 std::string entry(const std::string& path, std::size_t index) {
     return path + "[" + std::to_string(index) + "]";
@@ -293,7 +268,7 @@ Status read_preload(const json& value, Policy& policy) {
     if (!policy.learns_preload) {
         CELLBLOCK_ASSIGN_OR_RETURN(
             policy.preload,
-            read_names("preload", value, &is_dotted_name,
+            read_names("preload", value, &is_dotted_python_name,
                        "\"auto\", or a list of at most 64 module names, for example [\"numpy\", "
                        "\"matplotlib.pyplot\"]",
                        "a module's dotted name, for example \"matplotlib.pyplot\""));
@@ -324,7 +299,7 @@ Result<std::optional<std::vector<std::string>>> read_imports(const std::string& 
     if (value == "any") {
         return Names();
     }
-    auto names = read_names(path, value, &is_name,
+    auto names = read_names(path, value, &is_python_name,
                             "\"any\", or a list of at most 64 names, for example [\"math\", \"numpy\"]",
                             "a module's name without dots, for example \"matplotlib\"");
     return names ? Result<Names>(Names(std::move(*names))) : names.error();
@@ -395,8 +370,8 @@ Result<std::vector<EnvironmentRule>> read_environment(const std::string& path, c
     }
     std::vector<EnvironmentRule> out;
     for (const auto& [name, given] : value.items()) {
-        const std::string where = path + "." + name.substr(0, kMostName);
-        if (!is_name(name) || is_refused_name(name)) {
+        const std::string where = path + "." + name.substr(0, kMostPythonName);
+        if (!is_python_name(name) || is_refused_name(name)) {
             return Error{where,
                          0,
                          "this name is not allowed; allowed: letters, digits and _, and none of LD_*, "

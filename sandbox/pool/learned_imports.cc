@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
@@ -17,6 +16,7 @@
 #include "sandbox/base/files.h"
 #include "sandbox/base/resources.h"
 #include "sandbox/base/syscalls.h"
+#include "sandbox/base/text.h"
 
 namespace cellblock::sandbox::pool {
 
@@ -28,7 +28,6 @@ constexpr int kVersion = 1;
 constexpr std::size_t kMostPythons = 16;
 constexpr std::size_t kMostNames = 64;
 constexpr std::size_t kMostAhead = 32;
-constexpr std::size_t kMostBytes = 100;  // of a name
 constexpr std::size_t kMostReason = 200;
 constexpr std::size_t kMostFile = 1U << 20;
 constexpr std::uint32_t kMostSessions = 1'000'000;
@@ -37,18 +36,6 @@ constexpr std::int64_t kTriedIn = 7;  // days
 
 std::int64_t day_now() {
     return std::time(nullptr) / 86400;
-}
-
-bool is_name(const std::string& name) {
-    bool begins = true;
-    for (const unsigned char letter : name) {
-        const bool is_letter = std::isalpha(letter) != 0 || letter == '_';
-        if (begins ? !is_letter : !is_letter && std::isdigit(letter) == 0 && letter != '.') {
-            return false;
-        }
-        begins = letter == '.';
-    }
-    return !begins && name.size() <= kMostBytes;
 }
 
 // The one that was used least lately goes.
@@ -96,7 +83,7 @@ void LearnedImports::load() {
         const json names = told.value("names", json::object());
         const json dropped = told.value("dropped", json::object());
         for (const auto& [name, value] : names.items()) {
-            if (is_name(name) && is_pair(value) && value[0].is_number_unsigned()) {
+            if (is_dotted_python_name(name) && is_pair(value) && value[0].is_number_unsigned()) {
                 python.names[name] = {static_cast<std::uint32_t>(std::min<std::uint64_t>(
                                           value[0].get<std::uint64_t>(), kMostSessions)),
                                       value[1].get<std::int64_t>()};
@@ -104,7 +91,7 @@ void LearnedImports::load() {
             }
         }
         for (const auto& [name, value] : dropped.items()) {
-            if (is_name(name) && is_pair(value) && value[0].is_string()) {
+            if (is_dotted_python_name(name) && is_pair(value) && value[0].is_string()) {
                 python.dropped[name] = {value[0].get<std::string>().substr(0, kMostReason),
                                         value[1].get<std::int64_t>()};
             }
@@ -129,7 +116,7 @@ void LearnedImports::note(const std::string& python, const std::vector<std::stri
     Python& known = pythons_[python];
     known.last = today_();
     for (const auto& name : names) {
-        if (is_name(name)) {
+        if (is_dotted_python_name(name)) {
             Name& one = known.names[name];
             one.sessions = std::min(one.sessions + 1, kMostSessions);
             one.last = known.last;
@@ -140,7 +127,7 @@ void LearnedImports::note(const std::string& python, const std::vector<std::stri
 }
 
 void LearnedImports::drop(const std::string& python, const std::string& name, const std::string& reason) {
-    if (is_name(name)) {
+    if (is_dotted_python_name(name)) {
         pythons_[python].dropped[name] = {reason.substr(0, kMostReason), today_()};
         forget_old();
         save();

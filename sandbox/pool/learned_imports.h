@@ -3,7 +3,7 @@
 // Purpose: remembers names of modules, how many sessions named each and when one did last, and which can't be
 // imported ahead; for the next daemon too, in ~/.cache/cellblock/imports.json ($XDG_CACHE_HOME). Names come
 // from cells' code, so everything has a bound: 16 Pythons (the ones that were used last stay), 64 names of
-// each, 100 bytes a name. Names that no session named for 30 days go; one that couldn't be imported is tried
+// each, 128 bytes a name. Names that no session named for 30 days go; one that couldn't be imported is tried
 // again after 7. Nothing is imported here. Ownership: of the file's content. Threads: one. Failure: a file
 // that can't be read counts as none; one that can't be written is tried again at the next change.
 #pragma once

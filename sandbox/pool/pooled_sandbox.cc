@@ -49,8 +49,7 @@ Result<PooledSandbox> PooledSandbox::make(std::uint64_t number, const Zygote& zy
                                           const Recipe& recipe, std::vector<UniqueFd>& theirs) {
     PooledSandbox spare(number, true);
     *spare.cgroup_ = jail::Cgroup::make(limits_of(recipe));
-    plan.cgroup_files = spare.cgroup_->files_to_join();
-    plan.cgroup_descriptors.assign(plan.cgroup_files.size(), -1);
+    jail::use_cgroup(plan, *spare.cgroup_);
     zygote.renew_identity(plan);
     CELLBLOCK_RETURN_IF_ERROR(jail::complete_filter(plan));
     CELLBLOCK_ASSIGN_OR_RETURN(auto attendant, jail::start_attendant(plan, zygote.user_namespace()));

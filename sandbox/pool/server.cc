@@ -42,6 +42,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxClients = 64;
 constexpr std::size_t kMaxPrepared = 16;
+constexpr std::size_t kMaxPythons = 64;  // whose list of fonts is looked for
 constexpr std::chrono::milliseconds kHeadStart{700};
 constexpr std::chrono::seconds kTimeForFonts{30};
 constexpr std::chrono::seconds kTimeToAsk{2};  // a client, after it has connected
@@ -301,7 +302,7 @@ private:
     void make_font_list(const std::string& python) {
         const auto program = cellblock_program();
         const auto home = jail::find_python(python);
-        if (!program || !home || fonts_.size() >= kMaxPrepared || !fonts_.insert(python).second ||
+        if (!program || !home || fonts_.size() >= kMaxPythons || !fonts_.insert(python).second ||
             jail::font_list_folder(*home).empty() || !jail::made_font_list(*home).empty()) {
             return;
         }

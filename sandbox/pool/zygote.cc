@@ -33,6 +33,8 @@ constexpr std::chrono::seconds kTimeToStart{60};
 constexpr std::chrono::seconds kGoodTime{10};
 constexpr std::chrono::seconds kFirstPause{60};  // before another attempt; it doubles
 constexpr std::chrono::seconds kLongestPause{3600};
+constexpr std::chrono::seconds kFirstWait{4};  // before another successor; it doubles
+constexpr std::chrono::seconds kLongestWait{600};
 constexpr std::size_t kMaxStamps = 512;
 constexpr std::size_t kMaxReason = 1000;
 constexpr JsonBounds kBounds{4, 4096};
@@ -281,6 +283,15 @@ bool Zygote::fork(std::uint64_t number, const std::vector<UniqueFd>& theirs) {
     ++forks_;
     used_ = Clock::now();
     return true;
+}
+
+void Zygote::note_successor() {
+    auto wait = kFirstWait;
+    for (int i = 0; i < successors_ && wait < kLongestWait; ++i) {
+        wait *= 2;
+    }
+    ++successors_;
+    next_successor_ = Clock::now() + std::min(wait, kLongestWait);
 }
 
 // The first end of one that was up is taken for an accident.

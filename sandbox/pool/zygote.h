@@ -77,6 +77,11 @@ public:
     // It takes the place of one with the same spec, once it is ready.
     [[nodiscard]] bool is_successor() const { return is_successor_; }
     void be_successor(bool yes) { is_successor_ = yes; }
+    // When another may be started in its place. Each that is started makes the next one wait longer.
+    [[nodiscard]] Clock::time_point next_successor() const { return next_successor_; }
+    void note_successor();
+    // Goes on counting where that one was.
+    void count_successors_of(const Zygote& before) { successors_ = before.successors_; }
     // After its end: when another may be tried. Whoever asks before is told why this one ended.
     [[nodiscard]] Clock::time_point next_attempt() const;
     // How many of the same spec failed in a row, this one included.
@@ -139,6 +144,8 @@ private:
     std::string importing_;  // of names_, the one that is imported now
     std::map<std::string, std::string> unfit_;
     bool is_successor_ = false;
+    int successors_ = 0;
+    Clock::time_point next_successor_;
     std::set<std::uint64_t> asked_;              // forks that it hasn't answered for
     std::map<std::int32_t, pid_t> supervisors_;  // by the number that the zygote knows; -1: it ended at once
     std::size_t written_ = 0;                    // to its standard streams, in bytes

@@ -16,9 +16,6 @@ using namespace std::chrono_literals;
 constexpr std::size_t kMaxZygotes = 8;
 constexpr auto kBetweenLooks = 1s;  // at one that starts
 constexpr auto kQuiet = 1s;         // after something was learned, more may follow
-// Between two successors of one; it doubles.
-constexpr Zygotes::Clock::duration kFirstWait = 4s;
-constexpr Zygotes::Clock::duration kLongestWait = 600s;
 
 bool was_changed(const Zygote& zygote) {
     const std::string file = zygote.changed_file();
@@ -196,19 +193,20 @@ void Zygotes::start_successors() {
             return other.key() == one.key() && other.is_successor();
         });
         if (one.state() != Zygote::State::ready || one.is_successor() || has_one ||
-            all_.size() >= kMaxZygotes || now < due_[one.key()] || !lacks_something(one)) {
+            all_.size() >= kMaxZygotes || now < one.next_successor() || !lacks_something(one)) {
             continue;
         }
-        auto wait = kFirstWait;
-        for (int i = ++successors_[one.key()]; i > 1 && wait < kLongestWait; --i) {
-            wait *= 2;
-        }
-        due_[one.key()] = now + wait;
+        one.note_successor();
         if (Zygote* const next = start(one.spec()); next != nullptr) {
             next->be_successor(true);
+            next->count_successors_of(one);
         }
         return;  // one at a time, and the list has changed
     }
+}
+
+std::list<Zygote>::iterator Zygotes::place_of(const Zygote& zygote) {
+    return std::find_if(all_.begin(), all_.end(), [&](const Zygote& other) { return &other == &zygote; });
 }
 
 void Zygotes::remove(std::list<Zygote>::iterator one) {
@@ -223,12 +221,10 @@ void Zygotes::look_after() {
     for (const Zygote* one : ended) {
         listener_.goes(*one);
         if (one->is_successor()) {
-            remove(
-                std::find_if(all_.begin(), all_.end(), [&](const Zygote& other) { return &other == one; }));
+            remove(place_of(*one));
         } else if (one->state() == Zygote::State::dead && one->was_good()) {
             const ZygoteSpec spec = one->spec();
-            remove(
-                std::find_if(all_.begin(), all_.end(), [&](const Zygote& other) { return &other == one; }));
+            remove(place_of(*one));
             (void)start(spec);
         }
     }
@@ -255,11 +251,8 @@ Zygotes::Clock::time_point Zygotes::next() const {
     auto next = ended_.empty() ? Clock::time_point::max() : Clock::now();
     for (const auto& one : all_) {
         if (one.state() == Zygote::State::ready && lacks_something(one)) {
-            const auto due = due_.find(one.key());
-            const auto quiet =
-                std::max<Clock::time_point>(learned_at_ + kQuiet, Clock::now() + kBetweenLooks);
-            next =
-                std::min(next, due == due_.end() ? quiet : std::max<Clock::time_point>(quiet, due->second));
+            next = std::min(next, std::max<Clock::time_point>({learned_at_ + kQuiet, one.next_successor(),
+                                                               Clock::now() + kBetweenLooks}));
         }
     }
     for (const auto& one : all_) {

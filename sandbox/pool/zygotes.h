@@ -8,7 +8,6 @@
 #include <chrono>
 #include <functional>
 #include <list>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -52,15 +51,14 @@ private:
     void heard_from(Zygote& zygote);
     void log_output(Zygote& zygote);
     void forget(const Zygote& zygote);
+    std::list<Zygote>::iterator place_of(const Zygote& zygote);
     void remove(std::list<Zygote>::iterator one);
 
     EventLoop& loop_;
     std::chrono::milliseconds idle_;
     LearnedImports& learned_;
     Listener listener_;
-    Clock::time_point learned_at_;                  // the last time
-    std::map<std::string, int> successors_;         // how many there were, by key
-    std::map<std::string, Clock::time_point> due_;  // when there may be another, by key
+    Clock::time_point learned_at_;  // the last time
     std::list<Zygote> all_;
     std::vector<const Zygote*> ended_;  // the pool is to drop their forks
     std::string failure_;

@@ -5,12 +5,13 @@
 #include <cctype>
 #include <cstddef>
 
+#include "sandbox/base/text.h"
+
 namespace cellblock::sandbox {
 
 namespace {
 
 constexpr std::size_t kMostNames = 32;
-constexpr std::size_t kMostBytes = 100;  // of a name
 constexpr std::string_view kBlanks = " \t\r";
 
 bool is_letter(char letter) {
@@ -41,21 +42,10 @@ bool take_word(std::string_view& text, std::string_view word) {
     return true;
 }
 
-bool is_module_name(std::string_view name) {
-    bool begins = true;
-    for (const char letter : name) {
-        if (begins && (letter == '.' || std::isdigit(static_cast<unsigned char>(letter)) != 0)) {
-            return false;
-        }
-        begins = letter == '.';
-    }
-    return !begins && name.size() <= kMostBytes;
-}
-
 class Names {
 public:
     void add(const std::string& name) {
-        if (is_module_name(name) && names_.size() < kMostNames &&
+        if (is_dotted_python_name(name) && names_.size() < kMostNames &&
             std::find(names_.begin(), names_.end(), name) == names_.end()) {
             names_.push_back(name);
         }
@@ -94,7 +84,7 @@ public:
         }
         if (take_word(text, "from")) {
             const std::string package(take_name(text));
-            if (is_module_name(package) && take_word(text, "import")) {
+            if (is_dotted_python_name(package) && take_word(text, "import")) {
                 add(package);
                 add_list(text, package);
             }

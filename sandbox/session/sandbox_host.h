@@ -142,10 +142,10 @@ private:
     std::optional<std::string> condemned_;
     std::string python_;
     std::uint64_t oom_kills_seen_ = 0;
-    std::set<std::string> noted_imports_;
     std::uint64_t kills_by_warden_ = 0;  // where no cgroup counts
     RateBound kill_reports_{100, 20};    // a warden looks at most ten times a second
     std::deque<HostEvent> events_;
+    std::set<std::string> noted_imports_;  // what this session's cells have named so far
 };
 
 }  // namespace cellblock::sandbox

@@ -1,8 +1,8 @@
 """Kernels with short limits, for root and for an ordinary user."""
 
 import pytest
-from support import kernels
-
+from support import kernels, leftovers
+from support.daemons import ask, status
 from support.shared import Shared
 
 
@@ -25,6 +25,15 @@ def own_place(user_place):
     made = kernels.Place(user_place.user)
     yield made
     made.remove()
+
+
+@pytest.fixture
+def place_with_daemon(own_place):
+    """Where kernels bring a daemon about, as for somebody who has configured nothing."""
+    own_place.warm = True
+    yield own_place
+    ask(own_place, "stop")
+    assert leftovers.wait_until(lambda: not status(own_place), 10)
 
 
 @pytest.fixture

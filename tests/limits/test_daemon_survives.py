@@ -17,11 +17,8 @@ POLICY = {"pool": {"min": 1, "max": 1}}
 
 
 @pytest.fixture
-def place(own_place):
-    own_place.warm = True
-    yield own_place
-    ask(own_place, "stop")
-    assert leftovers.wait_until(lambda: not status(own_place), 10)
+def place(place_with_daemon):
+    return place_with_daemon
 
 
 def make_font_list(place):

@@ -123,8 +123,16 @@ def test_a_daemon_without_descriptors_says_so_and_rests(daemon, place):
 
     limits = file_limits(pid)
     assert limits[0] == limits[1] >= resource.getrlimit(resource.RLIMIT_NOFILE)[0]  # it has raised it
-    taken = {int(name) for name in os.listdir("/proc/%d/fd" % pid)}
-    allow(min(set(range(9999)) - taken))
+    def taken():
+        return {int(name) for name in os.listdir("/proc/%d/fd" % pid)}
+
+    def is_at_rest():  # what the first session leaves is cleared away beside the loop
+        before = taken()
+        time.sleep(0.5)
+        return taken() == before
+
+    assert leftovers.wait_until(is_at_rest, 20)
+    allow(min(set(range(9999)) - taken()))
     try:
         said = [run(place, "print(1)", policy)]
         begin, before = time.monotonic(), processor_time(pid)

@@ -4,7 +4,7 @@ import json
 import subprocess
 
 import pytest
-from support import kernels, leftovers
+from support import kernels
 from support.daemons import ask, status, wait_for
 
 PLOT = "import statistics, matplotlib.pyplot as plt\nplt.plot(range(9))\nplt.show()"
@@ -13,11 +13,8 @@ SEEN = ("import sys\nprint('zygote' in open('/proc/1/cmdline').read(), 'matplotl
 
 
 @pytest.fixture
-def place(own_place):
-    own_place.warm = True
-    yield own_place
-    ask(own_place, "stop")
-    assert leftovers.wait_until(lambda: not status(own_place), 10)
+def place(place_with_daemon):
+    return place_with_daemon
 
 
 def run(place, code, *options, **variables):

@@ -41,7 +41,7 @@ TEST_CASE("import statements are read from a cell's text") {
         many += "import m" + std::to_string(i) + "\n";
     }
     CHECK(import_names(many).size() == 32);
-    CHECK(import_names("import " + std::string(101, 'a')).empty());
+    CHECK(import_names("import " + std::string(129, 'a')).empty());
 }
 
 TEST_CASE("names that sessions import are there for the next daemon, the most frequent first") {
