@@ -407,8 +407,11 @@ void Pool::became_ready(std::uint64_t number) {
             continue;
         }
         loop_.forget(one->worker());
-        if (one->closed_without_output()) {
-            return;  // its supervisor's end follows, or its relay's word
+        if (one->closed_without_output() && !one->tells_why_it_wasnt_made()) {
+            if (one->is_jail()) {
+                lose(number, "its sandboxes end as they start");
+            }
+            return;  // a relay's word follows
         }
         if (one->ready_since() == Clock::time_point()) {
             one->note_ready();

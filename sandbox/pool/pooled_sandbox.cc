@@ -11,6 +11,7 @@
 #include "sandbox/base/process.h"
 #include "sandbox/jail/attendant.h"
 #include "sandbox/jail/plan_bytes.h"
+#include "sandbox/jail/report.h"
 #include "sandbox/pool/protocol.h"
 #include "sandbox/relay/launch.h"
 
@@ -110,6 +111,13 @@ bool PooledSandbox::closed_without_output() const {
     char first = 0;
     const ssize_t size = ::recv(worker_.worker.get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
     return size == 0 || (size < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+bool PooledSandbox::tells_why_it_wasnt_made() const {
+    jail::Report report;
+    const ssize_t size = ::recv(control(), &report, sizeof report, MSG_PEEK | MSG_DONTWAIT);
+    return is_jail_ && size == static_cast<ssize_t>(sizeof report) &&
+           report.kind == jail::ReportKind::setup_failed;
 }
 
 Status PooledSandbox::give_to(int client) {

@@ -65,6 +65,10 @@ public:
     [[nodiscard]] bool can_be_given_early() const { return !is_jail_ && is_whole(); }
     // The worker's socket has ended without a byte.
     [[nodiscard]] bool closed_without_output() const;
+    // Its jail couldn't be made, and why lies in `control` for its session. (That is sent before the worker's
+    // socket ends.)
+    [[nodiscard]] bool tells_why_it_wasnt_made() const;
+    [[nodiscard]] bool is_jail() const { return is_jail_; }
     // A jail's, which its supervisor can't remove.
     [[nodiscard]] const jail::Cgroup& cgroup() const { return *cgroup_; }
     // Sends the descriptors; from then on the sandbox is the client's.

@@ -31,7 +31,7 @@ def alone(warm, monkeypatch):
     made = tempfile.mkdtemp(prefix="cellblock-test-run-", dir=warm.folder)
     warm.give(made)
     monkeypatch.setitem(DAEMONS.folders, warm.user, made)
-    monkeypatch.setattr(DAEMONS, "known", set())
+    monkeypatch.setattr(DAEMONS, "known", [])
     warm.run_folder = pathlib.Path(made)
     yield warm
     ask(warm, "stop")
@@ -42,10 +42,6 @@ def ask(host, what):
                           text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
-
-
-def log_of(host):
-    return "".join(path.read_text() for path in pathlib.Path(DAEMONS.folder(host.user), "cellblock").glob("*.log"))
 
 
 def run_and_say(host, code, **more):
@@ -420,9 +416,9 @@ def test_a_package_in_the_forks_cant_write_to_what_is_shown(alone):
     result, said = run_and_say(alone, "print(open('/data/file').read())", policy=policy, python=python)
     assert result["stdout"] == "secret\n" and "a cold start" in said, (result, said)
     until = time.monotonic() + 20
-    while "thief: shown file" not in log_of(alone) and time.monotonic() < until:
+    while "thief: shown file" not in DAEMONS.log(alone.user) and time.monotonic() < until:
         time.sleep(0.1)
-    log = log_of(alone)
+    log = DAEMONS.log(alone.user)
     assert "thief: shown file" in log and "thief: errno %d, lifted 0" % errno.EROFS in log, log
     assert "thief: written" not in log and os.listdir(shown) == ["file"], log
 
@@ -453,7 +449,7 @@ def test_what_a_zygote_sends_is_checked(alone):
         assert "a cold start" in said and "\x1b" not in said and "\a" not in said, said
         assert ("red" if name == "lie_painted" else "it sent what can't be read") in said, said
     assert is_warm(alone, policy={"preload": ["value"]}, python=python)
-    assert "\x1b" not in ask(alone, "status") + log_of(alone)
+    assert "\x1b" not in ask(alone, "status") + DAEMONS.log(alone.user)
 
 
 STAYERS = {
@@ -588,7 +584,7 @@ def test_a_cell_that_reaches_the_socket_is_refused(alone):
     policy = {"files": [{"host": str(alone.run_folder), "sandbox": "/run-folder"}]}
     result, _ = run_and_say(alone, KNOCK, policy=policy)
     assert "refused" in result["stdout"] or "answer b''" in result["stdout"], result
-    assert "refused a client" in log_of(alone)
+    assert "refused a client" in DAEMONS.log(alone.user)
 
 
 def test_another_user_is_kept_out(alone):

@@ -64,15 +64,17 @@ def test_a_first_cells_pages_are_copied_before_it_comes(warm_place, start_as):
     """Nobody but its zygote knows them. Where Linux can't do it for others (before 5.14), the cell does it."""
     faults = "open('/proc/self/stat').read().split()[9]"
     least = None
-    for _ in range(3):  # a page here and there may differ, and a sandbox that wasn't ready had no time for it
+    for pause in (0.3, 0.3, 0.3, 1, 2, 4):  # a page here and there may differ, and the copies take a while where others work
         daemons.wait_for(warm_place, lambda told: told["pool"]["ready"])
-        time.sleep(0.3)
+        time.sleep(pause)
         kernel = start_as(place=warm_place, policy=POLICY)
         first, second = (int(kernel.client.run(faults).result.strip("'")) for _ in range(2))
         known = kernel.client.run("import sys; len(sys.modules['cellblock_worker.first_pages'].ranges) // 2").result
         assert kernel.stop() == {}
         assert int(known) > 100
         least = min(second - first, least or second - first)
+        if least < 100:
+            return
     assert least < 100, "page faults in and after a first cell; without this there are 200"
 
 
