@@ -62,14 +62,14 @@ std::string task_text(const ZygoteSpec& spec, const std::vector<std::string>& na
     return task.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// Of what the imports don't tell: the program and our own files.
+// Of what the imports don't tell: the program and our own files. (Not their folders: who compiles them, as
+// `cellblock install` does, changes these.)
 std::vector<std::string> files_of(const ZygoteSpec& spec) {
     std::vector<std::string> files{spec.program, spec.library};
     for (const char* folder : {"", "/cellblock_worker", "/zygote"}) {
-        files.push_back(spec.worker + folder);
         std::error_code failed;
-        for (std::filesystem::directory_iterator one(files.back(), failed), end; !failed && one != end;
-             one.increment(failed)) {
+        for (std::filesystem::directory_iterator one(spec.worker + folder, failed), end;
+             !failed && one != end; one.increment(failed)) {
             if (one->path().extension() == ".py") {
                 files.push_back(one->path().string());
             }

@@ -104,6 +104,7 @@ def test_an_upgrade_of_cellblock_leaves_sessions_alone_and_starts_anew(place, in
     program = installed("here")
     assert start(place, program) == "False\n"
     assert leftovers.wait_until(lambda: [one["pool"]["ready"] for one in all_daemons(place)] == [1], 30)
+    before = all_daemons(place)[0]["process"]
     with subprocess.Popen(place.as_user([program, "run", "--python", kernels.PYTHON, "-"]), stdin=subprocess.PIPE,
                           stdout=subprocess.PIPE, text=True, env=place.environment(), cwd=place.root / "work") as session:
         session.stdin.write("import time\nprint('begun', flush=True)\ntime.sleep(4)\nprint('done')")
@@ -117,9 +118,20 @@ def test_an_upgrade_of_cellblock_leaves_sessions_alone_and_starts_anew(place, in
                 os.replace(str(there) + ".new", there)
         assert start(place, program) == "False\n"
         assert session.stdout.read() == "done\n"
-    assert leftovers.wait_until(lambda: len(all_daemons(place)) == 2 and all(
-        one["pool"]["ready"] for one in all_daemons(place)), 30), all_daemons(place)
+    assert leftovers.wait_until(lambda: any(one["process"] != before and one["pool"]["ready"] for one in all_daemons(place)), 30), \
+        all_daemons(place)
     assert start(place, program) == "True\n"
+
+
+def test_who_compiles_our_modules_changes_nothing(place, installed):
+    """`cellblock install` does, and a test that imports them."""
+    program = installed("compiled")
+    assert start(place, program) == "False\n"
+    assert leftovers.wait_until(lambda: [one["pool"]["ready"] for one in all_daemons(place)] == [1], 30)
+    before = all_daemons(place)[0]["zygotes"][0]["process"]
+    subprocess.run([kernels.PYTHON, "-m", "compileall", "-q", program.parents[1] / "share/cellblock/python"], check=True)
+    assert start(place, program) == "True\n"
+    assert [one["process"] for one in all_daemons(place)[0]["zygotes"]] == [before]
 
 
 def test_an_upgrade_of_python_is_seen(place):
