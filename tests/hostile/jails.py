@@ -76,8 +76,10 @@ class Daemons:
 
     def warm_up(self, host, argv, kind):
         """Starts sandboxes until one is warm, or can't be. A daemon keeps eight warm Pythons and makes place for others."""
+        if not host.warm:
+            return
         end = time.monotonic() + 60
-        while host.warm and kind not in self.known:
+        while kind not in self.known:
             done = subprocess.run(argv, input="pass", capture_output=True, text=True, env=host.environment(),
                                   cwd=host.folder, timeout=90, check=False)
             if not any(one in done.stderr for one in NOT_YET):

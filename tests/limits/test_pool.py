@@ -13,7 +13,8 @@ import pytest
 from support import leftovers
 from support.daemons import ask, daemons, ready, run, sandbox_of, sandboxes, status, wait_for
 
-WARM = {"warm": True, "limits": {"memory": "400MiB"}}
+# What sessions import would bring about another warm Python, and with it other spares.
+WARM = {"warm": True, "preload": [], "limits": {"memory": "400MiB"}}
 
 
 def policy_of(place, name="pool", **keys):

@@ -1,4 +1,4 @@
-"""What a zygote imports before it forks, and what it is refused for.
+"""What a zygote imports before it forks.
 
 All of its memory can be read by cells, and is there in each of its forks.
 """
@@ -11,18 +11,11 @@ import os
 import sys
 import time
 
-from . import memory
-from .fork import forget_chance, forget_places, reopened, set_variables
-
-OURS = (0, 1, 2, 3)  # descriptors
-PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
+from . import learned, memory
+from .alone import Refused, check_alone
+from .fork import forget_chance, forget_places, set_variables
 
 SCRATCH = "/tmp"
-KEEPER = 1
-
-
-class Refused(Exception):
-    """This Python can't be kept warm. The reason is for the user."""
 
 
 # --- imports
@@ -66,63 +59,7 @@ def import_preload(names):
         check_alone("the module %s of the policy's `preload`" % name)
 
 
-# --- what must not be shared between sandboxes
-
-def threads():
-    return len(os.listdir("/proc/self/task"))
-
-
-def end_idle_threads():
-    """Libraries like OpenBLAS end their threads before a fork, and start them again when they have work."""
-    pid = os.fork()
-    if pid == 0:
-        os._exit(0)
-    os.waitpid(pid, 0)
-
-
-def check_alone(who):
-    """No thread, descriptor or memory that forks would share or miss, and no other process."""
-    if threads() > 1:
-        end_idle_threads()
-    if threads() > 1:
-        raise Refused("%s leaves a thread running, which a fork would miss" % who)
-    if not processes() <= {KEEPER, os.getppid(), os.getpid()}:
-        raise Refused("%s leaves a process running" % who)
-    for fd, path in open_files():
-        if path not in PLAIN_DEVICES:
-            raise Refused("%s keeps a file open, which sandboxes would share: %s" % (who, path))
-        reopened[fd] = path
-    shared = shared_memory()
-    if shared:
-        raise Refused("%s has memory that sandboxes would share: %s" % (who, shared))
-
-
-def processes():
-    return {int(name) for name in os.listdir("/proc") if name.isdigit()}
-
-
-def open_files():
-    """[(descriptor, where it leads)], but for our own."""
-    found = []
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) in OURS:
-            continue
-        try:
-            found.append((int(name), os.readlink("/proc/self/fd/" + name)))
-        except OSError:
-            pass  # the listing's own
-    return found
-
-
-def shared_memory():
-    """The first mapping that could be written to for all; None: there is none. Files of /usr are nobody's to write."""
-    with open("/proc/self/maps") as maps:
-        for line in maps:
-            part = line.split(None, 5)
-            if part[1][3] == "s" and not (part[1][1] == "-" and len(part) > 5 and part[5].startswith("/usr/")):
-                return part[5].strip() if len(part) > 5 else "without a name"
-    return None
-
+# --- where things come from
 
 def shown_places(task):
     return tuple(place.rstrip("/") + "/" for place in ("/usr", "/lib", task["worker"], *task["prefixes"]))
@@ -184,7 +121,6 @@ def prepare(task, tell):
     worker.make_early()
     check_alone("IPython")
     import_preload(task["preload"])
-    from . import learned
     unfit = learned.import_learned(task["learned"], shown_places(task), tell)
     from . import warm_up
     warm_up.warm_up(lambda: check_alone("a cell for practice"))

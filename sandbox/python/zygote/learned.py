@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 
-from .imports import Refused, check_alone
+from .alone import Refused, check_alone
 
 SECONDS_FOR_ONE, SECONDS_FOR_ALL, BYTES_WITH_ALL = 10, 20, 1 << 30
 WENT_WELL, LEAVES, FAILS, ISNT_THERE, CHANGES = 100, 101, 102, 103, 104  # exit statuses, none a program's usual one

@@ -7,7 +7,7 @@ sandbox. The zygote never runs a cell and never reads a plan: the fork does
 that, so that nothing of one sandbox is in the memory that the next one gets. A fork walks into its jail by libcellblock_jail.so and stays
 there as PID 1, the warden; what comes back to Python are the warden's forks.
 
-imports.py has what is imported and checked once, fork.py what a fork does.
+imports.py has what is imported, alone.py what is checked, fork.py what a fork does.
 """
 
 import _socket
@@ -126,5 +126,6 @@ def main(connection, task):
 
 first = first_message()
 from zygote.fork import start_first  # noqa: E402
-from zygote.imports import Refused, prepare, threads  # noqa: E402
+from zygote.alone import Refused, threads  # noqa: E402
+from zygote.imports import prepare  # noqa: E402
 main(*first)
