@@ -104,6 +104,10 @@ void add_run(CLI::App& app, RunOptions& options, Action& action) {
     command->add_option("--timeout", options.timeout, "Time for each cell, for example 30s or 2m")
         ->type_name("TIME");
     command->add_option("--plots", options.plots, "Write figures into DIR")->type_name("DIR");
+    command
+        ->add_option("--files", options.files,
+                     "Keep the data files that the cells write in the working directory, in DIR")
+        ->type_name("DIR");
     command->add_flag("--json", options.json, "Print one JSON object: status, stdout, results, error, usage");
     command->footer(
         "Exit status: the code's own by sys.exit(), else 0, 1 (the code failed), 2 (usage), 124 (timeout), "

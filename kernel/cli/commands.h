@@ -31,6 +31,7 @@ struct RunOptions {
     std::optional<std::string> python;   // instead of the policy's
     std::optional<std::string> timeout;  // "30s": instead of limits.cell_time
     std::optional<std::string> plots;    // the folder for figures
+    std::optional<std::string> files;    // the folder for files that the cells write
     bool json = false;
 };
 int run_command(const RunOptions& options);

@@ -7,6 +7,7 @@
 #include "sandbox/engines/template.h"
 #include "sandbox/jail/file_rules.h"
 #include "sandbox/jail/python_home.h"
+#include "sandbox/policy/keep_patterns.h"
 #include "sandbox/policy/key_values.h"
 
 namespace cellblock::kernel {
@@ -59,6 +60,21 @@ void find_files(const Policy& policy, std::vector<Error>& found) {
     }
 }
 
+void find_kept(const Policy& policy, std::vector<Error>& found) {
+    for (std::size_t i = 0; i < policy.files.size(); ++i) {
+        if (!policy.files[i].keep) {
+            continue;
+        }
+        for (const auto& pattern : policy.files[i].keep->patterns) {
+            if (could_run_later(pattern)) {
+                found.push_back({"files[" + std::to_string(i) + "].keep.patterns", 0,
+                                 "\"" + pattern + "\" keeps files that could run on this machine later",
+                                 "Take it out, unless you read such files before you use them"});
+            }
+        }
+    }
+}
+
 }  // namespace
 
 std::vector<Error> findings_in(const Policy& policy) {
@@ -72,6 +88,7 @@ std::vector<Error> findings_in(const Policy& policy) {
         }
     }
     find_files(policy, found);
+    find_kept(policy, found);
     if (policy.debugger && !offers_debugger(policy)) {
         found.push_back({"debugger", 0,
                          "there will be none, as the audit log couldn't tell what a debugger evaluates",

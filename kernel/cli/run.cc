@@ -1,6 +1,7 @@
 // `cellblock run`: runs a file's cells in a session.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -69,6 +70,28 @@ Result<Policy> effective_policy(const RunOptions& options) {
         policy->limits.cell_time_max = std::max(policy->limits.cell_time_max, *time);
     }
     return policy;
+}
+
+// The working directory's `keep`, with that folder; of rules that don't keep any, the usual ones.
+Status keep_files(Policy& policy, const std::string& folder) {
+    std::error_code failed;
+    const auto to = std::filesystem::absolute(folder, failed);
+    std::filesystem::create_directories(to, failed);
+    if (failed) {
+        return Error{"--files " + folder, failed.value(), {}, {}};
+    }
+    auto rule = std::find_if(policy.files.begin(), policy.files.end(),
+                             [](const FileRule& one) { return one.sandbox == kWorkingDirectory; });
+    if (rule == policy.files.end()) {
+        rule = policy.files.insert(rule, FileRule{{}, kWorkingDirectory, FileMode::empty, {}});
+    }
+    if (rule->mode == FileMode::read) {
+        return Error{"--files " + folder, 0, "nothing can be written in the working directory",
+                     "Take a policy whose entry of `files` for /work has the mode \"overlay\" or \"empty\""};
+    }
+    rule->keep = rule->keep ? *rule->keep : default_keep_rules();
+    rule->keep->to = to.string();
+    return Ok{};
 }
 
 int usage_error(const Error& error) {
@@ -143,6 +166,11 @@ int run_command(const RunOptions& options) {
         std::filesystem::create_directories(*options.plots, failed);
         if (failed) {
             return usage_error(Error{"--plots " + *options.plots, failed.value(), {}, {}});
+        }
+    }
+    if (options.files) {
+        if (auto kept = keep_files(*policy, *options.files); !kept) {
+            return usage_error(kept.error());
         }
     }
     auto engine = make_engine(*policy);

@@ -157,6 +157,19 @@ void RunReport::take(const Outcome& outcome) {
             line = without_colours(line);
         }
     }
+    for (const auto& file : outcome.files) {
+        files_.push_back({{"name", file.name},
+                          {"path", file.path},
+                          {"size", file.size_bytes},
+                          {"mime", file.mime},
+                          {"sha256", file.sha256}});
+    }
+    for (const auto& file : outcome.not_kept) {
+        not_kept_.push_back({{"name", file.name}, {"reason", file.reason}});
+    }
+    if (!as_json_) {
+        print(stderr, files_note(outcome));
+    }
     usage_.wall_seconds += outcome.usage.wall_seconds;
     usage_.cpu_seconds += outcome.usage.cpu_seconds;
     usage_.peak_memory_bytes = std::max(usage_.peak_memory_bytes, outcome.usage.peak_memory_bytes);
@@ -179,6 +192,8 @@ int RunReport::finish() {
                              {"stderr", stderr_},
                              {"results", results_},
                              {"error", error},
+                             {"files", files_},
+                             {"files_not_kept", not_kept_},
                              {"usage",
                               {{"wall_seconds", usage_.wall_seconds},
                                {"cpu_seconds", usage_.cpu_seconds},

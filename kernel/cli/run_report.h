@@ -48,6 +48,8 @@ private:
     std::string stdout_;
     std::string stderr_;
     nlohmann::json results_ = nlohmann::json::array();
+    nlohmann::json files_ = nlohmann::json::array();
+    nlohmann::json not_kept_ = nlohmann::json::array();
     sandbox::CellStatus status_ = sandbox::CellStatus::ok;
     std::optional<sandbox::ErrorText> failure_;
     sandbox::CellUsage usage_;

@@ -29,6 +29,27 @@ std::string usage_content(const sandbox::CellUsage& usage) {
         .dump();
 }
 
+// Nothing where there is nothing to tell, as in ipykernel's replies.
+void add_files(ObjectText& metadata, const sandbox::Outcome& outcome) {
+    json files = json::array();
+    for (const auto& file : outcome.files) {
+        files.push_back({{"name", file.name},
+                         {"path", file.path},
+                         {"size", file.size_bytes},
+                         {"mime", file.mime},
+                         {"sha256", file.sha256}});
+    }
+    json not_kept = json::array();
+    for (const auto& file : outcome.not_kept) {
+        not_kept.push_back({{"name", file.name}, {"reason", file.reason}});
+    }
+    for (const auto& [key, list] : {std::pair("files", &files), std::pair("files_not_kept", &not_kept)}) {
+        if (!list->empty()) {
+            metadata.raw(key, list->dump(-1, ' ', false, json::error_handler_t::replace));
+        }
+    }
+}
+
 }  // namespace
 
 std::string execute_reply_content(const sandbox::Outcome& outcome, int count) {
@@ -76,8 +97,10 @@ ReplyText Execution::run(const Message& request, Loop& loop) {
                     Origin{request.header_text, request.id(), request.identities, count_, stores_});
     loop.run_until([this] { return bridge_.finished(); });
     const auto outcome = bridge_.take_outcome().value_or(left_behind());
-    return {outcome.error.has_value(), execute_reply_content(outcome, reply_count_),
-            ObjectText().text("started", started_).raw("cellblock", usage_content(outcome.usage)).finish()};
+    ObjectText metadata;
+    metadata.text("started", started_).raw("cellblock", usage_content(outcome.usage));
+    add_files(metadata, outcome);
+    return {outcome.error.has_value(), execute_reply_content(outcome, reply_count_), metadata.finish()};
 }
 
 }  // namespace cellblock::kernel

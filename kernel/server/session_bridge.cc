@@ -67,6 +67,7 @@ const char* type_of(DisplayKind kind) {
 
 CellId SessionBridge::execute(ExecuteRequest request, Origin origin) {
     outcome_.reset();
+    is_silent_ = request.silent;
     const CellId cell = session_.execute(std::move(request));
     remember(cell, std::move(origin));
     return cell;
@@ -226,6 +227,9 @@ void SessionBridge::on(CommOutput output) {
 void SessionBridge::on(CellDone done) {
     question_.reset();
     outcome_ = std::move(done.outcome);
+    if (std::string note = files_note(*outcome_); !note.empty() && !is_silent_) {
+        publish(StreamOutput{done.cell, StreamName::standard_output, std::move(note)});
+    }
 }
 
 void SessionBridge::on(QueryReply reply) {

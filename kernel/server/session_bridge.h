@@ -96,6 +96,7 @@ private:
     StreamMerger streams_;
     std::map<sandbox::CellId, Origin> origins_;
     std::optional<Question> question_;
+    bool is_silent_ = false;  // the cell that runs
     std::optional<sandbox::Outcome> outcome_;
     std::optional<sandbox::QueryReply> reply_;
 };

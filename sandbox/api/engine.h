@@ -62,6 +62,10 @@ public:
     // second call, and every call where the caller is to start the first worker, gives invalid descriptors.
     virtual WorkerSockets take_worker() { return {}; }
 
+    // The folder with what was made or changed in the working directory, opened for reading; it can be read
+    // after the sandbox's end too. Invalid: the policy keeps no files, or this engine can't show it.
+    [[nodiscard]] virtual UniqueFd changes() const { return {}; }
+
     // Sends SIGKILL to every process inside and returns at once. warden_fd() then reaches end of file.
     virtual void kill() = 0;
 

@@ -33,7 +33,7 @@
 namespace cellblock::sandbox {
 
 enum class NetworkMode { none };
-enum class FileMode { read, overlay };
+enum class FileMode { read, overlay, empty };
 // The treatment of HTML, SVG, Markdown and figures in outputs: cleaned by an allowlist, left out, or passed
 // on as the cell made it.
 enum class HtmlRule { sanitize, drop, trust };
@@ -49,12 +49,26 @@ struct OutputRules {
     std::vector<std::string> comms;  // targets that a comm may be opened for
 };
 
-// A file or folder of the host that the sandbox sees.
+// Which of the files that cells write in the working directory the host keeps.
+struct KeepRules {
+    std::string to;  // a folder of the host; absolute, or relative to StartOptions::directory
+    std::vector<std::string> patterns;  // of files' names: "*.csv"
+    std::uint32_t count = 0;            // of one cell's files
+    std::uint64_t size_bytes = 0;       // of one file
+    std::uint64_t total_bytes = 0;      // of one cell's files together
+};
+
+// A file or folder of the host that the sandbox sees. `empty`: a folder of the session's own instead, without
+// `host`; only the working directory can be one.
 struct FileRule {
     std::string host;     // absolute, or relative to StartOptions::directory ("." is that directory)
     std::string sandbox;  // absolute path inside the sandbox
     FileMode mode = FileMode::read;
+    std::optional<KeepRules> keep = {};  // only of the working directory
 };
+
+// Where cells begin.
+inline constexpr const char* kWorkingDirectory = "/work";
 
 // One environment variable of the sandbox. Without a value the host's value passes.
 struct EnvironmentRule {
@@ -139,6 +153,11 @@ struct Policy {
 inline bool offers_debugger(const Policy& policy) {
     return policy.debugger && policy.audit.empty();
 }
+
+// The rules of a `keep` that says nothing. (`to` is empty: it depends on the entry.)
+KeepRules default_keep_rules();
+// The working directory's `keep`; null: nothing is kept.
+const KeepRules* keep_rules(const Policy& policy);
 
 // The policy with every key at its default, named "builtin".
 Policy builtin_policy();

@@ -193,6 +193,21 @@ struct CellUsage {
     std::uint64_t output_bytes = 0;
 };
 
+// A file of the cell's that the host has kept.
+struct KeptFile {
+    std::string name;  // below the working directory, as the cell has it: "out/a.csv"
+    std::string path;  // on the host, absolute; another name where that was somebody else's
+    std::uint64_t size_bytes = 0;
+    std::string mime;    // by the name's ending
+    std::string sha256;  // of the bytes that were kept, in hexadecimal
+};
+
+// Why a file wasn't kept, or (without a name) why no more were looked at. For people.
+struct FileNotKept {
+    std::string name;
+    std::string reason;
+};
+
 struct Outcome {
     CellStatus status = CellStatus::ok;
     EscalationStep escalation = EscalationStep::none;
@@ -201,7 +216,12 @@ struct Outcome {
     RawJson user_expressions;
     RawJson payload{"[]"};
     CellUsage usage;
+    std::vector<KeptFile> files;        // what the policy keeps of what the cell made or changed
+    std::vector<FileNotKept> not_kept;  // at most 20
 };
+
+// Lines for people: which of the cell's files were kept and which weren't. Empty: there is nothing to tell.
+std::string files_note(const Outcome& outcome);
 
 // The last event of a cell or comm message. If the outcome has an error, an ErrorOutput with the same error
 // came before, except for silent cells.

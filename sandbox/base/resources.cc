@@ -109,6 +109,10 @@ std::string cache_directory() {
     return directory_of_user("XDG_CACHE_HOME", "/.cache");
 }
 
+std::string state_directory() {
+    return directory_of_user("XDG_STATE_HOME", "/.local/state");
+}
+
 Result<std::string> python_directory() {
     return data_directory(kPython);
 }

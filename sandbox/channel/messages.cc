@@ -252,6 +252,9 @@ json query_header(const CommInfoQuery& query) {
 std::string files_summary(const Policy& policy) {
     std::string out;
     for (const auto& rule : policy.files) {
+        if (rule.mode == FileMode::empty) {
+            continue;
+        }
         out += (out.empty() ? "" : ", ") + rule.sandbox;
     }
     return out;

@@ -121,8 +121,9 @@ bool is_passed_on(const Policy& policy, std::string_view name) {
 }
 
 bool depends_on_directory(const Policy& policy) {
-    return std::any_of(policy.files.begin(), policy.files.end(),
-                       [](const FileRule& rule) { return !rule.host.starts_with('/'); });
+    return std::any_of(policy.files.begin(), policy.files.end(), [](const FileRule& rule) {
+        return rule.mode != FileMode::empty && !rule.host.starts_with('/');
+    });
 }
 
 // What depends on this process's working directory (a pyenv's shim may) is settled here.

@@ -112,6 +112,9 @@ Result<std::vector<FileStep>> file_rule_steps(const std::vector<FileRule>& rules
                                               const std::string& directory, const PythonHome& python) {
     std::vector<FileStep> steps;
     for (std::size_t i = 0; i < rules.size(); ++i) {
+        if (rules[i].mode == FileMode::empty) {
+            continue;  // the working directory is, by itself
+        }
         CELLBLOCK_ASSIGN_OR_RETURN(auto step, rule_step(rules[i], i, directory, python));
         for (const auto& other : steps) {
             if (other.target == step.target) {

@@ -1,8 +1,12 @@
 // A running jail.
 #include "sandbox/jail/jail_sandbox.h"
 
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -10,6 +14,7 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 
 #include "sandbox/base/background.h"
@@ -26,6 +31,33 @@ namespace {
 
 constexpr int kTimeToAnswer = 1000;  // milliseconds
 constexpr std::chrono::seconds kTimeToLeave{5};
+
+// As recv(). `folder`: the descriptor that came beside the report.
+ssize_t receive_report(int control, Report& report, UniqueFd& folder) {
+    iovec bytes{&report, sizeof report};
+    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &bytes;
+    message.msg_iovlen = 1;
+    message.msg_control = space;
+    message.msg_controllen = sizeof space;
+    const ssize_t size = ::recvmsg(control, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const cmsghdr* const header = size > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+    if (header != nullptr && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int))) {
+        int fd = -1;
+        std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
+        folder = UniqueFd(fd);
+    }
+    return size;
+}
+
+// A fork of a warm Python sends the descriptor, so it could be any that this has.
+bool is_scratch_folder(int fd) {
+    struct stat info {};
+    struct statfs system {};
+    return ::fstat(fd, &info) == 0 && S_ISDIR(info.st_mode) && ::fstatfs(fd, &system) == 0 &&
+           system.f_type == TMPFS_MAGIC;
+}
 
 }  // namespace
 
@@ -105,6 +137,19 @@ JailSandbox::~JailSandbox() {
     });
 }
 
+UniqueFd JailSandbox::changes() const {
+    if (!plan_->shows_changes) {
+        return {};
+    }
+    if (!plan_->box.empty()) {
+        return UniqueFd(
+            ::open(plan_->working_directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    }
+    while (!changes_.valid() && receive(0)) {
+    }
+    return UniqueFd(::fcntl(changes_.get(), F_DUPFD_CLOEXEC, 0));
+}
+
 void JailSandbox::kill() {
     ask(kKillRequest);
 }
@@ -119,10 +164,17 @@ bool JailSandbox::receive(int milliseconds) const {
         return false;
     }
     Report report;
-    const ssize_t size = ::recv(spawned_.control.get(), &report, sizeof report, MSG_DONTWAIT);
+    UniqueFd folder;
+    const ssize_t size = receive_report(spawned_.control.get(), report, folder);
     if (size != static_cast<ssize_t>(sizeof report)) {
         lost_ = size >= 0 || errno != EAGAIN;
         return false;
+    }
+    if (report.kind == ReportKind::made) {
+        if (is_scratch_folder(folder.get())) {
+            changes_ = std::move(folder);
+        }
+        return true;
     }
     if (report.kind == ReportKind::setup_failed) {
         failure_ = report.failure;

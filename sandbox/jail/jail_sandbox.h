@@ -29,6 +29,7 @@ public:
 
     [[nodiscard]] int warden_fd() const override { return spawned_.warden.get(); }
     WorkerSockets take_worker() override { return std::exchange(worker_, {}); }
+    [[nodiscard]] UniqueFd changes() const override;
     void kill() override;
     [[nodiscard]] SandboxUsage usage() const override;
     [[nodiscard]] std::string death_reason() const override;
@@ -51,6 +52,7 @@ private:
     mutable bool lost_ = false;  // the supervisor is gone
     mutable int wait_status_ = 0;
     mutable std::string text_;
+    mutable UniqueFd changes_;
 };
 
 using PlanMaker = std::function<Result<std::unique_ptr<JailPlan>>(

@@ -261,6 +261,7 @@ Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOp
     plan->filter_options = {memory_is_limited, !without_namespaces,
                             !without_namespaces || plan->identity.privileged, false, false};
     plan_limits(*plan, policy.limits, memory_is_limited);
+    plan->shows_changes = keep_rules(policy) != nullptr;
     plan->arguments = warden_arguments(*plan, python, own, policy.limits);
     plan->environment = cell_environment(policy);
     if (!memory_is_limited && !without_namespaces) {

@@ -102,6 +102,8 @@ struct JailPlan {
     std::vector<FileStep> files;
     mutable std::vector<int> sources;             // descriptors, by FileStep; filled after fork
     mutable std::vector<int> cgroup_descriptors;  // nested: by cgroup_files; filled after fork
+    bool shows_changes = false;                   // the host gets the folder of what is written in /work
+    mutable int changes = -1;                     // that folder; opened after fork
     std::vector<std::string> overlay_options;     // by overlay_number
     std::string scratch_options;
     std::string working_directory = kWorkInside;

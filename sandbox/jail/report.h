@@ -63,7 +63,9 @@ constexpr int kLeftUnmade = 3;
 
 constexpr std::uint32_t kTailBytes = 8192;
 
-enum class ReportKind : std::int32_t { setup_failed, running, ended };
+// `made`, sent by the jail's first process where the plan wants it, has a descriptor beside it: the folder of
+// changes (JailPlan::shows_changes).
+enum class ReportKind : std::int32_t { setup_failed, running, ended, made };
 
 // Jail → host.
 struct Report {

@@ -177,6 +177,20 @@ Failure make_scratch(const JailPlan& plan) {
     return {};
 }
 
+// What is written in the working directory lies in the overlay's upper folder or, if nothing of the host is
+// shown there, in a folder of the scratch filesystem. None is opened if it is the host's, to be read only.
+void open_changes(const JailPlan& plan) {
+    char path[64] = ".scratch/work";
+    for (const auto& step : plan.files) {
+        if (step.kind == FileStepKind::overlay && step.target == kWorkInside + 1) {
+            std::snprintf(path, sizeof path, ".scratch/overlay/%d/upper", step.overlay_number);
+        } else if (step.kind == FileStepKind::bind && step.target == kWorkInside + 1) {
+            return;
+        }
+    }
+    plan.changes = ::open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
 // The folders that were only needed while building. What was shown of them stays.
 void clear_building_site(const JailPlan& plan) {
     for (std::size_t i = 0; i < plan.overlay_options.size(); ++i) {
@@ -226,6 +240,9 @@ Failure build_root(const JailPlan& plan) {
         if (!take_step(plan, root, i)) {
             return failed(Step::file_step, i);
         }
+    }
+    if (plan.shows_changes) {
+        open_changes(plan);
     }
     clear_building_site(plan);
     return change_root();

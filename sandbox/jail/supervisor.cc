@@ -41,6 +41,25 @@ void send_report(int control, const Report& report) {
     (void)::send(control, &report, sizeof report, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+// The folder of changes, which the host may look through whatever becomes of the jail.
+void send_changes(int control, int folder) {
+    static Report report;
+    report.kind = ReportKind::made;
+    iovec bytes{&report, sizeof report};
+    alignas(cmsghdr) char space[CMSG_SPACE(sizeof folder)] = {};
+    msghdr message{};
+    message.msg_iov = &bytes;
+    message.msg_iovlen = 1;
+    message.msg_control = space;
+    message.msg_controllen = sizeof space;
+    cmsghdr* const header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof folder);
+    std::memcpy(CMSG_DATA(header), &folder, sizeof folder);
+    (void)::sendmsg(control, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 // What a jail's first process does once it is in: another program's start, or (warm) what this one is.
 enum class Then { execute, go_on };
 
@@ -50,6 +69,9 @@ void first_process(const JailPlan& plan, const SupervisorDescriptors& descriptor
     report.kind = ReportKind::setup_failed;
     const JailDescriptors inside{descriptors.warden, descriptors.output_write, parent, descriptors.attendant};
     report.failure = plan.without_namespaces ? enter_without_namespaces(plan, inside) : enter(plan, inside);
+    if (!report.failure.happened() && plan.changes >= 0) {
+        send_changes(descriptors.control, plan.changes);
+    }
     if (!report.failure.happened() && then == Then::go_on) {
         constexpr unsigned kFirstUnknown = 4;
         if (::close_range(kFirstUnknown, ~0U, 0) == 0) {

@@ -1,4 +1,4 @@
-// Keys with rules of their own: engines, paths, modules, layers, files, environment. Every list is bounded,
+// Keys with rules of their own: engines, paths, modules, layers, environment. Every list is bounded,
 // and an error names the entry ("files[2].mode").
 #include "sandbox/policy/key_readers.h"
 
@@ -19,104 +19,8 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr const char* kAutomatic = "auto";
-constexpr std::size_t kMostEntries = 64;
 constexpr std::size_t kMostValue = 32U << 10;
 constexpr std::size_t kMostPath = 4095;
-
-std::string entry(const std::string& path, std::size_t index) {
-    return path + "[" + std::to_string(index) + "]";
-}
-
-// Absolute and in normal form: what it names can be told from the text alone.
-bool is_normal_path(const std::string& text) {
-    if (text.size() < 2 || text.size() > kMostPath || text.front() != '/' ||
-        text.find('\0') != std::string::npos) {
-        return false;
-    }
-    std::string_view rest = text;
-    while (!rest.empty()) {
-        rest.remove_prefix(1);
-        const auto part = rest.substr(0, rest.find('/'));
-        if (part.empty() || part == "." || part == "..") {
-            return false;
-        }
-        rest.remove_prefix(part.size());
-    }
-    return true;
-}
-
-bool is_or_is_under(const std::string& path, const std::string& folder) {
-    return path == folder || path.starts_with(folder + "/");
-}
-
-Result<std::string> read_host_path(const std::string& path, const json& value) {
-    const auto* text = value.get_ptr<const std::string*>();
-    if (text == nullptr || text->empty() || text->size() > kMostPath || text->front() == '~' ||
-        text->find('\0') != std::string::npos) {
-        return wrong_value(path, value,
-                           "an absolute path, or one relative to the session's directory (\".\" is that "
-                           "directory; ~ is not expanded)");
-    }
-    return *text;
-}
-
-Result<std::string> read_sandbox_path(const std::string& path, const json& value) {
-    const auto* text = value.get_ptr<const std::string*>();
-    if (text == nullptr || !is_normal_path(*text)) {
-        return wrong_value(path, value, "an absolute path other than /, without . or .. or double slashes");
-    }
-    for (const char* folder : {"/proc", "/sys", "/dev"}) {
-        if (is_or_is_under(*text, folder)) {
-            return wrong_value(path, value, "a path outside of /proc, /sys and /dev");
-        }
-    }
-    return *text;
-}
-
-Result<FileMode> read_mode(const std::string& path, const json& value) {
-    for (const FileMode mode : {FileMode::read, FileMode::overlay}) {
-        if (value == name_of(mode)) {
-            return mode;
-        }
-    }
-    return wrong_value(path, value, "\"read\" or \"overlay\"");
-}
-
-Status read_rule_field(const std::string& path, const std::string& key, const json& value, FileRule& rule) {
-    const auto store = [](auto result, auto& target) -> Status {
-        if (!result) {
-            return result.error();
-        }
-        target = *result;
-        return Ok{};
-    };
-    if (key == "host") {
-        return store(read_host_path(path + ".host", value), rule.host);
-    }
-    if (key == "sandbox") {
-        return store(read_sandbox_path(path + ".sandbox", value), rule.sandbox);
-    }
-    if (key == "mode") {
-        return store(read_mode(path + ".mode", value), rule.mode);
-    }
-    return Error{path + "." + key, 0, "there is no such key; allowed: host, sandbox, mode", {}};
-}
-
-Result<FileRule> read_rule(const std::string& path, const json& value) {
-    if (!value.is_object()) {
-        return wrong_value(path, value, "an object {\"host\": …, \"sandbox\": …, \"mode\": …}");
-    }
-    FileRule rule;
-    for (const auto& [key, part] : value.items()) {
-        CELLBLOCK_RETURN_IF_ERROR(read_rule_field(path, key, part, rule));
-    }
-    for (const char* needed : {"host", "sandbox"}) {
-        if (!value.contains(needed)) {
-            return Error{path + "." + needed, 0, "is missing", {}};
-        }
-    }
-    return rule;
-}
 
 // Variables that steer the dynamic loader or the interpreter's start reach the
 // jail's own processes too, before any cell.
@@ -143,23 +47,6 @@ bool is_mime_type(std::string_view text) {
 
 bool is_comm_target(std::string_view text) {
     return has_only(text, "._-:");
-}
-
-Result<std::vector<std::string>> read_names(const std::string& path, const json& value,
-                                            bool (*is_good)(std::string_view), const char* allowed,
-                                            const char* allowed_entry) {
-    if (!value.is_array() || value.size() > kMostEntries) {
-        return wrong_value(path, value, allowed);
-    }
-    std::vector<std::string> out;
-    for (std::size_t index = 0; index < value.size(); ++index) {
-        const auto* name = value[index].get_ptr<const std::string*>();
-        if (name == nullptr || !is_good(*name)) {
-            return wrong_value(entry(path, index), value[index], allowed_entry);
-        }
-        out.push_back(*name);
-    }
-    return out;
 }
 
 bool is_engine_letter(char letter) {
@@ -345,22 +232,6 @@ Result<Requirement> read_require(const std::string& path, const json& value) {
         }
     }
     return Requirement{{}, {named.begin(), named.end()}};
-}
-
-Result<std::vector<FileRule>> read_files(const std::string& path, const json& value) {
-    if (!value.is_array() || value.size() > kMostEntries) {
-        return wrong_value(path, value, "a list of at most 64 objects {\"host\", \"sandbox\", \"mode\"}");
-    }
-    std::vector<FileRule> out;
-    std::set<std::string> places;
-    for (std::size_t index = 0; index < value.size(); ++index) {
-        CELLBLOCK_ASSIGN_OR_RETURN(auto rule, read_rule(entry(path, index), value[index]));
-        if (!places.insert(rule.sandbox).second) {
-            return Error{entry(path, index) + ".sandbox", 0, rule.sandbox + " is given twice", {}};
-        }
-        out.push_back(std::move(rule));
-    }
-    return out;
 }
 
 Result<std::vector<EnvironmentRule>> read_environment(const std::string& path, const json& value) {

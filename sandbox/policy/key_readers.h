@@ -1,4 +1,4 @@
-// Reading the policy's keys that have rules of their own: engines, paths, modules, layers, files,
+// Reading the policy's keys that have rules of their own: engines, paths, modules, layers,
 // environment.
 //
 // The rows of key_table.cc use these functions. `path` is the key's dotted path. Pure functions, but for
@@ -33,7 +33,6 @@ Result<std::vector<std::string>> read_mime_types(const std::string& path, const 
 Result<std::vector<std::string>> read_comm_targets(const std::string& path, const nlohmann::json& value);
 Result<NetworkMode> read_network(const std::string& path, const nlohmann::json& value);
 Result<std::vector<std::string>> read_packages(const std::string& path, const nlohmann::json& value);
-Result<std::vector<FileRule>> read_files(const std::string& path, const nlohmann::json& value);
 Result<std::vector<EnvironmentRule>> read_environment(const std::string& path, const nlohmann::json& value);
 
 }  // namespace cellblock::sandbox

@@ -6,6 +6,7 @@
 #include <cctype>
 
 #include "sandbox/base/machine.h"
+#include "sandbox/policy/file_keys.h"
 #include "sandbox/policy/key_readers.h"
 #include "sandbox/policy/key_values.h"
 
@@ -80,14 +81,6 @@ ordered_json same(const ordered_json& value) {
 
 Result<std::string> read_description(const std::string& path, const json& value) {
     return read_text(path, value, 500);
-}
-
-ordered_json write_files(const std::vector<FileRule>& rules) {
-    ordered_json out = ordered_json::array();
-    for (const auto& rule : rules) {
-        out.push_back({{"host", rule.host}, {"sandbox", rule.sandbox}, {"mode", name_of(rule.mode)}});
-    }
-    return out;
 }
 
 ordered_json write_environment(const std::vector<EnvironmentRule>& rules) {
@@ -422,19 +415,19 @@ std::vector<PolicyKey> make_table() {
         table.push_back(std::move(key));
     }
     table.push_back(member_key(
-        "files", "list of objects", "[]", "at most 64 of {`host`, `sandbox`, `mode`}", &Policy::files,
+        "files", "list of objects", "[]", "at most 64 of {`host`, `sandbox`, `mode`, `keep`}", &Policy::files,
         &read_files, &write_files,
         "Files of the host that are seen inside. `host`: absolute, or relative to the session's directory; "
-        "`sandbox`: the absolute path inside; `mode`: `read` (the default), or `overlay`: may be written, "
-        "but "
-        "what is written vanishes with the session. Empty: the working directory is private and vanishes. "
-        "Not "
+        "`sandbox`: the absolute path inside; `mode`: `read` (the default); `overlay`: may be written, but "
+        "what is written vanishes with the session; or, for `/work` and without `host`, `empty`: a folder of "
+        "the session's own, which the working directory is too where no entry says anything of it. Not "
         "shown of a folder, unless an entry names it: what begins with a dot directly in it, and keys by "
-        "their "
-        "names (`.ssh`, `.aws`, `.env`, `id_rsa*`, `*.pem`, `*.key` and others), down to three folders "
-        "deeper, "
-        "as they are when the sandbox starts. A home folder, `/` and the system's folders are refused as a "
-        "whole."));
+        "their names (`.ssh`, `.aws`, `.env`, `id_rsa*`, `*.pem`, `*.key` and others), down to three folders "
+        "deeper, as they are when the sandbox starts. A home folder, `/` and the system's folders are "
+        "refused as a whole. `keep`, of the entry for `/work`: after each cell the host keeps the files that "
+        "cells have made or changed there, if they match `patterns` (data, documents and pictures by "
+        "default), in the folder `to` (by default `host`): at most `count` (100) of a cell, of `size` "
+        "(64MiB) each and `total` (256MiB) together. A file that no cell made is never overwritten."));
     table.push_back(member_key(
         "environment", "object", "{}", "at most 64 of `NAME`: text or true", &Policy::environment,
         &read_environment, &write_environment,

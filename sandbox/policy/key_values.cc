@@ -138,6 +138,27 @@ Result<std::string> read_text(const std::string& path, const json& value, std::s
     return *text;
 }
 
+std::string entry(const std::string& path, std::size_t index) {
+    return path + "[" + std::to_string(index) + "]";
+}
+
+Result<std::vector<std::string>> read_names(const std::string& path, const json& value,
+                                            bool (*is_good)(std::string_view), const char* allowed,
+                                            const char* allowed_entry) {
+    if (!value.is_array() || value.size() > kMostEntries) {
+        return wrong_value(path, value, allowed);
+    }
+    std::vector<std::string> out;
+    for (std::size_t index = 0; index < value.size(); ++index) {
+        const auto* name = value[index].get_ptr<const std::string*>();
+        if (name == nullptr || !is_good(*name)) {
+            return wrong_value(entry(path, index), value[index], allowed_entry);
+        }
+        out.push_back(*name);
+    }
+    return out;
+}
+
 std::string exact_duration(milliseconds value) {
     const auto count = value.count();
     if (count % 1000 != 0 || count == 0) {
@@ -202,6 +223,8 @@ const char* name_of(FileMode mode) {
             return "read";
         case FileMode::overlay:
             return "overlay";
+        case FileMode::empty:
+            return "empty";
     }
     return "";
 }

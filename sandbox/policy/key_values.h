@@ -37,6 +37,14 @@ Result<std::optional<double>> read_share(const std::string& path, const nlohmann
 Result<bool> read_flag(const std::string& path, const nlohmann::json& value);
 Result<std::string> read_text(const std::string& path, const nlohmann::json& value, std::size_t most_bytes);
 
+// A list of at most kMostEntries texts that are all good. `allowed` and `allowed_entry` tell what is allowed.
+Result<std::vector<std::string>> read_names(const std::string& path, const nlohmann::json& value,
+                                            bool (*is_good)(std::string_view), const char* allowed,
+                                            const char* allowed_entry);
+inline constexpr std::size_t kMostEntries = 64;
+// The path of an entry of a list: "files[2]".
+std::string entry(const std::string& path, std::size_t index);
+
 // Write a value exactly, so that reading it gives the same value: "90s", "256MiB", "200MB".
 std::string exact_duration(std::chrono::milliseconds value);
 std::string exact_size(std::uint64_t bytes);

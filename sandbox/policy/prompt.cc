@@ -67,14 +67,24 @@ std::string about_resources(const Limits& limits) {
 }
 
 std::string about_files(const Policy& policy) {
-    const bool own = std::none_of(policy.files.begin(), policy.files.end(),
-                                  [](const FileRule& rule) { return rule.sandbox == "/work"; });
+    const bool own = std::none_of(policy.files.begin(), policy.files.end(), [](const FileRule& rule) {
+        return rule.sandbox == kWorkingDirectory && rule.mode != FileMode::empty;
+    });
     std::string out = own ? "- Files: the working directory is empty at the start and private." : "- Files:";
     for (const auto& rule : policy.files) {
+        if (rule.mode == FileMode::empty) {
+            continue;
+        }
         out += " `" + rule.sandbox + "` holds files of the user" +
                (rule.mode == FileMode::read ? ", to be read only." : ", which may be read and changed.");
     }
-    return out + " What is written vanishes with the session, so print or show what matters.\n";
+    const KeepRules* keep = keep_rules(policy);
+    if (keep == nullptr) {
+        return out + " What is written vanishes with the session, so print or show what matters.\n";
+    }
+    return out + " The user gets files that are written in `/work` and match " + listed(keep->patterns) +
+           ", at most " + std::to_string(keep->count) + " of a cell and " + format_size(keep->size_bytes) +
+           " each. What else is written vanishes with the session.\n";
 }
 
 std::string about_network(NetworkMode mode) {

@@ -51,8 +51,13 @@ struct Activity {
     std::optional<ErrorText>
         withheld;  // the last error over the output limit; shown if the cell ends with it
 
+    UniqueFd changes;                // of a cell, as Sandbox::changes() gives it
+    std::optional<Outcome> outcome;  // of a cell that has ended and whose files are being kept
+
     // Tells whether the worker runs this cell now: only then may it ask for something, fail or end.
-    [[nodiscard]] bool runs(CellId cell) const { return kind != ActivityKind::query && id == cell && sent; }
+    [[nodiscard]] bool runs(CellId cell) const {
+        return kind != ActivityKind::query && id == cell && sent && !outcome;
+    }
     [[nodiscard]] bool shows_output() const { return kind != ActivityKind::query && !silent; }
     [[nodiscard]] bool overdue() const {
         return escalation && escalation->cause() == EscalationCause::deadline;

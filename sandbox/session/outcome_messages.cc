@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 
 namespace cellblock::sandbox {
 
@@ -122,6 +123,22 @@ std::string not_stopped_note(std::chrono::milliseconds time) {
 
 std::string restart_note(const Policy& policy, const Death& death) {
     return "cellblock: before this cell, " + death_words(policy, death) + "; " + kLost + "\n";
+}
+
+std::string files_note(const Outcome& outcome) {
+    std::string out;
+    for (const auto& file : outcome.files) {
+        const bool is_renamed = !file.path.ends_with("/" + file.name);
+        out += "kept " + file.name + " (" + format_size(file.size_bytes) + ")" +
+               (is_renamed ? " as " + std::filesystem::path(file.path).filename().string() +
+                                 ", since there is another file of that name already"
+                           : "") +
+               "\n";
+    }
+    for (const auto& file : outcome.not_kept) {
+        out += "not kept" + (file.name.empty() ? "" : " " + file.name) + ": " + file.reason + "\n";
+    }
+    return out;
 }
 
 }  // namespace cellblock::sandbox

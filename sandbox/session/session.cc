@@ -27,6 +27,7 @@ StartOptions showing(StartOptions options, const std::string& packages) {
 Session::Impl::Impl(const Policy& policy, Result<std::unique_ptr<Engine>> engine, StartOptions options,
                     Now now)
     : now_(now),
+      keeper_(policy, options.directory),
       installer_(policy, options.session_name, now),
       host_(policy, std::move(engine), showing(std::move(options), installer_.folder()), std::move(now)),
       output_filter_(policy),
@@ -34,6 +35,9 @@ Session::Impl::Impl(const Policy& policy, Result<std::unique_ptr<Engine>> engine
       audit_(policy),
       debug_(policy, events_) {
     host_.watch_also(installer_.poll_fd());
+    if (keeper_.on()) {
+        host_.watch_also(keeper_.poll_fd());
+    }
     if (cleaner_->poll_fd() >= 0) {
         host_.watch_also(cleaner_->poll_fd());
     }
@@ -262,6 +266,9 @@ void Session::Impl::dispatch_when_ready() {
                                  current_->shows_output() ? Warnings::shown : Warnings::unseen);
     host_.send(std::move(current_->frame));
     current_->used_before = host_.usage();  // while the worker wakes up, as this takes as long
+    if (keeper_.on() && current_->kind == ActivityKind::cell) {
+        current_->changes = host_.changes();
+    }
     set_clock();
 }
 
@@ -372,6 +379,7 @@ void Session::Impl::advance(const EventSink& sink) {
     host_.advance([this](HostEvent event) { handle(std::move(event)); });
     advance_cleaning();
     advance_install();
+    advance_keeping();
     release_end();
     escalate();
     dispatch_when_ready();
@@ -418,25 +426,44 @@ void Session::Impl::finish(Outcome outcome) {
     installer_.cancel();
     if (current_->kind == ActivityKind::query) {
         events_.emplace_back(QueryReply{current_->id, true, {}});
-    } else {
-        const SandboxUsage used = host_.usage();
-        outcome.usage = usage_of_current(used);
-        if (outcome.state == Survival::intact && current_->sent) {
-            note_killed_children(used);
-        }
-        if (!current_->silent) {
-            output_filter_.tell_cut_again(current_->id, events_);
-        }
-        if (current_->show_usage && !current_->silent) {
-            events_.emplace_back(
-                StreamOutput{current_->id, StreamName::standard_output, usage_note(outcome.usage)});
-        }
-        if (current_->escalation) {
-            outcome.escalation = current_->escalation->step();
-        }
-        record(outcome);
-        events_.emplace_back(CellDone{current_->id, std::move(outcome)});
+        current_.reset();
+        return host_.wake();
     }
+    const SandboxUsage used = host_.usage();
+    outcome.usage = usage_of_current(used);
+    if (outcome.state == Survival::intact && current_->sent) {
+        note_killed_children(used);
+    }
+    if (!current_->silent) {
+        output_filter_.tell_cut_again(current_->id, events_);
+    }
+    if (current_->show_usage && !current_->silent) {
+        events_.emplace_back(
+            StreamOutput{current_->id, StreamName::standard_output, usage_note(outcome.usage)});
+    }
+    if (current_->escalation) {
+        outcome.escalation = current_->escalation->step();
+    }
+    if (!keeper_.on() || current_->kind != ActivityKind::cell || !current_->sent) {
+        return close(std::move(outcome));
+    }
+    current_->over = true;
+    current_->outcome = std::move(outcome);
+    keeper_.begin(std::move(current_->changes));
+}
+
+void Session::Impl::advance_keeping() {
+    if (auto kept = keeper_.take(); kept && current_ && current_->outcome) {
+        Outcome outcome = std::move(*current_->outcome);
+        outcome.files = std::move(kept->files);
+        outcome.not_kept = std::move(kept->not_kept);
+        close(std::move(outcome));
+    }
+}
+
+void Session::Impl::close(Outcome outcome) {
+    record(outcome);
+    events_.emplace_back(CellDone{current_->id, std::move(outcome)});
     current_.reset();
     host_.wake();
 }

@@ -266,7 +266,7 @@ void Session::Impl::on(const WorkerGone& gone) {
     if (current_ && current_->end) {
         end_cell(std::move(*current_->end));
     }
-    if (!current_ || !current_->sent) {
+    if (!current_ || !current_->sent || current_->outcome) {
         unnoticed_death_ = gone.death;
         return;
     }
@@ -291,7 +291,7 @@ void Session::Impl::on(const WorkerGone& gone) {
 void Session::Impl::on(const Unavailable& unavailable) {
     unavailable_ = unavailable.reason;
     debug_.fail_all("no sandbox can be had: " + unavailable.reason);
-    if (current_) {
+    if (current_ && !current_->outcome) {
         refuse(unavailable_error(unavailable.reason), CellStatus::unavailable);
     }
 }

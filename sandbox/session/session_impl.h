@@ -18,6 +18,7 @@
 
 #include "sandbox/api/session.h"
 #include "sandbox/audit/log.h"
+#include "sandbox/files/keeper.h"
 #include "sandbox/outputs/cleaner.h"
 #include "sandbox/outputs/output_filter.h"
 #include "sandbox/packages/installer.h"
@@ -44,6 +45,7 @@ public:
     void shutdown();
 
     Now now_;
+    files::Keeper keeper_;
     Installer installer_;
     SandboxHost host_;
     OutputFilter output_filter_;
@@ -85,6 +87,8 @@ private:
     void set_clock();
     void refuse(const ErrorText& error, CellStatus status);
     void finish(Outcome outcome);
+    void advance_keeping();
+    void close(Outcome outcome);
     void record(Outcome& outcome);
     void emit_error(ErrorText error);
     CellUsage usage_of_current(const SandboxUsage& used) const;

@@ -342,3 +342,11 @@ def test_the_bar_and_the_panel_show_what_the_sandbox_uses(notebook, page):
     text = page.locator(".jp-RightStack, #jp-right-stack").first.inner_text()
     assert "Python (cellblock-small)" in page.content()
     assert "1.00 GB" in text or "1 GB" in text or "1.07" in text, text
+
+
+def test_a_data_file_that_a_cell_writes_appears_in_the_file_browser(notebook, lab, page):
+    one = notebook("open('kept.csv', 'w').write('1,2');")
+    one.run(0)
+    one.wait_text(0, "kept kept.csv (3 B)")
+    assert (lab.folder / "kept.csv").read_text() == "1,2"
+    page.locator(".jp-DirListing-itemText", has_text="kept.csv").first.wait_for(timeout=60_000)

@@ -23,7 +23,8 @@ SANDBOX = {
     "relay": "api base jail",
     "pool": "api base policy channel jail relay",
     "engines": "api base policy channel jail relay pool",
-    "session": "api base channel outputs audit packages",
+    "files": "api base policy",
+    "session": "api base channel outputs audit packages files",
     "doctor": "api base",
     "jail_library": "api base jail",
 }

@@ -56,7 +56,9 @@ def test_the_default_policy_shows_no_file_of_the_host(cellblock):
 
 def test_the_notebook_policy_overlays_the_notebooks_directory(cellblock):
     shown = json.loads(cellblock("policy", "show", "notebook").stdout)
+    keep = shown["files"][0].pop("keep")
     assert shown["files"] == [{"host": ".", "sandbox": "/work", "mode": "overlay"}]
+    assert keep["to"] == "." and "*.csv" in keep["patterns"] and "*" not in keep["patterns"]
     assert shown["limits"]["cell_time"] == "10m" and shown["limits"]["cell_time_max"] == "1h"
 
 

@@ -1,0 +1,290 @@
+// Looking for files to keep, and keeping them.
+#include "sandbox/files/keeper.h"
+
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "sandbox/base/background.h"
+#include "sandbox/base/resources.h"
+#include "sandbox/base/syscalls.h"
+#include "sandbox/base/text.h"
+#include "sandbox/files/host_folder.h"
+#include "sandbox/files/kept_digests.h"
+#include "sandbox/files/walk.h"
+#include "sandbox/policy/keep_patterns.h"
+
+namespace cellblock::sandbox::files {
+
+namespace {
+
+using Clock = HostFolder::Clock;
+
+constexpr std::chrono::seconds kTimeToCopy{60};
+constexpr std::size_t kMostReasons = 20;
+constexpr std::size_t kMostRefused = 10'000;
+
+// Media types by the endings of usual_patterns(), as IANA or the format's home has them.
+constexpr auto kMediaTypes = std::to_array<std::pair<std::string_view, const char*>>({
+    {".csv", "text/csv"},
+    {".tsv", "text/tab-separated-values"},
+    {".parquet", "application/vnd.apache.parquet"},
+    {".feather", "application/vnd.apache.arrow.file"},
+    {".arrow", "application/vnd.apache.arrow.file"},
+    {".json", "application/json"},
+    {".jsonl", "application/jsonl"},
+    {".geojson", "application/geo+json"},
+    {".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
+    {".txt", "text/plain"},
+    {".md", "text/markdown"},
+    {".png", "image/png"},
+    {".jpg", "image/jpeg"},
+    {".jpeg", "image/jpeg"},
+    {".svg", "image/svg+xml"},
+    {".pdf", "application/pdf"},
+    {".h5", "application/x-hdf5"},
+    {".nc", "application/netcdf"},
+});
+
+std::string media_type(const std::string& name) {
+    const std::string small = lower(name);
+    for (const auto& [ending, type] : kMediaTypes) {
+        if (small.ends_with(ending)) {
+            return type;
+        }
+    }
+    return "application/octet-stream";
+}
+
+std::string normal_path(const std::string& path) {
+    const std::string normal = std::filesystem::path(path).lexically_normal().string();
+    return normal.size() > 1 && normal.ends_with('/') ? normal.substr(0, normal.size() - 1) : normal;
+}
+
+// A file as it was at a look.
+struct Stamp {
+    ino_t inode = 0;
+    off_t size = 0;
+    timespec written{};
+    timespec changed{};
+
+    explicit Stamp(const struct stat& info)
+        : inode(info.st_ino), size(info.st_size), written(info.st_mtim), changed(info.st_ctim) {}
+
+    bool operator==(const Stamp& other) const {
+        const auto same = [](const timespec& a, const timespec& b) {
+            return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+        };
+        return inode == other.inode && size == other.size && same(written, other.written) &&
+               same(changed, other.changed);
+    }
+};
+
+}  // namespace
+
+// What a session knows from cell to cell. The background has it while the Keeper is busy.
+struct Keeper::Work {
+    KeepRules rules;
+    std::string key;  // "files[0].keep"
+    std::string to;
+    UniqueFd event;
+    std::map<std::string, Stamp> seen;
+    std::set<std::string> refused;  // names that no pattern matches
+    std::optional<HostFolder> folder;
+    bool told_of_engine = false;
+    // Of one look.
+    Kept kept;
+    std::size_t left = 0;
+    std::uint64_t total = 0;
+    Clock::time_point end;
+    std::atomic<bool> done{false};
+
+    void look(int changes);
+    void tell();
+
+private:
+    void leave(const std::string& name, const std::string& reason);
+    void consider(const Found& found, KeptDigests& digests);
+    [[nodiscard]] std::string why_not(const struct stat& info) const;
+    void keep(const Found& found, KeptDigests& digests);
+};
+
+void Keeper::Work::leave(const std::string& name, const std::string& reason) {
+    if (kept.not_kept.size() < kMostReasons) {
+        kept.not_kept.push_back({name, reason});
+    } else {
+        ++left;
+    }
+}
+
+void Keeper::Work::consider(const Found& found, KeptDigests& digests) {
+    if (!is_kept(rules.patterns, found.name)) {
+        if (refused.size() < kMostRefused && refused.insert(found.path).second) {
+            leave(found.path, "its name isn't among " + key + ".patterns");
+        }
+        return;
+    }
+    struct stat info {};
+    if (::fstatat(found.folder, found.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISREG(info.st_mode)) {
+        return;
+    }
+    const Stamp stamp(info);
+    const auto [known, is_new] = seen.try_emplace(found.path, stamp);
+    if (!is_new && known->second == stamp) {
+        return;
+    }
+    known->second = stamp;
+    if (const std::string reason = why_not(info); !reason.empty()) {
+        return leave(found.path, reason);
+    }
+    keep(found, digests);
+}
+
+std::string Keeper::Work::why_not(const struct stat& info) const {
+    const auto size = static_cast<std::uint64_t>(info.st_size);
+    if (info.st_nlink != 1) {
+        return "it has several names (hard links)";
+    }
+    if (size > rules.size_bytes) {
+        return "it has " + format_size(size) + ", " + key + ".size is " + format_size(rules.size_bytes);
+    }
+    if (kept.files.size() >= rules.count) {
+        return "the cell made more files than " + key + ".count (" + std::to_string(rules.count) + ")";
+    }
+    if (total + size > rules.total_bytes) {
+        return "the cell's files are more than " + key + ".total (" + format_size(rules.total_bytes) + ")";
+    }
+    return {};
+}
+
+// What was looked at a moment ago may be another file by now: what counts is what was opened.
+void Keeper::Work::keep(const Found& found, KeptDigests& digests) {
+    const UniqueFd file(open_below(found.folder, found.name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    struct stat info {};
+    if (!file.valid() || ::fstat(file.get(), &info) != 0) {
+        return leave(found.path, errno_error("read it").text());
+    }
+    if (!S_ISREG(info.st_mode)) {
+        return;
+    }
+    if (const std::string reason = why_not(info); !reason.empty()) {
+        return leave(found.path, reason);
+    }
+    const auto size = static_cast<std::uint64_t>(info.st_size);
+    total += size;
+    auto put = folder->put(found.path, file.get(), size, end, digests);
+    if (!put) {
+        return leave(found.path, put.error().text());
+    }
+    if (!put->is_users) {
+        kept.files.push_back({found.path, folder->path() + "/" + put->path, put->size_bytes,
+                              media_type(found.name), std::move(put->sha256)});
+    }
+}
+
+void Keeper::Work::look(int changes) {
+    kept = {};
+    left = 0;
+    total = 0;
+    if (changes < 0) {
+        if (!std::exchange(told_of_engine, true)) {
+            leave({}, "this engine can't hand over what a cell writes (" + key + ")");
+        }
+        return;
+    }
+    end = Clock::now() + kTimeToCopy;
+    std::optional<KeptDigests> digests;
+    const auto walked = walk(changes, {}, [&](const Found& found) {
+        if (is_finishing()) {
+            return;
+        }
+        if (!folder) {
+            auto opened = HostFolder::open(to);
+            if (!opened) {
+                if (kept.not_kept.empty()) {
+                    leave({}, key + ".to: " + opened.error().text());
+                }
+                return;
+            }
+            folder = std::move(*opened);
+        }
+        if (!digests) {
+            const std::string state = state_directory();
+            digests.emplace(state.empty() ? state : state + "/kept.json");
+        }
+        consider(found, *digests);
+    });
+    if (digests) {
+        digests->save();
+    }
+    if (walked.unfit_names > 0) {
+        leave({}, std::to_string(walked.unfit_names) + " names can't be shown");
+    }
+    if (!walked.whole) {
+        leave({},
+              "there is more than was looked through: too many files or folders, or some that can't be read");
+    }
+    if (left > 0) {
+        kept.not_kept.back() = {{}, "and " + std::to_string(left + 1) + " more"};
+    }
+}
+
+void Keeper::Work::tell() {
+    done.store(true);
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = ::write(event.get(), &one, sizeof one);
+}
+
+Keeper::Keeper(const Policy& policy, const std::string& directory) {
+    const KeepRules* rules = keep_rules(policy);
+    if (rules == nullptr) {
+        return;
+    }
+    work_ = std::make_shared<Work>();
+    work_->rules = *rules;
+    for (std::size_t i = 0; i < policy.files.size(); ++i) {
+        if (policy.files[i].keep) {
+            work_->key = "files[" + std::to_string(i) + "].keep";
+        }
+    }
+    work_->to = normal_path(rules->to.starts_with('/') ? rules->to : directory + "/" + rules->to);
+    work_->event = UniqueFd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+Keeper::~Keeper() = default;
+
+int Keeper::poll_fd() const {
+    return work_ ? work_->event.get() : -1;
+}
+
+void Keeper::begin(UniqueFd changes) {
+    busy_ = true;
+    work_->done.store(false);
+    run_in_background([work = work_, folder = std::make_shared<UniqueFd>(std::move(changes))] {
+        work->look(folder->get());
+        work->tell();
+    });
+}
+
+std::optional<Kept> Keeper::take() {
+    if (!busy_ || !work_->done.load()) {
+        return std::nullopt;
+    }
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t size = ::read(work_->event.get(), &count, sizeof count);
+    busy_ = false;
+    return std::exchange(work_->kept, {});
+}
+
+}  // namespace cellblock::sandbox::files
