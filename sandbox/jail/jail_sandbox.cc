@@ -129,8 +129,8 @@ JailSandbox::~JailSandbox() {
             (void)ends_within(process->get(), kTimeToLeave);
         }
         (void)::waitpid(pid, nullptr, WNOHANG);  // the daemon's aren't our children
-        cgroup.remove();
-        if (!plan->box.empty()) {  // if the supervisor could not
+        cgroup.remove_within(kTimeToLeave);      // on a busy machine its last processes take a while to go
+        if (!plan->box.empty()) {                // if the supervisor could not
             std::error_code ignored;
             std::filesystem::remove_all(plan->box, ignored);
         }
