@@ -105,6 +105,14 @@ void add_run(CLI::App& app, RunOptions& options, Action& action) {
         ->type_name("TIME");
     command->add_option("--plots", options.plots, "Write figures into DIR")->type_name("DIR");
     command
+        ->add_option(
+            "--file", options.inputs,
+            "A file or folder that the cells may read, in /work under its name or where INSIDE says; "
+            "may be given several times")
+        ->type_name("PATH[:INSIDE]")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    command
         ->add_option("--files", options.files,
                      "Keep the data files that the cells write in the working directory, in DIR")
         ->type_name("DIR");

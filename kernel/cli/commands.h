@@ -32,6 +32,7 @@ struct RunOptions {
     std::optional<std::string> timeout;  // "30s": instead of limits.cell_time
     std::optional<std::string> plots;    // the folder for figures
     std::optional<std::string> files;    // the folder for files that the cells write
+    std::vector<std::string> inputs;     // files that the cells may read: PATH or PATH:/path/inside
     bool json = false;
 };
 int run_command(const RunOptions& options);

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -70,6 +71,31 @@ Result<Policy> effective_policy(const RunOptions& options) {
         policy->limits.cell_time_max = std::max(policy->limits.cell_time_max, *time);
     }
     return policy;
+}
+
+// One entry of `files`, mode read. `named`: PATH or PATH:INSIDE.
+Status show_file(Policy& policy, const std::string& named) {
+    constexpr std::size_t kMost = 64;
+    const auto colon = named.rfind(":/");
+    const bool is_placed = colon != std::string::npos && colon > 0;
+    std::error_code failed;
+    const auto path =
+        std::filesystem::absolute(is_placed ? named.substr(0, colon) : named, failed).lexically_normal();
+    const auto name = path.has_filename() ? path.filename() : path.parent_path().filename();
+    const std::string inside =
+        is_placed ? named.substr(colon + 1) : std::string(kWorkingDirectory) + "/" + name.string();
+    if (failed || name.empty() || !std::filesystem::exists(path, failed)) {
+        return Error{
+            "--file " + named,
+            failed ? failed.value() : ENOENT,
+            {},
+            "Give a file or a folder, and after a colon its path inside if you like: data.csv:/work/in.csv"};
+    }
+    if (policy.files.size() >= kMost) {
+        return Error{"--file " + named, 0, "there are too many files", "Put them into one folder"};
+    }
+    policy.files.push_back(FileRule{path.string(), inside, FileMode::read});
+    return Ok{};
 }
 
 // The working directory's `keep`, with that folder; of rules that don't keep any, the usual ones.
@@ -166,6 +192,11 @@ int run_command(const RunOptions& options) {
         std::filesystem::create_directories(*options.plots, failed);
         if (failed) {
             return usage_error(Error{"--plots " + *options.plots, failed.value(), {}, {}});
+        }
+    }
+    for (const auto& named : options.inputs) {
+        if (auto shown = show_file(*policy, named); !shown) {
+            return usage_error(shown.error());
         }
     }
     if (options.files) {

@@ -63,8 +63,10 @@ public:
     virtual WorkerSockets take_worker() { return {}; }
 
     // The folder with what was made or changed in the working directory, opened for reading; it can be read
-    // after the sandbox's end too. Invalid: the policy keeps no files, or this engine can't show it.
-    [[nodiscard]] virtual UniqueFd changes() const { return {}; }
+    // after the sandbox's end too. Where the policy keeps files; once the worker is ready.
+    [[nodiscard]] virtual Result<UniqueFd> changes() const {
+        return Error{{}, 0, "this engine can't hand over what cells write", {}};
+    }
 
     // Sends SIGKILL to every process inside and returns at once. warden_fd() then reaches end of file.
     virtual void kill() = 0;

@@ -193,6 +193,13 @@ Result<HostFolder> HostFolder::open(const std::string& path) {
     return HostFolder(path, std::move(folder));
 }
 
+bool HostFolder::is_there() const {
+    struct stat opened {};
+    struct stat named {};
+    return ::fstat(folder_.get(), &opened) == 0 && ::stat(path_.c_str(), &named) == 0 &&
+           opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
 Result<PutFile> HostFolder::put(const std::string& path, int from, std::uint64_t most, Clock::time_point end,
                                 KeptDigests& digests) {
     CELLBLOCK_ASSIGN_OR_RETURN(const auto place, place_of(folder_.get(), path));
@@ -210,6 +217,10 @@ Result<PutFile> HostFolder::put(const std::string& path, int from, std::uint64_t
     const auto before = names_.find(path);
     for (int number = before != names_.end() ? 0 : 1; number <= kMostNames; ++number) {
         const std::string name = number == 0 ? before->second : numbered(place.name, number);
+        const auto other = paths_.find(above + name);
+        if (other != paths_.end() && other->second != path) {
+            continue;
+        }
         const std::string absolute = path_ + "/" + above + name;
         const auto known = digests.find(absolute);
         const auto there = look_at(place.folder.get(), name, known.has_value(), size, end);
@@ -230,6 +241,7 @@ Result<PutFile> HostFolder::put(const std::string& path, int from, std::uint64_t
         }
         if (names_.size() < kMostKnownNames) {
             names_[path] = name;
+            paths_[above + name] = path;
         }
         return PutFile{above + name, size, sha256, is_users};
     }

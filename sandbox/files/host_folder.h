@@ -37,13 +37,17 @@ public:
                         KeptDigests& digests);
 
     [[nodiscard]] const std::string& path() const { return path_; }
+    // Whether the folder of that path is still the one that was opened.
+    [[nodiscard]] bool is_there() const;
 
 private:
     HostFolder(std::string path, UniqueFd folder) : path_(std::move(path)), folder_(std::move(folder)) {}
 
     std::string path_;
     UniqueFd folder_;
-    std::map<std::string, std::string> names_;  // by path: the name that this object gave it before
+    // What this object has put: by path, and by where it lies.
+    std::map<std::string, std::string> names_;
+    std::map<std::string, std::string> paths_;
 };
 
 }  // namespace cellblock::sandbox::files

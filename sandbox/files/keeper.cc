@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
@@ -97,11 +98,12 @@ struct Keeper::Work {
     KeepRules rules;
     std::string key;  // "files[0].keep"
     std::string to;
+    std::vector<std::string> others;  // below the working directory, what other entries of `files` show there
     UniqueFd event;
     std::map<std::string, Stamp> seen;
     std::set<std::string> refused;  // names that no pattern matches
     std::optional<HostFolder> folder;
-    bool told_of_engine = false;
+    std::string told;  // the last Error
     // Of one look.
     Kept kept;
     std::size_t left = 0;
@@ -109,15 +111,23 @@ struct Keeper::Work {
     Clock::time_point end;
     std::atomic<bool> done{false};
 
-    void look(int changes);
+    void look(const Result<UniqueFd>& changes);
     void tell();
 
 private:
+    [[nodiscard]] bool is_anothers(const std::string& path) const;
     void leave(const std::string& name, const std::string& reason);
     void consider(const Found& found, KeptDigests& digests);
     [[nodiscard]] std::string why_not(const struct stat& info) const;
     void keep(const Found& found, KeptDigests& digests);
 };
+
+// What is shown in the working directory has an empty file or folder below it.
+bool Keeper::Work::is_anothers(const std::string& path) const {
+    return std::any_of(others.begin(), others.end(), [&](const std::string& other) {
+        return path == other || path.starts_with(other + "/");
+    });
+}
 
 void Keeper::Work::leave(const std::string& name, const std::string& reason) {
     if (kept.not_kept.size() < kMostReasons) {
@@ -128,6 +138,9 @@ void Keeper::Work::leave(const std::string& name, const std::string& reason) {
 }
 
 void Keeper::Work::consider(const Found& found, KeptDigests& digests) {
+    if (is_anothers(found.path)) {
+        return;
+    }
     if (!is_kept(rules.patterns, found.name)) {
         if (refused.size() < kMostRefused && refused.insert(found.path).second) {
             leave(found.path, "its name isn't among " + key + ".patterns");
@@ -193,19 +206,24 @@ void Keeper::Work::keep(const Found& found, KeptDigests& digests) {
     }
 }
 
-void Keeper::Work::look(int changes) {
+void Keeper::Work::look(const Result<UniqueFd>& changes) {
     kept = {};
     left = 0;
     total = 0;
-    if (changes < 0) {
-        if (!std::exchange(told_of_engine, true)) {
-            leave({}, "this engine can't hand over what a cell writes (" + key + ")");
+    if (!changes) {
+        const std::string reason = changes.error().text();
+        if (std::exchange(told, reason) != reason) {
+            leave({}, reason + " (" + key + ")");
         }
         return;
     }
+    told.clear();
+    if (folder && !folder->is_there()) {
+        folder.reset();
+    }
     end = Clock::now() + kTimeToCopy;
     std::optional<KeptDigests> digests;
-    const auto walked = walk(changes, {}, [&](const Found& found) {
+    const auto walked = walk(changes->get(), {}, [&](const Found& found) {
         if (is_finishing()) {
             return;
         }
@@ -253,9 +271,12 @@ Keeper::Keeper(const Policy& policy, const std::string& directory) {
     }
     work_ = std::make_shared<Work>();
     work_->rules = *rules;
+    const std::string work = std::string(kWorkingDirectory) + "/";
     for (std::size_t i = 0; i < policy.files.size(); ++i) {
         if (policy.files[i].keep) {
             work_->key = "files[" + std::to_string(i) + "].keep";
+        } else if (policy.files[i].sandbox.starts_with(work)) {
+            work_->others.push_back(policy.files[i].sandbox.substr(work.size()));
         }
     }
     work_->to = normal_path(rules->to.starts_with('/') ? rules->to : directory + "/" + rules->to);
@@ -268,11 +289,11 @@ int Keeper::poll_fd() const {
     return work_ ? work_->event.get() : -1;
 }
 
-void Keeper::begin(UniqueFd changes) {
+void Keeper::begin(Result<UniqueFd> changes) {
     busy_ = true;
     work_->done.store(false);
-    run_in_background([work = work_, folder = std::make_shared<UniqueFd>(std::move(changes))] {
-        work->look(folder->get());
+    run_in_background([work = work_, folder = std::make_shared<Result<UniqueFd>>(std::move(changes))] {
+        work->look(*folder);
         work->tell();
     });
 }

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "sandbox/api/policy.h"
+#include "sandbox/api/result.h"
 #include "sandbox/api/types.h"
 #include "sandbox/api/unique_fd.h"
 
@@ -35,8 +36,8 @@ public:
     [[nodiscard]] bool on() const { return work_ != nullptr; }
     // -1 where it doesn't.
     [[nodiscard]] int poll_fd() const;
-    // `changes`: as Sandbox::changes() gives it; if that is invalid, the result says so once.
-    void begin(UniqueFd changes);
+    // `changes`: as Sandbox::changes() gives it. The result tells an Error, but none twice in a row.
+    void begin(Result<UniqueFd> changes);
     [[nodiscard]] bool busy() const { return busy_; }
     // After begin(): the result, once; nullopt: not yet.
     std::optional<Kept> take();

@@ -137,17 +137,20 @@ JailSandbox::~JailSandbox() {
     });
 }
 
-UniqueFd JailSandbox::changes() const {
-    if (!plan_->shows_changes) {
-        return {};
-    }
+Result<UniqueFd> JailSandbox::changes() const {
+    const char* const step = "look at what cells write";
     if (!plan_->box.empty()) {
-        return UniqueFd(
+        UniqueFd folder(
             ::open(plan_->working_directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+        return folder.valid() ? Result(std::move(folder)) : errno_error(step);
     }
     while (!changes_.valid() && receive(0)) {
     }
-    return UniqueFd(::fcntl(changes_.get(), F_DUPFD_CLOEXEC, 0));
+    if (!changes_.valid()) {
+        return Error{step, no_changes_, no_changes_ == 0 ? "the sandbox has shown no folder" : "", {}};
+    }
+    UniqueFd folder(::fcntl(changes_.get(), F_DUPFD_CLOEXEC, 0));
+    return folder.valid() ? Result(std::move(folder)) : errno_error(step);
 }
 
 void JailSandbox::kill() {
@@ -171,6 +174,7 @@ bool JailSandbox::receive(int milliseconds) const {
         return false;
     }
     if (report.kind == ReportKind::made) {
+        no_changes_ = report.failure.error;
         if (is_scratch_folder(folder.get())) {
             changes_ = std::move(folder);
         }

@@ -29,7 +29,7 @@ public:
 
     [[nodiscard]] int warden_fd() const override { return spawned_.warden.get(); }
     WorkerSockets take_worker() override { return std::exchange(worker_, {}); }
-    [[nodiscard]] UniqueFd changes() const override;
+    [[nodiscard]] Result<UniqueFd> changes() const override;
     void kill() override;
     [[nodiscard]] SandboxUsage usage() const override;
     [[nodiscard]] std::string death_reason() const override;
@@ -53,6 +53,7 @@ private:
     mutable int wait_status_ = 0;
     mutable std::string text_;
     mutable UniqueFd changes_;
+    mutable int no_changes_ = 0;  // errno: why the jail could not send them
 };
 
 using PlanMaker = std::function<Result<std::unique_ptr<JailPlan>>(

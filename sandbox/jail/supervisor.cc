@@ -41,8 +41,11 @@ void send_report(int control, const Report& report) {
     (void)::send(control, &report, sizeof report, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-// The folder of changes, which the host may look through whatever becomes of the jail.
+// The folder of changes, which the host may look through whatever becomes of the jail. Linux counts what a
+// user's processes have sent and nobody has received yet; other sandboxes of this user may be at that bound.
 void send_changes(int control, int folder) {
+    constexpr int kAttempts = 40;
+    constexpr long kPause = 5;  // milliseconds
     static Report report;
     report.kind = ReportKind::made;
     iovec bytes{&report, sizeof report};
@@ -57,7 +60,13 @@ void send_changes(int control, int folder) {
     header->cmsg_type = SCM_RIGHTS;
     header->cmsg_len = CMSG_LEN(sizeof folder);
     std::memcpy(CMSG_DATA(header), &folder, sizeof folder);
-    (void)::sendmsg(control, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    for (int attempt = 1; ::sendmsg(control, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0; ++attempt) {
+        if (errno != ETOOMANYREFS || attempt == kAttempts) {
+            report.failure.error = errno;
+            return send_report(control, report);
+        }
+        pause_for(kPause);
+    }
 }
 
 // What a jail's first process does once it is in: another program's start, or (warm) what this one is.

@@ -51,8 +51,8 @@ struct Activity {
     std::optional<ErrorText>
         withheld;  // the last error over the output limit; shown if the cell ends with it
 
-    UniqueFd changes;                // of a cell, as Sandbox::changes() gives it
-    std::optional<Outcome> outcome;  // of a cell that has ended and whose files are being kept
+    std::optional<Result<UniqueFd>> changes;  // of a cell, as Sandbox::changes() gives it
+    std::optional<Outcome> outcome;           // of a cell that has ended and whose files are being kept
 
     // Tells whether the worker runs this cell now: only then may it ask for something, fail or end.
     [[nodiscard]] bool runs(CellId cell) const {

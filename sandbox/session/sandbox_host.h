@@ -81,8 +81,8 @@ public:
     // poll_fd() is readable when `fd` is, too.
     void watch_also(int fd) const;
 
-    // As Sandbox::changes() gives it.
-    [[nodiscard]] UniqueFd changes() const { return sandbox_ ? sandbox_->changes() : UniqueFd(); }
+    // As Sandbox::changes() gives it. While ready().
+    [[nodiscard]] Result<UniqueFd> changes() const { return sandbox_->changes(); }
     [[nodiscard]] const Policy& policy() const { return policy_; }
     // If the policy names several engines, the one that was taken.
     [[nodiscard]] std::string engine_name() const { return engine_ ? (*engine_)->name() : policy_.engine; }

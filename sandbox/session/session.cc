@@ -444,12 +444,12 @@ void Session::Impl::finish(Outcome outcome) {
     if (current_->escalation) {
         outcome.escalation = current_->escalation->step();
     }
-    if (!keeper_.on() || current_->kind != ActivityKind::cell || !current_->sent) {
+    if (!current_->changes) {
         return close(std::move(outcome));
     }
     current_->over = true;
     current_->outcome = std::move(outcome);
-    keeper_.begin(std::move(current_->changes));
+    keeper_.begin(std::move(*current_->changes));
 }
 
 void Session::Impl::advance_keeping() {

@@ -100,7 +100,7 @@ def test_each_cell_has_its_own_deadline(run):
 
 def test_json_of_success(run):
     told = as_json(run("import sys\nprint('a')\nprint('b', file=sys.stderr)\n[1]", "--json"))
-    assert set(told) == {"status", "stdout", "stderr", "results", "error", "usage"}
+    assert set(told) == {"status", "stdout", "stderr", "results", "error", "files", "files_not_kept", "usage"}
     assert (told["status"], told["stdout"], told["stderr"]) == ("ok", "a\n", "b\n")
     assert told["results"] == [{"text/plain": "[1]"}] and told["error"] is None
     assert set(told["usage"]) == {"wall_seconds", "cpu_seconds", "peak_memory_bytes"}
@@ -129,6 +129,35 @@ def test_figures_are_written_to_a_folder(run):
     assert done.returncode == 0, done
     files = sorted(folder.iterdir())
     assert len(files) == 2 and all(one.read_bytes().startswith(b"\x89PNG") for one in files)
+
+
+def test_files_go_in_and_come_out(run):
+    work = run.place.root / "work"
+    (work / "in.csv").write_text("a,b\n1,2\n")
+    code = "import pandas as pd\npd.read_csv('in.csv').to_json('out.json')\nprint(open('/data/b.csv').read(), end='')\nopen('in.csv', 'a')"
+    done = run(code, "--file", str(work / "in.csv"), "--file", "%s:/data/b.csv" % (work / "in.csv"),
+               "--files", str(work / "results"), "--json")
+    told = as_json(done)
+    assert told["stdout"] == "a,b\n1,2\n" and told["error"]["ename"] in ("OSError", "PermissionError"), told
+    assert [one["name"] for one in told["files"]] == ["out.json"] and told["files_not_kept"] == []
+    assert json.loads((work / "results" / "out.json").read_text()) == {"a": {"0": 1}, "b": {"0": 2}}
+    assert (work / "in.csv").read_text() == "a,b\n1,2\n"
+
+
+def test_what_was_kept_is_told_on_stderr(run):
+    done = run("open('out.csv', 'w').write('1')\nprint('text')", "--files", str(run.place.root / "work" / "told"))
+    assert done.stdout == b"text\n" and done.stderr == b"kept out.csv (1 B)\n", done
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    (["--file", "/nowhere/in.csv"], ["--file /nowhere/in.csv", "No such file", "after a colon"]),
+    (["--file", "/etc"], ["files[0].host", "system"]),
+    (["--file", "/etc/hostname:/proc/x"], ["/proc/x"]),
+    (["--files", "/proc/nowhere"], ["--files /proc/nowhere"]),
+])
+def test_files_that_cant_be(run, options, words):
+    done = run("print(1)", *options)
+    assert done.returncode in (2, 125) and all(word in done.stderr.decode() for word in words) and done.stdout == b"", done
 
 
 @pytest.mark.parametrize("code", ["while True: pass", "import time; time.sleep(60)",

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pathlib
+import subprocess
 import time
 
 import pytest
@@ -119,7 +120,8 @@ def test_whatever_else_has_the_name_stays_as_it_is(host, results, what):
         os.mkfifo(place)
     before = os.lstat(place)
     results("open('a.csv', 'w').write('mine')")
-    assert os.lstat(place) == before or what == "folder"
+    after = os.lstat(place)
+    assert (after.st_ino, after.st_mode, after.st_mtime_ns) == (before.st_ino, before.st_mode, before.st_mtime_ns)
     assert other.read_text() == "yours" and not (host.folder / "none").exists()
     assert (results.folder / "a (2).csv").read_text() == "mine"
 
@@ -202,6 +204,81 @@ def test_names_that_differ_in_case_are_two(results):
     assert results("open('A.csv', 'w').write('1'); open('a.csv', 'w').write('2')")[1] == {"A.csv": b"1", "a.csv": b"2"}
 
 
+def test_a_file_that_is_locked_holds_nobody_up(results):
+    began = time.monotonic()
+    told, there = results("""
+        import fcntl, os, signal
+        signal.signal(signal.SIGIO, signal.SIG_IGN)
+        file = open('a.csv', 'w'); file.write('x'); file.flush()
+        for lock in (lambda: fcntl.flock(file, fcntl.LOCK_EX), lambda: fcntl.lockf(file, fcntl.LOCK_EX),
+                     lambda: fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)):
+            try: lock()
+            except OSError: pass
+        open('b.csv', 'w').write('y')
+    """)
+    assert time.monotonic() - began < 30 and there["b.csv"] == b"y" and there.get("a.csv", b"x") == b"x", told
+
+
+def test_what_cant_be_read_is_told(host, results):
+    told, there = results("import os\nopen('a.csv', 'w').write('x'); os.chmod('a.csv', 0)\n"
+                          "os.mkdir('in'); open('in/b.csv', 'w').write('x'); os.chmod('in', 0)\nopen('c.csv', 'w').write('x')")
+    assert there["c.csv"] == b"x"
+    if host.user != "root":
+        assert "Permission denied" in reasons(told)["a.csv"] and sorted(there) == ["c.csv"]
+        assert any("can't be read" in one["reason"] for one in told["files_not_kept"])
+
+
+def test_a_file_of_yours_where_a_folder_would_be(results):
+    (results.folder / "out").write_text("yours")
+    told, there = results("import os; os.mkdir('out'); open('out/a.csv', 'w').write('x'); open('b.csv', 'w').write('y')")
+    assert there == {"out": b"yours", "b.csv": b"y"} and "out/a.csv" in reasons(told)
+
+
+def test_names_that_the_host_would_give_itself(results):
+    (results.folder / "a.csv").write_text("yours")
+    told, there = results("open('a.csv', 'w').write('1'); open('a (2).csv', 'w').write('2'); open('a (3).csv', 'w').write('3')")
+    assert there.pop("a.csv") == b"yours" and sorted(there.values()) == [b"1", b"2", b"3"]
+    paths = {one["name"]: one["path"] for one in told["files"]}
+    assert {name: pathlib.Path(path).read_text() for name, path in paths.items()} == {"a.csv": "1", "a (2).csv": "2", "a (3).csv": "3"}
+
+
+def test_a_hundred_files_of_yours_with_such_names(results):
+    for number in range(1, 100):
+        (results.folder / ("a.csv" if number == 1 else "a (%d).csv" % number)).write_text("yours")
+    told, there = results("open('a.csv', 'w').write('mine')")
+    assert set(there.values()) == {b"yours"} and "too many files" in reasons(told)["a.csv"]
+
+
+def test_a_full_disk_leaves_nothing_by_halves(host, results):
+    if os.geteuid() != 0:
+        pytest.skip("mounting a filesystem that is full needs root")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k,mode=0777", "none", results.folder], check=True)
+    try:
+        told, there = results("open('a.csv', 'wb').write(b'x' * (1 << 20)); open('b.csv', 'w').write('y')")
+        assert "No space left" in reasons(told)["a.csv"] and "a.csv" not in there
+        assert [name for name in os.listdir(results.folder) if name.startswith(".")] == []
+    finally:
+        subprocess.run(["umount", "-l", results.folder], check=True)
+
+
+@pytest.mark.parametrize("code", [
+    "import os; os.chdir('/'); os.rename('/work', '/work2')", "import shutil; shutil.rmtree('/work', ignore_errors=True)",
+    "import os; [os.close(fd) for fd in range(3, 64)]", "import os; os.kill(-1, 9)", "raise SystemExit", "exit(0)",
+    "import os\nfor _ in range(50):\n    if os.fork() == 0:\n        while True: open('z.bin', 'w').write('x')",
+])
+def test_whatever_else_a_cell_does_at_its_end(results, code):
+    told, there = results("open('a.csv', 'w').write('x')\n" + code)
+    assert set(there) <= {"a.csv"} and set(there.values()) <= {b"x"}, told
+
+
+def test_attributes_and_times_are_the_hosts_own(results):
+    began = time.time()
+    results("import os\nopen('a.csv', 'w').write('x'); os.utime('a.csv', (1, 1))\n"
+            "try: os.setxattr('a.csv', 'system.posix_acl_access', bytes.fromhex('0200000001000700ffffffff'))\nexcept OSError: pass")
+    info = (results.folder / "a.csv").stat()
+    assert info.st_mtime > began - 5 and info.st_nlink == 1 and os.listxattr(results.folder / "a.csv") == []
+
+
 # --- while the host looks
 
 RACER = """
@@ -268,6 +345,15 @@ def test_an_overlay_hands_out_what_changed_and_nothing_else(host):
         "a.csv": "yours", "a (2).csv": "yours and mine", "new.csv": "x", "same.csv": "same", "moved.csv": "same", ".env": "secret",
         "id_rsa.txt": "secret"}
     assert sorted(one["name"] for one in told["files"]) == ["a.csv", "moved.csv", "new.csv"]
+
+
+def test_what_another_entry_shows_in_the_working_directory_isnt_the_cells(host, results):
+    host.file("data/in.csv", "yours")
+    for entry in ({"host": "data/in.csv", "sandbox": "/work/in.csv"}, {"host": "data", "sandbox": "/work/data"}):
+        policy = {"files": [{**KEEP, "keep": {"to": str(results.folder)}}, entry]}
+        told = host.run("open('out.csv', 'w').write('x')", policy=policy)
+        assert [one["name"] for one in told["files"]] == ["out.csv"] and told["files_not_kept"] == [], told
+    assert [path.name for path in results.folder.iterdir()] == ["out.csv"]
 
 
 def test_with_nothing_said_nothing_is_kept(host):

@@ -52,6 +52,30 @@ def test_a_restarted_kernel_knows_what_cells_made(start, work):
     assert not (work / "own (2).csv").exists()
 
 
+def test_a_folder_that_is_removed_and_made_anew(start, work):
+    to = work / "results"
+    kernel = start({**NOTEBOOK, "files": [{**NOTEBOOK["files"][0], "keep": {"to": "results"}}]})
+    for text in ("1", "22", "333"):
+        kernel.client.run("open('own.csv', 'w').write('%s');" % text).ok()
+        assert (to / "own.csv").read_text() == text
+        shutil.rmtree(to)
+    kernel.client.run("import os; os.remove('own.csv'); open('other.csv', 'w').write('x');").ok()
+    assert [path.name for path in to.iterdir()] == ["other.csv"]
+
+
+def test_what_a_thread_writes_later_is_kept_with_the_next_cell(kernel, work):
+    kernel.client.run("import threading, time\nwriter = threading.Thread(target=lambda: (time.sleep(1), open('late.csv', 'w').write('x')))\n"
+                      "writer.start()").ok()
+    assert not (work / "late.csv").exists()
+    assert "kept late.csv" in kernel.client.run("writer.join()").ok().stdout and (work / "late.csv").read_text() == "x"
+
+
+def test_a_file_that_a_cell_removes_stays_with_you(kernel, work):
+    kernel.client.run("open('own.csv', 'w').write('1');").ok()
+    kernel.client.run("import os; os.remove('own.csv')").ok()
+    assert (work / "own.csv").read_text() == "1"
+
+
 @pytest.mark.parametrize(("code", "status"), [("1 / 0", "ZeroDivisionError"), ("import os; os._exit(3)", "WorkerDied")])
 def test_a_cell_that_fails_or_kills_its_worker(kernel, work, code, status):
     run = kernel.client.run("open('own.csv', 'w').write('1')\n" + code)

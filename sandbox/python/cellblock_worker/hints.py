@@ -2,6 +2,7 @@
 
 import _thread
 import errno
+import json
 import os
 import re
 import socket
@@ -107,7 +108,9 @@ class Hints:
         """A link within what is shown, to something that isn't."""
         target = os.path.realpath(path)
         if isinstance(error, FileNotFoundError) and target != path and not self._is_private(target):
-            return "%s is a link to %s, which this sandbox doesn't see" % (path, target), "files"
+            entry = _entry_for_link(path, self._facts.get("working_directory") or "/work")
+            remedy = "; an entry such as %s shows it" % json.dumps(entry) if entry else ""
+            return "%s is a link to %s, which this sandbox doesn't see%s" % (path, target, remedy), "files"
         return None
 
     def _read_only(self, error, path):
@@ -135,6 +138,22 @@ class Hints:
     def _is_private(self, path):
         """Somewhere that is the sandbox's own, so that a missing file is the cell's own affair?"""
         return any(_within(path, place) for place in [*self._shown(), "/tmp", "/proc", "/dev"])
+
+
+def _entry_for_link(path, work):
+    """The entry of `files` by which the first link in a path below the working directory, which shows the session's
+    directory, would lead to the same place as on the host."""
+    at = "/"
+    for part in path.split("/")[1:]:
+        folder, at = at, os.path.join(at, part)
+        if os.path.islink(at):
+            break
+    if not _within(folder, work) or not os.path.islink(at):
+        return None
+    text = os.readlink(at)
+    inside = os.path.normpath(os.path.join(folder, text))
+    host = text if os.path.isabs(text) else os.path.normpath(os.path.join(os.path.relpath(folder, work), text))
+    return {"host": host, "sandbox": inside} if os.path.isabs(text) or host.startswith("..") else None
 
 
 def _errno(error):
