@@ -73,6 +73,9 @@ int doctor_command(const DoctorOptions& options) {
         return kUsageError;
     }
     print_notices("cellblock doctor: ", *policy);
+    for (const auto& warning : warnings_of(*policy)) {
+        std::cerr << "cellblock doctor: warning: " << warning.text() << "\n";
+    }
     if (options.python) {
         policy->python = *options.python;
     }

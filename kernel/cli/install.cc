@@ -126,7 +126,7 @@ struct Plan {
     Kernelspec spec;
     std::vector<SpecFile> files;
     PythonFacts python;
-    std::vector<Error> findings;  // what the policy asks for in vain
+    std::vector<Error> findings;  // what the policy asks for in vain, and what may not be meant
 };
 
 Result<Plan> make_plan(const InstallOptions& options) {
@@ -147,6 +147,8 @@ Result<Plan> make_plan(const InstallOptions& options) {
     plan.spec = Kernelspec{program, options.display_name, lasting_policy(options.policy), python.program,
                            offers_debugger(policy) && python.debugpy};
     plan.findings = findings_in(policy);
+    const auto warnings = warnings_of(policy);
+    plan.findings.insert(plan.findings.end(), warnings.begin(), warnings.end());
     plan.files = std::move(logos);
     plan.files.push_back(
         SpecFile{"kernel.json", kernelspec_text(plan.spec)});  // last: it makes the kernel visible

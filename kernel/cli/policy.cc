@@ -42,6 +42,9 @@ int policy_check_command(const std::string& file) {
     if (!found.empty()) {
         return kBadPolicy;
     }
+    for (const auto& warning : warnings_of(*policy)) {
+        std::cerr << kSubject << "policy " << file << ": warning: " << warning.text() << "\n";
+    }
     std::cout << file << ": a policy that cellblock understands. With its defaults filled in:\n"
               << sandbox::policy_to_json(*policy) << std::flush;
     print_shares(*policy);

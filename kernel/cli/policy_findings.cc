@@ -1,11 +1,15 @@
 #include "kernel/cli/policy_findings.h"
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <iostream>
+#include <string_view>
 
 #include "sandbox/api/engine.h"
 #include "sandbox/engines/template.h"
 #include "sandbox/jail/file_rules.h"
+#include "sandbox/jail/left_out.h"
 #include "sandbox/jail/python_home.h"
 #include "sandbox/policy/keep_patterns.h"
 #include "sandbox/policy/key_values.h"
@@ -60,17 +64,47 @@ void find_files(const Policy& policy, std::vector<Error>& found) {
     }
 }
 
-void find_kept(const Policy& policy, std::vector<Error>& found) {
+void warn_of_kept(const Policy& policy, std::vector<Error>& warnings) {
     for (std::size_t i = 0; i < policy.files.size(); ++i) {
-        if (!policy.files[i].keep) {
-            continue;
-        }
-        for (const auto& pattern : policy.files[i].keep->patterns) {
+        const auto keep = policy.files[i].keep.value_or(KeepRules{});
+        for (const auto& pattern : keep.patterns) {
             if (could_run_later(pattern)) {
-                found.push_back({"files[" + std::to_string(i) + "].keep.patterns", 0,
-                                 "\"" + pattern + "\" keeps files that could run on this machine later",
-                                 "Take it out, unless you read such files before you use them"});
+                warnings.push_back({"files[" + std::to_string(i) + "].keep.patterns", 0,
+                                    "\"" + pattern + "\" keeps files that could run on this machine later",
+                                    "Take it out, unless you read such files before you use them"});
             }
+        }
+    }
+}
+
+void warn_of_keys(const Policy& policy, std::vector<Error>& warnings) {
+    for (std::size_t i = 0; i < policy.files.size(); ++i) {
+        if (jail::is_key_path(policy.files[i].host)) {
+            warnings.push_back({"files[" + std::to_string(i) + "].host", 0,
+                                "cells can read " + policy.files[i].host + ", which is a key by its name",
+                                "Take it out, unless cells need it"});
+        }
+    }
+}
+
+// By the words that people name such variables with.
+bool is_secret_name(const std::string& name) {
+    constexpr auto kWords =
+        std::to_array<std::string_view>({"SECRET", "TOKEN", "PASSWORD", "PASSWD", "API_KEY", "APIKEY",
+                                         "ACCESS_KEY", "PRIVATE_KEY", "CREDENTIAL"});
+    std::string large = name;
+    std::transform(large.begin(), large.end(), large.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+    return std::any_of(kWords.begin(), kWords.end(),
+                       [&](std::string_view word) { return large.find(word) != std::string::npos; });
+}
+
+void warn_of_variables(const Policy& policy, std::vector<Error>& warnings) {
+    for (const auto& rule : policy.environment) {
+        if (is_secret_name(rule.name)) {
+            warnings.push_back({"environment." + rule.name, 0,
+                                "cells can read this variable, which is a secret by its name",
+                                "Take it out, unless cells need it"});
         }
     }
 }
@@ -88,13 +122,20 @@ std::vector<Error> findings_in(const Policy& policy) {
         }
     }
     find_files(policy, found);
-    find_kept(policy, found);
     if (policy.debugger && !offers_debugger(policy)) {
         found.push_back({"debugger", 0,
                          "there will be none, as the audit log couldn't tell what a debugger evaluates",
                          "Set \"debugger\" to false, or take \"audit\" out"});
     }
     return found;
+}
+
+std::vector<Error> warnings_of(const Policy& policy) {
+    std::vector<Error> warnings;
+    warn_of_keys(policy, warnings);
+    warn_of_variables(policy, warnings);
+    warn_of_kept(policy, warnings);
+    return warnings;
 }
 
 void print_notices(const std::string& subject, const Policy& policy) {

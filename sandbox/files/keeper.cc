@@ -103,7 +103,10 @@ struct Keeper::Work {
     std::map<std::string, Stamp> seen;
     std::set<std::string> refused;  // names that no pattern matches
     std::optional<HostFolder> folder;
-    std::string told;  // the last Error
+    std::optional<KeptDigests> digests;  // from the first new file of a look to its end
+    std::string told;                    // the last Error
+    std::size_t unfit_names = 0;         // of the last look, as is what follows
+    bool was_whole = true;
     // Of one look.
     Kept kept;
     std::size_t left = 0;
@@ -117,9 +120,10 @@ struct Keeper::Work {
 private:
     [[nodiscard]] bool is_anothers(const std::string& path) const;
     void leave(const std::string& name, const std::string& reason);
-    void consider(const Found& found, KeptDigests& digests);
+    void consider(const Found& found);
     [[nodiscard]] std::string why_not(const struct stat& info) const;
-    void keep(const Found& found, KeptDigests& digests);
+    bool open_folder();
+    void keep(const Found& found);
 };
 
 // What is shown in the working directory has an empty file or folder below it.
@@ -137,7 +141,7 @@ void Keeper::Work::leave(const std::string& name, const std::string& reason) {
     }
 }
 
-void Keeper::Work::consider(const Found& found, KeptDigests& digests) {
+void Keeper::Work::consider(const Found& found) {
     if (is_anothers(found.path)) {
         return;
     }
@@ -161,7 +165,11 @@ void Keeper::Work::consider(const Found& found, KeptDigests& digests) {
     if (const std::string reason = why_not(info); !reason.empty()) {
         return leave(found.path, reason);
     }
-    keep(found, digests);
+    if (open_folder()) {
+        keep(found);
+    } else {
+        seen.erase(known);  // it may be there after the next cell
+    }
 }
 
 std::string Keeper::Work::why_not(const struct stat& info) const {
@@ -181,8 +189,28 @@ std::string Keeper::Work::why_not(const struct stat& info) const {
     return {};
 }
 
+// Once for each look, at its first file. False, told once: there is none.
+bool Keeper::Work::open_folder() {
+    if (digests) {
+        return folder.has_value();
+    }
+    const std::string state = state_directory();
+    digests.emplace(state.empty() ? state : state + "/kept.json");
+    if (folder && folder->is_there()) {
+        return true;
+    }
+    folder.reset();
+    auto opened = HostFolder::open(to);
+    if (!opened) {
+        leave({}, key + ".to: " + opened.error().text());
+        return false;
+    }
+    folder = std::move(*opened);
+    return true;
+}
+
 // What was looked at a moment ago may be another file by now: what counts is what was opened.
-void Keeper::Work::keep(const Found& found, KeptDigests& digests) {
+void Keeper::Work::keep(const Found& found) {
     const UniqueFd file(open_below(found.folder, found.name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
     struct stat info {};
     if (!file.valid() || ::fstat(file.get(), &info) != 0) {
@@ -196,7 +224,7 @@ void Keeper::Work::keep(const Found& found, KeptDigests& digests) {
     }
     const auto size = static_cast<std::uint64_t>(info.st_size);
     total += size;
-    auto put = folder->put(found.path, file.get(), size, end, digests);
+    auto put = folder->put(found.path, file.get(), size, end, *digests);
     if (!put) {
         return leave(found.path, put.error().text());
     }
@@ -218,38 +246,20 @@ void Keeper::Work::look(const Result<UniqueFd>& changes) {
         return;
     }
     told.clear();
-    if (folder && !folder->is_there()) {
-        folder.reset();
-    }
     end = Clock::now() + kTimeToCopy;
-    std::optional<KeptDigests> digests;
     const auto walked = walk(changes->get(), {}, [&](const Found& found) {
-        if (is_finishing()) {
-            return;
+        if (!is_finishing()) {
+            consider(found);
         }
-        if (!folder) {
-            auto opened = HostFolder::open(to);
-            if (!opened) {
-                if (kept.not_kept.empty()) {
-                    leave({}, key + ".to: " + opened.error().text());
-                }
-                return;
-            }
-            folder = std::move(*opened);
-        }
-        if (!digests) {
-            const std::string state = state_directory();
-            digests.emplace(state.empty() ? state : state + "/kept.json");
-        }
-        consider(found, *digests);
     });
     if (digests) {
         digests->save();
+        digests.reset();
     }
-    if (walked.unfit_names > 0) {
+    if (walked.unfit_names > std::exchange(unfit_names, walked.unfit_names)) {
         leave({}, std::to_string(walked.unfit_names) + " names can't be shown");
     }
-    if (!walked.whole) {
+    if (std::exchange(was_whole, walked.whole) && !walked.whole) {
         leave({},
               "there is more than was looked through: too many files or folders, or some that can't be read");
     }

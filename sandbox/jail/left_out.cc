@@ -171,6 +171,10 @@ bool is_key_name(std::string_view name) {
                        [&](std::string_view end) { return small.ends_with(end); });
 }
 
+bool is_key_path(std::string_view path) {
+    return is_key_name(last_part(path)) || any_part(path, &is_key_folder);
+}
+
 Status may_be_shown(const std::string& real, bool is_folder, const std::string& named,
                     const std::string& step) {
     const std::string remedy =

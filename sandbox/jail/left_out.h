@@ -21,6 +21,8 @@ inline constexpr std::size_t kMostLeftOut = 512;
 
 // Is `name` the name of a key, or of a folder that keeps keys? Upper and lower case are the same.
 bool is_key_name(std::string_view name);
+// Does the path lead to a key, or into a folder of keys, by its names?
+bool is_key_path(std::string_view path);
 
 // May the host's file or folder `real` be shown? `named` is what the policy calls it; `step` begins the
 // Error.

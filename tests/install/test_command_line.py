@@ -142,6 +142,21 @@ def test_a_policy_that_asks_in_vain_is_found_out(cellblock, tmp_path, policy, wo
         assert word in done.stderr
 
 
+def test_secrets_that_a_policy_shows_and_scripts_that_it_keeps_are_named(cellblock, tmp_path):
+    (tmp_path / ".env").write_text("TOKEN=1")
+    (tmp_path / "mine.json").write_text(json.dumps({
+        "files": [{"host": str(tmp_path / ".env"), "sandbox": "/data/env"},
+                  {"sandbox": "/work", "mode": "empty", "keep": {"to": str(tmp_path), "patterns": ["*.csv", "*.py"]}}],
+        "environment": {"LANG": True, "github_token": True}}))
+    for words in (("policy", "check", "mine.json"), ("doctor", "--policy", "./mine.json")):
+        done = cellblock(*words)
+        warnings = [line for line in done.stderr.splitlines() if "warning: " in line]
+        assert len(warnings) == 3, done.stderr
+        for line, said in zip(warnings, ("files[0].host: cells can read", "environment.github_token", 'files[1].keep.patterns: "*.py"')):
+            assert said in line
+        assert words[0] == "doctor" or done.returncode == 0
+
+
 def test_all_that_is_asked_in_vain_is_told_at_once(cellblock, tmp_path):
     (tmp_path / "mine.json").write_text(json.dumps({"engine": "x", "files": [{"host": "/nowhere", "sandbox": "/x"}],
                                                     "debugger": True, "audit": "/tmp/log"}))

@@ -102,6 +102,20 @@ def test_what_isnt_kept_is_told_with_its_key(kernel, work):
     assert run.reply.metadata["files_not_kept"][0]["name"] == "model.pkl" and not (work / "model.pkl").exists()
 
 
+def test_what_hasnt_changed_is_told_once(start, work):
+    kernel = start({**NOTEBOOK, "files": [{**NOTEBOOK["files"][0], "keep": {"to": str(work / "no" / "such"), "size": "1KiB"}}]})
+    first = kernel.client.run("for name in ('a.csv', 'b.csv', 'x.py', 'a\\n.csv', '-.csv'): open(name, 'w').write('1')\n"
+                              "open('c.csv', 'w').write('x' * 2000);").ok()
+    assert "keep.to" in first.stdout and "2 names" in first.stdout and "x.py" in first.stdout and "keep.size" in first.stdout
+    second = kernel.client.run("1;").ok()
+    assert second.stdout.count("\n") == 1 and "keep.to" in second.stdout, second.stdout  # what couldn't be kept is tried again
+    (work / "no" / "such").mkdir(parents=True)
+    for folder in (work / "no", work / "no" / "such"):
+        shutil.chown(folder, work.owner(), work.group())
+    assert "kept a.csv" in kernel.client.run("1;").ok().stdout
+    assert kernel.client.run("1;").ok().stdout == ""
+
+
 def test_a_flood_of_files_holds_up_no_other_client(start, work):
     kernel = start({**NOTEBOOK, "files": [{**NOTEBOOK["files"][0], "keep": {"count": 10000, "total": "200MiB"}}],
                               "limits": {"disk": "300MiB"}})
