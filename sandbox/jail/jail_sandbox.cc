@@ -30,6 +30,7 @@ namespace cellblock::sandbox::jail {
 namespace {
 
 constexpr int kTimeToAnswer = 1000;  // milliseconds
+constexpr int kMostReports = 64;     // read in a row; a jail sends three or four
 constexpr std::chrono::seconds kTimeToLeave{5};
 
 // As recv(). `folder`: the descriptor that came beside the report.
@@ -144,7 +145,7 @@ Result<UniqueFd> JailSandbox::changes() const {
             ::open(plan_->working_directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
         return folder.valid() ? Result(std::move(folder)) : errno_error(step);
     }
-    while (!changes_.valid() && receive(0)) {
+    for (int i = 0; i < kMostReports && !changes_.valid() && receive(0); ++i) {
     }
     if (!changes_.valid()) {
         return Error{step, no_changes_, no_changes_ == 0 ? "the sandbox has shown no folder" : "", {}};
@@ -191,7 +192,7 @@ bool JailSandbox::receive(int milliseconds) const {
 }
 
 std::string JailSandbox::death_reason() const {
-    while (!ended_ && receive(0)) {
+    for (int i = 0; i < kMostReports && !ended_ && receive(0); ++i) {
     }
     if (!ended_ && !lost_ && !failure_.happened()) {
         ask(kStateRequest);
