@@ -142,18 +142,17 @@ void Keeper::Work::leave(const std::string& name, const std::string& reason) {
 }
 
 void Keeper::Work::consider(const Found& found) {
-    if (is_anothers(found.path)) {
+    const bool fits = is_kept(rules.patterns, found.name);
+    struct stat info {};
+    if (is_anothers(found.path) || (!fits && refused.contains(found.path)) ||
+        ::fstatat(found.folder, found.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+        !S_ISREG(info.st_mode)) {
         return;
     }
-    if (!is_kept(rules.patterns, found.name)) {
+    if (!fits) {
         if (refused.size() < kMostRefused && refused.insert(found.path).second) {
             leave(found.path, "its name isn't among " + key + ".patterns");
         }
-        return;
-    }
-    struct stat info {};
-    if (::fstatat(found.folder, found.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !S_ISREG(info.st_mode)) {
         return;
     }
     const Stamp stamp(info);

@@ -172,7 +172,7 @@ void Session::Impl::cell_finished(CellFinished finished) {
 // The debugger has a socket of its own, so its event can come after the cell's end.
 void Session::Impl::release_end() {
     if (current_ && current_->end && (!debug_.resuming() || now_() >= current_->end_held_until)) {
-        end_cell(std::move(*current_->end));
+        end_cell(*std::exchange(current_->end, std::nullopt));
     }
 }
 
@@ -264,7 +264,7 @@ void Session::Impl::on(const WorkerGone& gone) {
     output_filter_.forget_comms();
     debug_.fail_all("the sandbox's Python has ended, and its debugger with it");
     if (current_ && current_->end) {
-        end_cell(std::move(*current_->end));
+        end_cell(*std::exchange(current_->end, std::nullopt));
     }
     if (!current_ || !current_->sent || current_->outcome) {
         unnoticed_death_ = gone.death;

@@ -21,7 +21,7 @@ def run(tmp_path, status):
 
 def test_it_builds_the_program_and_what_measures_it(tmp_path):
     done, asked = run(tmp_path, 0)
-    assert asked[-1].startswith("--build") and asked[-1].endswith("--target cellblock bench_sandboxes"), asked
+    assert asked[-1].startswith("--build") and asked[-1].endswith("--target cellblock bench_sandboxes bench_echo"), asked
     assert done.returncode == 1 and done.stderr.splitlines()[-1] == "tests/benchmarks/run: there is no program /nowhere/cellblock"
 
 

@@ -149,6 +149,7 @@ def test_what_is_no_plain_file_isnt_kept(host, results):
         open('good.csv', 'w').write('good')
     """ % str(host.folder / "secret.csv"))
     assert there == {"good.csv": b"good"}, there
+    assert set(reasons(told)) == {"one.csv", "two.csv"}
     assert all("hard links" in reasons(told)[name] for name in ("one.csv", "two.csv"))
 
 
