@@ -12,7 +12,7 @@ import textwrap
 import time
 
 from support.daemons import sandbox_of
-from support.leftovers import descendants
+from support.leftovers import descendants, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("CELLBLOCK", str(ROOT / "build" / "cellblock"))
@@ -70,9 +70,18 @@ class Daemons:
         for reason, number in self.starts.items():
             print("%d starts: %s" % (number, reason))
         for user, folder in self.folders.items():
-            subprocess.run(as_user(user, [PROGRAM, "daemon", "stop"]), env={"XDG_RUNTIME_DIR": folder}, check=False,
-                           stdout=subprocess.DEVNULL, timeout=30)
+            # A sandbox whose kernel a test has killed is cleared away by its daemon, which needs a moment.
+            wait_until(lambda who=user: self.living(who) == 0, 10)
+            self.ask(user, "stop")
             shutil.rmtree(folder, ignore_errors=True)
+
+    def living(self, user):
+        """How many sandboxes of that user's sessions there are."""
+        return sum(one["sandboxes"]["living"] for one in json.loads(self.ask(user, "status", "--json") or "[]"))
+
+    def ask(self, user, *words):
+        return subprocess.run(as_user(user, [PROGRAM, "daemon", *words]), env={"XDG_RUNTIME_DIR": self.folders[user]}, check=False,
+                              capture_output=True, text=True, timeout=30).stdout
 
     def warm_up(self, host, argv, kind):
         """Starts sandboxes until one is warm, or can't be. A daemon keeps eight warm Pythons and makes place for others."""

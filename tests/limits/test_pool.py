@@ -129,7 +129,7 @@ def test_a_daemon_without_descriptors_says_so_and_rests(daemon, place):
 
     def is_at_rest():  # what the first session leaves is cleared away beside the loop
         before = taken()
-        time.sleep(0.5)
+        time.sleep(2)
         return taken() == before
 
     assert leftovers.wait_until(is_at_rest, 20)
