@@ -16,7 +16,9 @@ std::string remedy_for(int code) {
                    "have "
                    "files open: end the one that does that, or raise the limit (ulimit -Hn)";
         case EMFILE:
-            return "This program has as many files open as it may: raise the limit (ulimit -Hn)";
+            return "This program has as many files open as it may: raise the limit (ulimit -n 1024, up to "
+                   "what "
+                   "ulimit -Hn says)";
         case ENFILE:
             return "All programs of this machine together have as many files open as they may (fs.file-max)";
         default:

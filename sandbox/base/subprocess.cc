@@ -219,7 +219,7 @@ Result<pid_t> start_own(const OwnProgram& wanted) {
     for (const int fd : wanted.descriptors) {
         raised.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, kFirstFree));
         if (!raised.back().valid()) {
-            return errno_error(kStep, "Too many files are open in this program");
+            return errno_error(kStep);
         }
     }
     const auto own = wanted.environment ? pointers(*wanted.environment) : std::vector<char*>();

@@ -165,6 +165,9 @@ Failure make_scratch(const JailPlan& plan) {
         return failed(Step::scratch_filesystem);
     }
     const OpenFile scratch(::open(".scratch", O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!scratch.valid()) {
+        return failed(Step::scratch_filesystem);
+    }
     for (const auto& folder : kScratchFolders) {
         const bool given = !folder.owned || !plan.identity.privileged;
         if (::mkdirat(scratch.get(), folder.name, 0700) != 0 ||

@@ -25,7 +25,7 @@ Result<Pair> raised(const int (&ends)[2]) {
     Pair pair{UniqueFd(::fcntl(ends[0], F_DUPFD_CLOEXEC, kFirstFree)),
               UniqueFd(::fcntl(ends[1], F_DUPFD_CLOEXEC, kFirstFree))};
     if (!pair.ours.valid() || !pair.theirs.valid()) {
-        return errno_error(kStep, "Too many files are open in this program");
+        return errno_error(kStep);
     }
     return pair;
 }

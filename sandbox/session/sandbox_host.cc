@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <utility>
 
@@ -72,6 +73,11 @@ private:
     std::size_t bytes_ = 0;
     TimePoint until_;
 };
+
+// What a socket says whose other end is closed; all else is the host's own affair.
+bool is_gone(int error) {
+    return error == EPIPE || error == ECONNRESET || error == ENOTCONN;
+}
 
 }  // namespace
 
@@ -193,7 +199,11 @@ void SandboxHost::expect_worker() {
 
 void SandboxHost::next_worker() {
     expect_worker();
-    if (!link_->start_worker() || !link_->send_to_worker(encode_configure(policy_))) {
+    const auto started = link_->start_worker();
+    if (!started && !is_gone(started.error().code)) {
+        return fail(started.error().text());
+    }
+    if (!started || !link_->send_to_worker(encode_configure(policy_))) {
         // The warden is gone already; its end of file tells why.
         kill_sandbox();
     }

@@ -3,6 +3,7 @@
 import json
 import subprocess
 
+import pytest
 from jails import PROGRAM, PYTHON, as_user
 
 
@@ -36,6 +37,7 @@ def test_cgroups_that_cannot_be_had_are_no_failure(host):
     assert run_within(host, "mount -t tmpfs none /sys/fs/cgroup")["status"] == "ok"
 
 
-def test_too_few_open_files_are_told_with_the_limit(host):
-    result = run_within(host, "ulimit -n 40")
+@pytest.mark.parametrize("files", [16, 28, 38, 39, 40, 41, 42, 44, 48, 56])
+def test_too_few_open_files_are_told_with_the_limit(host, files):
+    result = run_within(host, "ulimit -n %d" % files)
     assert result["status"] == "unavailable" and "ulimit -n" in result["error"]["evalue"], result
