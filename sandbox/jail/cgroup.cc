@@ -181,6 +181,18 @@ void Cgroup::remove() const {
     }
 }
 
+void Cgroup::remove_unused() {
+    for (const auto& place : cgroup_places()) {
+        for (std::string above = place.folder; above.size() >= place.mount.size();
+             above = above.substr(0, above.rfind('/'))) {
+            remove_own_cgroups(above);
+            if (!place.version2 || above.empty()) {
+                break;
+            }
+        }
+    }
+}
+
 void Cgroup::remove_within(std::chrono::milliseconds time) const {
     const auto until = std::chrono::steady_clock::now() + time;
     const auto is_there = [](const std::string& folder) { return ::access(folder.c_str(), F_OK) == 0; };

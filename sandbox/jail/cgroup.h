@@ -48,6 +48,9 @@ public:
     void remove() const;
     // The same where processes may be on their way in or out for longer.
     void remove_within(std::chrono::milliseconds time) const;
+    // Removes those of this process's groups that have no process in them any more: at the end of a process
+    // that made many, where some couldn't be removed in time.
+    static void remove_unused();
 
     // For another process of the same user, which then is its owner.
     [[nodiscard]] std::string to_bytes() const;

@@ -83,4 +83,16 @@ void sweep_cgroups(const std::string& folder) {
     }
 }
 
+void remove_own_cgroups(const std::string& folder) {
+    const std::string pid = std::to_string(::getpid());
+    const std::string start = kNameStart + pid + "-" + process_start_time(pid) + "-";
+    std::error_code failed;
+    for (std::filesystem::directory_iterator entry(folder, failed), end; !failed && entry != end;
+         entry.increment(failed)) {
+        if (entry->path().filename().string().starts_with(start)) {
+            remove_cgroup(entry->path(), 1);
+        }
+    }
+}
+
 }  // namespace cellblock::sandbox::jail

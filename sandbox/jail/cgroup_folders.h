@@ -23,5 +23,7 @@ void remove_cgroup(const std::filesystem::path& group, int attempts = kPatientAt
 
 // Removes the groups in `folder` whose owners, of this process's pid namespace, are gone.
 void sweep_cgroups(const std::string& folder);
+// Removes the groups in `folder` that are this process's own and have no process in them.
+void remove_own_cgroups(const std::string& folder);
 
 }  // namespace cellblock::sandbox::jail

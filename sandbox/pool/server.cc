@@ -23,6 +23,7 @@
 #include "sandbox/base/process.h"
 #include "sandbox/base/resources.h"
 #include "sandbox/base/subprocess.h"
+#include "sandbox/jail/cgroup.h"
 #include "sandbox/jail/font_list.h"
 #include "sandbox/jail/plan_bytes.h"
 #include "sandbox/pool/accounting.h"
@@ -415,6 +416,8 @@ Status serve(DaemonOptions options) {
     }
     log("listens in " + directory.path + "/" + name);
     Daemon(std::move(directory), name, std::move(*listener), settings, std::move(options.first_client)).run();
+    finish_background_work();
+    jail::Cgroup::remove_unused();
     return Ok{};
 }
 
