@@ -57,7 +57,6 @@ def test_a_session_gets_one_that_is_ready_and_another_is_made(daemon, place):
     ready(place)
     before = status(place)["claims"]
     for _ in range(2):
-        ready(place)
         result, said = run(place, "import os; print('mine' in globals(), os.listdir('.'))", policy)
         assert result["stdout"] == "False []\n" and "cold" not in said, (result, said)
         ready(place)
