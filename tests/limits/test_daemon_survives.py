@@ -10,7 +10,7 @@ import time
 
 import pytest
 from support import kernels, leftovers
-from support.daemons import ask, ready, run, sandboxes, status, wait_for
+from support.daemons import ask, make_font_list, ready, run, sandboxes, status, wait_for
 
 SEEN = "print('zygote' in open('/proc/1/cmdline').read())"
 POLICY = {"pool": {"min": 1, "max": 1}}
@@ -19,11 +19,6 @@ POLICY = {"pool": {"min": 1, "max": 1}}
 @pytest.fixture
 def place(place_with_daemon):
     return place_with_daemon
-
-
-def make_font_list(place):
-    """As `cellblock install` does: else the daemon does meanwhile, and what was ready doesn't show it."""
-    subprocess.run(place.as_user([kernels.PROGRAM, "font-list", kernels.PYTHON]), env=place.environment(), check=False, timeout=60)
 
 
 def warm(place):

@@ -11,7 +11,7 @@ import time
 
 import pytest
 from support import leftovers
-from support.daemons import ask, daemons, ready, run, sandbox_of, sandboxes, status, wait_for
+from support.daemons import ask, daemons, make_font_list, ready, run, sandbox_of, sandboxes, status, wait_for
 
 # What sessions import would bring about another warm Python, and with it other spares.
 WARM = {"warm": True, "preload": [], "limits": {"memory": "400MiB"}}
@@ -23,6 +23,7 @@ def policy_of(place, name="pool", **keys):
 
 @pytest.fixture
 def place(own_place):
+    make_font_list(own_place)
     own_place.warm = True
     return own_place
 

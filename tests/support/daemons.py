@@ -14,6 +14,11 @@ def ask(place, *words):
     return done.stdout
 
 
+def make_font_list(place):
+    """As `cellblock install` does: else the daemon does meanwhile, and what was ready doesn't show it."""
+    subprocess.run(place.as_user([kernels.PROGRAM, "font-list", kernels.PYTHON]), env=place.environment(), check=False, timeout=60)
+
+
 def status(place):
     """The one daemon's figures; None where there is none."""
     told = json.loads(ask(place, "status", "--json"))
