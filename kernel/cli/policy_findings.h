@@ -17,8 +17,8 @@ namespace cellblock::kernel {
 // named relative to a session's directory are left to the session.
 std::vector<sandbox::Error> findings_in(const sandbox::Policy& policy);
 
-// What a valid policy grants and its author may not have meant: keys and secrets that it shows, by their
-// names, and files to be kept that could run later.
+// Warnings of what a valid policy grants and its author may not have meant: keys and secrets that it shows,
+// by their names, and files to be kept that could run later.
 std::vector<sandbox::Error> warnings_of(const sandbox::Policy& policy);
 
 // Writes the policy's notices (outdated words that its document uses) to stderr, one a line, each after

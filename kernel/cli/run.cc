@@ -104,7 +104,7 @@ Status keep_files(Policy& policy, const std::string& folder) {
     const auto to = std::filesystem::absolute(folder, failed);
     std::filesystem::create_directories(to, failed);
     if (failed) {
-        return Error{"--files " + folder, failed.value(), {}, {}};
+        return Error{"--files " + folder, failed.value(), {}, "Give a folder that can be made"};
     }
     auto rule = std::find_if(policy.files.begin(), policy.files.end(),
                              [](const FileRule& one) { return one.sandbox == kWorkingDirectory; });

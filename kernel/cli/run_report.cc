@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "kernel/jupyter/message_text.h"
+#include "kernel/server/kept_files.h"
 
 namespace cellblock::kernel {
 
@@ -157,15 +158,11 @@ void RunReport::take(const Outcome& outcome) {
             line = without_colours(line);
         }
     }
-    for (const auto& file : outcome.files) {
-        files_.push_back({{"name", file.name},
-                          {"path", file.path},
-                          {"size", file.size_bytes},
-                          {"mime", file.mime},
-                          {"sha256", file.sha256}});
+    for (auto& file : kept_files(outcome)) {
+        files_.push_back(std::move(file));
     }
-    for (const auto& file : outcome.not_kept) {
-        not_kept_.push_back({{"name", file.name}, {"reason", file.reason}});
+    for (auto& file : files_not_kept(outcome)) {
+        not_kept_.push_back(std::move(file));
     }
     if (!as_json_) {
         print(stderr, files_note(outcome));

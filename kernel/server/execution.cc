@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "kernel/jupyter/message_text.h"
+#include "kernel/server/kept_files.h"
 #include "kernel/server/request_content.h"
 
 namespace cellblock::kernel {
@@ -31,21 +32,10 @@ std::string usage_content(const sandbox::CellUsage& usage) {
 
 // Nothing where there is nothing to tell, as in ipykernel's replies.
 void add_files(ObjectText& metadata, const sandbox::Outcome& outcome) {
-    json files = json::array();
-    for (const auto& file : outcome.files) {
-        files.push_back({{"name", file.name},
-                         {"path", file.path},
-                         {"size", file.size_bytes},
-                         {"mime", file.mime},
-                         {"sha256", file.sha256}});
-    }
-    json not_kept = json::array();
-    for (const auto& file : outcome.not_kept) {
-        not_kept.push_back({{"name", file.name}, {"reason", file.reason}});
-    }
-    for (const auto& [key, list] : {std::pair("files", &files), std::pair("files_not_kept", &not_kept)}) {
-        if (!list->empty()) {
-            metadata.raw(key, list->dump(-1, ' ', false, json::error_handler_t::replace));
+    for (const auto& [key, list] :
+         {std::pair("files", kept_files(outcome)), std::pair("files_not_kept", files_not_kept(outcome))}) {
+        if (!list.empty()) {
+            metadata.raw(key, list.dump(-1, ' ', false, json::error_handler_t::replace));
         }
     }
 }

@@ -55,7 +55,7 @@ struct KeepRules {
     std::vector<std::string> patterns;  // of files' names: "*.csv"
     std::uint32_t count = 0;            // of one cell's files
     std::uint64_t size_bytes = 0;       // of one file
-    std::uint64_t total_bytes = 0;      // of one cell's files together
+    std::uint64_t total_bytes = 0;      // of all of a session's files together
 };
 
 // A file or folder of the host that the sandbox sees. `empty`: a folder of the session's own instead, without

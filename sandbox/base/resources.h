@@ -19,8 +19,8 @@ std::string config_directory();
 // The user's files that can be made anew: $XDG_CACHE_HOME/cellblock, or ~/.cache/cellblock. Empty: the user
 // has no home directory.
 std::string cache_directory();
-// What is remembered from one session to the next: $XDG_STATE_HOME/cellblock, or ~/.local/state/cellblock.
-// Empty: the user has no home directory.
+// The user's files that outlive a session: $XDG_STATE_HOME/cellblock, or ~/.local/state/cellblock. Empty: the
+// user has no home directory.
 std::string state_directory();
 Result<std::string> python_directory();
 Result<std::string> policies_directory();

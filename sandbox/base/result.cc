@@ -13,9 +13,9 @@ std::string remedy_for(int code) {
     switch (code) {
         case ETOOMANYREFS:
             return "Your programs have more descriptors on their way through Unix sockets than this one may "
-                   "have "
-                   "files open: end the one that does that, or raise the limit (ulimit -n, up to what ulimit "
-                   "-Hn says)";
+                   "have files open: end the one that does that, or raise the limit (ulimit -n 1024, up to "
+                   "what "
+                   "ulimit -Hn says)";
         case EMFILE:
             return "This program has as many files open as it may: raise the limit (ulimit -n 1024, up to "
                    "what "

@@ -31,28 +31,6 @@ bool is_readable(int socket, std::chrono::milliseconds patience) {
     return ready > 0;
 }
 
-ssize_t send_with_descriptors(int socket, std::string_view bytes, std::span<const int> descriptors) {
-    if (descriptors.size() > kMaxDescriptors) {
-        errno = EINVAL;
-        return -1;
-    }
-    iovec part{const_cast<char*>(bytes.data()), bytes.size()};
-    alignas(cmsghdr) std::array<char, kControlBytes> control{};
-    msghdr header{};
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    if (!descriptors.empty()) {
-        header.msg_control = control.data();
-        header.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
-        cmsghdr* rights = CMSG_FIRSTHDR(&header);
-        rights->cmsg_level = SOL_SOCKET;
-        rights->cmsg_type = SCM_RIGHTS;
-        rights->cmsg_len = CMSG_LEN(descriptors.size_bytes());
-        std::memcpy(CMSG_DATA(rights), descriptors.data(), descriptors.size_bytes());
-    }
-    return ::sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 Received receive_with_descriptors(int socket, std::span<char> room) {
     Received received;
     static_cast<ReceivedBytes&>(received) =

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstring>
@@ -35,12 +36,32 @@ Result<SocketPair> make_socket_pair(int type, const char* step);
 // Waits until there is something to read, or the other end has closed; false after `patience`.
 bool is_readable(int socket, std::chrono::milliseconds patience);
 
-// As send(2), without ever waiting and without SIGPIPE; the descriptors go with the first byte. -1: see errno
-// (EINVAL: too many descriptors).
-ssize_t send_with_descriptors(int socket, std::string_view bytes, std::span<const int> descriptors);
-
 // The most bytes of a message's control part: descriptors alone.
 inline constexpr std::size_t kControlBytes = CMSG_SPACE(kMaxDescriptors * sizeof(int));
+
+// As send(2), without ever waiting and without SIGPIPE; the descriptors go with the first byte. -1: see errno
+// (EINVAL: too many descriptors). Allocates nothing, so code that runs after a fork may call it.
+inline ssize_t send_with_descriptors(int socket, std::string_view bytes, std::span<const int> descriptors) {
+    if (descriptors.size() > kMaxDescriptors) {
+        errno = EINVAL;
+        return -1;
+    }
+    iovec part{const_cast<char*>(bytes.data()), bytes.size()};
+    alignas(cmsghdr) std::array<char, kControlBytes> control{};
+    msghdr header{};
+    header.msg_iov = &part;
+    header.msg_iovlen = 1;
+    if (!descriptors.empty()) {
+        header.msg_control = control.data();
+        header.msg_controllen = CMSG_SPACE(descriptors.size_bytes());
+        cmsghdr* rights = CMSG_FIRSTHDR(&header);
+        rights->cmsg_level = SOL_SOCKET;
+        rights->cmsg_type = SCM_RIGHTS;
+        rights->cmsg_len = CMSG_LEN(descriptors.size_bytes());
+        std::memcpy(CMSG_DATA(rights), descriptors.data(), descriptors.size_bytes());
+    }
+    return ::sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
 
 struct ReceivedBytes {
     ssize_t size = -1;  // as recv(2) gives it; -1: see errno

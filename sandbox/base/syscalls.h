@@ -49,10 +49,11 @@ private:
 
 // Opens below `root` without ever following a link: what a folder of the user's
 // says must not lead the jail's builder, who may be root, to other places.
-inline int open_below(int root, const char* path, int flags) {
+// `resolve`: further RESOLVE_… flags.
+inline int open_below(int root, const char* path, int flags, std::uint64_t resolve = 0) {
     open_how how{};
     how.flags = static_cast<unsigned>(flags | O_CLOEXEC);
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | resolve;
     return static_cast<int>(::syscall(SYS_openat2, root, path, &how, sizeof how));
 }
 

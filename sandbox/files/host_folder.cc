@@ -89,7 +89,12 @@ public:
         if (::fstatat(folder_, hidden_.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0 && is_same(old, known)) {
             return true;  // and the old one is removed with us
         }
-        ::renameat2(folder_, hidden_.c_str(), folder_, name.c_str(), RENAME_EXCHANGE);
+        // What has the hidden name is the user's now: it gets its own back, or stays. It isn't ours to
+        // remove.
+        is_named_ = ::renameat2(folder_, hidden_.c_str(), folder_, name.c_str(), RENAME_EXCHANGE) == 0;
+        if (!is_named_) {
+            (void)::renameat2(folder_, hidden_.c_str(), folder_, name.c_str(), RENAME_NOREPLACE);
+        }
         return false;
     }
 
@@ -113,13 +118,12 @@ private:
 
 // Reads to the end, or to `most` bytes. Gives the number of bytes; `write`: false ends it, with errno.
 template <class Write>
-Result<std::uint64_t> read_all(int from, std::uint64_t most, HostFolder::Clock::time_point end,
-                               const Write& write) {
+Result<std::uint64_t> read_all(int from, std::uint64_t most, const Stop& stop, const Write& write) {
     std::vector<char> piece(kPiece);
     std::uint64_t size = 0;
     while (size < most) {
-        if (HostFolder::Clock::now() > end) {
-            return Error{"copy it", ETIMEDOUT, {}, {}};
+        if (stop()) {
+            return Error{"copy it", ECANCELED, {}, {}};
         }
         const auto wanted = static_cast<std::size_t>(std::min<std::uint64_t>(kPiece, most - size));
         const ssize_t got = ::pread(from, piece.data(), wanted, static_cast<off_t>(size));
@@ -140,7 +144,7 @@ Result<std::uint64_t> read_all(int from, std::uint64_t most, HostFolder::Clock::
     return size;
 }
 
-// What lies under a name.
+// A look at the file that a name leads to.
 struct Existing {
     bool is_there = false;
     struct stat info {};
@@ -148,8 +152,7 @@ struct Existing {
 };
 
 // Reads the file only if cells have made it, or if it has `size` bytes.
-Existing look_at(int folder, const std::string& name, bool is_known, std::uint64_t size,
-                 HostFolder::Clock::time_point end) {
+Existing look_at(int folder, const std::string& name, bool is_known, std::uint64_t size, const Stop& stop) {
     Existing found;
     found.is_there = ::fstatat(folder, name.c_str(), &found.info, AT_SYMLINK_NOFOLLOW) == 0;
     if (!found.is_there || !S_ISREG(found.info.st_mode) ||
@@ -161,7 +164,7 @@ Existing look_at(int folder, const std::string& name, bool is_known, std::uint64
         return found;
     }
     Sha256 digest;
-    if (read_all(file.get(), static_cast<std::uint64_t>(found.info.st_size), end,
+    if (read_all(file.get(), static_cast<std::uint64_t>(found.info.st_size), stop,
                  [&](std::string_view piece) {
                      digest.add(piece);
                      return true;
@@ -184,7 +187,7 @@ std::string numbered(const std::string& name, int number) {
 
 Result<HostFolder> HostFolder::open(const std::string& path) {
     if (::mkdir(path.c_str(), kFolderMode) != 0 && errno != EEXIST) {
-        return errno_error("make the folder " + path);
+        return errno_error("make the folder " + path, "Name one that can be made, in a folder that is there");
     }
     UniqueFd folder(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!folder.valid()) {
@@ -200,7 +203,7 @@ bool HostFolder::is_there() const {
            opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
-Result<PutFile> HostFolder::put(const std::string& path, int from, std::uint64_t most, Clock::time_point end,
+Result<PutFile> HostFolder::put(const std::string& path, int from, std::uint64_t most, const Stop& stop,
                                 KeptDigests& digests) {
     CELLBLOCK_ASSIGN_OR_RETURN(const auto place, place_of(folder_.get(), path));
     NewFile file(place.folder.get());
@@ -208,7 +211,7 @@ Result<PutFile> HostFolder::put(const std::string& path, int from, std::uint64_t
         return errno_error("write it");
     }
     Sha256 digest;
-    CELLBLOCK_ASSIGN_OR_RETURN(const auto size, read_all(from, most, end, [&](std::string_view piece) {
+    CELLBLOCK_ASSIGN_OR_RETURN(const auto size, read_all(from, most, stop, [&](std::string_view piece) {
                                    digest.add(piece);
                                    return write_all(file.get(), piece.data(), piece.size());
                                }));
@@ -223,7 +226,10 @@ Result<PutFile> HostFolder::put(const std::string& path, int from, std::uint64_t
         }
         const std::string absolute = path_ + "/" + above + name;
         const auto known = digests.find(absolute);
-        const auto there = look_at(place.folder.get(), name, known.has_value(), size, end);
+        const auto there = look_at(place.folder.get(), name, known.has_value(), size, stop);
+        if (stop()) {
+            return Error{"write it", ECANCELED, {}, {}};  // the look may have ended early
+        }
         const bool is_cells = !there.sha256.empty() && known == there.sha256;
         const bool is_done = there.sha256 == sha256 ? true
                              : !there.is_there      ? file.name(name)
@@ -245,7 +251,7 @@ Result<PutFile> HostFolder::put(const std::string& path, int from, std::uint64_t
         }
         return PutFile{above + name, size, sha256, is_users};
     }
-    return Error{"write it", EEXIST, "there are too many files of that name already", {}};
+    return Error{"write it", EEXIST, "there are too many files of that name already", "Remove some"};
 }
 
 }  // namespace cellblock::sandbox::files

@@ -6,8 +6,8 @@
 // Failure: an Error, and nothing is left of the file.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -24,16 +24,17 @@ struct PutFile {
     bool is_users = false;  // a file that no cell made has the same bytes already, and is let be
 };
 
+// Asked again and again while a file is copied; true: leave it. The Error then has the code ECANCELED.
+using Stop = std::function<bool()>;
+
 class HostFolder {
 public:
-    using Clock = std::chrono::steady_clock;
-
     // `path`: absolute. The last folder of it is made where it is missing.
     static Result<HostFolder> open(const std::string& path);
 
-    // Copies what `from` holds, at most `most` bytes, until `end` at the latest. `path`: plain names, parted
-    // by slashes; folders are made. `digests` tells which files cells have made, and is told of the new one.
-    Result<PutFile> put(const std::string& path, int from, std::uint64_t most, Clock::time_point end,
+    // Copies the first `most` bytes of `from`. `path`: plain names, parted by slashes; folders are made.
+    // `digests` tells which files cells have made, and is told of the new one.
+    Result<PutFile> put(const std::string& path, int from, std::uint64_t most, const Stop& stop,
                         KeptDigests& digests);
 
     [[nodiscard]] const std::string& path() const { return path_; }
@@ -45,9 +46,8 @@ private:
 
     std::string path_;
     UniqueFd folder_;
-    // What this object has put: by path, and by where it lies.
-    std::map<std::string, std::string> names_;
-    std::map<std::string, std::string> paths_;
+    std::map<std::string, std::string> names_;  // of the files that this object has put, by their paths
+    std::map<std::string, std::string> paths_;  // the reverse: paths, by where the files lie
 };
 
 }  // namespace cellblock::sandbox::files

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <map>
@@ -29,11 +30,12 @@ namespace cellblock::sandbox::files {
 
 namespace {
 
-using Clock = HostFolder::Clock;
+using Clock = std::chrono::steady_clock;
 
 constexpr std::chrono::seconds kTimeToCopy{60};
 constexpr std::size_t kMostReasons = 20;
 constexpr std::size_t kMostRefused = 10'000;
+constexpr std::size_t kMostOfSession = 10'000;
 
 // Media types by the endings of usual_patterns(), as IANA or the format's home has them.
 constexpr auto kMediaTypes = std::to_array<std::pair<std::string_view, const char*>>({
@@ -72,6 +74,17 @@ std::string normal_path(const std::string& path) {
     return normal.size() > 1 && normal.ends_with('/') ? normal.substr(0, normal.size() - 1) : normal;
 }
 
+// A folder's name counts as a file's does: evil.dist-info/entry_points.txt, node_modules/…
+bool lies_in_what_could_run(std::string_view path) {
+    for (auto slash = path.find('/'); slash != std::string_view::npos; slash = path.find('/')) {
+        if (could_run_later(path.substr(0, slash))) {
+            return true;
+        }
+        path.remove_prefix(slash + 1);
+    }
+    return false;
+}
+
 // A file as it was at a look.
 struct Stamp {
     ino_t inode = 0;
@@ -93,7 +106,7 @@ struct Stamp {
 
 }  // namespace
 
-// What a session knows from cell to cell. The background has it while the Keeper is busy.
+// The state of a session's looks, from cell to cell. The background has it while the Keeper is busy.
 struct Keeper::Work {
     KeepRules rules;
     std::string key;  // "files[0].keep"
@@ -107,21 +120,25 @@ struct Keeper::Work {
     std::string told;                    // the last Error
     std::size_t unfit_names = 0;         // of the last look, as is what follows
     bool was_whole = true;
-    // Of one look.
+    std::map<std::string, std::uint64_t> sizes;  // of the files that this session has kept, by their paths
+    std::uint64_t total = 0;                     // their sum
+    // Members of one look.
+    std::map<std::string, Stamp> found_now;
     Kept kept;
     std::size_t left = 0;
-    std::uint64_t total = 0;
     Clock::time_point end;
+    std::atomic<bool> cancelled{false};
     std::atomic<bool> done{false};
 
     void look(const Result<UniqueFd>& changes);
     void tell();
 
 private:
+    [[nodiscard]] bool is_over() const { return cancelled || is_finishing() || Clock::now() > end; }
     [[nodiscard]] bool is_anothers(const std::string& path) const;
     void leave(const std::string& name, const std::string& reason);
     void consider(const Found& found);
-    [[nodiscard]] std::string why_not(const struct stat& info) const;
+    [[nodiscard]] std::string why_not(const std::string& path, const struct stat& info) const;
     bool open_folder();
     void keep(const Found& found);
 };
@@ -142,7 +159,7 @@ void Keeper::Work::leave(const std::string& name, const std::string& reason) {
 }
 
 void Keeper::Work::consider(const Found& found) {
-    const bool fits = is_kept(rules.patterns, found.name);
+    const bool fits = is_kept(rules.patterns, found.name) && !lies_in_what_could_run(found.path);
     struct stat info {};
     if (is_anothers(found.path) || (!fits && refused.contains(found.path)) ||
         ::fstatat(found.folder, found.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 ||
@@ -156,23 +173,23 @@ void Keeper::Work::consider(const Found& found) {
         return;
     }
     const Stamp stamp(info);
-    const auto [known, is_new] = seen.try_emplace(found.path, stamp);
-    if (!is_new && known->second == stamp) {
+    const auto now = found_now.insert_or_assign(found.path, stamp).first;
+    if (const auto before = seen.find(found.path); before != seen.end() && before->second == stamp) {
         return;
     }
-    known->second = stamp;
-    if (const std::string reason = why_not(info); !reason.empty()) {
+    if (const std::string reason = why_not(found.path, info); !reason.empty()) {
         return leave(found.path, reason);
     }
     if (open_folder()) {
         keep(found);
     } else {
-        seen.erase(known);  // it may be there after the next cell
+        found_now.erase(now);  // it may be there after the next cell
     }
 }
 
-std::string Keeper::Work::why_not(const struct stat& info) const {
+std::string Keeper::Work::why_not(const std::string& path, const struct stat& info) const {
     const auto size = static_cast<std::uint64_t>(info.st_size);
+    const auto before = sizes.find(path);  // the new one takes its place
     if (info.st_nlink != 1) {
         return "it has several names (hard links)";
     }
@@ -182,8 +199,12 @@ std::string Keeper::Work::why_not(const struct stat& info) const {
     if (kept.files.size() >= rules.count) {
         return "the cell made more files than " + key + ".count (" + std::to_string(rules.count) + ")";
     }
-    if (total + size > rules.total_bytes) {
-        return "the cell's files are more than " + key + ".total (" + format_size(rules.total_bytes) + ")";
+    if (before == sizes.end() && sizes.size() >= kMostOfSession) {
+        return "this session has kept " + std::to_string(kMostOfSession) + " files already";
+    }
+    if (total - (before != sizes.end() ? before->second : 0) + size > rules.total_bytes) {
+        return "this session's files are more than " + key + ".total (" + format_size(rules.total_bytes) +
+               ")";
     }
     return {};
 }
@@ -210,7 +231,8 @@ bool Keeper::Work::open_folder() {
 
 // What was looked at a moment ago may be another file by now: what counts is what was opened.
 void Keeper::Work::keep(const Found& found) {
-    const UniqueFd file(open_below(found.folder, found.name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    const UniqueFd file(
+        open_below(found.folder, found.name.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY, RESOLVE_NO_XDEV));
     struct stat info {};
     if (!file.valid() || ::fstat(file.get(), &info) != 0) {
         return leave(found.path, errno_error("read it").text());
@@ -218,16 +240,21 @@ void Keeper::Work::keep(const Found& found) {
     if (!S_ISREG(info.st_mode)) {
         return;
     }
-    if (const std::string reason = why_not(info); !reason.empty()) {
+    if (const std::string reason = why_not(found.path, info); !reason.empty()) {
         return leave(found.path, reason);
     }
-    const auto size = static_cast<std::uint64_t>(info.st_size);
-    total += size;
-    auto put = folder->put(found.path, file.get(), size, end, *digests);
+    auto put = folder->put(
+        found.path, file.get(), static_cast<std::uint64_t>(info.st_size), [this] { return is_over(); },
+        *digests);
+    if (!put && put.error().code == ECANCELED) {
+        found_now.erase(found.path);  // the next look tries it again
+    }
     if (!put) {
         return leave(found.path, put.error().text());
     }
     if (!put->is_users) {
+        auto& counted = sizes[found.path];
+        total += put->size_bytes - std::exchange(counted, put->size_bytes);
         kept.files.push_back({found.path, folder->path() + "/" + put->path, put->size_bytes,
                               media_type(found.name), std::move(put->sha256)});
     }
@@ -236,7 +263,6 @@ void Keeper::Work::keep(const Found& found) {
 void Keeper::Work::look(const Result<UniqueFd>& changes) {
     kept = {};
     left = 0;
-    total = 0;
     if (!changes) {
         const std::string reason = changes.error().text();
         if (std::exchange(told, reason) != reason) {
@@ -247,10 +273,11 @@ void Keeper::Work::look(const Result<UniqueFd>& changes) {
     told.clear();
     end = Clock::now() + kTimeToCopy;
     const auto walked = walk(changes->get(), {}, [&](const Found& found) {
-        if (!is_finishing()) {
+        if (!is_over()) {
             consider(found);
         }
     });
+    seen = std::exchange(found_now, {});
     if (digests) {
         digests->save();
         digests.reset();
@@ -268,7 +295,7 @@ void Keeper::Work::look(const Result<UniqueFd>& changes) {
 }
 
 void Keeper::Work::tell() {
-    done.store(true);
+    done = true;
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t written = ::write(event.get(), &one, sizeof one);
 }
@@ -298,9 +325,16 @@ int Keeper::poll_fd() const {
     return work_ ? work_->event.get() : -1;
 }
 
+void Keeper::cancel() {
+    if (work_) {
+        work_->cancelled = true;
+    }
+}
+
 void Keeper::begin(Result<UniqueFd> changes) {
     busy_ = true;
-    work_->done.store(false);
+    work_->cancelled = false;
+    work_->done = false;
     run_in_background([work = work_, folder = std::make_shared<Result<UniqueFd>>(std::move(changes))] {
         work->look(*folder);
         work->tell();
@@ -308,7 +342,7 @@ void Keeper::begin(Result<UniqueFd> changes) {
 }
 
 std::optional<Kept> Keeper::take() {
-    if (!busy_ || !work_->done.load()) {
+    if (!busy_ || !work_->done) {
         return std::nullopt;
     }
     std::uint64_t count = 0;

@@ -38,7 +38,8 @@ public:
     [[nodiscard]] int poll_fd() const;
     // `changes`: as Sandbox::changes() gives it. The result tells an Error, but none twice in a row.
     void begin(Result<UniqueFd> changes);
-    [[nodiscard]] bool busy() const { return busy_; }
+    // The look ends soon, with what it has kept so far.
+    void cancel();
     // After begin(): the result, once; nullopt: not yet.
     std::optional<Kept> take();
 

@@ -38,8 +38,9 @@ bool misleads(std::string_view letter) {
 
 // An own user's folder may be opened without a trace; another's may not.
 int open_folder(int above, const char* name) {
-    const int fd = open_below(above, name, kFolderFlags);
-    return fd >= 0 || errno != EPERM ? fd : open_below(above, name, kFolderFlags & ~O_NOATIME);
+    const int fd = open_below(above, name, kFolderFlags, RESOLVE_NO_XDEV);
+    return fd >= 0 || errno != EPERM ? fd
+                                     : open_below(above, name, kFolderFlags & ~O_NOATIME, RESOLVE_NO_XDEV);
 }
 
 class Walk {

@@ -181,14 +181,13 @@ void Cgroup::remove() const {
     }
 }
 
+// Version 2's are made where the search in make_v2() ends.
 void Cgroup::remove_unused() {
     for (const auto& place : cgroup_places()) {
-        for (std::string above = place.folder; above.size() >= place.mount.size();
-             above = above.substr(0, above.rfind('/'))) {
+        remove_own_cgroups(place.folder);
+        for (std::string above = place.folder; place.version2 && above.size() > place.mount.size();) {
+            above.resize(above.rfind('/'));
             remove_own_cgroups(above);
-            if (!place.version2 || above.empty()) {
-                break;
-            }
         }
     }
 }

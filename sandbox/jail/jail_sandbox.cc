@@ -14,12 +14,12 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <cstring>
 #include <filesystem>
 
 #include "sandbox/base/background.h"
 #include "sandbox/base/process.h"
 #include "sandbox/base/resources.h"
+#include "sandbox/base/socket.h"
 #include "sandbox/base/text.h"
 #include "sandbox/jail/error_messages.h"
 #include "sandbox/jail/layers.h"
@@ -32,25 +32,6 @@ namespace {
 constexpr int kTimeToAnswer = 1000;  // milliseconds
 constexpr int kMostReports = 64;     // read in a row; a jail sends three or four
 constexpr std::chrono::seconds kTimeToLeave{5};
-
-// As recv(). `folder`: the descriptor that came beside the report.
-ssize_t receive_report(int control, Report& report, UniqueFd& folder) {
-    iovec bytes{&report, sizeof report};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof(int))] = {};
-    msghdr message{};
-    message.msg_iov = &bytes;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = sizeof space;
-    const ssize_t size = ::recvmsg(control, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    const cmsghdr* const header = size > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
-    if (header != nullptr && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int))) {
-        int fd = -1;
-        std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-        folder = UniqueFd(fd);
-    }
-    return size;
-}
 
 // A fork of a warm Python sends the descriptor, so it could be any that this has.
 bool is_scratch_folder(int fd) {
@@ -169,9 +150,11 @@ bool JailSandbox::receive(int milliseconds) const {
     }
     Report report;
     UniqueFd folder;
-    const ssize_t size = receive_report(spawned_.control.get(), report, folder);
-    if (size != static_cast<ssize_t>(sizeof report)) {
-        lost_ = size >= 0 || errno != EAGAIN;
+    const auto received =
+        receive_each_descriptor(spawned_.control.get(), {reinterpret_cast<char*>(&report), sizeof report},
+                                [&](int fd) { folder = UniqueFd(fd); });
+    if (received.size != static_cast<ssize_t>(sizeof report)) {
+        lost_ = received.size >= 0 || errno != EAGAIN;
         return false;
     }
     if (report.kind == ReportKind::made) {

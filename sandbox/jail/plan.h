@@ -95,7 +95,7 @@ struct BuilderJob {
 };
 
 // Where cells begin, in a root of their own.
-constexpr const char* kWorkInside = "/work";
+constexpr const char* kWorkInside = kWorkingDirectory;
 
 struct JailPlan {
     Identity identity;

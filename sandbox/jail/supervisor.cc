@@ -12,8 +12,10 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <string_view>
 #include <tuple>
 
+#include "sandbox/base/socket.h"
 #include "sandbox/base/syscalls.h"
 #include "sandbox/jail/enter.h"
 #include "sandbox/jail/no_namespaces_end.h"
@@ -48,19 +50,8 @@ void send_changes(int control, int folder) {
     constexpr long kPause = 5;  // milliseconds
     static Report report;
     report.kind = ReportKind::made;
-    iovec bytes{&report, sizeof report};
-    alignas(cmsghdr) char space[CMSG_SPACE(sizeof folder)] = {};
-    msghdr message{};
-    message.msg_iov = &bytes;
-    message.msg_iovlen = 1;
-    message.msg_control = space;
-    message.msg_controllen = sizeof space;
-    cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof folder);
-    std::memcpy(CMSG_DATA(header), &folder, sizeof folder);
-    for (int attempt = 1; ::sendmsg(control, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0; ++attempt) {
+    const std::string_view bytes(reinterpret_cast<const char*>(&report), sizeof report);
+    for (int attempt = 1; send_with_descriptors(control, bytes, {&folder, 1}) < 0; ++attempt) {
         if (errno != ETOOMANYREFS || attempt == kAttempts) {
             report.failure.error = errno;
             return send_report(control, report);

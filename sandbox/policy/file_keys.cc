@@ -18,17 +18,8 @@ using nlohmann::ordered_json;
 
 constexpr std::size_t kMostPath = 4095;
 constexpr std::size_t kMostPattern = 100;
-constexpr std::uint64_t kKiB = 1024;
-constexpr std::uint64_t kMiB = 1024 * kKiB;
-constexpr std::uint64_t kGiB = 1024 * kMiB;
 constexpr std::uint32_t kMostKept = 10'000;
 constexpr std::uint64_t kMostKeptBytes = 64 * kGiB;
-
-template <class T>
-Status store(Result<T> result, T& target) {
-    CELLBLOCK_ASSIGN_OR_RETURN(target, std::move(result));
-    return Ok{};
-}
 
 // Absolute and in normal form: what it names can be told from the text alone.
 bool is_normal_path(const std::string& text) {

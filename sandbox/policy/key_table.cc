@@ -19,21 +19,6 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 using std::chrono::milliseconds;
 
-constexpr std::uint64_t kKiB = 1024;
-constexpr std::uint64_t kMiB = 1024 * kKiB;
-constexpr std::uint64_t kGiB = 1024 * kMiB;
-constexpr std::uint64_t kTiB = 1024 * kGiB;
-
-// Puts a value that was read where it belongs, or passes the Error on.
-template <class T>
-Status store(Result<T> result, T& target) {
-    if (!result) {
-        return result.error();
-    }
-    target = std::move(*result);
-    return Ok{};
-}
-
 PolicyKey duration_key(const std::string& path, milliseconds Limits::*member, const std::string& fallback,
                        milliseconds least, milliseconds most, std::string meaning) {
     return PolicyKey{path,
@@ -427,7 +412,8 @@ std::vector<PolicyKey> make_table() {
         "refused as a whole. `keep`, of the entry for `/work`: after each cell the host keeps the files that "
         "cells have made or changed there, if they match `patterns` (data, documents and pictures by "
         "default), in the folder `to` (by default `host`): at most `count` (100) of a cell, of `size` "
-        "(64MiB) each and `total` (256MiB) together. A file that no cell made is never overwritten."));
+        "(64MiB) each, and `total` (256MiB) of a session together. A file that no cell made is never "
+        "overwritten."));
     table.push_back(member_key(
         "environment", "object", "{}", "at most 64 of `NAME`: text or true", &Policy::environment,
         &read_environment, &write_environment,

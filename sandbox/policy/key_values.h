@@ -20,6 +20,21 @@
 
 namespace cellblock::sandbox {
 
+inline constexpr std::uint64_t kKiB = 1024;
+inline constexpr std::uint64_t kMiB = 1024 * kKiB;
+inline constexpr std::uint64_t kGiB = 1024 * kMiB;
+inline constexpr std::uint64_t kTiB = 1024 * kGiB;
+
+// Puts a value that was read where it belongs, or passes the Error on.
+template <class T>
+Status store(Result<T> result, T& target) {
+    if (!result) {
+        return result.error();
+    }
+    target = std::move(*result);
+    return Ok{};
+}
+
 // The Error "found X; allowed: Y".
 Error wrong_value(const std::string& path, const nlohmann::json& found, const std::string& allowed);
 

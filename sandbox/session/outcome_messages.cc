@@ -126,8 +126,13 @@ std::string restart_note(const Policy& policy, const Death& death) {
 }
 
 std::string files_note(const Outcome& outcome) {
+    constexpr std::size_t kMostLines = 20;
     std::string out;
     for (const auto& file : outcome.files) {
+        if (&file - outcome.files.data() == kMostLines && outcome.files.size() > kMostLines + 1) {
+            out += "kept " + std::to_string(outcome.files.size() - kMostLines) + " files more\n";
+            break;
+        }
         const bool is_renamed = !file.path.ends_with("/" + file.name);
         out += "kept " + file.name + " (" + format_size(file.size_bytes) + ")" +
                (is_renamed ? " as " + std::filesystem::path(file.path).filename().string() +

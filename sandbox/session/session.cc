@@ -307,6 +307,9 @@ void Session::Impl::act(EscalationAction action) {
 
 void Session::Impl::interrupt() {
     act(debug_.user_interrupt(now_()));
+    if (current_ && current_->outcome) {
+        keeper_.cancel();
+    }
     if (!current_ || current_->over) {
         return;
     }

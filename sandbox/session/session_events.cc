@@ -367,6 +367,7 @@ bool Session::Impl::next_worker_waits() const {
 
 void Session::Impl::shutdown() {
     installer_.cancel();
+    keeper_.cancel();
     cleanings_.clear();
     held_.clear();
     cleaner_->stop();

@@ -74,6 +74,13 @@ def test_what_could_run_later_isnt_kept_by_whatever_pattern_matches_it(results):
     assert sorted(results(code, patterns=["*.py", "makefile"])[1]) == ["Makefile", "a.PY", "a.py", "conftest.py"]
 
 
+def test_folders_that_tools_look_into_stay_inside(results):
+    code = ("import os\nfor name in ('evil.dist-info', 'node_modules/x', 'lib/site-packages', 'out'):\n    os.makedirs(name)\n"
+            "    open(name + '/entry_points.txt', 'w').write('[pytest11]')\n")
+    told, there = results(code)
+    assert sorted(there) == ["out/entry_points.txt"] and len(told["files_not_kept"]) == 3
+
+
 def test_folders_that_begin_with_a_dot_stay_inside(results):
     told, there = results("import os\nfor name in ('.git', '.git/hooks', 'out/.ssh'): os.makedirs(name)\n"
                           "for name in ('.git/a.csv', '.git/hooks/b.csv', 'out/.ssh/c.csv', 'out/d.csv'): open(name, 'w').write('x')")

@@ -1,8 +1,11 @@
 """What a notebook's cells write: data files come beside it and are told of, yours stay as they are."""
 
+import os
 import shutil
+import signal
 
 import pytest
+from support import leftovers
 
 NOTEBOOK = {"files": [{"host": ".", "sandbox": "/work", "mode": "overlay", "keep": {}}],
             "limits": {"cell_time": "20s", "grace_time": "500ms"}}
@@ -100,6 +103,42 @@ def test_what_isnt_kept_is_told_with_its_key(kernel, work):
     run = kernel.client.run("open('model.pkl', 'w').write('1');").ok()
     assert run.stdout == "not kept model.pkl: its name isn't among files[0].keep.patterns\n"
     assert run.reply.metadata["files_not_kept"][0]["name"] == "model.pkl" and not (work / "model.pkl").exists()
+
+
+def test_a_session_fills_no_disk(start, work):
+    kernel = start({**NOTEBOOK, "files": [{**NOTEBOOK["files"][0], "keep": {"total": "1MiB"}}]})
+    for name in ("same", "same", "same", "other"):  # what is written anew takes its own place
+        run = kernel.client.run("open('%s.csv', 'wb').write(b'%s' * 600000);" % (name, name[0])).ok()
+        assert ("keep.total" in run.stdout) == (name == "other"), run.stdout
+    for turn in range(5):
+        kernel.client.run("import os; os.remove('same.csv') if os.path.exists('same.csv') else None\n"
+                          "open('n%d.csv', 'wb').write(b'x' * 600000);" % turn).ok()
+    assert sorted(path.name for path in work.glob("*.csv")) == ["same.csv"]
+
+
+MANY = "for n in range(100): open('n%03d.csv' % n, 'wb').write(b'x' * (2 << 20))\nprint('done', flush=True)"
+
+
+def test_an_interrupt_ends_the_look_and_the_next_one_goes_on(start, work):
+    kernel = start({**NOTEBOOK, "limits": {"disk": "300MiB"}})
+    cell = kernel.client.execute(MANY)
+    kernel.client.first(cell, "stream")
+    kernel.client.send("control", "interrupt_request")
+    kernel.client.finish(cell)
+    kernel.client.run("1;")
+    assert len(list(work.glob("n*.csv"))) == 100
+
+
+def test_kill_9_in_the_middle_leaves_no_file_by_halves(start, work):
+    kernel = start({**NOTEBOOK, "limits": {"disk": "300MiB"}})
+    kernel.client.execute(MANY)
+    assert leftovers.wait_until(lambda: len(list(work.glob("n*.csv"))) > 3, 30)
+    family = kernel.tree()
+    os.kill(kernel.pid, signal.SIGKILL)
+    kernel.process.wait()
+    sizes = {path.name: path.stat().st_size for path in work.iterdir() if path.suffix != ".json"}  # but the policy's
+    assert set(sizes.values()) == {2 << 20} and all(name.startswith("n") for name in sizes), sizes
+    assert leftovers.wait_until(lambda: not any(leftovers.is_alive(pid) for pid in family), 10)
 
 
 def test_what_hasnt_changed_is_told_once(start, work):

@@ -1,9 +1,11 @@
 // The files room: which names are kept, how a folder is looked through, where files are put.
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -40,7 +42,8 @@ Result<files::PutFile> put(files::HostFolder& to, const std::string& name, const
                            files::KeptDigests& digests) {
     const UniqueFd file(::memfd_create("file", MFD_CLOEXEC));
     REQUIRE(::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size()));
-    return to.put(name, file.get(), text.size(), files::HostFolder::Clock::now() + 10s, digests);
+    return to.put(
+        name, file.get(), text.size(), [] { return false; }, digests);
 }
 
 }  // namespace
@@ -133,6 +136,39 @@ TEST_CASE("a file that no cell made gets a neighbour, one that cells made is rep
     CHECK(put(*again, "a.csv", "four", later)->path == "a (3).csv");
     CHECK(put(*again, "deep/er/b", "y", later)->path == "deep/er/b");
     CHECK(std::distance(fs::directory_iterator(folder.path + "/to"), {}) == 4);
+}
+
+TEST_CASE("a file whose copying is stopped leaves nothing") {
+    const Folder folder;
+    files::KeptDigests digests("");
+    auto to = files::HostFolder::open(folder.path + "/to");
+    REQUIRE(to);
+    const UniqueFd file(::memfd_create("file", MFD_CLOEXEC));
+    REQUIRE(::ftruncate(file.get(), 1 << 20) == 0);
+    for (int after = 0; after < 5; ++after) {
+        int asked = 0;
+        const auto put = to->put(
+            "in/a.csv", file.get(), 1 << 20, [&] { return asked++ >= after; }, digests);
+        REQUIRE_FALSE(put);
+        CHECK(put.error().code == ECANCELED);
+    }
+    CHECK(fs::is_empty(folder.path + "/to/in"));
+}
+
+TEST_CASE("a walk stays in its filesystem") {
+    if (::geteuid() != 0) {
+        WARN("skipped: a mount needs root");
+        return;
+    }
+    const Folder folder;
+    fs::create_directory(folder.path + "/other");
+    REQUIRE(::mount("none", (folder.path + "/other").c_str(), "tmpfs", 0, "size=64k") == 0);
+    write(folder.path + "/other/a.csv", "x");
+    const UniqueFd root(::open(folder.path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    int seen = 0;
+    CHECK_FALSE(files::walk(root.get(), {}, [&](const files::Found&) { ++seen; }).whole);
+    CHECK(seen == 0);
+    REQUIRE(::umount2((folder.path + "/other").c_str(), MNT_DETACH) == 0);
 }
 
 TEST_CASE("a store of digests that can't be read is none") {
