@@ -14,6 +14,6 @@ class Lines:
 
     def open(self, fd):
         """`fd`: the socket. Before this nothing has a descriptor."""
-        self.interrupts.open()
         self.channel.open(fd)
+        self.interrupts.open()  # whose handler looks into the channel
         self.pipes.open()
