@@ -81,6 +81,13 @@ bool RequestDispatcher::answer(const Message& request, Channel channel, Loop& lo
         bridge_.debug(request, channel);
         return true;
     }
+    if (FileComms& files = bridge_.file_comms(); files.is_for(request)) {
+        const sandbox::FileId asked = files.begin(request);
+        if (channel == Channel::shell) {  // what comes next may depend on it
+            loop.run_until([&] { return !files.is_pending(asked); });
+        }
+        return true;
+    }
     const Route* const route = route_of(type);
     const bool wrong_channel = route != nullptr && route->needs_worker && channel == Channel::control;
     if (route != nullptr && route->handler == nullptr && !wrong_channel) {
@@ -177,14 +184,11 @@ void RequestDispatcher::comm(const Message& request, Channel, Loop& loop) {
     bridge_.take_outcome();
 }
 
-void RequestDispatcher::ask(const sandbox::Query& query, std::string otherwise, const Message& request,
-                            Loop& loop) {
+std::string RequestDispatcher::answer_to(const sandbox::Query& query, std::string otherwise, Loop& loop) {
     bridge_.ask(query);
     loop.run_until([this] { return bridge_.finished(); });
-    auto reply = bridge_.take_reply();
-    const bool known = reply && !reply->failed;
-    publisher_.reply(Channel::shell, request, reply_type(request.type()),
-                     known ? std::move(reply->content.text) : std::move(otherwise));
+    auto answer = bridge_.take_reply();
+    return answer && !answer->failed ? std::move(answer->content.text) : std::move(otherwise);
 }
 
 void RequestDispatcher::complete(const Message& request, Channel channel, Loop& loop) {
@@ -200,7 +204,7 @@ void RequestDispatcher::complete(const Message& request, Channel channel, Loop& 
                               .number("cursor_end", cursor)
                               .raw("metadata", "{}")
                               .finish();
-    ask(sandbox::CompleteQuery{(*content)["code"], cursor}, std::move(nothing), request, loop);
+    reply(request, answer_to(sandbox::CompleteQuery{(*content)["code"], cursor}, std::move(nothing), loop));
 }
 
 void RequestDispatcher::inspect(const Message& request, Channel channel, Loop& loop) {
@@ -208,8 +212,9 @@ void RequestDispatcher::inspect(const Message& request, Channel channel, Loop& l
     if (!content) {
         return refuse(publisher_, channel, request, content.error());
     }
-    ask(sandbox::InspectQuery{(*content)["code"], (*content)["cursor_pos"], (*content)["detail_level"]},
-        R"({"status":"ok","found":false,"data":{},"metadata":{}})", request, loop);
+    const sandbox::InspectQuery query{(*content)["code"], (*content)["cursor_pos"],
+                                      (*content)["detail_level"]};
+    reply(request, answer_to(query, R"({"status":"ok","found":false,"data":{},"metadata":{}})", loop));
 }
 
 void RequestDispatcher::is_complete(const Message& request, Channel channel, Loop& loop) {
@@ -217,7 +222,7 @@ void RequestDispatcher::is_complete(const Message& request, Channel channel, Loo
     if (!content) {
         return refuse(publisher_, channel, request, content.error());
     }
-    ask(sandbox::IsCompleteQuery{(*content)["code"]}, R"({"status":"unknown"})", request, loop);
+    reply(request, answer_to(sandbox::IsCompleteQuery{(*content)["code"]}, R"({"status":"unknown"})", loop));
 }
 
 void RequestDispatcher::comm_info(const Message& request, Channel, Loop& loop) {
@@ -225,7 +230,11 @@ void RequestDispatcher::comm_info(const Message& request, Channel, Loop& loop) {
     if (const std::string target = text_field(request, "target_name"); !target.empty()) {
         query.target_name = target;
     }
-    ask(query, R"({"status":"ok","comms":{}})", request, loop);
+    std::string content = answer_to(query, R"({"status":"ok","comms":{}})", loop);
+    if (query.target_name.value_or(FileComms::kTarget) == FileComms::kTarget) {
+        content = bridge_.file_comms().with_open_comms(std::move(content));
+    }
+    reply(request, std::move(content));
 }
 
 }  // namespace cellblock::kernel

@@ -4,6 +4,7 @@
 // an error if need be; a debug_request's reply and `idle` come later, when the debugger has answered.
 // Completion, inspection, is_complete, comms and comm_info go to the sandbox and are waited for in the loop;
 // whatever needs the worker is refused on the control channel, because the worker may be busy with a cell.
+// Comms for files (file_comms.h) are answered on both.
 //
 // Refers to its parts, which must live longer. Main thread only. What a handler throws becomes an error
 // reply.
@@ -20,6 +21,9 @@
 #include "kernel/server/usage.h"
 
 namespace cellblock::kernel {
+
+// The type of the reply to a request: "execute_request" → "execute_reply".
+std::string reply_type(const std::string& request_type);
 
 class RequestDispatcher {
 public:
@@ -50,8 +54,11 @@ private:
     void comm_info(const Message& request, Channel channel, Loop& loop);
 
     void handle(Handler handler, const Message& request, Channel channel, Loop& loop);
-    // Replies with what the session answers to `query`, or with `otherwise` where it has no answer.
-    void ask(const sandbox::Query& query, std::string otherwise, const Message& request, Loop& loop);
+    // What the session answers to `query`, or `otherwise` where it has no answer.
+    std::string answer_to(const sandbox::Query& query, std::string otherwise, Loop& loop);
+    void reply(const Message& request, std::string content) {
+        publisher_.reply(Channel::shell, request, reply_type(request.type()), std::move(content));
+    }
 
     const Connection& connection_;
     Publisher& publisher_;
@@ -59,8 +66,5 @@ private:
     History& history_;
     UsageMeter meter_;
 };
-
-// The type of the reply to a request: "execute_request" → "execute_reply".
-std::string reply_type(const std::string& request_type);
 
 }  // namespace cellblock::kernel

@@ -211,6 +211,9 @@ void SessionBridge::take_input(const Message& message) {
 }
 
 void SessionBridge::on(CommOutput output) {
+    if (file_comms_.is_open(output.comm_id)) {
+        return;  // a cell must not answer in the kernel's place
+    }
     ObjectText content;
     content.text("comm_id", output.comm_id);
     if (output.kind == CommKind::open) {

@@ -19,6 +19,7 @@
 #include "kernel/history/history.h"
 #include "kernel/jupyter/publisher.h"
 #include "kernel/server/debug_requests.h"
+#include "kernel/server/file_comms.h"
 #include "kernel/server/stream_merger.h"
 #include "sandbox/api/session.h"
 
@@ -42,6 +43,7 @@ public:
           publisher_(publisher),
           history_(history),
           debug_(session, publisher),
+          file_comms_(session, publisher),
           streams_([this](const sandbox::StreamOutput& output) { publish(output); }) {}
 
     // Begin a cell, a comm message or a query; one at a time. Once finished() is true, take_outcome() has a
@@ -64,6 +66,7 @@ public:
     // Takes a client's input_reply if it answers the open question; otherwise drops it.
     void take_input(const Message& message);
 
+    [[nodiscard]] FileComms& file_comms() { return file_comms_; }
     [[nodiscard]] sandbox::Session& session() { return session_; }
 
 private:
@@ -88,11 +91,13 @@ private:
     void on(sandbox::QueryReply reply);
     void on(sandbox::DebugReply reply) { debug_.on(std::move(reply)); }
     void on(sandbox::DebugEvent event) { debug_.on(std::move(event)); }
+    void on(const sandbox::FileReply& reply) { file_comms_.on(reply); }
 
     sandbox::Session& session_;
     Publisher& publisher_;
     History& history_;
     DebugRequests debug_;
+    FileComms file_comms_;
     StreamMerger streams_;
     std::map<sandbox::CellId, Origin> origins_;
     std::optional<Question> question_;

@@ -105,6 +105,10 @@ public:
     // A request of the Debug Adapter Protocol, as JSON text, at any time, also while a cell runs. One
     // DebugReply follows. While a cell is stopped at a breakpoint, its clock stands still.
     DebugId debug(std::string request);
+    // A request about the sandbox's files, at any time, also while a cell runs. One FileReply follows, in the
+    // order of the requests; it has an error where none came within 30 s. At most 64 may be unanswered, of
+    // 128 MiB together.
+    FileId file(FileRequest request);
     // The stop button's work: SIGINT to the cell, comm message, query or debugger's evaluation that runs. A
     // cell that hasn't stopped after Limits::grace_time is warned of on its stderr; an interrupt() half a
     // second after that or later kills the worker, and any before is SIGINT again. Where nothing runs,
@@ -120,6 +124,11 @@ public:
     // execute() and the loop above in one: returns when the cell has ended. All events but that CellDone go
     // to `sink`.
     Outcome execute_blocking(ExecuteRequest request, const EventSink& sink);
+
+    // file() and the loop in one: returns when the answer has come. While a cell runs its events go to
+    // `sink`.
+    FileReply file_blocking(
+        FileRequest request, const EventSink& sink = [](const Event&) {});
 
     // Sets who answers cells that ask for the history. Needed only where Policy::history isn't "none".
     void answer_history_by(HistorySource source);

@@ -2,7 +2,8 @@
 //
 // A client fills a request (ExecuteRequest, CommInput, a Query), gives it to Session, and receives Events
 // until the one that ends the request: CellDone for a cell or comm message, QueryReply for a query,
-// DebugReply for a debugger's request. A client that only wants a cell's text:
+// DebugReply for a debugger's request, FileReply (files.h) for one about files. A client that only wants a
+// cell's text:
 //
 //     ExecuteRequest request;
 //     request.code = "print(6 * 7)";
@@ -28,6 +29,8 @@
 #include <utility>
 #include <variant>
 #include <vector>
+
+#include "sandbox/api/files.h"
 
 namespace cellblock::sandbox {
 
@@ -248,7 +251,7 @@ struct DebugEvent {
 };
 
 using Event = std::variant<StreamOutput, DisplayOutput, ClearOutput, ErrorOutput, InputRequest, StartNotice,
-                           CommOutput, CellDone, QueryReply, DebugReply, DebugEvent>;
+                           CommOutput, CellDone, QueryReply, DebugReply, DebugEvent, FileReply>;
 
 // --- what a Session asks its client's HistorySource
 

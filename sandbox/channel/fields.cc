@@ -9,6 +9,15 @@ namespace cellblock::sandbox {
 
 using nlohmann::json;
 
+namespace {
+
+constexpr std::pair<std::string_view, FileKind> kFileKinds[] = {{"file", FileKind::file},
+                                                                {"folder", FileKind::folder},
+                                                                {"link", FileKind::link},
+                                                                {"other", FileKind::other}};
+
+}  // namespace
+
 void Fields::fail(const std::string& field) {
     if (!error_) {
         error_ = Error{"frame", 0, "a frame '" + type_.substr(0, 40) + "' with a bad '" + field + "'", {}};
@@ -178,6 +187,37 @@ std::vector<MimeItem> Fields::mime_bundle(const char* name) {
         } else {
             fail(name);
         }
+    }
+    return out;
+}
+
+std::vector<FileEntry> Fields::file_entries(const char* name) {
+    constexpr std::size_t kMost = 500;
+    constexpr std::size_t kMembers = 4;
+    constexpr std::size_t kFileName = 1024;
+    std::vector<FileEntry> out;
+    json* value = find(name);
+    if (value == nullptr || !value->is_array() || value->size() > kMost) {
+        fail(name);
+        return out;
+    }
+    for (auto& entry : *value) {
+        if (!entry.is_array() || entry.size() != kMembers || !entry[0].is_string() || !entry[1].is_string() ||
+            !entry[2].is_number_unsigned() || !entry[3].is_number_unsigned()) {
+            fail(name);
+            break;
+        }
+        const auto& file = entry[0].get_ref<const std::string&>();
+        const auto* const kind = std::find_if(
+            std::begin(kFileKinds), std::end(kFileKinds),
+            [&](const auto& one) { return entry[1].get_ref<const std::string&>() == one.first; });
+        const bool fits = !file.empty() && file != "." && file != ".." && file.size() <= kFileName &&
+                          file.find_first_of(std::string_view("/\0", 2)) == std::string::npos;
+        if (!fits || kind == std::end(kFileKinds)) {
+            fail(name);
+            break;
+        }
+        out.push_back({file, kind->second, entry[2].get<std::uint64_t>(), entry[3].get<std::uint64_t>()});
     }
     return out;
 }

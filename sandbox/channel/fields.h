@@ -61,6 +61,8 @@ public:
     RawJson raw(const char* name, char bracket, std::size_t max);
     std::vector<std::string> buffers(const char* name);
     std::vector<MimeItem> mime_bundle(const char* name);
+    // A list of [name, kind, size, modified].
+    std::vector<FileEntry> file_entries(const char* name);
 
     template <class Value>
     Value one_of(const char* name, std::initializer_list<std::pair<const char*, Value>> values) {

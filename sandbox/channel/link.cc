@@ -45,6 +45,14 @@ Result<WorkerSockets> start_worker(int warden_fd, bool debugger) {
     return ours;
 }
 
+Result<UniqueFd> start_files(int warden_fd) {
+    CELLBLOCK_ASSIGN_OR_RETURN(auto sockets, make_socket_pair(SOCK_STREAM, "make a socket for files"));
+    const int theirs = sockets.theirs.get();
+    CELLBLOCK_RETURN_IF_ERROR(
+        send_frame_with_descriptors(warden_fd, encode_warden_command("start_files"), {&theirs, 1}));
+    return std::move(sockets.ours);
+}
+
 // --- one end
 
 void Link::End::open(UniqueFd fd, int epoll) {
@@ -81,7 +89,7 @@ void Link::End::reset() {
 
 Status Link::End::send(OutgoingFrame frame) {
     if (!fd_.valid()) {
-        return Error{"send to the worker", 0, "there is none", {}};
+        return Error{"send to the sandbox", 0, "nobody listens there", {}};
     }
     if (auto pushed = writer_.push(std::move(frame)); !pushed) {
         return pushed;
@@ -150,10 +158,19 @@ Status Link::send_to_debugger(OutgoingFrame frame) {
     return debugger_.send(std::move(frame));
 }
 
+Status Link::send_to_files(OutgoingFrame frame) {
+    if (!files_.valid()) {
+        CELLBLOCK_ASSIGN_OR_RETURN(auto socket, start_files(warden_fd_));
+        files_.open(std::move(socket), epoll_.get());
+    }
+    return files_.send(std::move(frame));
+}
+
 Status Link::flush() {
     if (auto flushed = worker_.flush(); !flushed) {
         return flushed;
     }
+    (void)files_.flush();  // its end of file tells
     if (!debugger_.flush()) {
         debugger_.reset();  // it has closed this one alone; requests find none
     }

@@ -1,7 +1,7 @@
 // Link: the sockets between the host and one sandbox, read and written without blocking.
 //
-// A sandbox has a socket to its warden, one to its worker and perhaps one to the worker's debugger
-// (FRAMES.md). Link keeps their frames apart and has one descriptor to poll:
+// A sandbox has a socket to its warden, one to its worker and perhaps one to the worker's debugger, one to
+// its file agent (FRAMES.md). Link keeps their frames apart and has one descriptor to poll:
 //
 //     Link link(sandbox->warden_fd(), /*debugger=*/false);
 //     link.start_worker();
@@ -29,6 +29,9 @@ namespace cellblock::sandbox {
 // debugger. Error: no sockets, or the warden has ended.
 Result<WorkerSockets> start_worker(int warden_fd, bool debugger);
 
+// The same for a file agent, which the warden forks. Returns the host's end of its socket.
+Result<UniqueFd> start_files(int warden_fd);
+
 class Link {
 public:
     // `debugger`: each worker gets a second socket, for its debugger.
@@ -50,6 +53,9 @@ public:
     Status send_to_worker(OutgoingFrame frame);
     Status send_to_debugger(OutgoingFrame frame);
     void drop_debugger() { debugger_.reset(); }
+    // To the file agent, which is started if there is none.
+    Status send_to_files(OutgoingFrame frame);
+    void drop_files() { files_.reset(); }
     // Sends what couldn't be sent at once; call when poll_fd() is readable.
     Status flush();
 
@@ -57,11 +63,13 @@ public:
     Result<ReadState> read_worker(Frame& frame) { return worker_.read(frame); }
     Result<ReadState> read_debugger(Frame& frame) { return debugger_.read(frame); }
     [[nodiscard]] bool has_debugger() const { return debugger_.valid(); }
+    Result<ReadState> read_files(Frame& frame) { return files_.read(frame); }
+    [[nodiscard]] bool has_files() const { return files_.valid(); }
     // While held, poll_fd() isn't readable for frames of worker and debugger: they stay in their sockets.
     void hold(bool held);
 
 private:
-    // The host's end of one of the worker's sockets.
+    // The host's end of a socket, and what waits for it.
     class End {
     public:
         explicit End(FrameBounds bounds) : bounds_(bounds), reader_(bounds) {}
@@ -91,6 +99,7 @@ private:
     FrameReader warden_reader_{kWardenBounds};
     End worker_{kWorkerBounds};
     End debugger_{kDebugBounds};
+    End files_{kFilesBounds};
 };
 
 }  // namespace cellblock::sandbox

@@ -13,6 +13,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kPatternBytes = 256;  // matched against all that is kept
+constexpr std::uint64_t kMostErrno = 4095;
 
 ErrorText read_error(Fields& fields) {
     ErrorText error;
@@ -201,6 +202,27 @@ Result<DebugMessage> decode_debug_frame(Frame frame) {
     return message;
 }
 
+Result<FileMessage> decode_file_frame(Frame frame) {
+    Fields fields(frame);
+    if (frame.type() != "file_reply") {
+        return Error{
+            "frame", 0, "a file agent's frame of the unknown type '" + frame.type().substr(0, 40) + "'", {}};
+    }
+    FileAnswer answer;
+    FileReply& reply = answer.reply;
+    reply.request = fields.number("request");
+    answer.error = static_cast<int>(fields.number("errno", kMostErrno));
+    reply.size_bytes = fields.number("size");
+    reply.modified = fields.number("modified");
+    if (!fields.is_null("bytes")) {
+        reply.bytes = fields.buffer("bytes");
+    }
+    reply.entries = fields.file_entries("entries");
+    reply.more = fields.flag("more");
+    CELLBLOCK_RETURN_IF_ERROR(fields.finish());
+    return FileMessage(std::move(answer));
+}
+
 Result<WardenMessage> decode_warden_frame(Frame frame) {
     const std::string type = frame.type();
     Fields fields(frame);
@@ -246,6 +268,28 @@ json query_header(IsCompleteQuery query) {
 json query_header(const CommInfoQuery& query) {
     return {{"type", "comm_info"},
             {"target_name", query.target_name ? json(*query.target_name) : json(nullptr)}};
+}
+
+json file_header(const ReadFile& read) {
+    return {{"do", "read"}, {"path", read.path}, {"offset", read.offset}, {"size", read.size}};
+}
+json file_header(const WriteFile& write) {
+    return {{"do", "write"},
+            {"path", write.path},
+            {"offset", write.offset ? json(*write.offset) : json()},
+            {"bytes", 0}};
+}
+json file_header(const ListFolder& list) {
+    return {{"do", "list"}, {"path", list.path}, {"after", list.after}};
+}
+json file_header(const MakeFolder& make) {
+    return {{"do", "make"}, {"path", make.path}};
+}
+json file_header(const MoveFile& move) {
+    return {{"do", "move"}, {"path", move.path}, {"to", move.to}};
+}
+json file_header(const RemoveFile& remove) {
+    return {{"do", "remove"}, {"path", remove.path}, {"with_content", remove.with_content}};
 }
 
 // Where cells start: the policy's /work, whatever it is made of.
@@ -331,6 +375,17 @@ OutgoingFrame encode_input_reply(std::uint64_t request, std::string value) {
     json header{{"type", "input_reply"}, {"request", request}};
     header["value"] = std::move(value);
     return make_frame(header);
+}
+
+OutgoingFrame encode_file_request(FileId id, FileRequest request) {
+    json header = std::visit([](const auto& one) { return file_header(one); }, request);
+    header["type"] = "file";
+    header["request"] = id;
+    std::vector<std::string> buffers;
+    if (auto* write = std::get_if<WriteFile>(&request)) {
+        buffers.push_back(std::move(write->bytes));
+    }
+    return make_frame(header, std::move(buffers));
 }
 
 OutgoingFrame encode_debug_request(DebugId request, std::string content, bool idle) {

@@ -86,6 +86,20 @@ using DebugMessage = std::variant<DebuggerFound, DebugAnswer, DebugNews, Debugge
 
 Result<DebugMessage> decode_debug_frame(Frame frame);
 
+// --- the file agent → host
+struct FileAnswer {
+    FileReply reply;
+    int error = 0;  // errno, of which the reply has no error yet
+};
+// There is no agent any more; what it was asked stays unanswered.
+struct FilesGone {};
+using FileMessage = std::variant<FileAnswer, FilesGone>;
+
+Result<FileMessage> decode_file_frame(Frame frame);
+
+// --- host → the file agent
+OutgoingFrame encode_file_request(FileId id, FileRequest request);
+
 // --- host → the worker's debugger
 OutgoingFrame encode_debug_request(DebugId request, std::string content, bool idle);
 
@@ -98,7 +112,7 @@ OutgoingFrame encode_input_reply(std::uint64_t request, std::string value);
 OutgoingFrame encode_install_reply(std::uint64_t request, const InstallAnswer& answer);
 OutgoingFrame encode_history_reply(std::uint64_t request, HistoryAnswer answer);
 
-// --- host → warden: the command `start_worker`, `interrupt` or `kill_worker`
+// --- host → warden: the command `start_worker`, `interrupt`, `kill_worker` or `start_files`
 std::string encode_warden_command(const char* type);
 
 }  // namespace cellblock::sandbox

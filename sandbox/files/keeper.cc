@@ -13,6 +13,7 @@
 #include <chrono>
 #include <filesystem>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string_view>
 #include <utility>
@@ -36,6 +37,8 @@ constexpr std::chrono::seconds kTimeToCopy{60};
 constexpr std::size_t kMostReasons = 20;
 constexpr std::size_t kMostRefused = 10'000;
 constexpr std::size_t kMostOfSession = 10'000;
+constexpr std::size_t kMostGiven = 10'000;
+constexpr std::uint64_t kNanoseconds = 1'000'000'000;
 
 // Media types by the endings of usual_patterns(), as IANA or the format's home has them.
 constexpr auto kMediaTypes = std::to_array<std::pair<std::string_view, const char*>>({
@@ -85,6 +88,19 @@ bool lies_in_what_could_run(std::string_view path) {
     return false;
 }
 
+// Below the working directory; empty: somewhere else.
+std::string below_work(const std::string& path) {
+    const std::string work = std::string(kWorkingDirectory) + "/";
+    const std::string relative = normal_path(path.starts_with(work) ? path.substr(work.size()) : path);
+    return relative.starts_with('/') || relative.starts_with("..") ? std::string() : relative;
+}
+
+// What a client has written; without a size while it does.
+struct Given {
+    std::optional<std::uint64_t> size;
+    std::uint64_t modified = 0;
+};
+
 // A file as it was at a look.
 struct Stamp {
     ino_t inode = 0;
@@ -132,8 +148,13 @@ struct Keeper::Work {
 
     void look(const Result<UniqueFd>& changes);
     void tell();
+    void note_given(const std::string& path, const Given& given);
 
 private:
+    std::mutex given_lock_;
+    std::map<std::string, Given> given_;
+
+    [[nodiscard]] bool is_given(const std::string& path, const struct stat& info);
     [[nodiscard]] bool is_over() const { return cancelled || is_finishing() || Clock::now() > end; }
     [[nodiscard]] bool is_anothers(const std::string& path) const;
     void leave(const std::string& name, const std::string& reason);
@@ -148,6 +169,24 @@ bool Keeper::Work::is_anothers(const std::string& path) const {
     return std::any_of(others.begin(), others.end(), [&](const std::string& other) {
         return path == other || path.starts_with(other + "/");
     });
+}
+
+void Keeper::Work::note_given(const std::string& path, const Given& given) {
+    const std::string name = below_work(path);
+    const std::lock_guard locked(given_lock_);
+    if (!name.empty() && (given_.size() < kMostGiven || given_.contains(name))) {
+        given_.insert_or_assign(name, given);
+    }
+}
+
+bool Keeper::Work::is_given(const std::string& path, const struct stat& info) {
+    const std::lock_guard locked(given_lock_);
+    const auto given = given_.find(path);
+    const auto modified = static_cast<std::uint64_t>(info.st_mtim.tv_sec) * kNanoseconds +
+                          static_cast<std::uint64_t>(info.st_mtim.tv_nsec);
+    return given != given_.end() &&
+           (!given->second.size || (*given->second.size == static_cast<std::uint64_t>(info.st_size) &&
+                                    given->second.modified == modified));
 }
 
 void Keeper::Work::leave(const std::string& name, const std::string& reason) {
@@ -174,7 +213,8 @@ void Keeper::Work::consider(const Found& found) {
     }
     const Stamp stamp(info);
     const auto now = found_now.insert_or_assign(found.path, stamp).first;
-    if (const auto before = seen.find(found.path); before != seen.end() && before->second == stamp) {
+    const auto before = seen.find(found.path);
+    if ((before != seen.end() && before->second == stamp) || is_given(found.path, info)) {
         return;
     }
     if (const std::string reason = why_not(found.path, info); !reason.empty()) {
@@ -328,6 +368,18 @@ int Keeper::poll_fd() const {
 void Keeper::cancel() {
     if (work_) {
         work_->cancelled = true;
+    }
+}
+
+void Keeper::begin_given(const std::string& path) {
+    if (work_) {
+        work_->note_given(path, {});
+    }
+}
+
+void Keeper::end_given(const std::string& path, std::uint64_t size_bytes, std::uint64_t modified) {
+    if (work_) {
+        work_->note_given(path, {size_bytes, modified});
     }
 }
 

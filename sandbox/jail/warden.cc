@@ -144,6 +144,17 @@ public:
         return {received_.data() + kFrameHead, length};
     }
 
+    // The first that came and wasn't taken.
+    std::optional<int> take_descriptor() {
+        if (count_ == 0) {
+            return std::nullopt;
+        }
+        const int taken = descriptors_[0];
+        descriptors_[0] = descriptors_[1];
+        --count_;
+        return taken;
+    }
+
     // What came with a command: one or two.
     std::optional<WorkerDescriptors> take_descriptors() {
         if (count_ == 0) {
@@ -239,6 +250,8 @@ private:
             }
         } else if (command == R"({"type":"kill_worker"})") {
             ::kill(-1, SIGKILL);
+        } else if (command == R"({"type":"start_files"})") {
+            return start_files();
         } else {
             give_up("the host sent an unknown command");
         }
@@ -254,7 +267,7 @@ private:
         ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);  // before there is anybody who could look
         const pid_t pid = ::fork();            // not _Fork(): libraries have handlers for it
         if (pid == 0) {
-            become_worker();
+            become_child();
             return descriptors;
         }
         if (pid < 0) {
@@ -268,7 +281,25 @@ private:
         return std::nullopt;
     }
 
-    void become_worker() const {
+    // One that can't be forked (limits.processes) is told by its socket's end.
+    std::optional<WorkerDescriptors> start_files() {
+        const auto socket = commands_.take_descriptor();
+        if (!socket) {
+            give_up("the host sent start_files without a socket");
+        }
+        if (files_ > 0) {
+            ::kill(files_, SIGKILL);
+        }
+        files_ = ::fork();
+        if (files_ == 0) {
+            become_child();
+            return WorkerDescriptors{*socket, -1, true};
+        }
+        ::close(*socket);
+        return std::nullopt;
+    }
+
+    void become_child() const {
         ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // its /proc/self is its own
         for (const int number : kIgnored) {
             ::signal(number, number == SIGINT ? SIG_IGN : SIG_DFL);
@@ -297,6 +328,8 @@ private:
                 death_ = status;
                 give_up_at_ = Clock::now() + kReapTime;
                 ::kill(-1, SIGKILL);
+            } else if (pid == files_) {
+                files_ = -1;
             }
         }
         if (!has_died_) {
@@ -342,6 +375,7 @@ private:
     Commands commands_;
     sigset_t before_{};
     pid_t worker_ = -1;      // also its process group's
+    pid_t files_ = -1;       // the file agent
     bool has_died_ = false;  // and the host wasn't told yet
     int death_ = 0;          // as wait tells it
     Clock::time_point give_up_at_{};
@@ -369,6 +403,10 @@ WardenOrder warden_order(char* const* argv) {
     }
     order.watch = MemoryWatch(memory, of_socket);
     return order;
+}
+
+const char* last_argument(const WorkerDescriptors& descriptors) {
+    return descriptors.serves_files ? "--files" : descriptors.debugger >= 0 ? "--debugger" : nullptr;
 }
 
 WorkerDescriptors be_warden(const WardenOrder& order) {

@@ -96,7 +96,12 @@ CELLBLOCK_EXPORT int cellblock_start(int plan, int control, int warden, int outp
     return 0;
 }
 
-// In a worker: its socket.
+// In a fork of the warden's: whether it is the file agent, no worker.
+CELLBLOCK_EXPORT int cellblock_serves_files() {
+    return the_worker.serves_files ? 1 : 0;
+}
+
+// In a fork of the warden's: its socket.
 CELLBLOCK_EXPORT int cellblock_worker_socket() {
     return the_worker.socket;
 }
@@ -116,7 +121,8 @@ CELLBLOCK_EXPORT const char* cellblock_argument(unsigned index) {
     if (the_order.worker[count] != nullptr) {
         return the_order.worker[count];
     }
-    return count == index && the_worker.debugger >= 0 ? "--debugger" : nullptr;
+    const char* const last = jail::last_argument(the_worker);
+    return count == index ? last : nullptr;
 }
 
 CELLBLOCK_EXPORT const char* cellblock_variable(unsigned index) {

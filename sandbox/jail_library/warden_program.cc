@@ -7,7 +7,7 @@
 //     cellblock-warden [--memory=BYTES] [--socket=BYTES] [--no-namespaces] -- PYTHON ARGUMENT…
 //
 // A worker gets its socket as descriptor 3 and, with the argument --debugger behind all others, the
-// debugger's as 4.
+// debugger's as 4. A file agent has the argument --files there, and its socket as 3.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -29,8 +29,7 @@ constexpr int kDebugger = 4;
 constexpr std::size_t kMostArguments = 32;
 
 [[noreturn]] void execute(char* const* worker, const jail::WorkerDescriptors& descriptors) {
-    std::array<char*, kMostArguments + 2> arguments{};  // with --debugger and the closing null
-    static char debugger[] = "--debugger";
+    std::array<char*, kMostArguments + 2> arguments{};  // with the last one and the closing null
     std::size_t count = 0;
     while (worker[count] != nullptr && count < kMostArguments) {
         arguments[count] = worker[count];
@@ -40,8 +39,8 @@ constexpr std::size_t kMostArguments = 32;
     // moved.
     const int socket = ::fcntl(descriptors.socket, F_DUPFD_CLOEXEC, kDebugger + 1);
     bool placed = socket >= 0;
+    arguments[count] = const_cast<char*>(jail::last_argument(descriptors));
     if (descriptors.debugger >= 0) {
-        arguments[count] = debugger;
         placed = placed &&
                  (descriptors.debugger == kDebugger ? ::fcntl(kDebugger, F_SETFD, 0) == 0
                                                     : ::dup2(descriptors.debugger, kDebugger) == kDebugger);

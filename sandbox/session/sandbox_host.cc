@@ -117,6 +117,7 @@ void SandboxHost::wake() const {
 }
 
 void SandboxHost::fail(std::string reason) {
+    files_ended();
     discard();
     events_.emplace_back(Unavailable{std::move(reason)});
     wake();
@@ -224,6 +225,19 @@ bool SandboxHost::send_to_debugger(OutgoingFrame frame) {
         return true;
     }
     return link_ && link_->send_to_debugger(std::move(frame)).ok();
+}
+
+Status SandboxHost::send_to_files(OutgoingFrame frame) {
+    if (!link_) {
+        return Error{"ask for files", 0, "there is no sandbox", {}};
+    }
+    return link_->send_to_files(std::move(frame));
+}
+
+void SandboxHost::drop_files() {
+    if (link_) {
+        link_->drop_files();
+    }
 }
 
 void SandboxHost::note_imports(const std::vector<std::string>& names) {
@@ -350,6 +364,25 @@ void SandboxHost::read_debug_frames() {
         });
 }
 
+void SandboxHost::read_file_frames() {
+    read_frames(
+        kTurn, [this] { return link_ && link_->has_files(); },
+        [this](Frame& frame) { return link_->read_files(frame); },
+        [this](Frame frame) -> Status {
+            CELLBLOCK_ASSIGN_OR_RETURN(auto message, decode_file_frame(std::move(frame)));
+            events_.emplace_back(std::move(message));
+            return Ok{};
+        },
+        [this] { files_ended(); });
+}
+
+void SandboxHost::files_ended() {
+    if (link_ && link_->has_files()) {
+        link_->drop_files();
+        events_.emplace_back(FileMessage(FilesGone{}));
+    }
+}
+
 void SandboxHost::read_warden_frames() {
     read_frames(
         kTurn, [this] { return link_ != nullptr; },
@@ -391,6 +424,7 @@ void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
             read_worker_frames();
             read_debug_frames();
         }
+        read_file_frames();
         read_warden_frames();
     }
     if (deadline_ && now_() >= *deadline_) {
@@ -507,6 +541,7 @@ void SandboxHost::take(const WorkerExited& report) {
                     (more.empty() ? "" : ": " + with_remedy(more, *sandbox_)));
     }
     events_.emplace_back(WorkerGone{death});
+    files_ended();  // all that lived in there was killed
     next_worker();
 }
 
@@ -530,6 +565,7 @@ void SandboxHost::sandbox_ended() {
                                       "\" a Python? (policy \"" + policy_.name + "\", key python)"
                                 : with_remedy(why, *sandbox_));
     }
+    files_ended();
     discard();
     events_.emplace_back(WorkerGone{death});
     wake();

@@ -43,7 +43,7 @@ struct WorkerGone {
 struct Unavailable {
     std::string reason;
 };
-using HostEvent = std::variant<WorkerMessage, DebugMessage, WorkerGone, Unavailable>;
+using HostEvent = std::variant<WorkerMessage, DebugMessage, FileMessage, WorkerGone, Unavailable>;
 
 class SandboxHost {
 public:
@@ -67,6 +67,10 @@ public:
     void send(OutgoingFrame frame);
     // After start(). False: the worker has no socket for a debugger, or has closed it.
     bool send_to_debugger(OutgoingFrame frame);
+    // While ready(). Starts a file agent if there is none; its end is told as FilesGone.
+    Status send_to_files(OutgoingFrame frame);
+    // The next request finds another one. Without an event.
+    void drop_files();
     void interrupt();
     void kill_worker();
     void kill_sandbox();
@@ -111,6 +115,8 @@ private:
     void read_frames(std::chrono::milliseconds time, Open open, Read read, Take take_frame, Ended ended);
     void read_worker_frames(std::chrono::milliseconds time = kTurn);
     void read_debug_frames();
+    void read_file_frames();
+    void files_ended();
     void read_warden_frames();
     void drain_worker();
     void take(WorkerMessage message);

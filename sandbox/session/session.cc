@@ -17,6 +17,31 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience{1000};  // before a wait for a sandbox is told of
 
+// All other events go to `sink`.
+template <class Wanted, class IsIt>
+Wanted wait_for_event(Session& session, const IsIt& is_it, const EventSink& sink) {
+    std::optional<Wanted> came;
+    while (true) {
+        session.advance([&](Event event) {
+            if (auto* one = std::get_if<Wanted>(&event); one != nullptr && is_it(*one)) {
+                came = std::move(*one);
+            } else {
+                sink(std::move(event));
+            }
+        });
+        if (came) {
+            return std::move(*came);
+        }
+        pollfd waiting{session.poll_fd(), POLLIN, 0};
+        int timeout = -1;
+        if (const auto next = session.next_deadline()) {
+            const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - Clock::now());
+            timeout = static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
+        }
+        ::poll(&waiting, 1, timeout);
+    }
+}
+
 StartOptions showing(StartOptions options, const std::string& packages) {
     options.packages = packages;
     return options;
@@ -33,7 +58,8 @@ Session::Impl::Impl(const Policy& policy, Result<std::unique_ptr<Engine>> engine
       output_filter_(policy),
       cleaner_(make_cleaner(policy.outputs)),
       audit_(policy),
-      debug_(policy, events_) {
+      debug_(policy, events_),
+      files_(events_, host_, keeper_) {
     host_.watch_also(installer_.poll_fd());
     if (keeper_.on()) {
         host_.watch_also(keeper_.poll_fd());
@@ -117,29 +143,24 @@ void Session::keep_packages() {
     impl_->installer_.keep_folder();
 }
 
+FileId Session::file(FileRequest request) {
+    impl_->host_.start();
+    impl_->files_.begin(++impl_->last_file_, std::move(request));
+    impl_->host_.wake();
+    return impl_->last_file_;
+}
+
 Outcome Session::execute_blocking(ExecuteRequest request, const EventSink& sink) {
     const CellId cell = execute(std::move(request));
-    std::optional<Outcome> outcome;
-    while (!outcome) {
-        advance([&](Event event) {
-            if (auto* done = std::get_if<CellDone>(&event); done != nullptr && done->cell == cell) {
-                outcome = std::move(done->outcome);
-            } else {
-                sink(std::move(event));
-            }
-        });
-        if (outcome) {
-            break;
-        }
-        pollfd waiting{poll_fd(), POLLIN, 0};
-        int timeout = -1;
-        if (const auto next = next_deadline()) {
-            const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - Clock::now());
-            timeout = static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
-        }
-        ::poll(&waiting, 1, timeout);
-    }
-    return std::move(*outcome);
+    return std::move(wait_for_event<CellDone>(
+                         *this, [&](const CellDone& done) { return done.cell == cell; }, sink)
+                         .outcome);
+}
+
+FileReply Session::file_blocking(FileRequest request, const EventSink& sink) {
+    const FileId id = file(std::move(request));
+    return wait_for_event<FileReply>(
+        *this, [&](const FileReply& reply) { return reply.request == id; }, sink);
 }
 
 void Session::answer_history_by(HistorySource source) {
@@ -374,6 +395,9 @@ std::optional<TimePoint> Session::Impl::next_deadline() const {
     if (const auto answer = debug_.next_deadline(); answer && (!next || *answer < *next)) {
         next = answer;
     }
+    if (const auto answer = files_.next_deadline(); answer && (!next || *answer < *next)) {
+        next = answer;
+    }
     return next;
 }
 
@@ -386,6 +410,7 @@ void Session::Impl::advance(const EventSink& sink) {
     release_end();
     escalate();
     dispatch_when_ready();
+    files_.advance(now_());
     notice_wait();
     while (!events_.empty()) {
         Event event = std::move(events_.front());

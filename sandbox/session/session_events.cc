@@ -259,6 +259,12 @@ void Session::Impl::on_debug(DebugMessage message) {
     set_clock();
 }
 
+void Session::Impl::on(FileMessage message) {
+    if (const auto taken = files_.take(std::move(message), now_()); !taken) {
+        host_.condemn(taken.error().message);
+    }
+}
+
 void Session::Impl::on(const WorkerGone& gone) {
     cleaner_->stop();  // nothing is with it now; the worker's comms are gone
     output_filter_.forget_comms();
@@ -291,6 +297,7 @@ void Session::Impl::on(const WorkerGone& gone) {
 void Session::Impl::on(const Unavailable& unavailable) {
     unavailable_ = unavailable.reason;
     debug_.fail_all("no sandbox can be had: " + unavailable.reason);
+    files_.fail_all("no sandbox can be had: " + unavailable.reason);
     if (current_ && !current_->outcome) {
         refuse(unavailable_error(unavailable.reason), CellStatus::unavailable);
     }
@@ -311,7 +318,8 @@ void Session::Impl::clean(CleaningTask task, std::function<void(Result<Cleaned>)
 
 // The order in which things came is kept: while a task is with the cleaner, whatever comes waits behind it.
 void Session::Impl::handle(HostEvent event) {
-    if (cleanings_.empty() && held_.empty()) {
+    const bool has_order = !std::holds_alternative<FileMessage>(event);
+    if (!has_order || (cleanings_.empty() && held_.empty())) {
         return take(std::move(event));
     }
     if (const auto* message = std::get_if<WorkerMessage>(&event)) {

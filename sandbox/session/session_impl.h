@@ -24,6 +24,7 @@
 #include "sandbox/packages/installer.h"
 #include "sandbox/session/activity.h"
 #include "sandbox/session/debug_relay.h"
+#include "sandbox/session/file_relay.h"
 #include "sandbox/session/sandbox_host.h"
 
 namespace cellblock::sandbox {
@@ -63,6 +64,8 @@ public:
     std::optional<Death> unnoticed_death_;
     DebugRelay debug_;
     DebugId last_debug_ = 0;
+    FileRelay files_;
+    FileId last_file_ = 0;
 
 private:
     const Policy& policy() const { return host_.policy(); }
@@ -116,6 +119,7 @@ private:
     void on(QueryReply reply);
     void on(DebugMessage message);
     void on_debug(DebugMessage message);
+    void on(FileMessage message);
     void on(const WorkerGone& gone);
     void on(const Unavailable& unavailable);
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -49,6 +50,15 @@ def test_input_through_the_blocking_client(manager):
     client.execute_interactive("print(input('me'))", allow_stdin=True, stdin_hook=answer, timeout=60,
                                output_hook=outputs.append)
     assert "given to me\n" in [one["content"].get("text") for one in outputs]
+
+
+@pytest.mark.skipif(kernels.CHOSEN != "cellblock", reason="other kernels have no such comm")
+def test_the_example_with_files(jupyter, tmp_path):
+    program = (kernels.REPO / "examples" / "files_over_zmq.py").read_text()
+    assert 'kernel_name="cellblock"' in program
+    done = subprocess.run([sys.executable, "-c", program.replace('kernel_name="cellblock"', "kernel_name=%r" % NAME)],
+                          capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "the sum is 30\n"), done.stderr
 
 
 def test_interrupt_and_restart_through_the_manager(manager):

@@ -6,6 +6,7 @@ import socket
 import time
 
 from support import leftovers
+from support.files import Files
 
 from . import bench
 
@@ -292,6 +293,32 @@ def overlay(it):
     it.stop()
 
 
+def files(it):
+    """In and out by the client, also while a cell runs."""
+    it.restart()
+    ours = Files(it.client, "control")
+    data = bytes(range(256)) * 4000
+    assert ours.ok("write", data, path="in/data.bin")["size"] == len(data)
+    run = it.client.run("%%timeout 60\ndata = open('in/data.bin', 'rb').read()\nopen('out.bin', 'wb').write(data[::-1])\nlen(data)").ok()
+    assert run.result == str(len(data))
+    assert ours.ok("read", path="out.bin")["bytes"] == data[::-1]
+    assert {one["name"]: one["type"] for one in ours.ok("list")["entries"]}.items() >= {"in": "folder", "out.bin": "file"}.items()
+    cell = it.client.execute("%%timeout 60\nimport os, time\nprint('on', flush=True)\nwhile not os.path.exists('go'): time.sleep(0.05)")
+    it.client.first(cell, "stream")
+    ours.ok("write", text="", path="go")
+    assert it.client.finish(cell).status == "ok"
+
+
+def disk_of_files(it):
+    ours = Files(it.client)
+    for place in range(40):
+        answer = ours.ask("write", bytes(4 << 20), path="fill", offset=place * (4 << 20))
+        if answer["status"] == "error":
+            break
+    assert answer["status"] == "error" and "limits.disk" in answer["evalue"], answer
+    ours.ok("remove", path="fill")
+
+
 def killed_owner(it):
     """kill -9 of the kernel: its processes, folders, groups and containers go."""
     it.client.run("import subprocess; subprocess.Popen(['sleep', '1234'])").ok()
@@ -305,4 +332,4 @@ def killed_owner(it):
 CHECKS = [outputs, last_words, figures, stdin, completion, interrupt, rung_interrupt, rung_worker, rung_sandbox, memory,
           memory_of_many, memory_limit, processes, disk, root_is_read_only, network, privileges, calls, proc, terminals, shown_pipe,
           secret_file, environment, death, children_die,
-          lost_connection, restart_forgets, overlay, killed_owner]
+          lost_connection, restart_forgets, overlay, files, disk_of_files, killed_owner]

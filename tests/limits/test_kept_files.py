@@ -6,6 +6,7 @@ import signal
 
 import pytest
 from support import leftovers
+from support.files import Files
 
 NOTEBOOK = {"files": [{"host": ".", "sandbox": "/work", "mode": "overlay", "keep": {}}],
             "limits": {"cell_time": "20s", "grace_time": "500ms"}}
@@ -114,6 +115,19 @@ def test_a_session_fills_no_disk(start, work):
         kernel.client.run("import os; os.remove('same.csv') if os.path.exists('same.csv') else None\n"
                           "open('n%d.csv', 'wb').write(b'x' * 600000);" % turn).ok()
     assert sorted(path.name for path in work.glob("*.csv")) == ["same.csv"]
+
+
+def test_what_a_client_has_written_is_no_cells_file(start, work):
+    kernel = start(NOTEBOOK)
+    files = Files(kernel.client)
+    for name in ("given.csv", "changed.csv", "/work/in/absolute.csv"):
+        files.ok("write", b"given", path=name)
+    files.ok("write", b"by", path="pieces.csv", offset=0)
+    files.ok("write", b"pieces", path="pieces.csv", offset=2)
+    assert kernel.client.run("1;").ok().stdout == ""
+    run = kernel.client.run("open('changed.csv', 'a').write(' and changed'); open('made.csv', 'w').write('x');").ok()
+    assert sorted(path.name for path in work.glob("**/*.csv")) == ["changed.csv", "made.csv"], run.stdout
+    assert "not kept" not in run.stdout
 
 
 MANY = "for n in range(100): open('n%03d.csv' % n, 'wb').write(b'x' * (2 << 20))\nprint('done', flush=True)"

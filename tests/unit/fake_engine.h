@@ -46,6 +46,8 @@ struct Stage {
     UniqueFd worker;  // the worker's end, once handed over
     FrameReader from_host{kWorkerBounds};
     FrameReader to_worker{kWorkerBounds};
+    UniqueFd files;  // the file agent's end, once handed over
+    FrameReader to_files{kWorkerBounds};
 
     void have_others_make_it(TimePoint until) {
         bell.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -69,16 +71,40 @@ struct Stage {
         if (::recvmsg(warden.get(), &message, MSG_DONTWAIT) != 8) {
             return std::nullopt;
         }
+        UniqueFd fd;
         if (const cmsghdr* rights = CMSG_FIRSTHDR(&message); rights != nullptr) {
-            int fd = -1;
-            std::memcpy(&fd, CMSG_DATA(rights), sizeof fd);
-            worker.reset(fd);
-            to_worker = FrameReader(kWorkerBounds);
+            int number = -1;
+            std::memcpy(&number, CMSG_DATA(rights), sizeof number);
+            fd.reset(number);
         }
         const std::size_t length =
             static_cast<unsigned char>(bytes[3]) + 256U * static_cast<unsigned char>(bytes[2]);
         REQUIRE(::recv(warden.get(), bytes.data(), length, MSG_DONTWAIT) == static_cast<ssize_t>(length));
-        return json::parse(std::string(bytes.data(), length)).at("type").get<std::string>();
+        auto type = json::parse(std::string(bytes.data(), length)).at("type").get<std::string>();
+        if (type == "start_files") {
+            files = std::move(fd);
+            to_files = FrameReader(kWorkerBounds);
+        } else if (fd.valid()) {
+            worker = std::move(fd);
+            to_worker = FrameReader(kWorkerBounds);
+        }
+        return type;
+    }
+
+    // The next frame that the host sent to the file agent.
+    std::optional<Frame> file_frame() {
+        Frame frame;
+        auto state = to_files.read(files.get(), frame);
+        return state && *state == ReadState::frame ? std::optional(std::move(frame)) : std::nullopt;
+    }
+    void from_files(const json& changes, const std::vector<std::string>& buffers = {}) {
+        json header{{"type", "file_reply"}, {"errno", 0},       {"size", 0},
+                    {"modified", 0},        {"bytes", nullptr}, {"entries", json::array()},
+                    {"more", false}};
+        header.update(changes);
+        const std::string bytes = encode_frame(header, buffers);
+        REQUIRE(::send(files.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+                static_cast<ssize_t>(bytes.size()));
     }
 
     // The next frame that the host sent to the worker.
@@ -106,12 +132,14 @@ struct Stage {
     // The worker ends; its socket closes, then the warden reports.
     void worker_dies(std::optional<int> signal, std::optional<int> status) {
         worker.reset();
+        files.reset();
         from_warden({{"type", "worker_exited"},
                      {"exit_status", status ? json(*status) : json(nullptr)},
                      {"signal", signal ? json(*signal) : json(nullptr)}});
     }
     void sandbox_dies() {
         worker.reset();
+        files.reset();
         warden.reset();
     }
 };

@@ -100,7 +100,8 @@ TEST_CASE("a header is as deep as its socket's bound, and no deeper") {
         FrameBounds bounds;
         std::size_t depth;
     };
-    const auto socket = GENERATE(Socket{kWorkerBounds, 8}, Socket{kWardenBounds, 2}, Socket{kDebugBounds, 2});
+    const auto socket = GENERATE(Socket{kWorkerBounds, 8}, Socket{kWardenBounds, 2}, Socket{kDebugBounds, 2},
+                                 Socket{kFilesBounds, 3});
     const auto nested = [](std::size_t depth) {  // the header itself is the first level
         return encode_frame(
             {{"type", "x"},
@@ -245,6 +246,17 @@ TEST_CASE("whatever breaks the tables of frames is an error") {
                  {{{"type", "debug_reply"}, {"request", 1}, {"content", 0}}, {"{}"}},
                  {{{"type", "debug_event"}, {"content", 0}}, {"{}"}}},
                 decode_debug_frame);
+    const json entry = json::array({"a", "file", 1, 2});
+    check_table({{{{"type", "file_reply"},
+                   {"request", 1},
+                   {"errno", 2},
+                   {"size", 3},
+                   {"modified", 4},
+                   {"bytes", 0},
+                   {"entries", {entry}},
+                   {"more", true}},
+                  {"content"}}},
+                decode_file_frame);
     check_table({{{{"type", "worker_exited"}, {"exit_status", nullptr}, {"signal", nullptr}}, {}},
                  {{{"type", "memory_kill"}}, {}},
                  {{{"type", "hello"}}, {}}},
@@ -254,4 +266,33 @@ TEST_CASE("whatever breaks the tables of frames is an error") {
     CHECK_FALSE(decode_worker_frame({done, {"{}", "[]"}}).ok());
     const json found{{"type", "debugger"}, {"available", false}, {"missing", "moon"}, {"python", "3"}};
     CHECK_FALSE(decode_debug_frame({found, {}}).ok());
+}
+
+TEST_CASE("a list of files is one of names, kinds and numbers") {
+    const auto decoded = [](const json& entries) {
+        const json header{{"type", "file_reply"}, {"request", 1},     {"errno", 0},         {"size", 0},
+                          {"modified", 0},        {"bytes", nullptr}, {"entries", entries}, {"more", false}};
+        return decode_file_frame({json::parse(header.dump()), {}});
+    };
+    const auto good = decoded({{"é\n", "folder", 7, 8}, {"b", "other", 0, 0}});
+    REQUIRE(good);
+    const auto& entries = std::get<FileAnswer>(*good).reply.entries;
+    REQUIRE(entries.size() == 2);
+    CHECK(entries[0].name == "é\n");
+    CHECK(entries[0].kind == FileKind::folder);
+    CHECK(entries[0].size_bytes == 7);
+    CHECK(entries[0].modified == 8);
+    for (const json& bad :
+         {json::array({"", "file", 1, 2}), json::array({"a/b", "file", 1, 2}),
+          json::array({std::string("a\0b", 3), "file", 1, 2}), json::array({"..", "folder", 1, 2}),
+          json::array({"a", "moon", 1, 2}), json::array({"a", "file", -1, 2}), json::array({"a", "file", 1}),
+          json::array({"a", "file", 1, 2, 3}), json::array({std::string(1025, 'x'), "file", 1, 2}),
+          json("a")}) {
+        CHECK_FALSE(decoded(json::array({bad})).ok());
+    }
+    json many = json::array();
+    for (int i = 0; i < 501; ++i) {
+        many.push_back({"a", "file", 1, 2});
+    }
+    CHECK_FALSE(decoded(many).ok());
 }

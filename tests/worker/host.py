@@ -20,6 +20,7 @@ WARDEN = pathlib.Path(os.environ.get("CELLBLOCK", REPO / "build" / "cellblock"))
 PYTHON = os.environ.get("CELLBLOCK_TEST_PYTHON", "/usr/bin/python3")
 TIMEOUT = 60.0
 NUMBER, TEXT, FLAG, LIST, RAW, UTF8 = "number", "text", "flag", "list", "raw", "UTF-8"
+MAYBE_BYTES, ENTRIES = "bytes or null", "entries"
 MAYBE_TEXT, MAYBE_ERROR, MIMES, BUFFERS = "text or null", "error or null", "mimes", "buffers"
 ERROR = {"ename": TEXT, "evalue": TEXT, "traceback": LIST}
 COMM = {"cell": NUMBER, "comm_id": TEXT, "data": RAW, "metadata": RAW, "buffers": BUFFERS}
@@ -38,6 +39,8 @@ SCHEMA = {
     "comm_close": COMM,
     "done": {"cell": NUMBER, "status": TEXT, "error": MAYBE_ERROR, "user_expressions": RAW, "payload": RAW},
     "reply": {"query": NUMBER, "content": RAW},
+    "file_reply": {"request": NUMBER, "errno": NUMBER, "size": NUMBER, "modified": NUMBER, "bytes": MAYBE_BYTES, "entries": ENTRIES,
+                   "more": FLAG},
 }
 
 
@@ -89,6 +92,10 @@ class Frame(dict):
             return self.json_at(value)
         elif what == UTF8:
             return self.take(value).decode("utf-8")
+        elif what == MAYBE_BYTES:
+            return None if value is None else self.take(value)
+        elif what == ENTRIES:
+            assert all([type(part) for part in entry] == [str, str, int, int] for entry in value)
         elif what == BUFFERS:
             return [self.take(index) for index in value]
         elif what == MIMES:
@@ -259,6 +266,20 @@ class Host:
         frame = self.first_frame()
         self.python = frame.get("python")
         return frame
+
+    def start_files(self):
+        ours, theirs = socket.socketpair()
+        socket.send_fds(self.warden.sock, [encode({"type": "start_files"})], [theirs.fileno()])
+        theirs.close()
+        self.files, self.asked = Socket(ours), 0
+
+    def file(self, do, buffers=(), **more):
+        """What the file agent answers."""
+        self.asked += 1
+        self.files.sock.sendall(encode({"type": "file", "request": self.asked, "do": do, **more}, buffers))
+        header, received = self.files.read()
+        assert header["request"] == self.asked
+        return Frame(header, received).check()
 
     def first_frame(self):
         """A worker's, but for the one that only tells a cold jail's Python."""

@@ -109,6 +109,7 @@ class Warden:
         self.control = control
         self.alone = alone
         self.worker = None       # its process id, also that of its process group
+        self.files = None        # the file agent's
         self.death = None        # (exit status, signal) of a worker not yet told of
         self.give_up_at = 0.0
         self.known_kills = oom_kills()
@@ -218,6 +219,8 @@ class Warden:
             self.signal_group(signal.SIGINT)
         elif command == b'{"type":"kill_worker"}':
             self.kill_all()
+        elif command == b'{"type":"start_files"}':
+            self.start_files()
         else:
             raise BadFrame("an unknown command")
 
@@ -236,7 +239,36 @@ class Warden:
             os.close(one)
         self.worker = pid
 
+    def start_files(self):
+        if not self.descriptors:
+            raise BadFrame("start_files without a socket")
+        fd = self.descriptors.pop(0)
+        self.kill_files()
+        try:
+            self.files = os.fork()
+        except OSError:  # limits.processes: the socket's end tells the host
+            self.files = None
+        if self.files == 0:
+            run_and_leave(lambda: self.become_file_agent(fd))
+        os.close(fd)
+
+    def kill_files(self):
+        if self.files is not None:
+            try:
+                os.kill(self.files, signal.SIGKILL)
+            except OSError:
+                pass
+
+    def become_file_agent(self, fd):
+        self.become_child()
+        from cellblock_worker import file_agent
+        file_agent.main(fd)
+
     def become_worker(self, fd, debugger=None):
+        self.become_child()
+        run_worker(fd, debugger)
+
+    def become_child(self):
         set_dumpable(1)  # its /proc/self is its own
         _signal.set_wakeup_fd(-1)
         for number in WORKER_SIGNALS + (signal.SIGCHLD,):
@@ -252,7 +284,6 @@ class Warden:
         if null != 0:
             os.dup2(null, 0)
             os.close(null)
-        run_worker(fd, debugger)
 
     def signal_group(self, number):
         if self.worker is not None:
@@ -290,6 +321,8 @@ class Warden:
                 self.give_up_at = monotonic() + REAP_SECONDS
                 self.kill_all()
                 self.worker = None
+            elif pid == self.files:
+                self.files = None
         if self.death is None:
             return
         if alone or monotonic() > self.give_up_at:

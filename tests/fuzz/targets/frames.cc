@@ -86,6 +86,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         kDebugBounds, [](Frame frame) { (void)decode_debug_frame(std::move(frame)); }, data + 1, size - 1,
         piece);
     read_all(
+        kFilesBounds, [](Frame frame) { (void)decode_file_frame(std::move(frame)); }, data + 1, size - 1,
+        piece);
+    read_all(
         kBuilderBounds, [](Frame frame) { (void)decode_builder_frame(std::move(frame)); }, data + 1, size - 1,
         piece);
     return 0;
