@@ -20,8 +20,10 @@
 // errno and a remedy, and after it nothing is left behind.
 #pragma once
 
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <memory>
 #include <optional>
 #include <string>
@@ -49,6 +51,13 @@ struct WorkerSockets {
     UniqueFd debugger;  // invalid where the policy has no debugger
 };
 
+// A file as a sandbox sees it.
+struct SeenFile {
+    bool is_there = false;
+    std::uint64_t size_bytes = 0;
+    timespec modified{};
+};
+
 class Sandbox {
 public:
     virtual ~Sandbox() = default;
@@ -66,6 +75,14 @@ public:
     // after the sandbox's end too. Where the policy keeps files; once the worker is ready.
     [[nodiscard]] virtual Result<UniqueFd> changes() const {
         return Error{{}, 0, "this engine can't hand over what cells write", {}};
+    }
+
+    // Has the sandbox see what the host has replaced, made or removed in folders that overlays show since
+    // cells have looked there; what they have open at that moment stays. Gives how each of `files` (absolute
+    // paths inside) looks then. May take a millisecond, 2 s at most.
+    [[nodiscard]] virtual Result<std::vector<SeenFile>> see_host_changes(
+        const std::vector<std::string>& /*files*/) const {
+        return Error{{}, ENOTSUP, "this engine shows copies", {}};
     }
 
     // Sends SIGKILL to every process inside and returns at once. warden_fd() then reaches end of file.

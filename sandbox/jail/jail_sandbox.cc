@@ -3,7 +3,10 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <linux/nsfs.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -23,6 +26,7 @@
 #include "sandbox/base/text.h"
 #include "sandbox/jail/error_messages.h"
 #include "sandbox/jail/layers.h"
+#include "sandbox/jail/overlay_refresh.h"
 #include "sandbox/jail/process_usage.h"
 
 namespace cellblock::sandbox::jail {
@@ -135,6 +139,21 @@ Result<UniqueFd> JailSandbox::changes() const {
     return folder.valid() ? Result(std::move(folder)) : errno_error(step);
 }
 
+Result<std::vector<SeenFile>> JailSandbox::see_host_changes(const std::vector<std::string>& files) const {
+    for (int i = 0; i < kMostReports && !mounts_.valid() && receive(0); ++i) {
+    }
+    if (!mounts_.valid()) {
+        return Error{"show what the host has changed", 0, "the sandbox has no overlay", {}};
+    }
+    std::vector<std::string> overlays;
+    for (const auto& step : plan_->files) {
+        if (step.kind == FileStepKind::overlay) {
+            overlays.push_back("/" + step.target);
+        }
+    }
+    return refresh_overlays(mounts_.get(), overlays, files);
+}
+
 void JailSandbox::kill() {
     ask(kKillRequest);
 }
@@ -161,6 +180,12 @@ bool JailSandbox::receive(int milliseconds) const {
         no_changes_ = report.failure.error;
         if (is_scratch_folder(folder.get())) {
             changes_ = std::move(folder);
+        }
+        return true;
+    }
+    if (report.kind == ReportKind::mounted) {
+        if (::ioctl(folder.get(), NS_GET_NSTYPE) == CLONE_NEWNS) {
+            mounts_ = std::move(folder);
         }
         return true;
     }

@@ -30,6 +30,8 @@ public:
     [[nodiscard]] int warden_fd() const override { return spawned_.warden.get(); }
     WorkerSockets take_worker() override { return std::exchange(worker_, {}); }
     [[nodiscard]] Result<UniqueFd> changes() const override;
+    [[nodiscard]] Result<std::vector<SeenFile>> see_host_changes(
+        const std::vector<std::string>& files) const override;
     void kill() override;
     [[nodiscard]] SandboxUsage usage() const override;
     [[nodiscard]] std::string death_reason() const override;
@@ -54,6 +56,7 @@ private:
     mutable std::string text_;
     mutable UniqueFd changes_;
     mutable int no_changes_ = 0;  // errno: why the jail could not send them
+    mutable UniqueFd mounts_;     // where the plan has overlays
 };
 
 using PlanMaker = std::function<Result<std::unique_ptr<JailPlan>>(

@@ -40,6 +40,12 @@ void sort_by_depth(std::vector<FileStep>& steps) {
                      [&](const FileStep& a, const FileStep& b) { return depth(a) < depth(b); });
 }
 
+bool has_overlay_of_work(const Policy& policy) {
+    return std::any_of(policy.files.begin(), policy.files.end(), [](const FileRule& rule) {
+        return rule.mode == FileMode::overlay && rule.sandbox == kWorkingDirectory;
+    });
+}
+
 void number_overlays(JailPlan& plan) {
     for (auto& step : plan.files) {
         if (step.kind != FileStepKind::overlay) {
@@ -261,7 +267,7 @@ Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOp
     plan->filter_options = {memory_is_limited, !without_namespaces,
                             !without_namespaces || plan->identity.privileged, false, false};
     plan_limits(*plan, policy.limits, memory_is_limited);
-    plan->shows_changes = keep_rules(policy) != nullptr;
+    plan->shows_changes = keep_rules(policy) != nullptr || has_overlay_of_work(policy);
     plan->arguments = warden_arguments(*plan, python, own, policy.limits);
     plan->environment = cell_environment(policy);
     if (!memory_is_limited && !without_namespaces) {

@@ -104,6 +104,7 @@ struct JailPlan {
     mutable std::vector<int> cgroup_descriptors;  // nested: by cgroup_files; filled after fork
     bool shows_changes = false;                   // the host gets the folder of what is written in /work
     mutable int changes = -1;                     // that folder; opened after fork
+    mutable int mounts = -1;                      // with overlays: the mount namespace; the same
     std::vector<std::string> overlay_options;     // by overlay_number
     std::string scratch_options;
     std::string working_directory = kWorkInside;

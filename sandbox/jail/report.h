@@ -63,9 +63,9 @@ constexpr int kLeftUnmade = 3;
 
 constexpr std::uint32_t kTailBytes = 8192;
 
-// `made`, sent by the jail's first process where the plan wants it, has a descriptor beside it: the folder of
-// changes (JailPlan::shows_changes).
-enum class ReportKind : std::int32_t { setup_failed, running, ended, made };
+// `made` and `mounted`, sent by the jail's first process where the plan wants it, have a descriptor beside
+// them: the folder of changes (JailPlan::shows_changes); the mount namespace (where there is an overlay).
+enum class ReportKind : std::int32_t { setup_failed, running, ended, made, mounted };
 
 // Jail → host.
 struct Report {

@@ -248,7 +248,11 @@ Failure build_root(const JailPlan& plan) {
         open_changes(plan);
     }
     clear_building_site(plan);
-    return change_root();
+    const Failure failure = change_root();
+    if (!failure.happened() && !plan.overlay_options.empty()) {
+        plan.mounts = ::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    }
+    return failure;
 }
 
 }  // namespace cellblock::sandbox::jail

@@ -43,15 +43,20 @@ void send_report(int control, const Report& report) {
     (void)::send(control, &report, sizeof report, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-// The folder of changes, which the host may look through whatever becomes of the jail. Linux counts what a
-// user's processes have sent and nobody has received yet; other sandboxes of this user may be at that bound.
-void send_changes(int control, int folder) {
+// The folder of changes, which the host may look through whatever becomes of the jail, or the mount
+// namespace. Linux counts what a user's processes have sent and nobody has received yet; other sandboxes of
+// this user may be at that bound.
+void send_descriptor(int control, ReportKind kind, int descriptor) {
     constexpr int kAttempts = 40;
     constexpr long kPause = 5;  // milliseconds
     static Report report;
-    report.kind = ReportKind::made;
+    if (descriptor < 0) {
+        return;
+    }
+    report.kind = kind;
+    report.failure = {};
     const std::string_view bytes(reinterpret_cast<const char*>(&report), sizeof report);
-    for (int attempt = 1; send_with_descriptors(control, bytes, {&folder, 1}) < 0; ++attempt) {
+    for (int attempt = 1; send_with_descriptors(control, bytes, {&descriptor, 1}) < 0; ++attempt) {
         if (errno != ETOOMANYREFS || attempt == kAttempts) {
             report.failure.error = errno;
             return send_report(control, report);
@@ -69,8 +74,9 @@ void first_process(const JailPlan& plan, const SupervisorDescriptors& descriptor
     report.kind = ReportKind::setup_failed;
     const JailDescriptors inside{descriptors.warden, descriptors.output_write, parent, descriptors.attendant};
     report.failure = plan.without_namespaces ? enter_without_namespaces(plan, inside) : enter(plan, inside);
-    if (!report.failure.happened() && plan.changes >= 0) {
-        send_changes(descriptors.control, plan.changes);
+    if (!report.failure.happened()) {
+        send_descriptor(descriptors.control, ReportKind::made, plan.changes);
+        send_descriptor(descriptors.control, ReportKind::mounted, plan.mounts);
     }
     if (!report.failure.happened() && then == Then::go_on) {
         constexpr unsigned kFirstUnknown = 4;

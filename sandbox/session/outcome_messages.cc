@@ -7,6 +7,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "sandbox/base/text.h"
+
 namespace cellblock::sandbox {
 
 namespace {
@@ -123,6 +125,20 @@ std::string not_stopped_note(std::chrono::milliseconds time) {
 
 std::string restart_note(const Policy& policy, const Death& death) {
     return "cellblock: before this cell, " + death_words(policy, death) + "; " + kLost + "\n";
+}
+
+std::string still_old_note(const std::vector<files::HostChange>& old) {
+    constexpr std::size_t kMostNames = 5;
+    std::string names;
+    for (std::size_t i = 0; i < old.size() && i < kMostNames; ++i) {
+        names += (i == 0 ? "" : ", ") + printable(old[i].inside);
+    }
+    if (names.empty()) {
+        return {};
+    }
+    return "cellblock: " + names + (old.size() > kMostNames ? " and others" : "") +
+           " changed on the host, but the sandbox has the old content open: close the file to see the new "
+           "one\n";
 }
 
 std::string files_note(const Outcome& outcome) {

@@ -10,6 +10,7 @@
 
 #include "sandbox/api/policy.h"
 #include "sandbox/api/types.h"
+#include "sandbox/files/host_changes.h"
 #include "sandbox/session/sandbox_host.h"
 
 namespace cellblock::sandbox {
@@ -36,5 +37,9 @@ std::string not_stopped_note(std::chrono::milliseconds time);
 
 // The note at the next cell when a worker died between cells.
 std::string restart_note(const Policy& policy, const Death& death);
+
+// A line about files that the host has replaced or removed, and that something in the sandbox has open.
+// Empty: there are none.
+std::string still_old_note(const std::vector<files::HostChange>& old);
 
 }  // namespace cellblock::sandbox

@@ -87,6 +87,11 @@ public:
 
     // As Sandbox::changes() gives it. While ready().
     [[nodiscard]] Result<UniqueFd> changes() const { return sandbox_->changes(); }
+    // As Sandbox::see_host_changes(). While ready().
+    [[nodiscard]] Result<std::vector<SeenFile>> see_host_changes(
+        const std::vector<std::string>& files) const {
+        return sandbox_->see_host_changes(files);
+    }
     [[nodiscard]] const Policy& policy() const { return policy_; }
     // If the policy names several engines, the one that was taken.
     [[nodiscard]] std::string engine_name() const { return engine_ ? (*engine_)->name() : policy_.engine; }

@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "sandbox/base/digests.h"
 #include "sandbox/session/cell_options.h"
@@ -53,6 +54,7 @@ Session::Impl::Impl(const Policy& policy, Result<std::unique_ptr<Engine>> engine
                     Now now)
     : now_(now),
       keeper_(policy, options.directory),
+      host_changes_(policy, options.directory),
       installer_(policy, options.session_name, now),
       host_(policy, std::move(engine), showing(std::move(options), installer_.folder()), std::move(now)),
       output_filter_(policy),
@@ -278,6 +280,9 @@ void Session::Impl::dispatch_when_ready() {
         }
         unnoticed_death_.reset();
     }
+    if (current_->kind == ActivityKind::cell) {
+        see_host_changes();
+    }
     current_->sent = true;
     if (current_->kind != ActivityKind::query) {
         last_sent_ = current_->id;
@@ -290,7 +295,37 @@ void Session::Impl::dispatch_when_ready() {
     if (keeper_.on() && current_->kind == ActivityKind::cell) {
         current_->changes = host_.changes();
     }
+    host_changes_.begin();
     set_clock();
+}
+
+// Files that the host has replaced, made or removed in a folder that an overlay shows.
+void Session::Impl::see_host_changes() {
+    const auto changed = host_changes_.take();
+    if (!changed) {
+        return;
+    }
+    std::vector<std::string> inside;
+    for (const auto& one : *changed) {
+        inside.push_back(one.inside);
+    }
+    const auto seen = host_.see_host_changes(inside);
+    std::string line;
+    if (!seen && seen.error().code == ENOTSUP) {
+        return host_changes_.stop();
+    }
+    if (!seen) {
+        line = seen.error().text() + "\n";
+    } else if (const auto changes = host_.changes()) {
+        files::touch_folders(*changed, changes->get());
+        auto old = files::still_old(*changed, *seen, changes->get());
+        line = still_old_note(old);
+        host_changes_.give_back(std::move(old));
+    }
+    if (line != told_of_changes_ && !line.empty() && !current_->silent) {
+        events_.emplace_back(StreamOutput{current_->id, StreamName::standard_error, line});
+    }
+    told_of_changes_ = std::move(line);
 }
 
 // It stands still while the user is asked something, or looks at a cell that is stopped.

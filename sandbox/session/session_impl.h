@@ -18,6 +18,7 @@
 
 #include "sandbox/api/session.h"
 #include "sandbox/audit/log.h"
+#include "sandbox/files/host_changes.h"
 #include "sandbox/files/keeper.h"
 #include "sandbox/outputs/cleaner.h"
 #include "sandbox/outputs/output_filter.h"
@@ -47,6 +48,7 @@ public:
 
     Now now_;
     files::Keeper keeper_;
+    files::HostChanges host_changes_;
     Installer installer_;
     SandboxHost host_;
     OutputFilter output_filter_;
@@ -66,6 +68,7 @@ public:
     DebugId last_debug_ = 0;
     FileRelay files_;
     FileId last_file_ = 0;
+    std::string told_of_changes_;  // the last line about what cells can't see
 
 private:
     const Policy& policy() const { return host_.policy(); }
@@ -81,6 +84,7 @@ private:
     [[nodiscard]] bool next_worker_waits() const;
     void add(std::vector<Event> events);
     void dispatch_when_ready();
+    void see_host_changes();
     void advance_install();
     [[nodiscard]] std::optional<TimePoint> notice_time() const;
     void notice_wait();

@@ -67,6 +67,9 @@ class Hints:
         if _is_process_limit(error) or (isinstance(error, KeyboardInterrupt) and not _can_have_a_thread()):
             return ("this sandbox may have %s processes and threads" % self._fact("processes"),
                     "limits.processes")
+        if _errno(error) == errno.EOVERFLOW and _is_anothers(error.filename):
+            return ("a file that belongs to another user or group can be read here and not changed; give the host's file "
+                    "your user and group (chown)"), "files"
         if isinstance(error, OSError) and error.errno in DISK_ERRNOS:
             return "this sandbox may write %s" % self._fact("disk"), "limits.disk"
         if isinstance(error, OSError):
@@ -154,6 +157,16 @@ def _entry_for_link(path, work):
     inside = os.path.normpath(os.path.join(folder, text))
     host = text if os.path.isabs(text) else os.path.normpath(os.path.join(os.path.relpath(folder, work), text))
     return {"host": host, "sandbox": inside} if os.path.isabs(text) or host.startswith("..") else None
+
+
+def _is_anothers(path):
+    """Its owner or group has no number in here, so that an overlay can't make a copy with that owner."""
+    try:
+        info = os.stat(path)
+        overflow = [int(open("/proc/sys/fs/overflow" + kind).read()) for kind in ("uid", "gid")]
+    except (OSError, TypeError, ValueError):
+        return False
+    return info.st_uid == overflow[0] or info.st_gid == overflow[1]
 
 
 def _errno(error):
