@@ -1,4 +1,4 @@
-// `cellblock relay`, `cellblock launcher`, `cellblock cleaner` and `cellblock font-list`: started by
+// `cellblock relay`, `launcher`, `cleaner`, `broker` and `font-list`: started by
 // cellblock itself, never by people.
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -11,6 +11,7 @@
 #include "kernel/cli/font_list.h"
 #include "sandbox/base/subprocess.h"
 #include "sandbox/engines/launcher_program.h"
+#include "sandbox/network/broker_program.h"
 #include "sandbox/outputs/cleaner_program.h"
 #include "sandbox/relay/relay.h"
 
@@ -55,6 +56,19 @@ int cleaner_command() {
         return not_for_people("cleaner");
     }
     return sandbox::serve_cleaner(std::move(socket));
+}
+
+int broker_command() {
+    struct stat info {};
+    sandbox::UniqueFd host(sandbox::kFirstGiven);
+    sandbox::UniqueFd listener(sandbox::kFirstGiven + 1);
+    for (const auto* fd : {&host, &listener}) {
+        if (::fstat(fd->get(), &info) != 0 || !S_ISSOCK(info.st_mode)) {
+            return not_for_people("broker");
+        }
+        ::fcntl(fd->get(), F_SETFD, FD_CLOEXEC);
+    }
+    return sandbox::network::serve_broker(std::move(host), std::move(listener));
 }
 
 int font_list_command(const std::string& python) {

@@ -85,6 +85,12 @@ public:
         return Error{{}, ENOTSUP, "this engine shows copies", {}};
     }
 
+    // The socket that listens where the policy's `network` lets cells find a proxy. For the caller to own,
+    // and to serve. Once the worker is ready.
+    [[nodiscard]] virtual Result<UniqueFd> listener() const {
+        return Error{{}, ENOTSUP, "this engine can't give cells a network by a list", {}};
+    }
+
     // Sends SIGKILL to every process inside and returns at once. warden_fd() then reaches end of file.
     virtual void kill() = 0;
 

@@ -32,7 +32,6 @@
 
 namespace cellblock::sandbox {
 
-enum class NetworkMode { none };
 enum class FileMode { read, overlay, empty };
 // The treatment of HTML, SVG, Markdown and figures in outputs: cleaned by an allowlist, left out, or passed
 // on as the cell made it.
@@ -69,6 +68,26 @@ struct FileRule {
 
 // Where cells begin.
 inline constexpr const char* kWorkingDirectory = "/work";
+
+// A host that `network.allow` or `network.deny` names (policy/host_rules.h).
+struct HostRule {
+    std::string text;         // as the policy has it: "*.example.org:443"
+    std::string host;         // in normal form, without "*."; empty: any name
+    bool below = false;       // all names below it, and not itself
+    bool is_address = false;  // IPv4 or IPv6
+    std::uint16_t port = 0;   // 0: 80 and 443
+};
+
+// What cells may reach of the network, through the broker alone. No rule in `allow`: nothing.
+struct NetworkRules {
+    std::vector<HostRule> allow;
+    std::vector<HostRule> deny;             // wins
+    std::uint32_t connections = 32;         // at a time
+    std::uint64_t bytes_out = 10ULL << 20;  // of a session
+    std::uint64_t bytes_in = 1ULL << 30;    // of a session
+
+    [[nodiscard]] bool any() const { return !allow.empty(); }
+};
 
 // One environment variable of the sandbox. Without a value the host's value passes.
 struct EnvironmentRule {
@@ -135,7 +154,7 @@ struct Policy {
     std::optional<std::vector<std::string>> imports;  // modules that cells may import; nullopt: any
     Limits limits;
     OutputRules outputs;
-    NetworkMode network = NetworkMode::none;
+    NetworkRules network;
     PackageRules packages;
     std::vector<FileRule> files;
     std::vector<EnvironmentRule> environment;

@@ -211,6 +211,18 @@ struct FileNotKept {
     std::string reason;
 };
 
+// A connection of a cell's that the broker carried or refused (the policy's key `network`).
+struct ConnectionReport {
+    std::string host;  // empty: it never said
+    std::uint16_t port = 0;
+    std::string address;  // that was dialled; empty: none
+    std::string rule;     // the policy's, by which it was allowed or denied; empty: none
+    std::uint64_t sent = 0;
+    std::uint64_t received = 0;
+    bool allowed = false;
+    std::string reason;  // why not, or why it ended before its time
+};
+
 struct Outcome {
     CellStatus status = CellStatus::ok;
     EscalationStep escalation = EscalationStep::none;

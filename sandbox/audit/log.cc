@@ -115,30 +115,14 @@ Status AuditLog::prepare() const {
     return Ok{};
 }
 
-Status AuditLog::append(const std::string& code_digest, std::size_t code_bytes, const Outcome& outcome,
-                        bool cut) const {
+template <class Record>
+Status AuditLog::add(Record record) const {
     CELLBLOCK_ASSIGN_OR_RETURN(auto file, open_log(path_));
     if (::flock(file.get(), LOCK_EX) != 0) {
         return audit_error(path_, errno, "");
     }
     CELLBLOCK_ASSIGN_OR_RETURN(auto before, last_line(file.get(), path_));
-    const nlohmann::ordered_json record{
-        {"time", utc_text(std::chrono::system_clock::now(), 3)},
-        {"session", session_},
-        {"policy", policy_name_.substr(0, 1000)},
-        {"policy_digest", policy_digest_},
-        {"code_digest", code_digest},
-        {"code_bytes", code_bytes},
-        {"status", name_of(outcome.status)},
-        {"rung", name_of(outcome.escalation)},
-        {"state", outcome.state == Survival::intact ? "intact" : "lost"},
-        {"error", outcome.error ? outcome.error->ename : ""},
-        {"wall_seconds", outcome.usage.wall_seconds},
-        {"cpu_seconds", outcome.usage.cpu_seconds},
-        {"peak_memory_bytes", outcome.usage.peak_memory_bytes},
-        {"output_bytes", outcome.usage.output_bytes},
-        {"output_cut", cut},
-        {"previous", before.empty() ? std::string(kNoLineBefore) : sha256(before)}};
+    record["previous"] = before.empty() ? std::string(kNoLineBefore) : sha256(before);
     const std::string line = record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     const off_t size = ::lseek(file.get(), 0, SEEK_END);
     const ssize_t written = ::write(file.get(), line.data(), line.size());
@@ -148,6 +132,40 @@ Status AuditLog::append(const std::string& code_digest, std::size_t code_bytes, 
         return audit_error(path_, code, "");
     }
     return Ok{};
+}
+
+Status AuditLog::append(const std::string& code_digest, std::size_t code_bytes, const Outcome& outcome,
+                        bool cut) const {
+    return add(nlohmann::ordered_json{{"time", utc_text(std::chrono::system_clock::now(), 3)},
+                                      {"session", session_},
+                                      {"policy", policy_name_.substr(0, 1000)},
+                                      {"policy_digest", policy_digest_},
+                                      {"code_digest", code_digest},
+                                      {"code_bytes", code_bytes},
+                                      {"status", name_of(outcome.status)},
+                                      {"rung", name_of(outcome.escalation)},
+                                      {"state", outcome.state == Survival::intact ? "intact" : "lost"},
+                                      {"error", outcome.error ? outcome.error->ename : ""},
+                                      {"wall_seconds", outcome.usage.wall_seconds},
+                                      {"cpu_seconds", outcome.usage.cpu_seconds},
+                                      {"peak_memory_bytes", outcome.usage.peak_memory_bytes},
+                                      {"output_bytes", outcome.usage.output_bytes},
+                                      {"output_cut", cut}});
+}
+
+Status AuditLog::append(const ConnectionReport& report) const {
+    return add(nlohmann::ordered_json{{"time", utc_text(std::chrono::system_clock::now(), 3)},
+                                      {"session", session_},
+                                      {"policy", policy_name_.substr(0, 1000)},
+                                      {"policy_digest", policy_digest_},
+                                      {"connection", report.host},
+                                      {"port", report.port},
+                                      {"address", report.address},
+                                      {"rule", report.rule},
+                                      {"verdict", report.allowed ? "allowed" : "refused"},
+                                      {"reason", report.reason},
+                                      {"bytes_out", report.sent},
+                                      {"bytes_in", report.received}});
 }
 
 }  // namespace cellblock::sandbox

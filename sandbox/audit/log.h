@@ -1,4 +1,5 @@
-// The audit log: one line of JSON for each cell, each with the digest of the line before.
+// The audit log: one line of JSON for each cell and for each of its connections, each with the digest of the
+// line before.
 //
 // Purpose: what ran, under which policy, and how it ended, in a file that shows
 // if it was changed. Several programs may share one file: a line is added under
@@ -32,8 +33,13 @@ public:
     // After the cell: adds its line. `code`: as the client sent it.
     [[nodiscard]] Status append(const std::string& code_digest, std::size_t code_bytes,
                                 const Outcome& outcome, bool cut) const;
+    // A line for a connection of a cell's that has ended or was refused.
+    [[nodiscard]] Status append(const ConnectionReport& report) const;
 
 private:
+    template <class Record>
+    [[nodiscard]] Status add(Record record) const;
+
     std::string path_;
     std::string policy_name_;
     std::string policy_digest_;

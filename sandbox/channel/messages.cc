@@ -304,6 +304,14 @@ std::string files_summary(const Policy& policy) {
     return out;
 }
 
+std::string network_summary(const NetworkRules& rules) {
+    std::string out;
+    for (const auto& rule : rules.allow) {
+        out += (out.empty() ? "" : ", ") + rule.text;
+    }
+    return out.empty() ? "none" : out;
+}
+
 json read_only_places(const Policy& policy) {
     json places = json::array();
     for (const auto& rule : policy.files) {
@@ -325,7 +333,7 @@ std::string encode_configure(const Policy& policy) {
                            {"processes", policy.limits.processes},
                            {"disk", format_size(policy.limits.disk_bytes)},
                            {"output_bytes", policy.limits.output_bytes},
-                           {"network", "none"},
+                           {"network", network_summary(policy.network)},
                            {"files", files_summary(policy)},
                            {"read_only", read_only_places(policy)},
                            {"history", policy.history != "none"},

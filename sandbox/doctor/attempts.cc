@@ -168,6 +168,26 @@ socket.create_connection(("::1", host["port_6"]), 2).close())PY"},
 with socket.socket(socket.AF_UNIX) as one: one.connect("\0" + host["abstract"]))PY"},
     {"file_socket", "network", "reach a Unix socket in the home folder", R"PY(
 with socket.socket(socket.AF_UNIX) as one: one.connect(host["socket"]))PY"},
+    {"proxy_names", "network", "reach the host by the proxy, under an odd name", R"PY(
+names = ["127.0.0.1", "localhost", "0", "0.0.0.0", "127.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]", "[::1%25lo]",
+         "localhost\0.example.org", "169.254.169.254", "metadata.google.internal", "10.0.0.1"]
+said = None
+for name in names:
+    with socket.create_connection(("127.0.0.1", 3128), 2) as one:
+        one.sendall(("CONNECT %s:%d HTTP/1.1\r\n\r\n" % (name, host["port"])).encode())
+        said = one.recv(200).split(b"\r\n")[0].decode()
+        if said.startswith("HTTP/1.1 200"): return name
+raise Stopped(said))PY"},
+    {"proxy_socks", "network", "reach the host by the proxy's SOCKS", R"PY(
+said = b""
+for request in (b"\5\1\0\1\x7f\0\0\1", b"\5\1\0\3\x09localhost", b"\5\2\0\1\0\0\0\0", b"\5\3\0\1\0\0\0\0"):
+    with socket.create_connection(("127.0.0.1", 3128), 2) as one:
+        one.sendall(b"\5\1\0" + request + host["port"].to_bytes(2, "big"))
+        one.settimeout(5)
+        while len(said) < 4: said += one.recv(20)
+        if said[3] == 0: return repr(request)
+        said = b""
+raise Stopped("refused by SOCKS"))PY"},
     {"internet", "network", "reach the Internet", R"PY(
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
     one.settimeout(2); one.connect(("192.0.2.1", 53)); one.send(b"x"))PY"},

@@ -101,8 +101,8 @@ Result<std::unique_ptr<PendingSandbox>> claim_jail(const Policy& policy, jail::P
 EngineFacts NativeEngine::facts() const {
     return {"A jail made of the kernel's own parts; no other program is needed",
             "namespaces, seccomp by an allowlist, Landlock, on the host's kernel",
-            {"limits.memory", "limits.processes", "limits.disk", "network", "files", "files.keep",
-             "packages.allow"},
+            {"limits.memory", "limits.processes", "limits.disk", "network", "network.allow", "files",
+             "files.keep", "packages.allow"},
             true};
 }
 

@@ -25,6 +25,7 @@ std::vector<std::string> unkept(const Policy& policy, const Promises& promises, 
                                  counts_processes(promises, cgroup));
     miss("limits.disk", enforces(promises, "limits.disk"));
     miss("network", enforces(promises, "network"));
+    miss("network.allow", !policy.network.any());  // the broker's socket is in a jail's own network
     // An overlay is a copy, which the far end makes on every engine.
     const bool shows = std::any_of(policy.files.begin(), policy.files.end(),
                                    [](const FileRule& rule) { return rule.mode == FileMode::read; });

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <deque>
 #include <filesystem>
@@ -29,6 +30,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kMostFolders = 4096;
 constexpr std::size_t kMostEntries = 200'000;  // looked at for folders among them
 constexpr std::uint32_t kWanted = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
+constexpr std::chrono::seconds kTimeToWalk{10};
 constexpr std::string_view kWork = "/work/";  // kWorkingDirectory and what lies below
 constexpr std::uint32_t kHow = IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK;
 
@@ -77,7 +79,12 @@ bool HostChanges::Watch::watch_one(const Folder& folder) {
 // A folder and those below it.
 void HostChanges::Watch::add(Folder first) {
     std::deque<Folder> waiting{std::move(first)};
-    while (!waiting.empty() && !blind) {
+    const auto until = std::chrono::steady_clock::now() + kTimeToWalk;
+    while (!waiting.empty() && !blind && !is_finishing()) {
+        if (std::chrono::steady_clock::now() > until) {
+            blind = true;
+            return;
+        }
         const Folder folder = std::move(waiting.front());
         waiting.pop_front();
         if (!watch_one(folder)) {
@@ -125,7 +132,10 @@ void HostChanges::Watch::take(const inotify_event& event, const char* name,
 
 // Whether anything has changed.
 bool HostChanges::Watch::read(std::vector<HostChange>& changed) {
-    const std::lock_guard locked(lock);
+    const std::unique_lock locked(lock, std::try_to_lock);
+    if (!locked) {
+        return true;  // the background is still on its way
+    }
     bool any = blind;
     alignas(inotify_event) std::array<char, 16384> bytes{};
     while (inotify.valid()) {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
@@ -88,6 +89,20 @@ Failure raise_loopback() {
     const Failure failure = up ? Failure{} : failed(Step::loopback);
     ::close(fd);
     return failure;
+}
+
+Failure listen_on_loopback(const JailPlan& plan) {
+    constexpr int kWaiting = 128;
+    sockaddr_in place{};
+    place.sin_family = AF_INET;
+    place.sin_port = htons(kProxyPort);
+    place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    plan.listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const bool listens =
+        plan.listener >= 0 &&
+        ::bind(plan.listener, reinterpret_cast<const sockaddr*>(&place), sizeof place) == 0 &&
+        ::listen(plan.listener, kWaiting) == 0;
+    return listens ? Failure{} : failed(Step::listen);
 }
 
 // Where no cgroup bounds memory: a connection's two buffers together hold what bytes_of_socket() counts. Not
@@ -202,6 +217,11 @@ Failure enter(const JailPlan& plan, const JailDescriptors& descriptors) {
     }
     if (const auto failure = plan.host_network ? Failure{} : raise_loopback(); failure.happened()) {
         return failure;
+    }
+    if (plan.listens) {
+        if (const auto failure = listen_on_loopback(plan); failure.happened()) {
+            return failure;
+        }
     }
     if (!plan.filter_options.memory_is_limited && !plan.host_network) {
         lower_buffers();

@@ -34,6 +34,8 @@ std::string step_name(const JailPlan& plan, const Failure& failure) {
             return "set its host name";
         case Step::loopback:
             return "bring up its loopback network";
+        case Step::listen:
+            return "listen on its loopback";
         case Step::private_mounts:
             return "make its mounts private";
         case Step::open_source:
@@ -101,6 +103,7 @@ bool needs_namespaces(Step step) {
         case Step::map_user:
         case Step::host_name:
         case Step::loopback:
+        case Step::listen:
         case Step::private_mounts:
         case Step::open_source:
         case Step::base_filesystem:

@@ -45,6 +45,14 @@ bool is_scratch_folder(int fd) {
            system.f_type == TMPFS_MAGIC;
 }
 
+bool listens(int fd) {
+    int type = 0;
+    int accepts = 0;
+    socklen_t size = sizeof type;
+    return ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+           ::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &accepts, &size) == 0 && accepts == 1;
+}
+
 }  // namespace
 
 Result<HostParts> find_host_parts(const Policy& policy) {
@@ -154,6 +162,14 @@ Result<std::vector<SeenFile>> JailSandbox::see_host_changes(const std::vector<st
     return refresh_overlays(mounts_.get(), overlays, files);
 }
 
+Result<UniqueFd> JailSandbox::listener() const {
+    for (int i = 0; i < kMostReports && !listener_.valid() && receive(0); ++i) {
+    }
+    UniqueFd copy(listener_.valid() ? ::fcntl(listener_.get(), F_DUPFD_CLOEXEC, 0) : -1);
+    return copy.valid() ? Result(std::move(copy))
+                        : Error{"find the sandbox's way out", 0, "it has shown none", {}};
+}
+
 void JailSandbox::kill() {
     ask(kKillRequest);
 }
@@ -180,6 +196,12 @@ bool JailSandbox::receive(int milliseconds) const {
         no_changes_ = report.failure.error;
         if (is_scratch_folder(folder.get())) {
             changes_ = std::move(folder);
+        }
+        return true;
+    }
+    if (report.kind == ReportKind::listening) {
+        if (listens(folder.get())) {
+            listener_ = std::move(folder);
         }
         return true;
     }

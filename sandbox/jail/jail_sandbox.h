@@ -32,6 +32,7 @@ public:
     [[nodiscard]] Result<UniqueFd> changes() const override;
     [[nodiscard]] Result<std::vector<SeenFile>> see_host_changes(
         const std::vector<std::string>& files) const override;
+    [[nodiscard]] Result<UniqueFd> listener() const override;
     void kill() override;
     [[nodiscard]] SandboxUsage usage() const override;
     [[nodiscard]] std::string death_reason() const override;
@@ -57,6 +58,7 @@ private:
     mutable UniqueFd changes_;
     mutable int no_changes_ = 0;  // errno: why the jail could not send them
     mutable UniqueFd mounts_;     // where the plan has overlays
+    mutable UniqueFd listener_;   // where the policy has a network
 };
 
 using PlanMaker = std::function<Result<std::unique_ptr<JailPlan>>(

@@ -64,6 +64,10 @@ LayerState network_of(const JailPlan& plan) {
     if (plan.host_network) {
         return {Layer::network, false, "the host's", {}};
     }
+    if (plan.listens) {
+        return stands(Layer::network,
+                      "a namespace with its own loopback, and there a proxy to the hosts that are allowed");
+    }
     return stands(Layer::network, plan.without_namespaces ? "no sockets: the system call filter denies them"
                                                           : "a namespace with nothing but its own loopback");
 }

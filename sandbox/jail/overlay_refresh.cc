@@ -60,10 +60,13 @@ bool refresh(const char* overlay) {
         error = refresh(overlays[i].c_str()) ? 0 : errno;
     }
     (void)write_all(pipe, reinterpret_cast<const char*>(&error), sizeof error);
+    const int root = ::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     for (std::size_t i = 0; i < files.size() && error == 0; ++i) {
         SeenFile seen;
         struct stat info {};
-        if (::lstat(files[i].c_str(), &info) == 0) {
+        // Not by links, which may be a cell's.
+        const OpenFile file(open_below(root, files[i].c_str() + 1, O_PATH));
+        if (file.valid() && ::fstat(file.get(), &info) == 0) {
             seen = {true, static_cast<std::uint64_t>(info.st_size), info.st_mtim};
         }
         (void)write_all(pipe, reinterpret_cast<const char*>(&seen), sizeof seen);

@@ -176,6 +176,23 @@ void point_to_strings(JailPlan& plan) {
 
 }  // namespace
 
+namespace {
+
+// By the names that curl, urllib, requests, httpx, pip, git, wget and Go's programs look for. No SOCKS: httpx
+// fails where a variable names it and a module for it is missing.
+void add_proxy(std::vector<std::string>& environment) {
+    const std::string proxy = "http://127.0.0.1:" + std::to_string(kProxyPort);
+    for (const char* name :
+         {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"}) {
+        environment.push_back(name + ("=" + proxy));
+    }
+    for (const char* name : {"NO_PROXY", "no_proxy"}) {
+        environment.push_back(std::string(name) + "=localhost,127.0.0.1,::1");
+    }
+}
+
+}  // namespace
+
 std::vector<std::string> cell_environment(const Policy& policy) {
     const auto threads = std::to_string(std::max(1, static_cast<int>(std::ceil(policy.limits.cpus))));
     std::vector<std::string> list{"PATH=/usr/local/bin:/usr/bin:/bin",
@@ -191,6 +208,9 @@ std::vector<std::string> cell_environment(const Policy& policy) {
                                   "MPLCONFIGDIR=/home/cell/.config/matplotlib",
                                   "IPYTHONDIR=/home/cell/.ipython",
                                   "XDG_CACHE_HOME=/home/cell/.cache"};
+    if (policy.network.any()) {
+        add_proxy(list);
+    }
     for (const auto& rule : policy.environment) {
         const char* host = rule.value ? nullptr : std::getenv(rule.name.c_str());
         if (!rule.value && host == nullptr) {
@@ -267,6 +287,11 @@ Result<std::unique_ptr<JailPlan>> build_plan(const Policy& policy, const StartOp
     plan->filter_options = {memory_is_limited, !without_namespaces,
                             !without_namespaces || plan->identity.privileged, false, false};
     plan_limits(*plan, policy.limits, memory_is_limited);
+    plan->listens = policy.network.any();
+    if (plan->listens && without_namespaces) {
+        return Error{"allow hosts of the network", 0, "that needs a network namespace, which isn't there",
+                     "Set the policy's key network to \"none\", or require \"standard\""};
+    }
     plan->shows_changes = keep_rules(policy) != nullptr || has_overlay_of_work(policy);
     plan->arguments = warden_arguments(*plan, python, own, policy.limits);
     plan->environment = cell_environment(policy);

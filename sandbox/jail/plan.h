@@ -94,6 +94,9 @@ struct BuilderJob {
     std::string certificates;  // the host's file that is seen as /etc/cellblock-ca.pem; empty: none
 };
 
+// Where cells find the proxy that is their only way out, on their loopback.
+constexpr std::uint16_t kProxyPort = 3128;
+
 // Where cells begin, in a root of their own.
 constexpr const char* kWorkInside = kWorkingDirectory;
 
@@ -112,10 +115,12 @@ struct JailPlan {
     // Carried out by a fork of a process that is in a jail itself, with an attendant's help; see attendant.h.
     bool nested = false;
     bool host_network = false;
-    std::string box;     // without namespaces: its private folder on the host
-    UniqueFd box_lock;   // held for as long as the folder is in use
-    UniqueFd user_lock;  // without namespaces, where root starts it: its user is no other jail's; the
-                         // supervisor has it too
+    bool listens = false;       // for what the broker serves (sandbox/network), on the loopback's kProxyPort
+    mutable int listener = -1;  // that socket; made after fork
+    std::string box;            // without namespaces: its private folder on the host
+    UniqueFd box_lock;          // held for as long as the folder is in use
+    UniqueFd user_lock;         // without namespaces, where root starts it: its user is no other jail's; the
+                                // supervisor has it too
     std::vector<ResourceLimit> limits;
     std::vector<std::string> cgroup_files;    // see Cgroup::files_to_join()
     std::vector<std::string> cgroup_folders;  // to be removed at the end

@@ -35,8 +35,8 @@ template <class Plan, class Field>
 void plain_fields(Plan& plan, Field field) {
     identity_fields(plan.identity, field);
     field(plan.overlay_options), field(plan.scratch_options), field(plan.working_directory);
-    field(plan.nested), field(plan.host_network), field(plan.shows_changes), field(plan.cgroup_files),
-        field(plan.cgroup_folders);
+    field(plan.nested), field(plan.host_network), field(plan.listens), field(plan.shows_changes),
+        field(plan.cgroup_files), field(plan.cgroup_folders);
     field(plan.landlock.abi), field(plan.landlock.handled), field(plan.landlock.scoped);
     field(plan.landlock.network), field(plan.landlock.ports);
     field(plan.filter_options.memory_is_limited), field(plan.filter_options.namespaces);

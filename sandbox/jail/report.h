@@ -20,6 +20,7 @@ enum class Step : std::int32_t {
     join_cgroup,
     host_name,
     loopback,
+    listen,
     private_mounts,
     open_source,  // index: of the FileStep
     base_filesystem,
@@ -63,9 +64,10 @@ constexpr int kLeftUnmade = 3;
 
 constexpr std::uint32_t kTailBytes = 8192;
 
-// `made` and `mounted`, sent by the jail's first process where the plan wants it, have a descriptor beside
-// them: the folder of changes (JailPlan::shows_changes); the mount namespace (where there is an overlay).
-enum class ReportKind : std::int32_t { setup_failed, running, ended, made, mounted };
+// `made`, `mounted` and `listening`, sent by the jail's first process where the plan wants it, have a
+// descriptor beside them: the folder of changes (JailPlan::shows_changes); the mount namespace (where there
+// is an overlay); the socket that listens (JailPlan::listens).
+enum class ReportKind : std::int32_t { setup_failed, running, ended, made, mounted, listening };
 
 // Jail → host.
 struct Report {

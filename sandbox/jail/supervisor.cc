@@ -77,6 +77,7 @@ void first_process(const JailPlan& plan, const SupervisorDescriptors& descriptor
     if (!report.failure.happened()) {
         send_descriptor(descriptors.control, ReportKind::made, plan.changes);
         send_descriptor(descriptors.control, ReportKind::mounted, plan.mounts);
+        send_descriptor(descriptors.control, ReportKind::listening, plan.listener);
     }
     if (!report.failure.happened() && then == Then::go_on) {
         constexpr unsigned kFirstUnknown = 4;

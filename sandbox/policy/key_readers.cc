@@ -142,13 +142,6 @@ Result<HtmlRule> read_html_rule(const std::string& path, const json& value) {
     return wrong_value(path, value, "\"sanitize\", \"drop\" or \"trust\"");
 }
 
-Result<NetworkMode> read_network(const std::string& path, const json& value) {
-    if (value != name_of(NetworkMode::none)) {
-        return wrong_value(path, value, "\"none\"");
-    }
-    return NetworkMode::none;
-}
-
 Status read_preload(const json& value, Policy& policy) {
     policy.learns_preload = value == kAutomatic;
     policy.preload.clear();

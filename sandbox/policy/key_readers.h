@@ -31,7 +31,6 @@ Result<Requirement> read_require(const std::string& path, const nlohmann::json& 
 Result<HtmlRule> read_html_rule(const std::string& path, const nlohmann::json& value);
 Result<std::vector<std::string>> read_mime_types(const std::string& path, const nlohmann::json& value);
 Result<std::vector<std::string>> read_comm_targets(const std::string& path, const nlohmann::json& value);
-Result<NetworkMode> read_network(const std::string& path, const nlohmann::json& value);
 Result<std::vector<std::string>> read_packages(const std::string& path, const nlohmann::json& value);
 Result<std::vector<EnvironmentRule>> read_environment(const std::string& path, const nlohmann::json& value);
 

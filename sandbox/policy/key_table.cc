@@ -9,6 +9,7 @@
 #include "sandbox/policy/file_keys.h"
 #include "sandbox/policy/key_readers.h"
 #include "sandbox/policy/key_values.h"
+#include "sandbox/policy/network_keys.h"
 
 namespace cellblock::sandbox {
 
@@ -393,9 +394,18 @@ std::vector<PolicyKey> make_table() {
         table.push_back(std::move(key));
     }
     table.push_back(member_key(
-        "network", "choice", "\"none\"", "`none`", &Policy::network, &read_network,
-        [](NetworkMode mode) { return ordered_json(name_of(mode)); },
-        "`none`: no network but the sandbox's own loopback."));
+        "network", "`none` or object", "\"none\"",
+        "`allow`, `deny`: at most 256 hosts each; `connections`: 1 to 1024; `bytes_out`, `bytes_in`: sizes",
+        &Policy::network, &read_network, &write_network,
+        "`none`: no network but the sandbox's own loopback. An object: cells reach the hosts of `allow` by a "
+        "proxy that is the only way out, and whose address programs find in the usual variables "
+        "(`HTTPS_PROXY` "
+        "and others). A host is a name (`api.example.org`), all names below one (`*.example.org`, without "
+        "`example.org`), any (`*`), or an address (`192.0.2.1`, `[2001:db8::1]`), with a port (`:5432`) or "
+        "for "
+        "ports 80 and 443. `deny` wins. A name that leads to a private address is refused, unless `allow` "
+        "has the address too. `connections` (32) at a time; `bytes_out` (10MiB) and `bytes_in` (1GiB) of a "
+        "session. Only on the engine `native`, with namespaces."));
     for (auto& key : package_keys()) {
         table.push_back(std::move(key));
     }

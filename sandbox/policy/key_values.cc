@@ -209,14 +209,6 @@ const char* name_of(HtmlRule rule) {
     return "";
 }
 
-const char* name_of(NetworkMode mode) {
-    switch (mode) {
-        case NetworkMode::none:
-            return "none";
-    }
-    return "";
-}
-
 const char* name_of(FileMode mode) {
     switch (mode) {
         case FileMode::read:

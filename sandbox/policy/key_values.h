@@ -65,7 +65,6 @@ std::string exact_duration(std::chrono::milliseconds value);
 std::string exact_size(std::uint64_t bytes);
 std::string exact_share(double share);
 
-const char* name_of(NetworkMode mode);
 const char* name_of(HtmlRule rule);
 const char* name_of(FileMode mode);
 

@@ -87,12 +87,18 @@ std::string about_files(const Policy& policy) {
            " each. What else is written vanishes with the session.\n";
 }
 
-std::string about_network(NetworkMode mode) {
-    switch (mode) {
-        case NetworkMode::none:
-            break;
+std::string about_network(const NetworkRules& rules) {
+    if (!rules.any()) {
+        return "- Network: none. No download, no API, no database server.\n";
     }
-    return "- Network: none. No download, no API, no database server.\n";
+    std::string hosts;
+    for (const auto& rule : rules.allow) {
+        hosts += (hosts.empty() ? "`" : ", `") + rule.text + "`";
+    }
+    return "- Network: only " + hosts +
+           ", by the proxy that the variables HTTP_PROXY and HTTPS_PROXY name; at most " +
+           format_size(rules.bytes_out) +
+           " are sent. Everything else is refused, and no name can be resolved.\n";
 }
 
 std::string about_markup(HtmlRule rule) {

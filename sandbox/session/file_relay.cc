@@ -1,6 +1,7 @@
 // Requests for files, and their answers.
 #include "sandbox/session/file_relay.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <string_view>
 #include <utility>
@@ -94,17 +95,18 @@ void FileRelay::advance(TimePoint now) {
         host_.drop_files();
         fail_sent("no answer came within 30 s");
     }
-    for (std::size_t i = 0; host_.ready() && i < pending_.size(); ++i) {
-        if (pending_[i].sent) {
-            continue;
+    const auto waits = [](const Pending& one) { return !one.sent; };
+    while (host_.ready()) {
+        const auto next = std::find_if(pending_.begin(), pending_.end(), waits);
+        if (next == pending_.end()) {
+            return;
         }
-        pending_[i].sent = true;
-        const auto sent = host_.send_to_files(std::exchange(pending_[i].frame, {}));
-        if (!sent) {
+        const bool is_first = next == pending_.begin();
+        next->sent = true;
+        if (const auto sent = host_.send_to_files(std::exchange(next->frame, {})); !sent) {
             host_.drop_files();
-            return fail_sent(sent.error().text());
-        }
-        if (i == 0) {
+            fail_sent(sent.error().text());
+        } else if (is_first) {
             set_deadline(now);
         }
     }

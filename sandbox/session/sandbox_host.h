@@ -87,6 +87,8 @@ public:
 
     // As Sandbox::changes() gives it. While ready().
     [[nodiscard]] Result<UniqueFd> changes() const { return sandbox_->changes(); }
+    // As Sandbox::listener(). While ready().
+    [[nodiscard]] Result<UniqueFd> listener() const { return sandbox_->listener(); }
     // As Sandbox::see_host_changes(). While ready().
     [[nodiscard]] Result<std::vector<SeenFile>> see_host_changes(
         const std::vector<std::string>& files) const {

@@ -61,13 +61,17 @@ Session::Impl::Impl(const Policy& policy, Result<std::unique_ptr<Engine>> engine
       cleaner_(make_cleaner(policy.outputs)),
       audit_(policy),
       debug_(policy, events_),
-      files_(events_, host_, keeper_) {
+      files_(events_, host_, keeper_),
+      gateway_(policy) {
     host_.watch_also(installer_.poll_fd());
     if (keeper_.on()) {
         host_.watch_also(keeper_.poll_fd());
     }
     if (cleaner_->poll_fd() >= 0) {
         host_.watch_also(cleaner_->poll_fd());
+    }
+    if (gateway_.on()) {
+        host_.watch_also(gateway_.poll_fd());
     }
 }
 
@@ -280,6 +284,11 @@ void Session::Impl::dispatch_when_ready() {
         }
         unnoticed_death_.reset();
     }
+    if (!network_fault_.empty() && current_->shows_output()) {
+        events_.emplace_back(
+            StreamOutput{current_->id, StreamName::standard_error,
+                         "cellblock: no network: " + std::exchange(network_fault_, {}) + "\n"});
+    }
     if (current_->kind == ActivityKind::cell) {
         see_host_changes();
     }
@@ -297,6 +306,16 @@ void Session::Impl::dispatch_when_ready() {
     }
     host_changes_.begin();
     set_clock();
+}
+
+void Session::Impl::advance_network() {
+    for (const auto& report : gateway_.on() ? gateway_.take() : std::vector<ConnectionReport>()) {
+        if (audit_.on() && !audit_failed_) {
+            if (auto written = audit_.append(report); !written) {
+                audit_failed_ = written.error();
+            }
+        }
+    }
 }
 
 // Files that the host has replaced, made or removed in a folder that an overlay shows.
@@ -442,6 +461,7 @@ void Session::Impl::advance(const EventSink& sink) {
     advance_cleaning();
     advance_install();
     advance_keeping();
+    advance_network();
     release_end();
     escalate();
     dispatch_when_ready();

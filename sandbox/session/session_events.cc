@@ -37,6 +37,11 @@ void Session::Impl::take(HostEvent event) {
 void Session::Impl::on(WorkerReady ready) {
     banner_ = std::move(ready.banner);
     unavailable_.clear();
+    if (gateway_.on()) {
+        auto listener = host_.listener();
+        const auto begun = listener ? gateway_.begin(std::move(*listener)) : Status(listener.error());
+        network_fault_ = begun ? "" : begun.error().text();
+    }
 }
 
 template <class Output>
@@ -380,6 +385,7 @@ void Session::Impl::shutdown() {
     held_.clear();
     cleaner_->stop();
     host_.shutdown();
+    gateway_.end();
 }
 
 }  // namespace cellblock::sandbox

@@ -20,6 +20,7 @@
 #include "sandbox/audit/log.h"
 #include "sandbox/files/host_changes.h"
 #include "sandbox/files/keeper.h"
+#include "sandbox/network/gateway.h"
 #include "sandbox/outputs/cleaner.h"
 #include "sandbox/outputs/output_filter.h"
 #include "sandbox/packages/installer.h"
@@ -67,6 +68,8 @@ public:
     DebugRelay debug_;
     DebugId last_debug_ = 0;
     FileRelay files_;
+    network::Gateway gateway_;
+    std::string network_fault_;  // for the next cell's stderr
     FileId last_file_ = 0;
     std::string told_of_changes_;  // the last line about what cells can't see
 
@@ -85,6 +88,7 @@ private:
     void add(std::vector<Event> events);
     void dispatch_when_ready();
     void see_host_changes();
+    void advance_network();
     void advance_install();
     [[nodiscard]] std::optional<TimePoint> notice_time() const;
     void notice_wait();

@@ -24,7 +24,8 @@ SANDBOX = {
     "pool": "api base policy channel jail relay",
     "engines": "api base policy channel jail relay pool",
     "files": "api base policy",
-    "session": "api base channel outputs audit packages files",
+    "network": "api base policy channel",
+    "session": "api base channel outputs audit packages files network",
     "doctor": "api base",
     "jail_library": "api base jail",
 }
@@ -43,7 +44,7 @@ KERNEL_OF_SANDBOX = {
     "history": "api base",
     "server": "api base",
     "xeus": "api base",
-    "cli": "api base policy outputs audit jail relay pool engines doctor",
+    "cli": "api base policy outputs audit jail relay pool engines network doctor",
 }
 
 # The Python inside, sandbox/python: which folder's modules may import which. "" are the files that lie in no folder.
@@ -60,7 +61,7 @@ LIBRARIES = {
     r"zmq": {"kernel/jupyter"},
     r"libxml/": {"sandbox/outputs"},
     r"sqlite3": {"kernel/history"},
-    r"seccomp\.h": {"sandbox/jail", "sandbox/engines", "sandbox/outputs"},
+    r"seccomp\.h": {"sandbox/jail", "sandbox/engines", "sandbox/outputs", "sandbox/network"},
 }
 
 

@@ -65,7 +65,7 @@ TEST_CASE("policy: an empty document gives every default") {
     CHECK(policy.limits.disk_bytes == 256ULL << 20);
     CHECK(policy.limits.output_bytes == 16ULL << 20);
     CHECK(policy.limits.code_bytes == 64ULL << 10);
-    CHECK(policy.network == NetworkMode::none);
+    CHECK(!policy.network.any());
     CHECK(policy.files.empty());
     CHECK(policy.environment.empty());
     CHECK(policy.preload.empty());

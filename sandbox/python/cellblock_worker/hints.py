@@ -13,6 +13,7 @@ NETWORK_ERRNOS = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOW
 NETWORK_NAMES = frozenset(("URLError", "ConnectError", "ConnectionError", "ConnectTimeout", "NewConnectionError",
                            "MaxRetryError", "NameResolutionError", "ClientConnectorError"))
 NETWORK_MODULES = ("urllib", "http", "requests", "httpx", "aiohttp", "socket", "asyncio", "ssl", "ftplib", "smtplib")
+REFUSED = re.compile(r"network\.(allow|deny|connections|bytes_(in|out))\b")  # what the broker says of it
 DISK_ERRNOS = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 CHAIN = 20
 PROGRAMS = re.compile(r"(?:^|[;&|(]|\bsudo|\btime)\s*(?:\S*/)?(curl|wget|ping|ssh|scp|sftp|rsync|ftp|nc|telnet|dig|nslookup|npm|"
@@ -59,10 +60,8 @@ class Hints:
     def _cause(self, error):
         if isinstance(error, MemoryError) or _errno(error) == errno.ENOMEM:
             return "this sandbox may use %s of memory" % self._fact("memory"), "limits.memory"
-        if _is_network(error):
-            if self._facts.get("network", "none") == "none":
-                return "this sandbox has no network", "network"
-            return None
+        if _is_network(error) or REFUSED.search(_text(error)):
+            return self._about_network(error)
         # OpenBLAS answers a lack of threads with a signal, as if the user had interrupted.
         if _is_process_limit(error) or (isinstance(error, KeyboardInterrupt) and not _can_have_a_thread()):
             return ("this sandbox may have %s processes and threads" % self._fact("processes"),
@@ -79,6 +78,14 @@ class Hints:
         if isinstance(error, ModuleNotFoundError) and error.name:
             return self._about_module(error.name.partition(".")[0])
         return None
+
+    def _about_network(self, error):
+        hosts = self._facts.get("network", "none")
+        if hosts == "none":
+            return "this sandbox has no network", "network"
+        if isinstance(error, socket.gaierror) or _errno(error) in NETWORK_ERRNOS:
+            return "this sandbox reaches %s, and only by the proxy that HTTPS_PROXY names" % hosts, "network"
+        return ("this sandbox reaches %s" % hosts, "network") if REFUSED.search(_text(error)) else None
 
     def _about_module(self, name):
         allowed = self._facts.get("packages")
@@ -167,6 +174,13 @@ def _is_anothers(path):
     except (OSError, TypeError, ValueError):
         return False
     return info.st_uid == overflow[0] or info.st_gid == overflow[1]
+
+
+def _text(error):
+    try:
+        return str(error)[:2000] if isinstance(error, Exception) else ""
+    except Exception:
+        return ""
 
 
 def _errno(error):

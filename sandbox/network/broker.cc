@@ -1,0 +1,653 @@
+// Connections, from a client's first byte to their end.
+#include "sandbox/network/broker.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "sandbox/base/event_loop.h"
+#include "sandbox/network/client_hello.h"
+#include "sandbox/network/proxy_request.h"
+#include "sandbox/network/public_address.h"
+#include "sandbox/policy/host_rules.h"
+
+namespace cellblock::sandbox::network {
+
+namespace {
+
+using namespace std::chrono_literals;
+using Clock = EventLoop::Clock;
+
+constexpr auto kTimeToAsk = 10s;
+constexpr auto kTimeToResolve = 10s;
+constexpr auto kTimeToConnect = 10s;  // to one address
+constexpr auto kIdle = 300s;
+constexpr auto kIdleOneSided = 60s;        // where one side has ended
+constexpr auto kTimeToRead = 5s;           // for the last words, by the client
+constexpr std::size_t kPiece = 64U << 10;  // read at once
+constexpr std::size_t kMostWaiting = 256U << 10;
+constexpr std::size_t kMostAddresses = 4;
+constexpr std::size_t kMostResolving = 8;
+constexpr std::uint16_t kHttps = 443;
+
+struct Resolved {
+    std::uint64_t connection = 0;
+    std::vector<Address> addresses;
+    std::string fault;
+};
+
+// What threads have found out.
+struct Answers {
+    std::mutex lock;
+    std::vector<Resolved> list;
+    UniqueFd bell{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+};
+
+Resolved resolve(std::uint64_t connection, const std::string& name) {
+    Resolved out;
+    out.connection = connection;
+    addrinfo wanted{};
+    wanted.ai_socktype = SOCK_STREAM;
+    wanted.ai_flags = AI_ADDRCONFIG;
+    addrinfo* list = nullptr;
+    if (const int failed = ::getaddrinfo(name.c_str(), nullptr, &wanted, &list); failed != 0) {
+        out.fault = ::gai_strerror(failed);
+        return out;
+    }
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(list, &::freeaddrinfo);
+    for (const addrinfo* one = list; one != nullptr; one = one->ai_next) {
+        Address address;
+        address.size = one->ai_addrlen;
+        std::memcpy(&address.storage, one->ai_addr, one->ai_addrlen);
+        out.addresses.push_back(address);
+    }
+    return out;
+}
+
+std::optional<Address> address_of(const HostName& host) {
+    Address address;
+    auto* four = reinterpret_cast<sockaddr_in*>(&address.storage);
+    auto* six = reinterpret_cast<sockaddr_in6*>(&address.storage);
+    if (::inet_pton(AF_INET, host.text.c_str(), &four->sin_addr) == 1) {
+        four->sin_family = AF_INET;
+        address.size = sizeof *four;
+        return address;
+    }
+    if (::inet_pton(AF_INET6, host.text.c_str(), &six->sin6_addr) == 1) {
+        six->sin6_family = AF_INET6;
+        address.size = sizeof *six;
+        return address;
+    }
+    return std::nullopt;
+}
+
+std::string shown(const HostName& host, std::uint16_t port) {
+    const bool six = host.text.find(':') != std::string::npos;
+    return (six ? "[" + host.text + "]" : host.text) + ":" + std::to_string(port);
+}
+
+struct Connection {
+    enum class State { asking, resolving, connecting, open, closing };
+
+    std::uint64_t number = 0;
+    State state = State::asking;
+    UniqueFd client;
+    UniqueFd upstream;
+    ProxyReader reader;
+    ProxyAsk ask;
+    std::string early;  // what the client sent before the way was open
+    std::string hello;
+    bool hello_judged = false;
+    bool client_ended = false;
+    bool upstream_ended = false;
+    bool upstream_told = false;  // that the client has ended
+    std::string to_client;
+    std::string to_upstream;
+    std::vector<Address> addresses;
+    Clock::time_point until;
+    ConnectionReport report;
+};
+
+}  // namespace
+
+class Broker::Work {
+public:
+    Work(NetworkRules rules, UniqueFd listener, Report report)
+        : rules_(std::move(rules)), listener_(std::move(listener)), report_(std::move(report)) {
+        loop_.watch(listener_.get(), [this] { accept(); });
+        loop_.watch(answers_->bell.get(), [this] { take_answers(); });
+    }
+
+    void serve(int host) {
+        bool over = false;
+        loop_.watch(host, [&] { over = true; });
+        while (!over) {
+            const auto time = connections_.empty() ? EventLoop::kForever : 250ms;
+            if (!loop_.turn(time)) {
+                return;
+            }
+            end_late();
+        }
+    }
+
+private:
+    using State = Connection::State;
+
+    // --- from a client's connection to its request
+
+    void accept() {
+        while (true) {
+            UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+            if (!client.valid()) {
+                return;
+            }
+            if (connections_.size() >= rules_.connections) {
+                refuse_at_the_door(client);
+                continue;
+            }
+            const int on = 1;
+            ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+            const std::uint64_t number = ++last_;
+            Connection& one = connections_[number];
+            one.number = number;
+            one.client = std::move(client);
+            one.until = Clock::now() + kTimeToAsk;
+            loop_.watch(one.client.get(), {.reads = true, .hangup = true},
+                        [this, number](auto what) { client_ready(number, what); });
+        }
+    }
+
+    void refuse_at_the_door(const UniqueFd& client) {
+        const std::string reason =
+            "too many connections at a time: network.connections is " + std::to_string(rules_.connections);
+        const std::string reply = refusal(ProxyKind::request, Refusal::too_many, reason);
+        (void)::send(client.get(), reply.data(), reply.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        ConnectionReport told;
+        told.reason = reason;
+        report_(told);
+    }
+
+    Connection* find(std::uint64_t number) {
+        const auto found = connections_.find(number);
+        return found != connections_.end() ? &found->second : nullptr;
+    }
+
+    void client_ready(std::uint64_t number, EventLoop::Interest what) {
+        Connection* one = find(number);
+        if (one != nullptr && what.writes) {
+            flush(*one);
+            one = find(number);
+        }
+        if (one != nullptr && what.reads) {
+            read_client(*one);
+        } else if (one != nullptr && what.hangup) {
+            finish(*one);
+        }
+    }
+
+    void read_client(Connection& one) {
+        const ssize_t size = ::recv(one.client.get(), piece_.data(), piece_.size(), 0);
+        if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+            return;
+        }
+        if (size <= 0) {
+            one.client_ended = true;
+            if (size < 0 || one.state != State::open) {
+                return finish(one);
+            }
+            return pump(one);
+        }
+        const std::string_view bytes(piece_.data(), static_cast<std::size_t>(size));
+        switch (one.state) {
+            case State::asking:
+                return take_request(one, bytes);
+            case State::resolving:
+            case State::connecting:
+                one.early += bytes;
+                return watch(one);
+            case State::open:
+                one.until = Clock::now() + kIdle;
+                return pass_up(one, bytes);
+            case State::closing:
+                return;  // what it still sends is nobody's
+        }
+    }
+
+    void take_request(Connection& one, std::string_view bytes) {
+        ProxyStep step = one.reader.feed(bytes);
+        one.to_client += step.reply;
+        if (step.kind == ProxyStep::Kind::refused) {
+            one.report.reason = "no request that is understood: " + step.complaint;
+            return close_soon(one);
+        }
+        if (step.kind == ProxyStep::Kind::more) {
+            return flush(one);
+        }
+        one.ask = std::move(step.ask);
+        one.early = std::exchange(one.ask.rest, {});
+        one.report.host = one.ask.host.text;
+        one.report.port = one.ask.port;
+        decide(one);
+    }
+
+    // --- the verdict
+
+    void refuse(Connection& one, Refusal why, const std::string& reason) {
+        one.report.allowed = false;
+        one.report.reason = reason;
+        one.to_client += refusal(one.ask.kind, why, reason);
+        close_soon(one);
+    }
+
+    void decide(Connection& one) {
+        const auto verdict = judge(rules_, one.ask.host, one.ask.port);
+        const std::string target = shown(one.ask.host, one.ask.port);
+        if (verdict.denied_by != nullptr) {
+            one.report.rule = verdict.denied_by->text;
+            return refuse(
+                one, Refusal::not_allowed,
+                target + " is denied by the policy (network.deny has \"" + verdict.denied_by->text + "\")");
+        }
+        if (!verdict.allowed()) {
+            return refuse(one, Refusal::not_allowed,
+                          target + " isn't allowed by the policy: network.allow has no rule for it");
+        }
+        if (const std::string spent = budget_spent(); !spent.empty()) {
+            return refuse(one, Refusal::not_allowed, spent);
+        }
+        one.report.rule = verdict.allowed_by->text;
+        if (one.ask.host.is_address) {
+            one.addresses = {*address_of(one.ask.host)};
+            return connect_next(one);
+        }
+        begin_resolving(one);
+    }
+
+    [[nodiscard]] std::string budget_spent() const {
+        if (sent_ >= rules_.bytes_out) {
+            return "this session has sent all that network.bytes_out allows";
+        }
+        return received_ >= rules_.bytes_in ? "this session has received all that network.bytes_in allows"
+                                            : "";
+    }
+
+    void begin_resolving(Connection& one) {
+        if (resolving_ >= kMostResolving) {
+            return refuse(one, Refusal::too_many, "too many names are being looked up at a time");
+        }
+        one.state = State::resolving;
+        one.until = Clock::now() + kTimeToResolve;
+        ++resolving_;
+        watch(one);
+        try {
+            std::thread([answers = answers_, number = one.number, name = one.ask.host.text] {
+                Resolved found = resolve(number, name);
+                const std::lock_guard locked(answers->lock);
+                answers->list.push_back(std::move(found));
+                const std::uint64_t rung = 1;
+                [[maybe_unused]] const auto written = ::write(answers->bell.get(), &rung, sizeof rung);
+            }).detach();
+        } catch (const std::system_error&) {
+            --resolving_;
+            refuse(one, Refusal::unreachable, "the broker can't look up a name now: it has no thread left");
+        }
+    }
+
+    void take_answers() {
+        std::uint64_t count = 0;
+        [[maybe_unused]] const auto got = ::read(answers_->bell.get(), &count, sizeof count);
+        std::vector<Resolved> came;
+        {
+            const std::lock_guard locked(answers_->lock);
+            came = std::exchange(answers_->list, {});
+        }
+        for (const auto& answer : came) {
+            --resolving_;
+            Connection* one = find(answer.connection);
+            if (one != nullptr && one->state == State::resolving) {
+                use_addresses(*one, answer);
+            }
+        }
+    }
+
+    void use_addresses(Connection& one, const Resolved& answer) {
+        const std::string& name = one.ask.host.text;
+        if (!answer.fault.empty()) {
+            return refuse(one, Refusal::unreachable, name + " can't be resolved: " + answer.fault);
+        }
+        const auto own = own_addresses();
+        std::string left_out;
+        for (const auto& address : answer.addresses) {
+            const std::string text = address.text();
+            const HostVerdict verdict = judge(rules_, {text, true}, one.ask.port);
+            const bool is_own = std::find(own.begin(), own.end(), text) != own.end();
+            const bool may =
+                verdict.denied_by == nullptr && (verdict.allowed() || (is_public(address) && !is_own));
+            if (!may) {
+                left_out = text;
+            } else if (one.addresses.size() < kMostAddresses) {
+                one.addresses.push_back(address);
+            }
+        }
+        if (one.addresses.empty()) {
+            return refuse(one, Refusal::not_allowed,
+                          name + " has no public address, only such as " + left_out +
+                              ": a rule of network.allow for the address itself would allow it");
+        }
+        connect_next(one);
+    }
+
+    // --- the way out
+
+    void connect_next(Connection& one) {
+        drop_upstream(one);
+        while (!one.addresses.empty()) {
+            Address address = one.addresses.front();
+            one.addresses.erase(one.addresses.begin());
+            address.set_port(one.ask.port);
+            one.report.address = address.text();
+            UniqueFd out(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+            const int on = 1;
+            ::setsockopt(out.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+            const bool begun =
+                out.valid() && (::connect(out.get(), reinterpret_cast<const sockaddr*>(&address.storage),
+                                          address.size) == 0 ||
+                                errno == EINPROGRESS);
+            if (!begun) {
+                last_error_ = errno;
+                continue;
+            }
+            one.upstream = std::move(out);
+            one.state = State::connecting;
+            one.until = Clock::now() + kTimeToConnect;
+            loop_.watch(one.upstream.get(), {.writes = true, .hangup = true},
+                        [this, number = one.number](auto what) { upstream_ready(number, what); });
+            return watch(one);
+        }
+        refuse(one, Refusal::unreachable,
+               shown(one.ask.host, one.ask.port) + " can't be reached: " + std::strerror(last_error_));
+    }
+
+    void upstream_ready(std::uint64_t number, EventLoop::Interest what) {
+        Connection* one = find(number);
+        if (one == nullptr) {
+            return;
+        }
+        if (one->state == State::connecting) {
+            return connected(*one);
+        }
+        if (what.writes) {
+            flush(*one);
+            one = find(number);
+        }
+        if (one != nullptr && what.reads) {
+            read_upstream(*one);
+        } else if (one != nullptr && what.hangup) {
+            one->upstream_ended = true;
+            pump(*one);
+        }
+    }
+
+    void connected(Connection& one) {
+        int error = 0;
+        socklen_t size = sizeof error;
+        if (::getsockopt(one.upstream.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0 || error != 0) {
+            last_error_ = error;
+            return connect_next(one);
+        }
+        one.state = State::open;
+        one.report.allowed = true;
+        one.until = Clock::now() + kIdle;
+        one.to_client += opened(one.ask.kind);
+        one.to_upstream = std::exchange(one.ask.head, {});
+        count_sent(one, one.to_upstream.size());
+        const std::string early = std::exchange(one.early, {});
+        if (!early.empty()) {
+            return pass_up(one, early);
+        }
+        pump(one);
+    }
+
+    void count_sent(Connection& one, std::size_t bytes) {
+        one.report.sent += bytes;
+        sent_ += bytes;
+    }
+
+    void pass_up(Connection& one, std::string_view bytes) {
+        if (one.ask.kind == ProxyKind::request) {
+            const auto part = one.ask.body.take(bytes);
+            if (!part) {
+                return abort(one, "its body isn't in chunks, though it says so");
+            }
+            bytes = bytes.substr(0, *part);
+        } else if (!one.hello_judged) {
+            one.hello += bytes;
+            if (const std::string fault = judge_hello(one); !fault.empty()) {
+                return abort(one, fault);
+            }
+            if (!one.hello_judged) {
+                return pump(one);
+            }
+            const std::string held = std::exchange(one.hello, {});
+            return send_up(one, held);
+        }
+        send_up(one, bytes);
+    }
+
+    void send_up(Connection& one, std::string_view bytes) {
+        count_sent(one, bytes.size());
+        if (sent_ > rules_.bytes_out) {
+            return abort(one, budget_spent());
+        }
+        one.to_upstream += bytes;
+        pump(one);
+    }
+
+    // Empty: all is well, or not all has come.
+    std::string judge_hello(Connection& one) {
+        const auto seen = read_client_hello(one.hello);
+        using Kind = HelloSeen::Kind;
+        one.hello_judged = seen.kind != Kind::more;
+        switch (seen.kind) {
+            case Kind::more:
+                return {};
+            case Kind::no_tls:
+                return one.ask.port == kHttps ? "what it sends to port 443 isn't TLS" : "";
+            case Kind::no_name:
+                return one.ask.host.is_address ? "" : "its TLS names no server";
+            case Kind::broken:
+                return "its TLS can't be read";
+            case Kind::named:
+                break;
+        }
+        const auto named = read_host(seen.name);
+        return named == one.ask.host ? "" : "its TLS names another server than " + one.ask.host.text;
+    }
+
+    void read_upstream(Connection& one) {
+        const ssize_t size = ::recv(one.upstream.get(), piece_.data(), piece_.size(), 0);
+        if (size < 0 && (errno == EAGAIN || errno == EINTR)) {
+            return;
+        }
+        if (size <= 0) {
+            one.upstream_ended = true;
+            return pump(one);
+        }
+        one.until = Clock::now() + kIdle;
+        one.report.received += static_cast<std::size_t>(size);
+        received_ += static_cast<std::size_t>(size);
+        if (received_ > rules_.bytes_in) {
+            return abort(one, budget_spent());
+        }
+        one.to_client.append(piece_.data(), static_cast<std::size_t>(size));
+        pump(one);
+    }
+
+    // --- what waits goes out
+
+    // False: the other end is gone.
+    static bool send_some(int fd, std::string& waiting) {
+        std::size_t done = 0;
+        while (done < waiting.size()) {
+            const ssize_t sent =
+                ::send(fd, waiting.data() + done, waiting.size() - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+            if (sent < 0 && errno == EINTR) {
+                continue;
+            }
+            if (sent < 0 && errno == EAGAIN) {
+                break;
+            }
+            if (sent <= 0) {
+                return false;
+            }
+            done += static_cast<std::size_t>(sent);
+        }
+        waiting.erase(0, done);
+        return true;
+    }
+
+    void flush(Connection& one) {
+        if (!send_some(one.client.get(), one.to_client)) {
+            return finish(one);
+        }
+        if (one.state == State::open && one.upstream.valid() &&
+            !send_some(one.upstream.get(), one.to_upstream)) {
+            one.upstream_ended = true;
+            one.to_upstream.clear();
+        }
+        settle(one);
+    }
+
+    void pump(Connection& one) { flush(one); }
+
+    void settle(Connection& one) {
+        const bool told = one.to_client.empty();
+        if (one.state == State::closing) {
+            return told ? finish(one) : watch(one);
+        }
+        if (one.state == State::open) {
+            if (one.client_ended && one.to_upstream.empty() && !std::exchange(one.upstream_told, true)) {
+                ::shutdown(one.upstream.get(), SHUT_WR);
+                one.until = Clock::now() + kIdleOneSided;
+            }
+            if (one.upstream_ended && told) {
+                return finish(one);
+            }
+        }
+        watch(one);
+    }
+
+    void watch(Connection& one) {
+        const bool early = one.state == State::resolving || one.state == State::connecting;
+        const bool wants = !one.client_ended && one.state != State::closing &&
+                           (early ? one.early.size() < kPiece : one.to_upstream.size() < kMostWaiting);
+        loop_.set_interest(one.client.get(),
+                           {.reads = wants, .writes = !one.to_client.empty(), .hangup = true});
+        if (one.upstream.valid() && one.state == State::open) {
+            loop_.set_interest(one.upstream.get(),
+                               {.reads = !one.upstream_ended && one.to_client.size() < kMostWaiting,
+                                .writes = !one.to_upstream.empty(),
+                                .hangup = !one.upstream_ended});
+        }
+    }
+
+    // --- ends
+
+    void drop_upstream(Connection& one) {
+        if (one.upstream.valid()) {
+            loop_.forget(one.upstream.get());
+            one.upstream.reset();
+        }
+    }
+
+    void close_soon(Connection& one) {
+        drop_upstream(one);
+        one.state = State::closing;
+        one.until = Clock::now() + kTimeToRead;
+        flush(one);
+    }
+
+    // The way was open; there is nothing that could be said to the client any more.
+    void abort(Connection& one, const std::string& reason) {
+        one.report.allowed = false;
+        one.report.reason = reason;
+        finish(one);
+    }
+
+    void finish(Connection& one) {
+        drop_upstream(one);
+        loop_.forget(one.client.get());
+        report_(one.report);
+        connections_.erase(one.number);
+    }
+
+    void end_late() {
+        const auto now = Clock::now();
+        std::vector<std::uint64_t> late;
+        for (const auto& [number, one] : connections_) {
+            if (one.until <= now) {
+                late.push_back(number);
+            }
+        }
+        for (const std::uint64_t number : late) {
+            if (Connection* one = find(number); one != nullptr) {
+                end_late(*one);
+            }
+        }
+    }
+
+    void end_late(Connection& one) {
+        switch (one.state) {
+            case State::resolving:
+                return refuse(one, Refusal::unreachable, one.ask.host.text + " can't be resolved in time");
+            case State::connecting:
+                last_error_ = ETIMEDOUT;
+                return connect_next(one);
+            case State::asking:
+                return abort(one, "it asked for nothing within 10 s");
+            case State::open:
+                return abort(one, "nothing moved for too long");
+            case State::closing:
+                return finish(one);
+        }
+    }
+
+    NetworkRules rules_;
+    UniqueFd listener_;
+    Report report_;
+    EventLoop loop_;
+    std::shared_ptr<Answers> answers_ = std::make_shared<Answers>();
+    std::map<std::uint64_t, Connection> connections_;
+    std::uint64_t last_ = 0;
+    std::size_t resolving_ = 0;
+    std::uint64_t sent_ = 0;
+    std::uint64_t received_ = 0;
+    int last_error_ = 0;
+    std::array<char, kPiece> piece_{};
+};
+
+Broker::Broker(NetworkRules rules, UniqueFd listener, Report report)
+    : work_(std::make_unique<Work>(std::move(rules), std::move(listener), std::move(report))) {}
+
+Broker::~Broker() = default;
+
+void Broker::serve(int host) {
+    work_->serve(host);
+}
+
+}  // namespace cellblock::sandbox::network

@@ -1,0 +1,39 @@
+// The broker: carries a sandbox's connections to the hosts that a policy allows, and to no other.
+//
+// Purpose: it runs in a process of its own (broker_program.h), with the socket that listens in the sandbox's
+// own network namespace. Nothing else leads out of there, so there is nothing to go around. Each connection
+// is asked for by name (proxy_request.h), judged (policy/host_rules.h), resolved once, and dialled as
+// resolved, to public addresses alone unless the policy lists the address itself (public_address.h). A TLS
+// client must name the host that was asked for (client_hello.h).
+//
+// Ownership: of its descriptors. Threads: one, and one for each name that is being resolved. Failure: of a
+// connection, told to its client and in its report; nothing ends the broker but its host's end.
+#pragma once
+
+#include <functional>
+#include <memory>
+
+#include "sandbox/api/policy.h"
+#include "sandbox/api/types.h"
+#include "sandbox/api/unique_fd.h"
+
+namespace cellblock::sandbox::network {
+
+class Broker {
+public:
+    using Report = std::function<void(const ConnectionReport&)>;
+
+    Broker(NetworkRules rules, UniqueFd listener, Report report);
+    ~Broker();
+    Broker(const Broker&) = delete;
+    Broker& operator=(const Broker&) = delete;
+
+    // Until there is something to read at `host`, or its other end is gone.
+    void serve(int host);
+
+private:
+    class Work;
+    std::unique_ptr<Work> work_;
+};
+
+}  // namespace cellblock::sandbox::network

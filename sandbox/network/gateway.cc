@@ -1,0 +1,119 @@
+// Starting and hearing the broker.
+#include "sandbox/network/gateway.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <utility>
+
+#include "sandbox/base/socket.h"
+#include "sandbox/base/subprocess.h"
+
+namespace cellblock::sandbox::network {
+
+namespace {
+
+constexpr const char* kStep = "start the network's broker";
+
+bool is_same(const UniqueFd& a, const UniqueFd& b) {
+    struct stat one {};
+    struct stat other {};
+    return a.valid() && b.valid() && ::fstat(a.get(), &one) == 0 && ::fstat(b.get(), &other) == 0 &&
+           one.st_ino == other.st_ino && one.st_dev == other.st_dev;
+}
+
+}  // namespace
+
+Gateway::Gateway(const Policy& policy) : rules_(policy.network) {
+    if (on()) {
+        epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
+    }
+}
+
+Gateway::~Gateway() {
+    end();
+}
+
+void Gateway::end() {
+    socket_.reset();
+    listener_.reset();
+    if (pid_ > 0) {
+        ::kill(pid_, SIGKILL);
+        while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+        }
+        pid_ = -1;
+    }
+}
+
+Status Gateway::begin(UniqueFd listener) {
+    if (is_same(listener, listener_) && socket_.valid()) {
+        return Ok{};
+    }
+    end();
+    listener_ = std::move(listener);
+    return start();
+}
+
+Status Gateway::start() {
+    if (!starts_.spend(std::chrono::steady_clock::now())) {
+        return Error{kStep, 0, "it ended too often", {}};
+    }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto sockets, make_socket_pair(SOCK_STREAM, kStep));
+    // Nothing of ours but where its libraries lie.
+    std::vector<std::string> environment;
+    if (const char* libraries = std::getenv("LD_LIBRARY_PATH"); libraries != nullptr) {
+        environment.push_back(std::string("LD_LIBRARY_PATH=") + libraries);
+    }
+    CELLBLOCK_ASSIGN_OR_RETURN(
+        pid_, start_own({"broker", {sockets.theirs.get(), listener_.get()}, std::move(environment)}));
+    socket_ = std::move(sockets.ours);
+    reader_ = FrameReader(kBrokerBounds);
+    const std::string rules = encode_network_rules(rules_);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    if (::send(socket_.get(), rules.data(), rules.size(), MSG_NOSIGNAL) !=
+            static_cast<ssize_t>(rules.size()) ||
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket_.get(), &event) != 0) {
+        return errno_error(kStep);
+    }
+    return Ok{};
+}
+
+void Gateway::count(const ConnectionReport& report) {
+    rules_.bytes_out -= std::min(rules_.bytes_out, report.sent);
+    rules_.bytes_in -= std::min(rules_.bytes_in, report.received);
+}
+
+std::vector<ConnectionReport> Gateway::take() {
+    constexpr std::size_t kAtOnce = 256;
+    std::vector<ConnectionReport> reports;
+    while (socket_.valid() && reports.size() < kAtOnce) {
+        Frame frame;
+        const auto state = reader_.read(socket_.get(), frame);
+        if (state && *state == ReadState::would_block) {
+            break;
+        }
+        auto report = state && *state == ReadState::frame
+                          ? decode_connection(std::move(frame))
+                          : Result<ConnectionReport>(Error{kStep, 0, "it ended", {}});
+        if (!report) {
+            UniqueFd listener = std::move(listener_);
+            end();
+            listener_ = std::move(listener);
+            (void)start();  // a connection that waits is its first one
+            break;
+        }
+        count(*report);
+        reports.push_back(std::move(*report));
+    }
+    return reports;
+}
+
+}  // namespace cellblock::sandbox::network

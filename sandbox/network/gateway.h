@@ -1,0 +1,54 @@
+// A session's broker: starts it, hears of its connections, and starts the next one when it has ended.
+//
+// Purpose: the budgets of bytes are a session's, so they outlive a broker and a sandbox. Shape: begin() once
+// a sandbox is ready, poll poll_fd(), take(). Ownership: of the process, which end() or the destructor kills.
+// Threads: one. Failure: begin() tells it; a broker that ends again and again isn't started any more, and
+// connections are then refused by nobody's answering.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sandbox/api/policy.h"
+#include "sandbox/api/types.h"
+#include "sandbox/api/unique_fd.h"
+#include "sandbox/base/rate_bound.h"
+#include "sandbox/channel/frame.h"
+#include "sandbox/network/broker_frames.h"
+
+namespace cellblock::sandbox::network {
+
+class Gateway {
+public:
+    explicit Gateway(const Policy& policy);
+    ~Gateway();
+    Gateway(const Gateway&) = delete;
+    Gateway& operator=(const Gateway&) = delete;
+
+    // Whether the policy allows anything.
+    [[nodiscard]] bool on() const { return rules_.any(); }
+    // -1 where it doesn't.
+    [[nodiscard]] int poll_fd() const { return epoll_.get(); }
+    // `listener`: the socket that listens in the sandbox. A broker that serves that one already goes on.
+    Status begin(UniqueFd listener);
+    // The connections that have ended since the last take().
+    std::vector<ConnectionReport> take();
+    void end();
+
+private:
+    Status start();
+    void count(const ConnectionReport& report);
+
+    NetworkRules rules_;  // with what is left of the budgets
+    UniqueFd epoll_;
+    UniqueFd listener_;
+    UniqueFd socket_;
+    FrameReader reader_{kBrokerBounds};
+    pid_t pid_ = -1;
+    RateBound starts_{5, 0.1};
+};
+
+}  // namespace cellblock::sandbox::network

@@ -1,0 +1,87 @@
+// What a client of the broker asks for: HTTP CONNECT, a request with an absolute URI, or SOCKS 5.
+//
+// Purpose: the first byte tells which; what is no whole, strict request of one of them is refused. The bytes
+// are a sandbox's. For plain HTTP the request's head is written anew, for one request on one connection, so
+// that no second one can slip to another host (RFC 9112; the body's end is found by RequestBody). SOCKS: RFC
+// 1928, CONNECT without authentication.
+//
+//     ProxyReader reader;
+//     auto step = reader.feed(bytes);     // until Kind::asked or Kind::refused
+//
+// Ownership: values. Threads: no shared state. Failure: Kind::refused, with the reply.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "sandbox/policy/host_rules.h"
+
+namespace cellblock::sandbox::network {
+
+constexpr std::size_t kMostHead = 16U << 10;
+
+// The end of a request's body, so that nothing behind it is passed on.
+class RequestBody {
+public:
+    static RequestBody none() { return RequestBody(Kind::counted, 0); }
+    static RequestBody of_length(std::uint64_t bytes) { return RequestBody(Kind::counted, bytes); }
+    static RequestBody chunked() { return RequestBody(Kind::chunked, 0); }
+
+    // How many of these bytes belong to it. nullopt: they are no chunks.
+    std::optional<std::size_t> take(std::string_view bytes);
+    [[nodiscard]] bool ended() const;
+
+private:
+    enum class Kind { counted, chunked };
+    enum class Place { size, size_end, data, data_end, data_line, trailer, trailer_end, end };
+
+    RequestBody(Kind kind, std::uint64_t left) : kind_(kind), left_(left) {}
+    bool step(char c);
+
+    Kind kind_;
+    std::uint64_t left_;
+    Place place_ = Place::size;
+    int digits_ = 0;
+    std::size_t line_ = 0;
+    std::size_t trailers_ = 0;
+};
+
+enum class ProxyKind { tunnel, request, socks };
+
+struct ProxyAsk {
+    ProxyKind kind = ProxyKind::tunnel;
+    HostName host;
+    std::uint16_t port = 0;
+    std::string head = {};                   // of request: to be sent on
+    RequestBody body = RequestBody::none();  // of request
+    std::string rest = {};                   // what came behind it
+};
+
+struct ProxyStep {
+    enum class Kind { more, asked, refused };
+    Kind kind = Kind::more;
+    std::string reply = {};      // to be sent to the client now; may be empty
+    ProxyAsk ask = {};           // of asked
+    std::string complaint = {};  // of refused: why, for the log
+};
+
+class ProxyReader {
+public:
+    ProxyStep feed(std::string_view bytes);
+
+private:
+    ProxyStep read_http();
+    ProxyStep read_socks();
+
+    std::string bytes_;
+    bool greeted_ = false;  // of SOCKS
+};
+
+// Replies. `reason` is a sentence for a person.
+enum class Refusal { not_allowed, bad_request, unreachable, too_many };
+std::string refusal(ProxyKind kind, Refusal why, const std::string& reason);
+std::string opened(ProxyKind kind);  // the tunnel is open; nothing for a request
+
+}  // namespace cellblock::sandbox::network

@@ -1,0 +1,155 @@
+// Reading hosts and rules, and matching them.
+#include "sandbox/policy/host_rules.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "sandbox/base/text.h"
+
+namespace cellblock::sandbox {
+
+namespace {
+
+constexpr std::size_t kMostName = 253;
+constexpr std::size_t kMostLabel = 63;
+constexpr std::uint16_t kHttp = 80;
+constexpr std::uint16_t kHttps = 443;
+
+bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+bool is_letter(char c) {
+    return c >= 'a' && c <= 'z';
+}
+
+bool is_label(std::string_view label) {
+    return !label.empty() && label.size() <= kMostLabel && label.front() != '-' && label.back() != '-' &&
+           std::all_of(label.begin(), label.end(),
+                       [](char c) { return is_letter(c) || is_digit(c) || c == '-' || c == '_'; });
+}
+
+// As the last label of a name it would make some libraries read the whole as an address (WHATWG URL, "ends
+// in a number").
+bool looks_like_a_number(std::string_view label) {
+    const bool hexadecimal = label.starts_with("0x");
+    return std::all_of(label.begin(), label.end(), is_digit) ||
+           (hexadecimal && std::all_of(label.begin() + 2, label.end(),
+                                       [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); }));
+}
+
+std::optional<HostName> read_ipv6(const std::string& text) {
+    in6_addr address{};
+    std::array<char, INET6_ADDRSTRLEN> shown{};
+    if (::inet_pton(AF_INET6, text.c_str(), &address) != 1 ||
+        ::inet_ntop(AF_INET6, &address, shown.data(), shown.size()) == nullptr) {
+        return std::nullopt;
+    }
+    return HostName{shown.data(), true};
+}
+
+// Four numbers without a zero in front.
+std::optional<HostName> read_ipv4(const std::string& text) {
+    const auto parts = split_at(text, '.');
+    const bool plain = parts.size() == 4 && std::all_of(parts.begin(), parts.end(), [](const auto& part) {
+                           return !part.empty() && part.size() <= 3 && (part == "0" || part.front() != '0');
+                       });
+    in_addr address{};
+    return plain && ::inet_pton(AF_INET, text.c_str(), &address) == 1 ? std::optional(HostName{text, true})
+                                                                      : std::nullopt;
+}
+
+std::optional<std::uint16_t> read_port(std::string_view text) {
+    std::uint16_t port = 0;
+    const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), port);
+    const bool whole = failed == std::errc() && end == text.data() + text.size() && !text.empty();
+    return whole && port != 0 && text.front() != '0' ? std::optional(port) : std::nullopt;
+}
+
+// Cuts ":443" off. nullopt: what is there is no port.
+std::optional<std::uint16_t> cut_port(std::string_view& text) {
+    const auto colon = text.rfind(':');
+    const auto bracket = text.rfind(']');
+    const bool several = text.find(':') != colon;  // an IPv6 address without brackets has no port
+    if (colon == std::string_view::npos || (bracket == std::string_view::npos && several) ||
+        (bracket != std::string_view::npos && colon < bracket)) {
+        return 0;
+    }
+    const auto port = read_port(text.substr(colon + 1));
+    text = text.substr(0, colon);
+    return port;
+}
+
+}  // namespace
+
+std::optional<HostName> read_host(std::string_view text) {
+    if (text.size() >= 2 && text.front() == '[' && text.back() == ']') {
+        return read_ipv6(std::string(text.substr(1, text.size() - 2)));
+    }
+    if (text.find(':') != std::string_view::npos) {
+        return read_ipv6(std::string(text));
+    }
+    std::string name = lower(text);
+    if (name.ends_with('.')) {
+        name.pop_back();
+    }
+    if (name.empty() || name.size() > kMostName) {
+        return std::nullopt;
+    }
+    const auto labels = split_at(name, '.');
+    if (!std::all_of(labels.begin(), labels.end(), [](const auto& label) { return is_label(label); })) {
+        return std::nullopt;
+    }
+    return looks_like_a_number(labels.back()) ? read_ipv4(name) : std::optional(HostName{name, false});
+}
+
+Result<HostRule> read_host_rule(std::string_view text) {
+    HostRule rule;
+    rule.text = std::string(text);
+    const auto port = cut_port(text);
+    if (!port) {
+        return Error{{}, 0, "a port is a number from 1 to 65535", {}};
+    }
+    rule.port = *port;
+    if (text == "*") {
+        rule.below = true;
+        return rule;
+    }
+    rule.below = text.starts_with("*.");
+    const auto host = read_host(rule.below ? text.substr(2) : text);
+    if (!host || (rule.below && host->is_address)) {
+        return Error{{},
+                     0,
+                     "it is no host: a name (\"example.org\", \"*.example.org\"; other alphabets as "
+                     "\"xn--…\"), or an address (\"192.0.2.1\", \"[2001:db8::1]:443\")",
+                     {}};
+    }
+    rule.host = host->text;
+    rule.is_address = host->is_address;
+    return rule;
+}
+
+bool matches(const HostRule& rule, const HostName& host, std::uint16_t port) {
+    if (rule.port != 0 ? port != rule.port : port != kHttp && port != kHttps) {
+        return false;
+    }
+    if (rule.is_address != host.is_address) {
+        return false;
+    }
+    return rule.below ? rule.host.empty() || host.text.ends_with("." + rule.host) : host.text == rule.host;
+}
+
+HostVerdict judge(const NetworkRules& rules, const HostName& host, std::uint16_t port) {
+    const auto find = [&](const std::vector<HostRule>& list) {
+        const auto found = std::find_if(list.begin(), list.end(),
+                                        [&](const HostRule& rule) { return matches(rule, host, port); });
+        return found != list.end() ? &*found : nullptr;
+    };
+    return {find(rules.allow), find(rules.deny)};
+}
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,48 @@
+// Names of hosts, and the rules of `network.allow` and `network.deny`.
+//
+// Purpose: one strict reading of a host's name for the policy, for what a sandbox asks for and for what a TLS
+// client says, so that none of them takes a name for another. A name has letters, digits, '-' and '_' in
+// labels of 1 to 63 (RFC 1123; '_' as DNS has it), 253 in all; letters become small, one dot at the end is
+// cut. What looks like a number is an address or nothing: "127.1", "0x7f.1", "2130706433" and "010.0.0.1",
+// which C libraries read as addresses, are refused, and so is a zone ("fe80::1%eth0"). Other alphabets come
+// as A-labels ("xn--…"). Pure functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sandbox/api/policy.h"
+#include "sandbox/api/result.h"
+
+namespace cellblock::sandbox {
+
+struct HostName {
+    std::string text;         // "example.org", "192.0.2.1", "2001:db8::1"
+    bool is_address = false;  // IPv4 or IPv6; never both a name and an address
+
+    bool operator==(const HostName&) const = default;
+};
+
+// An IPv6 address may have brackets. nullopt: it is no host.
+std::optional<HostName> read_host(std::string_view text);
+
+// "example.org", "*.example.org", "*", each with ":PORT" if wanted, "192.0.2.1", "[2001:db8::1]:443". Error:
+// the message says what is wrong.
+Result<HostRule> read_host_rule(std::string_view text);
+
+// "*.example.org" is any name below example.org, not example.org itself; "*" is any name, no address. Without
+// a port a rule is for 80 and 443.
+bool matches(const HostRule& rule, const HostName& host, std::uint16_t port);
+
+struct HostVerdict {
+    const HostRule* allowed_by = nullptr;
+    const HostRule* denied_by = nullptr;  // wins
+
+    [[nodiscard]] bool allowed() const { return allowed_by != nullptr && denied_by == nullptr; }
+};
+HostVerdict judge(const NetworkRules& rules, const HostName& host, std::uint16_t port);
+
+}  // namespace cellblock::sandbox

@@ -1,0 +1,330 @@
+"""The network's broker against clients that lie: what isn't allowed isn't reached, whatever it is called, and nobody hangs."""
+
+import os
+import signal
+import socket
+import ssl
+import struct
+import subprocess
+import threading
+import time
+
+import pytest
+from support import kernels, leftovers
+from support.brokers import Broker, Server, descriptors, echo, http, read_all
+
+
+@pytest.fixture
+def server():
+    with Server(echo) as made:
+        yield made
+
+
+@pytest.fixture
+def broker(server):
+    with Broker(["127.0.0.1:%d" % server.port, "localhost:%d" % server.port, "allowed.example"]) as made:
+        yield made
+
+
+def hello(name):
+    """A real client's first bytes."""
+    context = ssl.create_default_context()
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(into, out, server_hostname=name)
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    return out.read()
+
+
+# --- what works
+
+def test_a_tunnel_carries_bytes_both_ways(broker, server):
+    client, refusal = broker.tunnel("127.0.0.1:%d" % server.port)
+    assert refusal is None
+    data = os.urandom(3 << 20)
+    received = b""
+    client.settimeout(20)
+    with client:
+        sender = threading.Thread(target=lambda: (client.sendall(data), client.shutdown(socket.SHUT_WR)))
+        sender.start()
+        received = read_all(client)
+        sender.join()
+    assert received == data
+    told = broker.report()
+    assert told == {"host": "127.0.0.1", "port": server.port, "address": "127.0.0.1", "rule": "127.0.0.1:%d" % server.port,
+                    "sent": len(data), "received": len(data), "allowed": True, "reason": ""}
+
+
+def test_a_name_whose_private_address_is_allowed_too(broker, server):
+    client, refusal = broker.tunnel("LOCALHOST.:%d" % server.port)
+    assert refusal is None, refusal
+    with client:
+        client.sendall(b"hi")
+        assert client.recv(10) == b"hi"
+    assert broker.report()["host"] == "localhost"
+
+
+def test_a_server_that_speaks_first():
+    with Server(lambda client: client.sendall(b"220 ready\r\n")) as server, Broker(["127.0.0.1:%d" % server.port]) as broker:
+        client, _ = broker.tunnel("127.0.0.1:%d" % server.port)
+        with client:
+            assert client.recv(100) == b"220 ready\r\n"
+
+
+def test_a_plain_request_and_its_body():
+    with Server(http) as server, Broker(["127.0.0.1:%d" % server.port]) as broker:
+        place = "127.0.0.1:%d" % server.port
+        answer = broker.ask("POST http://%s/a?b HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 4\r\nProxy-Connection: x\r\n\r\nbodyGET /2"
+                            % place).decode()
+        assert answer.endswith("POST /a?b HTTP/1.1\r\nHost: %s\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody" % place)
+
+
+def test_socks_to_a_name_and_to_an_address(broker, server):
+    for target in (b"\x01\x7f\0\0\x01", b"\x03\x09localhost"):
+        with broker.connect() as client:
+            client.sendall(b"\x05\x01\x00\x05\x01\x00" + target + struct.pack(">H", server.port))
+            assert client.recv(2) == b"\x05\x00"
+            assert client.recv(10)[:2] == b"\x05\x00"
+            client.sendall(b"over socks")
+            assert client.recv(20) == b"over socks"
+
+
+# --- what is refused by name
+
+NAMES = ["evil.example", "allowed.example.evil.example", "xallowed.example", "evil.example\\0.allowed.example", "127.0.0.2", "127.1",
+         "2130706433", "0x7f000001", "0177.0.0.1", "127.0.0.01", "[::1]", "[::ffff:127.0.0.1]", "[::1%25.allowed.example]", "0.0.0.0", "0",
+         "[::]", "169.254.169.254", "10.0.0.1", "metadata.google.internal", "allowed.example@127.0.0.1", "localhost.allowed.example",
+         "аllowed.example", "allowed。example", "*", "*.example", "allowed.example%00", "allowed_.example", ""]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("way", ["connect", "url", "socks"])
+def test_a_name_that_isnt_allowed(broker, server, name, way):
+    raw = name.replace("\\0", "\0").encode()
+    if way == "connect":
+        answer = broker.ask(b"CONNECT %s:%d HTTP/1.1\r\nHost: allowed.example\r\n\r\n" % (raw, server.port))
+    elif way == "url":
+        answer = broker.ask(b"GET http://%s:%d/ HTTP/1.1\r\nHost: allowed.example\r\n\r\n" % (raw, server.port))
+    else:
+        answer = broker.ask(b"\x05\x01\x00\x05\x01\x00\x03" + bytes([len(raw)]) + raw + struct.pack(">H", server.port))
+    assert answer.startswith((b"HTTP/1.1 403 ", b"HTTP/1.1 400 ", b"\x05\x00\x05\x02", b"\x05\x00\x05\x07")), answer
+    assert not server.seen
+    assert not broker.report()["allowed"]
+
+
+def test_the_refusal_says_what_to_do(broker):
+    _, refusal = broker.tunnel("evil.example:443")
+    assert refusal.splitlines()[0] == "HTTP/1.1 403 evil.example:443 isn't allowed by the policy: network.allow has no rule for it"
+
+
+def test_deny_wins(server):
+    place = "127.0.0.1:%d" % server.port
+    with Broker([place], deny=[place]) as broker:
+        assert "network.deny" in broker.tunnel(place)[1] and not server.seen
+
+
+def test_another_port_isnt_allowed(broker, server):
+    with Server(echo) as other:
+        assert "403" in broker.tunnel("127.0.0.1:%d" % other.port)[1] and not other.seen
+
+
+def test_an_allowed_name_with_a_private_address(server):
+    with Broker(["localhost:%d" % server.port]) as broker:
+        refusal = broker.tunnel("localhost:%d" % server.port)[1]
+        assert "403" in refusal and "no public address" in refusal and not server.seen
+
+
+def test_any_name_is_no_address(server):
+    with Broker(["*:%d" % server.port]) as broker:
+        assert "403" in broker.tunnel("127.0.0.1:%d" % server.port)[1]
+        assert "403" in broker.tunnel("localhost:%d" % server.port)[1] and not server.seen
+
+
+def test_no_rule_allows_nothing(server):
+    with Broker([]) as broker:
+        assert "403" in broker.tunnel("127.0.0.1:%d" % server.port)[1] and not server.seen
+
+
+# --- what is said inside of a tunnel
+
+@pytest.mark.parametrize("sent, reason", [
+    (hello("evil.example"), "another server"), (hello("localhost.evil.example"), "another server"), (hello(None), "names no server"),
+    (b"\x16\x03\x01\x00\x05\x02\x00\x00\x01x", "can't be read"), (b"\x16\x09", "can't be read"),
+], ids=["another", "suffix", "none", "no hello", "no version"])
+def test_tls_to_another_server(broker, server, sent, reason):
+    client, _ = broker.tunnel("localhost:%d" % server.port)
+    with client:
+        client.sendall(sent)
+        assert read_all(client) == b""
+    told = broker.report()
+    assert reason in told["reason"] and not told["allowed"] and told["sent"] == 0
+
+
+def test_tls_to_the_server_itself_in_pieces(broker, server):
+    client, _ = broker.tunnel("localhost:%d" % server.port)
+    text = hello("localhost")
+    with client:
+        for byte in text:
+            client.sendall(bytes([byte]))
+        received = b""
+        while len(received) < len(text):
+            received += client.recv(65536)
+        assert received == text
+
+
+def test_a_hello_that_never_ends(broker, server):
+    client, _ = broker.tunnel("localhost:%d" % server.port)
+    with client:
+        piece = b"\x16\x03\x01\x40\x00" + b"\x01\xff\xff\xff" + bytes(16380)
+        client.sendall(piece * 4)
+        assert read_all(client) == b""
+    assert "can't be read" in broker.report()["reason"]
+
+
+# --- bounds
+
+def test_no_more_bytes_than_the_session_may_send(server):
+    with Broker(["127.0.0.1:%d" % server.port], bytes_out=100_000) as broker:
+        client, _ = broker.tunnel("127.0.0.1:%d" % server.port)
+        with client:
+            try:
+                for _ in range(200):
+                    client.sendall(bytes(10_000))
+            except OSError:
+                pass
+            read_all(client)
+        told = broker.report()
+        assert "network.bytes_out" in told["reason"] and told["sent"] <= 100_000 + 65536
+        assert "network.bytes_out" in broker.tunnel("127.0.0.1:%d" % server.port)[1]
+
+
+def test_no_more_bytes_than_the_session_may_receive():
+    with Server(lambda client: client.sendall(bytes(10 << 20))) as server:
+        with Broker(["127.0.0.1:%d" % server.port], bytes_in=1 << 20) as broker:
+            client, _ = broker.tunnel("127.0.0.1:%d" % server.port)
+            with client:
+                assert len(read_all(client)) <= (1 << 20) + 65536
+            assert "network.bytes_in" in broker.report()["reason"]
+
+
+def test_no_more_connections_at_a_time(server):
+    with Broker(["127.0.0.1:%d" % server.port], connections=3) as broker:
+        held = [broker.tunnel("127.0.0.1:%d" % server.port)[0] for _ in range(3)]
+        assert all(held)
+        with broker.connect() as client:
+            assert b"503" in read_all(client)[:20]
+        held.pop().close()
+        end = time.monotonic() + 10
+        while True:
+            client, refusal = broker.tunnel("127.0.0.1:%d" % server.port)
+            if client:
+                client.close()
+                break
+            assert time.monotonic() < end, refusal
+        for one in held:
+            one.close()
+
+
+def test_clients_that_come_and_go_leave_nothing(broker, server):
+    def works():
+        client, _ = broker.tunnel("127.0.0.1:%d" % server.port)
+        if client:
+            client.close()
+        return client is not None
+
+    assert works()
+    time.sleep(0.3)
+    before = descriptors(broker.process.pid)
+    for number in range(300):
+        with broker.connect() as client:
+            client.sendall((b"", b"C", b"CONNECT ", b"\x05", b"\x05\x01\x00\x05", b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\n" % server.port)[number % 6])
+    assert leftovers.wait_until(works, 20)  # until then there are too many at a time
+    assert leftovers.wait_until(lambda: descriptors(broker.process.pid) <= before, 20)
+
+
+def test_a_client_that_says_nothing_is_let_go(broker):
+    with broker.connect(timeout=30) as client:
+        began = time.monotonic()
+        assert read_all(client) == b"" and 5 < time.monotonic() - began < 20
+
+
+def test_a_client_that_reads_nothing_holds_up_nobody(server):
+    with Server(lambda client: client.sendall(bytes(64 << 20))) as flood:
+        with Broker(["127.0.0.1:%d" % flood.port, "127.0.0.1:%d" % server.port]) as broker:
+            stuck, _ = broker.tunnel("127.0.0.1:%d" % flood.port)
+            time.sleep(0.5)
+            client, _ = broker.tunnel("127.0.0.1:%d" % server.port)
+            client.sendall(b"quick")
+            assert client.recv(10) == b"quick"
+            with open("/proc/%d/status" % broker.process.pid) as status:
+                resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+            assert resident < 60_000
+            stuck.close()
+            client.close()
+
+
+@pytest.mark.parametrize("garbage", [bytes(range(256)) * 4, b"\0" * 1000, b"\r\n\r\n", b"GET " + b"a" * 20000, b"CONNECT " * 3000, b"\x05\xff" + bytes(255),
+                                     b"\x05\x00", b"\x05\x01\x00" * 100, b"\x16\x03\x01\x02\x00" * 100, b"POST http://allowed.example/ HTTP/1.1\r\n\r\n" * 50,
+                                     b"\xff" * 70000], ids=range(11))
+def test_garbage(broker, server, garbage):
+    with broker.connect() as client:
+        try:
+            client.sendall(garbage)
+            client.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        read_all(client)
+    assert broker.process.poll() is None
+    client, _ = broker.tunnel("127.0.0.1:%d" % server.port)
+    assert client and not client.close()
+
+
+def test_chunks_that_lie():
+    with Server(http) as server, Broker(["127.0.0.1:%d" % server.port]) as broker:
+        head = "POST http://127.0.0.1:%d/ HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" % server.port
+        assert b"smuggled" not in broker.ask(head + "0\r\n\r\nGET /smuggled HTTP/1.1\r\n\r\n")
+        broker.report()
+        broker.ask(head + "zz\r\n\r\n")
+        assert "chunks" in broker.report()["reason"]
+
+
+# --- the process itself
+
+def test_it_is_shut_in(broker, server):
+    broker.tunnel("localhost:%d" % server.port)[0].close()
+    broker.report()
+    time.sleep(0.3)
+    with open("/proc/%d/status" % broker.process.pid) as file:
+        status = dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
+    assert status["Seccomp"] == "2" and status["NoNewPrivs"] == "1" and int(status["CapEff"], 16) == 0
+    assert os.geteuid() != 0 or status["Uid"].split() == ["65534"] * 4
+    opened = [os.readlink("/proc/%d/fd/%s" % (broker.process.pid, fd)) for fd in os.listdir("/proc/%d/fd" % broker.process.pid)]
+    assert not [path for path in opened if path.startswith("/") and not path.startswith(("/dev/", "/proc/", "/usr/"))], opened
+
+
+def test_it_ends_with_its_host(broker):
+    broker.host.shutdown(socket.SHUT_RDWR)
+    assert broker.process.wait(10) == 0
+
+
+@pytest.mark.parametrize("frame", [b"\0" * 8, b"\xff" * 100, struct.pack(">II", 2, 0) + b"{}", struct.pack(">II", 4, 0) + b"nope"])
+def test_a_host_that_sends_rubbish(frame):
+    ours, theirs = socket.socketpair()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        done = subprocess.Popen(["bash", "-c", "exec 3<&%d 4<&%d; exec %s broker" % (theirs.fileno(), listener.fileno(), kernels.PROGRAM)],
+                                pass_fds=[theirs.fileno(), listener.fileno()])
+        theirs.close()
+        ours.sendall(frame)
+        assert done.wait(10) == 4
+
+
+def test_by_hand_it_says_that_it_isnt_for_people():
+    done = subprocess.run([kernels.PROGRAM, "broker"], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2 and "started by cellblock itself" in done.stderr
+
+
+def test_killed_by_9_the_client_is_let_go(broker, server):
+    client, _ = broker.tunnel("127.0.0.1:%d" % server.port)
+    os.kill(broker.process.pid, signal.SIGKILL)
+    with client:
+        assert read_all(client) == b""
