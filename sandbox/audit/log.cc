@@ -153,7 +153,7 @@ Status AuditLog::append(const std::string& code_digest, std::size_t code_bytes, 
                                       {"output_cut", cut}});
 }
 
-Status AuditLog::append(const ConnectionReport& report) const {
+Status AuditLog::append(const ConnectionReport& report, std::uint64_t left_out) const {
     return add(nlohmann::ordered_json{{"time", utc_text(std::chrono::system_clock::now(), 3)},
                                       {"session", session_},
                                       {"policy", policy_name_.substr(0, 1000)},
@@ -165,7 +165,8 @@ Status AuditLog::append(const ConnectionReport& report) const {
                                       {"verdict", report.allowed ? "allowed" : "refused"},
                                       {"reason", report.reason},
                                       {"bytes_out", report.sent},
-                                      {"bytes_in", report.received}});
+                                      {"bytes_in", report.received},
+                                      {"left_out", left_out}});
 }
 
 }  // namespace cellblock::sandbox

@@ -33,8 +33,9 @@ public:
     // After the cell: adds its line. `code`: as the client sent it.
     [[nodiscard]] Status append(const std::string& code_digest, std::size_t code_bytes,
                                 const Outcome& outcome, bool cut) const;
-    // A line for a connection of a cell's that has ended or was refused.
-    [[nodiscard]] Status append(const ConnectionReport& report) const;
+    // A line for a connection of a cell's that has ended or was refused. `left_out`: how many before it have
+    // none, since there were too many at a time.
+    [[nodiscard]] Status append(const ConnectionReport& report, std::uint64_t left_out) const;
 
 private:
     template <class Record>

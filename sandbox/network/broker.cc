@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "sandbox/base/event_loop.h"
+#include "sandbox/base/rate_bound.h"
 #include "sandbox/network/client_hello.h"
 #include "sandbox/network/proxy_request.h"
 #include "sandbox/network/public_address.h"
@@ -38,7 +39,8 @@ constexpr auto kTimeToResolve = 10s;
 constexpr auto kTimeToConnect = 10s;  // to one address
 constexpr auto kIdle = 300s;
 constexpr auto kIdleOneSided = 60s;        // where one side has ended
-constexpr auto kTimeToRead = 5s;           // for the last words, by the client
+constexpr auto kTimeToRead = 2s;           // for the last words, by the client
+constexpr auto kPauseOfDoor = 100ms;       // where clients come too fast
 constexpr std::size_t kPiece = 64U << 10;  // read at once
 constexpr std::size_t kMostWaiting = 256U << 10;
 constexpr std::size_t kMostAddresses = 4;
@@ -121,6 +123,7 @@ struct Connection {
     std::vector<Address> addresses;
     Clock::time_point until;
     ConnectionReport report;
+    bool told = false;  // the report
 };
 
 }  // namespace
@@ -137,11 +140,17 @@ public:
         bool over = false;
         loop_.watch(host, [&] { over = true; });
         while (!over) {
-            const auto time = connections_.empty() ? EventLoop::kForever : 250ms;
+            const auto time = door_closed_           ? kPauseOfDoor
+                              : connections_.empty() ? EventLoop::kForever
+                                                     : 250ms;
             if (!loop_.turn(time)) {
                 return;
             }
             end_late();
+            if (door_closed_ && Clock::now() >= door_opens_) {
+                door_closed_ = false;
+                loop_.set_interest(listener_.get(), {.reads = true});
+            }
         }
     }
 
@@ -156,20 +165,25 @@ private:
             if (!client.valid()) {
                 return;
             }
-            if (connections_.size() >= rules_.connections) {
-                refuse_at_the_door(client);
-                continue;
+            connections_.size() < rules_.connections ? admit(std::move(client)) : refuse_at_the_door(client);
+            if (!pace_.spend(Clock::now())) {
+                door_closed_ = true;
+                door_opens_ = Clock::now() + kPauseOfDoor;
+                return loop_.set_interest(listener_.get(), {});
             }
-            const int on = 1;
-            ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-            const std::uint64_t number = ++last_;
-            Connection& one = connections_[number];
-            one.number = number;
-            one.client = std::move(client);
-            one.until = Clock::now() + kTimeToAsk;
-            loop_.watch(one.client.get(), {.reads = true, .hangup = true},
-                        [this, number](auto what) { client_ready(number, what); });
         }
+    }
+
+    void admit(UniqueFd client) {
+        const int on = 1;
+        ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        const std::uint64_t number = ++last_;
+        Connection& one = connections_[number];
+        one.number = number;
+        one.client = std::move(client);
+        one.until = Clock::now() + kTimeToAsk;
+        loop_.watch(one.client.get(), {.reads = true, .hangup = true},
+                    [this, number](auto what) { client_ready(number, what); });
     }
 
     void refuse_at_the_door(const UniqueFd& client) {
@@ -224,7 +238,7 @@ private:
                 one.until = Clock::now() + kIdle;
                 return pass_up(one, bytes);
             case State::closing:
-                return;  // what it still sends is nobody's
+                return;  // nobody's: it is read so that its end doesn't take the last words with it
         }
     }
 
@@ -537,8 +551,8 @@ private:
 
     void settle(Connection& one) {
         const bool told = one.to_client.empty();
-        if (one.state == State::closing) {
-            return told ? finish(one) : watch(one);
+        if (one.state == State::closing && told) {
+            ::shutdown(one.client.get(), SHUT_WR);
         }
         if (one.state == State::open) {
             if (one.client_ended && one.to_upstream.empty() && !std::exchange(one.upstream_told, true)) {
@@ -554,8 +568,8 @@ private:
 
     void watch(Connection& one) {
         const bool early = one.state == State::resolving || one.state == State::connecting;
-        const bool wants = !one.client_ended && one.state != State::closing &&
-                           (early ? one.early.size() < kPiece : one.to_upstream.size() < kMostWaiting);
+        const bool wants =
+            !one.client_ended && (early ? one.early.size() < kPiece : one.to_upstream.size() < kMostWaiting);
         loop_.set_interest(one.client.get(),
                            {.reads = wants, .writes = !one.to_client.empty(), .hangup = true});
         if (one.upstream.valid() && one.state == State::open) {
@@ -579,6 +593,7 @@ private:
         drop_upstream(one);
         one.state = State::closing;
         one.until = Clock::now() + kTimeToRead;
+        tell(one);
         flush(one);
     }
 
@@ -592,8 +607,14 @@ private:
     void finish(Connection& one) {
         drop_upstream(one);
         loop_.forget(one.client.get());
-        report_(one.report);
+        tell(one);
         connections_.erase(one.number);
+    }
+
+    void tell(Connection& one) {
+        if (!std::exchange(one.told, true)) {
+            report_(one.report);
+        }
     }
 
     void end_late() {
@@ -638,6 +659,9 @@ private:
     std::uint64_t sent_ = 0;
     std::uint64_t received_ = 0;
     int last_error_ = 0;
+    RateBound pace_{500, 100};  // so that nobody keeps this process busy by connecting
+    bool door_closed_ = false;
+    Clock::time_point door_opens_;
     std::array<char, kPiece> piece_{};
 };
 

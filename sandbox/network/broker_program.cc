@@ -2,8 +2,11 @@
 #include "sandbox/network/broker_program.h"
 
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <poll.h>
+#include <sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -18,6 +21,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <initializer_list>
 #include <memory>
 
 #include "sandbox/base/syscalls.h"
@@ -65,7 +69,6 @@ constexpr auto kCalls = std::to_array<const char*>({"read",
                                                     "eventfd2",
                                                     "close",
                                                     "fcntl",
-                                                    "ioctl",
                                                     "lseek",
                                                     "openat",
                                                     "open",
@@ -84,11 +87,10 @@ constexpr auto kCalls = std::to_array<const char*>({"read",
                                                     "mremap",
                                                     "madvise",
                                                     "mprotect",
+                                                    "mmap",
                                                     "futex",
                                                     "set_robust_list",
                                                     "rseq",
-                                                    "clone",
-                                                    "clone3",
                                                     "gettid",
                                                     "getpid",
                                                     "getuid",
@@ -107,39 +109,61 @@ constexpr auto kCalls = std::to_array<const char*>({"read",
                                                     "sigaltstack",
                                                     "sched_yield",
                                                     "sched_getaffinity",
-                                                    "prlimit64",
                                                     "restart_syscall",
                                                     "exit",
-                                                    "exit_group",
-                                                    "tgkill"});
+                                                    "exit_group"});
 
-bool filter_calls() {
-    const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_ERRNO(EPERM)),
-                                                                   &seccomp_release);
-    if (!filter) {
-        return false;
+class Filter {
+public:
+    Filter() : filter_(seccomp_init(SCMP_ACT_ERRNO(EPERM)), &seccomp_release) {
+        good_ =
+            filter_ && seccomp_attr_set(filter_.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0;
     }
-    bool good = seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS) == 0;
-    for (const char* name : kCalls) {
-        if (const int number = seccomp_syscall_resolve_name(name); number != __NR_SCMP_ERROR) {
-            good = seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, number, 0, nullptr) == 0 && good;
+
+    void allow(const char* name, std::initializer_list<scmp_arg_cmp> arguments = {}) {
+        add(SCMP_ACT_ALLOW, name, arguments);
+    }
+    void refuse(const char* name, int error) { add(SCMP_ACT_ERRNO(static_cast<unsigned>(error)), name, {}); }
+    [[nodiscard]] bool load() const { return good_ && seccomp_load(filter_.get()) == 0; }
+
+private:
+    void add(std::uint32_t action, const char* name, std::initializer_list<scmp_arg_cmp> arguments) {
+        const int number = good_ ? seccomp_syscall_resolve_name(name) : __NR_SCMP_ERROR;
+        if (number != __NR_SCMP_ERROR) {
+            good_ = seccomp_rule_add_array(filter_.get(), action, number,
+                                           static_cast<unsigned>(arguments.size()), arguments.begin()) == 0;
         }
     }
-    // Streams and datagrams of IPv4 and IPv6, and netlink's and Unix sockets, by which libc asks for the
-    // interfaces and for a name service on this machine.
-    for (const int family : {AF_INET, AF_INET6, AF_UNIX, AF_NETLINK}) {
-        const std::array<scmp_arg_cmp, 1> which{
-            scmp_arg_cmp{0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(family), 0}};
-        good = seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, seccomp_syscall_resolve_name("socket"), 1,
-                                      which.data()) == 0 &&
-               good;
+
+    std::unique_ptr<void, decltype(&seccomp_release)> filter_;
+    bool good_ = false;
+};
+
+bool filter_calls() {
+    // Threads, and no namespaces; clone3 has its flags in memory, where no filter sees them, and libc does
+    // without.
+    constexpr scmp_datum_t kNamespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+                                         CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+    constexpr scmp_datum_t kThread = CLONE_VM | CLONE_THREAD;
+    constexpr scmp_datum_t kKind = 0xf;  // of a socket, without its flags
+    Filter filter;
+    for (const char* name : kCalls) {
+        filter.allow(name);
     }
-    // A library that resolves names is mapped at its first use, so files may be executed from memory; new
-    // ones can't be written.
-    good = seccomp_rule_add_array(filter.get(), SCMP_ACT_ALLOW, seccomp_syscall_resolve_name("mmap"), 0,
-                                  nullptr) == 0 &&
-           good;
-    return good && seccomp_load(filter.get()) == 0;
+    filter.allow("clone", {{0, SCMP_CMP_MASKED_EQ, kNamespaces | kThread, kThread}});
+    filter.refuse("clone3", ENOSYS);
+    // Netlink tells libc of the interfaces. No Unix sockets: Landlock doesn't keep anybody from those that
+    // listen in the user's folders.
+    for (const int family : {AF_INET, AF_INET6}) {
+        for (const int kind : {SOCK_STREAM, SOCK_DGRAM}) {
+            filter.allow("socket", {{0, SCMP_CMP_EQ, static_cast<scmp_datum_t>(family), 0},
+                                    {1, SCMP_CMP_MASKED_EQ, kKind, static_cast<scmp_datum_t>(kind)}});
+        }
+    }
+    filter.allow("socket", {{0, SCMP_CMP_EQ, AF_NETLINK, 0}, {2, SCMP_CMP_EQ, NETLINK_ROUTE, 0}});
+    filter.allow("ioctl", {{1, SCMP_CMP_EQ, FIONREAD, 0}});
+    filter.allow("prlimit64", {{0, SCMP_CMP_EQ, 0, 0}});
+    return filter.load();
 }
 
 // --- files (linux/landlock.h, whose constants Debian 12's headers have in part)

@@ -15,6 +15,7 @@
 
 #include "sandbox/base/socket.h"
 #include "sandbox/base/subprocess.h"
+#include "sandbox/base/syscalls.h"
 
 namespace cellblock::sandbox::network {
 
@@ -91,6 +92,31 @@ void Gateway::count(const ConnectionReport& report) {
     rules_.bytes_in -= std::min(rules_.bytes_in, report.received);
 }
 
+void Gateway::start_again() {
+    constexpr int kNotShutIn = 3;
+    int status = 0;
+    bool told = false;
+    for (int i = 0; i < 20 && !told; ++i) {  // it is on its way out
+        told = ::waitpid(pid_, &status, WNOHANG) == pid_;
+        if (!told) {
+            pause_for(5);
+        }
+    }
+    pid_ = told ? -1 : pid_;
+    UniqueFd listener = std::move(listener_);
+    end();
+    if (told && WIFEXITED(status) && WEXITSTATUS(status) == kNotShutIn) {
+        fault_ =
+            "the network's broker can't be shut in on this machine: it needs Landlock (Linux 5.13) and "
+            "seccomp";
+        return;
+    }
+    listener_ = std::move(listener);
+    if (const auto begun = start(); !begun) {
+        fault_ = begun.error().text();
+    }
+}
+
 std::vector<ConnectionReport> Gateway::take() {
     constexpr std::size_t kAtOnce = 256;
     std::vector<ConnectionReport> reports;
@@ -104,10 +130,7 @@ std::vector<ConnectionReport> Gateway::take() {
                           ? decode_connection(std::move(frame))
                           : Result<ConnectionReport>(Error{kStep, 0, "it ended", {}});
         if (!report) {
-            UniqueFd listener = std::move(listener_);
-            end();
-            listener_ = std::move(listener);
-            (void)start();  // a connection that waits is its first one
+            start_again();  // a connection that waits is its first one
             break;
         }
         count(*report);

@@ -2,14 +2,15 @@
 //
 // Purpose: the budgets of bytes are a session's, so they outlive a broker and a sandbox. Shape: begin() once
 // a sandbox is ready, poll poll_fd(), take(). Ownership: of the process, which end() or the destructor kills.
-// Threads: one. Failure: begin() tells it; a broker that ends again and again isn't started any more, and
-// connections are then refused by nobody's answering.
+// Threads: one. Failure: begin() and fault() tell it; a broker that ends again and again isn't started any
+// more.
 #pragma once
 
 #include <sys/types.h>
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "sandbox/api/policy.h"
@@ -36,11 +37,14 @@ public:
     Status begin(UniqueFd listener);
     // The connections that have ended since the last take().
     std::vector<ConnectionReport> take();
+    // Why there is no broker any more, once; empty: there is one.
+    std::string fault() { return std::exchange(fault_, {}); }
     void end();
 
 private:
     Status start();
     void count(const ConnectionReport& report);
+    void start_again();
 
     NetworkRules rules_;  // with what is left of the budgets
     UniqueFd epoll_;
@@ -48,6 +52,7 @@ private:
     UniqueFd socket_;
     FrameReader reader_{kBrokerBounds};
     pid_t pid_ = -1;
+    std::string fault_;
     RateBound starts_{5, 0.1};
 };
 

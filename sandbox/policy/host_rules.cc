@@ -84,6 +84,13 @@ std::optional<std::uint16_t> cut_port(std::string_view& text) {
     return port;
 }
 
+bool is_of(const HostRule& rule, const HostName& host) {
+    if (rule.is_address != host.is_address) {
+        return false;
+    }
+    return rule.below ? rule.host.empty() || host.text.ends_with("." + rule.host) : host.text == rule.host;
+}
+
 }  // namespace
 
 std::optional<HostName> read_host(std::string_view text) {
@@ -133,23 +140,22 @@ Result<HostRule> read_host_rule(std::string_view text) {
     return rule;
 }
 
-bool matches(const HostRule& rule, const HostName& host, std::uint16_t port) {
-    if (rule.port != 0 ? port != rule.port : port != kHttp && port != kHttps) {
-        return false;
-    }
-    if (rule.is_address != host.is_address) {
-        return false;
-    }
-    return rule.below ? rule.host.empty() || host.text.ends_with("." + rule.host) : host.text == rule.host;
+bool allows(const HostRule& rule, const HostName& host, std::uint16_t port) {
+    const bool fits = rule.port != 0 ? port == rule.port : port == kHttp || port == kHttps;
+    return fits && is_of(rule, host);
+}
+
+bool denies(const HostRule& rule, const HostName& host, std::uint16_t port) {
+    return (rule.port == 0 || port == rule.port) && is_of(rule, host);
 }
 
 HostVerdict judge(const NetworkRules& rules, const HostName& host, std::uint16_t port) {
-    const auto find = [&](const std::vector<HostRule>& list) {
+    const auto find = [&](const std::vector<HostRule>& list, const auto& is_for) {
         const auto found = std::find_if(list.begin(), list.end(),
-                                        [&](const HostRule& rule) { return matches(rule, host, port); });
+                                        [&](const HostRule& rule) { return is_for(rule, host, port); });
         return found != list.end() ? &*found : nullptr;
     };
-    return {find(rules.allow), find(rules.deny)};
+    return {find(rules.allow, allows), find(rules.deny, denies)};
 }
 
 }  // namespace cellblock::sandbox

@@ -34,8 +34,9 @@ std::optional<HostName> read_host(std::string_view text);
 Result<HostRule> read_host_rule(std::string_view text);
 
 // "*.example.org" is any name below example.org, not example.org itself; "*" is any name, no address. Without
-// a port a rule is for 80 and 443.
-bool matches(const HostRule& rule, const HostName& host, std::uint16_t port);
+// a port a rule that allows is for 80 and 443, and one that denies for all.
+bool allows(const HostRule& rule, const HostName& host, std::uint16_t port);
+bool denies(const HostRule& rule, const HostName& host, std::uint16_t port);
 
 struct HostVerdict {
     const HostRule* allowed_by = nullptr;

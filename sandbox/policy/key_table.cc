@@ -403,7 +403,8 @@ std::vector<PolicyKey> make_table() {
         "and others). A host is a name (`api.example.org`), all names below one (`*.example.org`, without "
         "`example.org`), any (`*`), or an address (`192.0.2.1`, `[2001:db8::1]`), with a port (`:5432`) or "
         "for "
-        "ports 80 and 443. `deny` wins. A name that leads to a private address is refused, unless `allow` "
+        "ports 80 and 443. `deny` wins, and is for all ports where it names none. A name that leads to a "
+        "private address is refused, unless `allow` "
         "has the address too. `connections` (32) at a time; `bytes_out` (10MiB) and `bytes_in` (1GiB) of a "
         "session. Only on the engine `native`, with namespaces."));
     for (auto& key : package_keys()) {

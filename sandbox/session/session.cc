@@ -309,12 +309,21 @@ void Session::Impl::dispatch_when_ready() {
 }
 
 void Session::Impl::advance_network() {
-    for (const auto& report : gateway_.on() ? gateway_.take() : std::vector<ConnectionReport>()) {
-        if (audit_.on() && !audit_failed_) {
-            if (auto written = audit_.append(report); !written) {
-                audit_failed_ = written.error();
-            }
+    if (!gateway_.on()) {
+        return;
+    }
+    for (const auto& report : gateway_.take()) {
+        if (!audit_.on() || audit_failed_) {
+            continue;
         }
+        if (!connection_lines_.spend(now_())) {
+            ++left_out_;
+        } else if (auto written = audit_.append(report, std::exchange(left_out_, 0)); !written) {
+            audit_failed_ = written.error();
+        }
+    }
+    if (auto fault = gateway_.fault(); !fault.empty()) {
+        network_fault_ = std::move(fault);
     }
 }
 

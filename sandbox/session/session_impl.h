@@ -69,7 +69,9 @@ public:
     DebugId last_debug_ = 0;
     FileRelay files_;
     network::Gateway gateway_;
-    std::string network_fault_;  // for the next cell's stderr
+    std::string network_fault_;            // for the next cell's stderr
+    RateBound connection_lines_{500, 20};  // of the audit log
+    std::uint64_t left_out_ = 0;           // connections since the last line
     FileId last_file_ = 0;
     std::string told_of_changes_;  // the last line about what cells can't see
 

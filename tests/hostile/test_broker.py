@@ -145,6 +145,16 @@ def test_no_rule_allows_nothing(server):
         assert "403" in broker.tunnel("127.0.0.1:%d" % server.port)[1] and not server.seen
 
 
+def test_a_refusal_arrives_though_the_client_is_still_sending(broker):
+    answer = broker.ask("POST http://evil.example/ HTTP/1.1\r\nContent-Length: 5000000\r\n\r\n", bytes(5_000_000))
+    assert answer.startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_deny_without_a_port_is_for_all(server):
+    with Broker(["127.0.0.1:%d" % server.port], deny=["127.0.0.1"]) as broker:
+        assert "network.deny" in broker.tunnel("127.0.0.1:%d" % server.port)[1] and not server.seen
+
+
 # --- what is said inside of a tunnel
 
 @pytest.mark.parametrize("sent, reason", [
@@ -240,6 +250,15 @@ def test_clients_that_come_and_go_leave_nothing(broker, server):
             client.sendall((b"", b"C", b"CONNECT ", b"\x05", b"\x05\x01\x00\x05", b"CONNECT 127.0.0.1:%d HTTP/1.1\r\n\r\n" % server.port)[number % 6])
     assert leftovers.wait_until(works, 20)  # until then there are too many at a time
     assert leftovers.wait_until(lambda: descriptors(broker.process.pid) <= before, 20)
+
+
+def test_clients_that_come_too_fast_are_slowed_down(broker, server):
+    began = time.monotonic()
+    for _ in range(900):
+        broker.connect().close()
+    taken = [broker.report() for _ in range(900)]
+    assert len(taken) == 900 and time.monotonic() - began > 2
+    assert broker.tunnel("127.0.0.1:%d" % server.port)[0]
 
 
 def test_a_client_that_says_nothing_is_let_go(broker):

@@ -24,7 +24,7 @@ HostRule rule(const std::string& text) {
 }
 
 bool allows(const std::string& text, const std::string& name, std::uint16_t port = 443) {
-    return matches(rule(text), host(name), port);
+    return cellblock::sandbox::allows(rule(text), host(name), port);
 }
 
 network::Address address(const std::string& text) {
@@ -117,6 +117,10 @@ TEST_CASE("deny wins, and no rule allows nothing") {
     CHECK_FALSE(judge(rules, host("bad.example.org"), 443).allowed());
     CHECK_FALSE(judge(rules, host("x.bad.example.org"), 443).allowed());
     CHECK(judge(rules, host("bad.example.org"), 443).denied_by->text == "bad.example.org");
+    rules.allow = {rule("bad.example.org:25"), rule("other.example.org:25")};
+    rules.deny = {rule("bad.example.org"), rule("other.example.org:80")};
+    CHECK_FALSE(judge(rules, host("bad.example.org"), 25).allowed());
+    CHECK(judge(rules, host("other.example.org"), 25).allowed());
 }
 
 TEST_CASE("addresses of the public Internet") {
