@@ -109,6 +109,24 @@ void warn_of_variables(const Policy& policy, std::vector<Error>& warnings) {
     }
 }
 
+void warn_of_network(const Policy& policy, std::vector<Error>& warnings) {
+    for (std::size_t i = 0; i < policy.network.allow.size(); ++i) {
+        const HostRule& rule = policy.network.allow[i];
+        const std::string place = "network.allow[" + std::to_string(i) + "]";
+        if (rule.host.empty()) {
+            warnings.push_back({place, 0, "cells can send what they can read to any host",
+                                "Name the hosts that cells need"});
+        } else if (rule.host == "169.254.169.254" || rule.host == "fd00:ec2::254") {
+            warnings.push_back({place, 0, "cells can ask the cloud for this machine's credentials there",
+                                "Take it out, unless cells need it"});
+        }
+    }
+    if (!policy.network.any() && !policy.network.deny.empty()) {
+        warnings.push_back({"network.deny", 0, "it denies nothing, as nothing is allowed",
+                            "Name what is allowed in network.allow"});
+    }
+}
+
 }  // namespace
 
 std::vector<Error> findings_in(const Policy& policy) {
@@ -135,6 +153,7 @@ std::vector<Error> warnings_of(const Policy& policy) {
     warn_of_keys(policy, warnings);
     warn_of_variables(policy, warnings);
     warn_of_kept(policy, warnings);
+    warn_of_network(policy, warnings);
     return warnings;
 }
 

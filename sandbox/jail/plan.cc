@@ -179,16 +179,22 @@ void point_to_strings(JailPlan& plan) {
 namespace {
 
 // By the names that curl, urllib, requests, httpx, pip, git, wget and Go's programs look for. No SOCKS: httpx
-// fails where a variable names it and a module for it is missing.
-void add_proxy(std::vector<std::string>& environment) {
+// fails where a variable names it and a module for it is missing. The sandbox's own loopback is reached
+// directly, unless the policy allows the host's.
+void add_proxy(const NetworkRules& rules, std::vector<std::string>& environment) {
     const std::string proxy = "http://127.0.0.1:" + std::to_string(kProxyPort);
     for (const char* name :
          {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"}) {
         environment.push_back(name + ("=" + proxy));
     }
-    for (const char* name : {"NO_PROXY", "no_proxy"}) {
-        environment.push_back(std::string(name) + "=localhost,127.0.0.1,::1");
+    std::string direct;
+    for (const std::string place : {"localhost", "127.0.0.1", "::1"}) {
+        const bool is_hosts = std::any_of(rules.allow.begin(), rules.allow.end(),
+                                          [&](const HostRule& rule) { return rule.host == place; });
+        direct += is_hosts ? "" : (direct.empty() ? "" : ",") + place;
     }
+    environment.push_back("NO_PROXY=" + direct);
+    environment.push_back("no_proxy=" + direct);
 }
 
 }  // namespace
@@ -209,7 +215,7 @@ std::vector<std::string> cell_environment(const Policy& policy) {
                                   "IPYTHONDIR=/home/cell/.ipython",
                                   "XDG_CACHE_HOME=/home/cell/.cache"};
     if (policy.network.any()) {
-        add_proxy(list);
+        add_proxy(policy.network, list);
     }
     for (const auto& rule : policy.environment) {
         const char* host = rule.value ? nullptr : std::getenv(rule.name.c_str());

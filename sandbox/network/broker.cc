@@ -345,13 +345,18 @@ private:
             return refuse(one, Refusal::unreachable, name + " can't be resolved: " + answer.fault);
         }
         const auto own = own_addresses();
+        // This name has no other address (RFC 6761, 6.3), so a rule that says it means it.
+        const HostVerdict of_name = judge(rules_, one.ask.host, one.ask.port);
+        const bool is_loopback_meant =
+            name == "localhost" && of_name.allowed() && of_name.allowed_by->host == name;
         std::string left_out;
         for (const auto& address : answer.addresses) {
             const std::string text = address.text();
             const HostVerdict verdict = judge(rules_, {text, true}, one.ask.port);
             const bool is_own = std::find(own.begin(), own.end(), text) != own.end();
-            const bool may =
-                verdict.denied_by == nullptr && (verdict.allowed() || (is_public(address) && !is_own));
+            const bool is_meant = is_loopback_meant && (text == "127.0.0.1" || text == "::1");
+            const bool may = verdict.denied_by == nullptr &&
+                             (verdict.allowed() || is_meant || (is_public(address) && !is_own));
             if (!may) {
                 left_out = text;
             } else if (one.addresses.size() < kMostAddresses) {

@@ -128,10 +128,13 @@ def test_another_port_isnt_allowed(broker, server):
         assert "403" in broker.tunnel("127.0.0.1:%d" % other.port)[1] and not other.seen
 
 
-def test_an_allowed_name_with_a_private_address(server):
+def test_localhost_by_its_name_is_the_hosts(server):
     with Broker(["localhost:%d" % server.port]) as broker:
-        refusal = broker.tunnel("localhost:%d" % server.port)[1]
-        assert "403" in refusal and "no public address" in refusal and not server.seen
+        assert broker.tunnel("localhost:%d" % server.port)[0]
+        assert "403" in broker.tunnel("127.0.0.1:%d" % server.port)[1]
+        assert "403" in broker.tunnel("localhost.localhost:%d" % server.port)[1]
+    with Broker(["localhost:%d" % server.port], deny=["127.0.0.1", "::1"]) as broker:
+        assert "no public address" in broker.tunnel("localhost:%d" % server.port)[1]
 
 
 def test_any_name_is_no_address(server):

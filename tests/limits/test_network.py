@@ -165,6 +165,23 @@ def test_a_policy_that_is_wrong_is_refused_by_the_keys_name(own_place, network, 
     assert done.returncode != 0 and part in done.stdout + done.stderr, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("name", ["localhost", "127.0.0.1"])
+def test_a_service_of_the_hosts_loopback(start_as, own_place, name):
+    with Server(table, ("127.0.0.1", 0)) as service:
+        client = start_as(policy={"network": {"allow": ["%s:%d" % (name, service.port)]}}, place=own_place).client
+        run = client.run("import urllib.request; urllib.request.urlopen('http://%s:%d/', timeout=20).read()" % (name, service.port))
+        assert run.ok().result == "b'a,b\\n1,2\\n'"
+
+
+@pytest.mark.parametrize("network, part", [
+    ({"allow": ["*"]}, "any host"), ({"allow": ["a.example", "169.254.169.254"]}, "network.allow[1]"), ({"deny": ["a.example"]}, "denies nothing"),
+])
+def test_a_policy_that_gives_much_away_is_warned_of(own_place, network, part):
+    done = subprocess.run([kernels.PROGRAM, "policy", "check", own_place.policy("wide", network=network)], capture_output=True, text=True,
+                          timeout=30)
+    assert done.returncode == 0 and part in done.stdout + done.stderr, done.stdout + done.stderr
+
+
 def test_an_empty_list_is_no_network(start_as, own_place):
     kernel = start_as(policy={"network": {"allow": []}}, place=own_place)
     run = kernel.client.run("import urllib.request; urllib.request.urlopen('http://allowed.example/', timeout=5)")
