@@ -550,10 +550,12 @@ def parent_of(pid):
 
 
 def gone(pid):
+    """With all its threads: the first may be a zombie while another still has its sockets."""
     end = time.monotonic() + 5
     while time.monotonic() < end:
         try:
-            if pathlib.Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()[0] == "Z":
+            ended = pathlib.Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()[0] == "Z"
+            if ended and len(os.listdir("/proc/%d/task" % pid)) <= 1:
                 return True
         except OSError:
             return True
