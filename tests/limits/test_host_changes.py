@@ -1,12 +1,13 @@
 """What the host changes in a notebook's folder is seen by the next cell, however it is changed."""
 
 import os
+import pathlib
 import pwd
 import shutil
 import subprocess
-import time
 
 import pytest
+from support import leftovers
 from support.daemons import wait_for
 
 POLICY = {"files": [{"host": ".", "sandbox": "/work", "mode": "overlay", "keep": {}}]}
@@ -24,8 +25,19 @@ def filled(place):
 def prepared(kernel):
     kernel.client.run("def see(*names):\n    for name in names:\n        try: print(name, open(name).read())\n"
                       "        except OSError as error: print(name, type(error).__name__)").ok()
-    time.sleep(0.3)  # the folder is watched from the first cell on
+    assert leftovers.wait_until(lambda: watched(kernel.pid) >= 3, 20)  # from the first cell on
     return kernel.client
+
+
+def watched(pid):
+    """How many folders this process has watches on."""
+    count = 0
+    for one in pathlib.Path("/proc/%d/fdinfo" % pid).iterdir():
+        try:
+            count += one.read_text().count("inotify wd:")
+        except OSError:
+            pass
+    return count
 
 
 @pytest.fixture
