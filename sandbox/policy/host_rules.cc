@@ -104,7 +104,7 @@ std::optional<HostName> read_host(std::string_view text) {
     if (name.ends_with('.')) {
         name.pop_back();
     }
-    if (name.empty() || name.size() > kMostName) {
+    if (name.empty() || name.size() > kMostName || name.ends_with('.')) {
         return std::nullopt;
     }
     const auto labels = split_at(name, '.');

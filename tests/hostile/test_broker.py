@@ -91,7 +91,7 @@ def test_socks_to_a_name_and_to_an_address(broker, server):
 
 # --- what is refused by name
 
-NAMES = ["evil.example", "allowed.example.evil.example", "xallowed.example", "evil.example\\0.allowed.example", "127.0.0.2", "127.1",
+NAMES = ["evil.example", "evil.example..", "127.0.0.1..", "allowed.example.evil.example", "xallowed.example", "evil.example\\0.allowed.example", "127.0.0.2", "127.1",
          "2130706433", "0x7f000001", "0177.0.0.1", "127.0.0.01", "[::1]", "[::ffff:127.0.0.1]", "[::1%25.allowed.example]", "0.0.0.0", "0",
          "[::]", "169.254.169.254", "10.0.0.1", "metadata.google.internal", "allowed.example@127.0.0.1", "localhost.allowed.example",
          "аllowed.example", "allowed。example", "*", "*.example", "allowed.example%00", "allowed_.example", ""]
