@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -55,7 +56,11 @@ bool refresh(const char* overlay) {
 // After a fork: one number, an errno, and if that is 0 one SeenFile for each file.
 [[noreturn]] void work(int mounts, const std::vector<std::string>& overlays,
                        const std::vector<std::string>& files, int pipe) {
+    // This process has the host's descriptors, which hold the jail. A change of credentials may undo the
+    // call.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     int error = join(mounts) ? 0 : errno;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     for (std::size_t i = 0; i < overlays.size() && error == 0; ++i) {
         error = refresh(overlays[i].c_str()) ? 0 : errno;
     }

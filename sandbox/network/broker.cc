@@ -144,13 +144,16 @@ public:
                               : connections_.empty() ? EventLoop::kForever
                                                      : 250ms;
             if (!loop_.turn(time)) {
-                return;
+                break;
             }
             end_late();
             if (door_closed_ && Clock::now() >= door_opens_) {
                 door_closed_ = false;
                 loop_.set_interest(listener_.get(), {.reads = true});
             }
+        }
+        for (auto& [number, one] : connections_) {
+            tell(one);  // what they have sent counts
         }
     }
 
@@ -163,15 +166,19 @@ private:
         while (true) {
             UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
             if (!client.valid()) {
-                return;
+                return errno == EAGAIN ? void() : close_door();  // EMFILE, say, would be told again at once
             }
             connections_.size() < rules_.connections ? admit(std::move(client)) : refuse_at_the_door(client);
             if (!pace_.spend(Clock::now())) {
-                door_closed_ = true;
-                door_opens_ = Clock::now() + kPauseOfDoor;
-                return loop_.set_interest(listener_.get(), {});
+                return close_door();
             }
         }
+    }
+
+    void close_door() {
+        door_closed_ = true;
+        door_opens_ = Clock::now() + kPauseOfDoor;
+        loop_.set_interest(listener_.get(), {});
     }
 
     void admit(UniqueFd client) {
@@ -224,7 +231,7 @@ private:
             if (size < 0 || one.state != State::open) {
                 return finish(one);
             }
-            return pump(one);
+            return flush(one);
         }
         const std::string_view bytes(piece_.data(), static_cast<std::size_t>(size));
         switch (one.state) {
@@ -307,6 +314,7 @@ private:
         one.state = State::resolving;
         one.until = Clock::now() + kTimeToResolve;
         ++resolving_;
+        sent_ += one.ask.host.text.size();  // a name service somewhere learns it
         watch(one);
         try {
             std::thread([answers = answers_, number = one.number, name = one.ask.host.text] {
@@ -414,11 +422,8 @@ private:
             flush(*one);
             one = find(number);
         }
-        if (one != nullptr && what.reads) {
-            read_upstream(*one);
-        } else if (one != nullptr && what.hangup) {
-            one->upstream_ended = true;
-            pump(*one);
+        if (one != nullptr && (what.reads || what.hangup) && one->to_client.size() < kMostWaiting) {
+            read_upstream(*one);  // an end is found behind what it has sent
         }
     }
 
@@ -433,18 +438,7 @@ private:
         one.report.allowed = true;
         one.until = Clock::now() + kIdle;
         one.to_client += opened(one.ask.kind);
-        one.to_upstream = std::exchange(one.ask.head, {});
-        count_sent(one, one.to_upstream.size());
-        const std::string early = std::exchange(one.early, {});
-        if (!early.empty()) {
-            return pass_up(one, early);
-        }
-        pump(one);
-    }
-
-    void count_sent(Connection& one, std::size_t bytes) {
-        one.report.sent += bytes;
-        sent_ += bytes;
+        pass_up(one, std::exchange(one.early, {}));
     }
 
     void pass_up(Connection& one, std::string_view bytes) {
@@ -453,14 +447,16 @@ private:
             if (!part) {
                 return abort(one, "its body isn't in chunks, though it says so");
             }
-            bytes = bytes.substr(0, *part);
-        } else if (!one.hello_judged) {
+            const std::string piece = std::exchange(one.ask.head, {}) + std::string(bytes.substr(0, *part));
+            return send_up(one, piece);
+        }
+        if (!one.hello_judged) {
             one.hello += bytes;
             if (const std::string fault = judge_hello(one); !fault.empty()) {
                 return abort(one, fault);
             }
             if (!one.hello_judged) {
-                return pump(one);
+                return flush(one);
             }
             const std::string held = std::exchange(one.hello, {});
             return send_up(one, held);
@@ -469,12 +465,14 @@ private:
     }
 
     void send_up(Connection& one, std::string_view bytes) {
-        count_sent(one, bytes.size());
-        if (sent_ > rules_.bytes_out) {
+        if (bytes.size() > rules_.bytes_out - std::min(sent_, rules_.bytes_out)) {
+            sent_ = rules_.bytes_out;
             return abort(one, budget_spent());
         }
+        one.report.sent += bytes.size();
+        sent_ += bytes.size();
         one.to_upstream += bytes;
-        pump(one);
+        flush(one);
     }
 
     // Empty: all is well, or not all has come.
@@ -505,7 +503,7 @@ private:
         }
         if (size <= 0) {
             one.upstream_ended = true;
-            return pump(one);
+            return flush(one);
         }
         one.until = Clock::now() + kIdle;
         one.report.received += static_cast<std::size_t>(size);
@@ -514,7 +512,7 @@ private:
             return abort(one, budget_spent());
         }
         one.to_client.append(piece_.data(), static_cast<std::size_t>(size));
-        pump(one);
+        flush(one);
     }
 
     // --- what waits goes out
@@ -546,13 +544,10 @@ private:
         }
         if (one.state == State::open && one.upstream.valid() &&
             !send_some(one.upstream.get(), one.to_upstream)) {
-            one.upstream_ended = true;
-            one.to_upstream.clear();
+            one.to_upstream.clear();  // it takes no more; what it has sent before is still to be read
         }
         settle(one);
     }
-
-    void pump(Connection& one) { flush(one); }
 
     void settle(Connection& one) {
         const bool told = one.to_client.empty();
@@ -578,10 +573,9 @@ private:
         loop_.set_interest(one.client.get(),
                            {.reads = wants, .writes = !one.to_client.empty(), .hangup = true});
         if (one.upstream.valid() && one.state == State::open) {
+            const bool reads = !one.upstream_ended && one.to_client.size() < kMostWaiting;
             loop_.set_interest(one.upstream.get(),
-                               {.reads = !one.upstream_ended && one.to_client.size() < kMostWaiting,
-                                .writes = !one.to_upstream.empty(),
-                                .hangup = !one.upstream_ended});
+                               {.reads = reads, .writes = !one.to_upstream.empty(), .hangup = reads});
         }
     }
 

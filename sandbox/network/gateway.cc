@@ -1,6 +1,7 @@
 // Starting and hearing the broker.
 #include "sandbox/network/gateway.h"
 
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -43,6 +44,7 @@ Gateway::~Gateway() {
 }
 
 void Gateway::end() {
+    hear_last_words();
     socket_.reset();
     listener_.reset();
     if (pid_ > 0) {
@@ -50,6 +52,26 @@ void Gateway::end() {
         while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
         }
         pid_ = -1;
+    }
+}
+
+void Gateway::hear_last_words() {
+    constexpr int kTime = 200;  // milliseconds, for each
+    constexpr std::size_t kMost = 2048;
+    if (!socket_.valid()) {
+        return;
+    }
+    ::shutdown(socket_.get(), SHUT_WR);
+    for (std::size_t i = 0; i < kMost; ++i) {
+        pollfd waiting{socket_.get(), POLLIN, 0};
+        auto report = read();
+        if (!report && ::poll(&waiting, 1, kTime) > 0) {
+            continue;
+        }
+        if (!report || !*report) {
+            return;
+        }
+        last_words_.push_back(std::move(**report));
     }
 }
 
@@ -87,9 +109,20 @@ Status Gateway::start() {
     return Ok{};
 }
 
-void Gateway::count(const ConnectionReport& report) {
-    rules_.bytes_out -= std::min(rules_.bytes_out, report.sent);
-    rules_.bytes_in -= std::min(rules_.bytes_in, report.received);
+std::optional<Result<ConnectionReport>> Gateway::read() {
+    Frame frame;
+    const auto state = reader_.read(socket_.get(), frame);
+    if (state && *state == ReadState::would_block) {
+        return std::nullopt;
+    }
+    auto report = state && *state == ReadState::frame
+                      ? decode_connection(std::move(frame))
+                      : Result<ConnectionReport>(Error{kStep, 0, "it ended", {}});
+    if (report) {
+        rules_.bytes_out -= std::min(rules_.bytes_out, report->sent);
+        rules_.bytes_in -= std::min(rules_.bytes_in, report->received);
+    }
+    return report;
 }
 
 void Gateway::start_again() {
@@ -103,6 +136,7 @@ void Gateway::start_again() {
         }
     }
     pid_ = told ? -1 : pid_;
+    socket_.reset();
     UniqueFd listener = std::move(listener_);
     end();
     if (told && WIFEXITED(status) && WEXITSTATUS(status) == kNotShutIn) {
@@ -119,22 +153,17 @@ void Gateway::start_again() {
 
 std::vector<ConnectionReport> Gateway::take() {
     constexpr std::size_t kAtOnce = 256;
-    std::vector<ConnectionReport> reports;
+    auto reports = std::exchange(last_words_, {});
     while (socket_.valid() && reports.size() < kAtOnce) {
-        Frame frame;
-        const auto state = reader_.read(socket_.get(), frame);
-        if (state && *state == ReadState::would_block) {
+        auto report = read();
+        if (!report) {
             break;
         }
-        auto report = state && *state == ReadState::frame
-                          ? decode_connection(std::move(frame))
-                          : Result<ConnectionReport>(Error{kStep, 0, "it ended", {}});
-        if (!report) {
+        if (!*report) {
             start_again();  // a connection that waits is its first one
             break;
         }
-        count(*report);
-        reports.push_back(std::move(*report));
+        reports.push_back(std::move(**report));
     }
     return reports;
 }

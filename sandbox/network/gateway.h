@@ -43,7 +43,10 @@ public:
 
 private:
     Status start();
-    void count(const ConnectionReport& report);
+    // The next report. nullopt: none has come; an Error: the broker has ended, or broken the rules.
+    std::optional<Result<ConnectionReport>> read();
+    // Lets the broker tell of the connections that are still open, and counts them.
+    void hear_last_words();
     void start_again();
 
     NetworkRules rules_;  // with what is left of the budgets
@@ -53,6 +56,7 @@ private:
     FrameReader reader_{kBrokerBounds};
     pid_t pid_ = -1;
     std::string fault_;
+    std::vector<ConnectionReport> last_words_;
     RateBound starts_{5, 0.1};
 };
 

@@ -207,8 +207,38 @@ def test_no_more_bytes_than_the_session_may_send(server):
                 pass
             read_all(client)
         told = broker.report()
-        assert "network.bytes_out" in told["reason"] and told["sent"] <= 100_000 + 65536
+        assert "network.bytes_out" in told["reason"] and told["sent"] <= 100_000
         assert "network.bytes_out" in broker.tunnel("127.0.0.1:%d" % server.port)[1]
+
+
+def test_the_heads_of_requests_count(server):
+    with Broker(["127.0.0.1:%d" % server.port], bytes_out=10_000) as broker:
+        request = b"GET http://127.0.0.1:%d/%s HTTP/1.1\r\n\r\n" % (server.port, b"a" * 12_000)
+        assert broker.ask(request) == b"" and broker.report()["sent"] == 0
+        assert "network.bytes_out" in broker.tunnel("127.0.0.1:%d" % server.port)[1]
+
+
+def test_connections_that_are_open_at_the_end_count(broker, server):
+    client, _ = broker.tunnel("127.0.0.1:%d" % server.port)
+    with client:
+        client.sendall(bytes(5000))
+        received = 0
+        while received < 5000:
+            received += len(client.recv(65536))
+        broker.host.shutdown(socket.SHUT_WR)
+        told = broker.report()
+    assert (told["sent"], told["received"]) == (5000, 5000) and broker.process.wait(10) == 0
+
+
+def test_an_answer_arrives_whole_though_its_server_and_the_client_have_ended(server):
+    data = os.urandom(20 << 20)
+    with Server(lambda client: (client.recv(10), client.sendall(data))) as giver, Broker(["127.0.0.1:%d" % giver.port]) as broker:
+        client, _ = broker.tunnel("127.0.0.1:%d" % giver.port)
+        with client:
+            client.sendall(b"x")
+            client.shutdown(socket.SHUT_WR)
+            time.sleep(1)  # the server has ended before the first byte is read
+            assert read_all(client) == data
 
 
 def test_no_more_bytes_than_the_session_may_receive():

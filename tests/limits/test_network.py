@@ -132,6 +132,24 @@ def test_the_budget_is_the_sessions(start_as, own_place, server):
         assert "network.bytes_out" in kernel.client.run(send).stdout
 
 
+def test_a_sandbox_that_is_killed_gives_no_new_budget(start_as, own_place):
+    with Server(echo, (HOST, 0)) as sink:
+        rules = {"allow": ["%s:%d" % (HOST, sink.port)], "bytes_out": "64KiB"}
+        kernel = start_as(policy={"network": rules}, place=own_place)
+        send = ("import socket\ns = socket.create_connection(('127.0.0.1', 3128))\n"
+                "s.sendall(b'CONNECT %s:%d HTTP/1.1\\r\\n\\r\\n'); print(s.recv(1000).decode().splitlines()[0])\n"
+                "s.sendall(bytes(60000))\nleft = 60000\nwhile left and (data := s.recv(65536)): left -= len(data)\nprint(left)" % (HOST, sink.port))
+        forge = ("import gc\nfrom cellblock_worker.channel import Channel\nimport os\n"
+                 "os.write(next(one for one in gc.get_objects() if type(one) is Channel).fileno(), bytes(100))\n__import__('time').sleep(9)")
+        assert kernel.client.run(send).ok().stdout == "HTTP/1.1 200 Connection established\n0\n"
+        before = brokers(kernel)
+        assert kernel.client.run(forge).status == "error"  # the sandbox goes, with the connection open
+        second = kernel.client.run(send).ok()
+        assert second.stdout == "HTTP/1.1 200 Connection established\n60000\n" and brokers(kernel) != before
+        again = kernel.client.run(send)
+        assert again.stdout.startswith("HTTP/1.1 403 ") and "network.bytes_out" in again.stdout, again.stdout
+
+
 def test_nothing_is_left_and_each_session_has_its_own(start_as, own_place, rules):
     first = start_as(policy={"network": rules}, place=own_place)
     second = start_as(policy={"network": rules}, place=own_place)
