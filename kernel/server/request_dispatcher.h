@@ -54,7 +54,7 @@ private:
     void comm_info(const Message& request, Channel channel, Loop& loop);
 
     void handle(Handler handler, const Message& request, Channel channel, Loop& loop);
-    // What the session answers to `query`, or `otherwise` where it has no answer.
+    // The session's answer to `query`, or `otherwise` where it has none.
     std::string answer_to(const sandbox::Query& query, std::string otherwise, Loop& loop);
     void reply(const Message& request, std::string content) {
         publisher_.reply(Channel::shell, request, reply_type(request.type()), std::move(content));

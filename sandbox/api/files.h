@@ -1,4 +1,4 @@
-// What a program asks of the files in a sandbox, and what it hears: Session::file().
+// Requests for the files in a sandbox, and their answers: Session::file().
 //
 // A path is the sandbox's own: relative to the working directory, or absolute. It may lead to whatever cells
 // can reach, and nowhere else. Folders that are missing on the way to what is written, made or moved are
@@ -12,8 +12,8 @@
 //         ... reply.bytes, of reply.size bytes that the whole file has ...
 //     }
 //
-// What comes back is what the sandbox says: bytes, sizes and times are a cell's to choose, and names are
-// valid UTF-8 without '/' that may have control characters in it. Plain values without shared state.
+// An answer is the sandbox's own word: a cell chooses the bytes, sizes and times, and a name is valid UTF-8
+// without '/' that may have control characters. Plain values without shared state.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ namespace cellblock::sandbox {
 
 using FileId = std::uint64_t;  // of a request for files, rising within a Session
 
-// Of one request, in bytes. Larger files take several, by their offsets.
+// The most bytes of one request. Larger files take several, by their offsets.
 constexpr std::uint64_t kMostFileBytes = 16ULL << 20;
 
 struct ReadFile {

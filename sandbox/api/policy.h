@@ -78,7 +78,7 @@ struct HostRule {
     std::uint16_t port = 0;   // 0: 80 and 443
 };
 
-// What cells may reach of the network, through the broker alone. No rule in `allow`: nothing.
+// The hosts that cells may reach, through the broker alone. Without a rule in `allow` there are none.
 struct NetworkRules {
     std::vector<HostRule> allow;
     std::vector<HostRule> deny;             // wins

@@ -1,4 +1,4 @@
-// Watching folders, and comparing what both sides see.
+// inotify's watches, and a comparison of what host and sandbox see.
 #include "sandbox/files/host_changes.h"
 
 #include <sys/inotify.h>
@@ -15,11 +15,11 @@
 #include <map>
 #include <mutex>
 #include <set>
-#include <string_view>
 #include <utility>
 
 #include "sandbox/base/background.h"
 #include "sandbox/base/syscalls.h"
+#include "sandbox/files/walk.h"
 
 namespace cellblock::sandbox::files {
 
@@ -31,7 +31,6 @@ constexpr std::size_t kMostFolders = 4096;
 constexpr std::size_t kMostEntries = 200'000;  // looked at for folders among them
 constexpr std::uint32_t kWanted = IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO;
 constexpr std::chrono::seconds kTimeToWalk{10};
-constexpr std::string_view kWork = "/work/";  // kWorkingDirectory and what lies below
 constexpr std::uint32_t kHow = IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK;
 
 bool differs(const struct stat& host, const SeenFile& seen) {
@@ -208,8 +207,8 @@ void HostChanges::give_back(std::vector<HostChange> changes) {
 void touch_folders(const std::vector<HostChange>& changed, int changes) {
     std::set<std::string> folders;
     for (const auto& one : changed) {
-        if (one.inside.starts_with(kWork)) {
-            const std::string above = fs::path(one.inside.substr(kWork.size())).parent_path().string();
+        if (const std::string below = below_work(one.inside); !below.empty()) {
+            const std::string above = fs::path(below).parent_path().string();
             folders.insert(above.empty() ? "." : above);
         }
     }
@@ -229,11 +228,12 @@ std::vector<HostChange> still_old(const std::vector<HostChange>& changed, const 
         const bool is_there = ::lstat(changed[i].host.c_str(), &host) == 0;
         const bool is_old =
             is_there ? S_ISREG(host.st_mode) && seen[i].is_there && differs(host, seen[i]) : seen[i].is_there;
-        if (!is_old || !changed[i].inside.starts_with(kWork)) {
+        const std::string below = below_work(changed[i].inside);
+        if (!is_old || below.empty()) {
             continue;
         }
         // No link leads out of what cells have made.
-        const OpenFile own(open_below(changes, changed[i].inside.c_str() + kWork.size(), O_PATH));
+        const OpenFile own(open_below(changes, below.c_str(), O_PATH));
         if (!own.valid() && errno == ENOENT) {
             old.push_back(changed[i]);
         }

@@ -1,4 +1,4 @@
-// What the host changes in folders that a sandbox sees by an overlay.
+// Changes that the host makes in folders that a sandbox sees by an overlay.
 //
 // Purpose: an overlay remembers names that were looked up, so the sandbox must be told before a cell that a
 // file was replaced, made or removed (what is written in place is seen anyway). inotify tells which. Where it
@@ -60,9 +60,9 @@ private:
 // `changes`: the folder of what cells have changed in the working directory.
 void touch_folders(const std::vector<HostChange>& changed, int changes);
 
-// Of changes after a refresh: those of which the sandbox still sees what was there before, as something in
-// there has it open. `seen`: what it sees of each; `changes`: as above, since what cells have written is
-// theirs to see.
+// Those of `changed` of which the sandbox still sees the old file after a refresh, as something in there has
+// it open. `seen`: each file as the sandbox sees it; `changes`: as above, since a file that cells have
+// written is theirs.
 std::vector<HostChange> still_old(const std::vector<HostChange>& changed, const std::vector<SeenFile>& seen,
                                   int changes);
 

@@ -88,13 +88,6 @@ bool lies_in_what_could_run(std::string_view path) {
     return false;
 }
 
-// Below the working directory; empty: somewhere else.
-std::string below_work(const std::string& path) {
-    const std::string work = std::string(kWorkingDirectory) + "/";
-    const std::string relative = normal_path(path.starts_with(work) ? path.substr(work.size()) : path);
-    return relative.starts_with('/') || relative.starts_with("..") ? std::string() : relative;
-}
-
 // What a client has written; without a size while it does.
 struct Given {
     std::optional<std::uint64_t> size;
@@ -347,12 +340,12 @@ Keeper::Keeper(const Policy& policy, const std::string& directory) {
     }
     work_ = std::make_shared<Work>();
     work_->rules = *rules;
-    const std::string work = std::string(kWorkingDirectory) + "/";
     for (std::size_t i = 0; i < policy.files.size(); ++i) {
+        const std::string other = below_work(policy.files[i].sandbox);
         if (policy.files[i].keep) {
             work_->key = "files[" + std::to_string(i) + "].keep";
-        } else if (policy.files[i].sandbox.starts_with(work)) {
-            work_->others.push_back(policy.files[i].sandbox.substr(work.size()));
+        } else if (!other.empty()) {
+            work_->others.push_back(other);
         }
     }
     work_->to = normal_path(rules->to.starts_with('/') ? rules->to : directory + "/" + rules->to);

@@ -38,9 +38,9 @@ public:
     [[nodiscard]] int poll_fd() const;
     // `changes`: as Sandbox::changes() gives it. The result tells an Error, but none twice in a row.
     void begin(Result<UniqueFd> changes);
-    // What a client of the session writes at this path (relative, or below /work) is no file of a cell's:
-    // what is there from begin_given() to end_given() isn't kept, nor later what has this size and time
-    // (nanoseconds since 1970).
+    // A file that a client of the session writes (`path`: relative, or below /work) is no cell's: it isn't
+    // kept from begin_given() to end_given(), nor later while it has this size and time (nanoseconds since
+    // 1970).
     void begin_given(const std::string& path);
     void end_given(const std::string& path, std::uint64_t size_bytes, std::uint64_t modified);
     // The look ends soon, with what it has kept so far.

@@ -7,9 +7,11 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <memory>
 #include <utility>
 
+#include "sandbox/api/policy.h"
 #include "sandbox/base/syscalls.h"
 #include "sandbox/base/text.h"
 
@@ -109,6 +111,18 @@ private:
 };
 
 }  // namespace
+
+std::string below_work(const std::string& path) {
+    const std::string work = std::string(kWorkingDirectory) + "/";
+    const std::string name = path.starts_with(work) ? path.substr(work.size()) : path;
+    std::string below = std::filesystem::path(name).lexically_normal().string();
+    if (below.ends_with('/')) {
+        below.pop_back();
+    }
+    const bool is_elsewhere =
+        below.starts_with('/') || below == ".." || below.starts_with("../") || below == ".";
+    return is_elsewhere ? std::string() : below;
+}
 
 bool is_plain_name(std::string_view name) {
     if (name.empty() || name.size() > kMostName || std::string_view(".- ").find(name.front()) != name.npos ||

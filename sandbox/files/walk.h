@@ -18,6 +18,10 @@ namespace cellblock::sandbox::files {
 // not ending with a dot or a space.
 bool is_plain_name(std::string_view name);
 
+// A path of the sandbox's as it lies below the working directory: "out/a.csv" of "/work/out/a.csv" and of
+// "./out/a.csv". Empty: somewhere else.
+std::string below_work(const std::string& path);
+
 struct WalkBounds {
     std::size_t names = 100'000;
     int depth = 16;

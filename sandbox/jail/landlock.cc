@@ -2,6 +2,7 @@
 #include "sandbox/jail/landlock.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -138,6 +139,21 @@ Landlock plan_landlock_without_namespaces(const std::vector<FileStep>& visible, 
     }
     for (const char* name : {"/work", "/home", "/tmp"}) {
         plan.rules.push_back({box + name, ~(kMakeCharacterDevice | kMakeBlockDevice) & plan.handled});
+    }
+    return plan;
+}
+
+Landlock plan_landlock_to_read(const std::vector<std::string>& places, int abi) {
+    Landlock plan;
+    plan.abi = abi;
+    plan.handled = rights_of(abi);
+    plan.scoped = abi >= kAbiOfSignals ? kAbstractSockets | kSignals : 0;
+    for (const auto& place : places) {
+        struct stat info {};
+        if (::stat(place.c_str(), &info) == 0) {
+            const std::uint64_t folder = S_ISDIR(info.st_mode) ? kReadFolder : 0;
+            plan.rules.push_back({place, kExecute | kReadFile | folder});
+        }
     }
     return plan;
 }

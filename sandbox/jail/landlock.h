@@ -50,6 +50,10 @@ void lock_ports(Landlock& plan, std::vector<std::uint16_t> ports);
 Landlock plan_landlock_without_namespaces(const std::vector<FileStep>& visible, const std::string& box,
                                           int abi);
 
+// For a process outside of jails: those of `places` that are there may be read and executed, with what lies
+// below them, and nothing else opened, made or changed.
+Landlock plan_landlock_to_read(const std::vector<std::string>& places, int abi);
+
 // The kernel's version from which no signal leaves a domain.
 constexpr int kAbiOfSignals = 6;
 

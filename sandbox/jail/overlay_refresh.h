@@ -1,4 +1,4 @@
-// Has a jail see what the host has changed in folders that overlays show.
+// The refresh of a jail's overlays, so that it sees what the host has changed in the folders below them.
 //
 // Purpose: an overlay remembers names that were looked up, so a file that the host has replaced or removed
 // since stays as it was. A remount makes it forget all but files that are open at that moment. The host does

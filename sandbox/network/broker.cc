@@ -1,10 +1,7 @@
 // Connections, from a client's first byte to their end.
 #include "sandbox/network/broker.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
-#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,9 +11,6 @@
 #include <chrono>
 #include <cstring>
 #include <map>
-#include <mutex>
-#include <optional>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -25,6 +19,7 @@
 #include "sandbox/network/client_hello.h"
 #include "sandbox/network/proxy_request.h"
 #include "sandbox/network/public_address.h"
+#include "sandbox/network/resolver.h"
 #include "sandbox/policy/host_rules.h"
 
 namespace cellblock::sandbox::network {
@@ -44,64 +39,7 @@ constexpr auto kPauseOfDoor = 100ms;       // where clients come too fast
 constexpr std::size_t kPiece = 64U << 10;  // read at once
 constexpr std::size_t kMostWaiting = 256U << 10;
 constexpr std::size_t kMostAddresses = 4;
-constexpr std::size_t kMostResolving = 8;
 constexpr std::uint16_t kHttps = 443;
-
-struct Resolved {
-    std::uint64_t connection = 0;
-    std::vector<Address> addresses;
-    std::string fault;
-};
-
-// What threads have found out.
-struct Answers {
-    std::mutex lock;
-    std::vector<Resolved> list;
-    UniqueFd bell{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
-};
-
-Resolved resolve(std::uint64_t connection, const std::string& name) {
-    Resolved out;
-    out.connection = connection;
-    addrinfo wanted{};
-    wanted.ai_socktype = SOCK_STREAM;
-    wanted.ai_flags = AI_ADDRCONFIG;
-    addrinfo* list = nullptr;
-    if (const int failed = ::getaddrinfo(name.c_str(), nullptr, &wanted, &list); failed != 0) {
-        out.fault = ::gai_strerror(failed);
-        return out;
-    }
-    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(list, &::freeaddrinfo);
-    for (const addrinfo* one = list; one != nullptr; one = one->ai_next) {
-        Address address;
-        address.size = one->ai_addrlen;
-        std::memcpy(&address.storage, one->ai_addr, one->ai_addrlen);
-        out.addresses.push_back(address);
-    }
-    return out;
-}
-
-std::optional<Address> address_of(const HostName& host) {
-    Address address;
-    auto* four = reinterpret_cast<sockaddr_in*>(&address.storage);
-    auto* six = reinterpret_cast<sockaddr_in6*>(&address.storage);
-    if (::inet_pton(AF_INET, host.text.c_str(), &four->sin_addr) == 1) {
-        four->sin_family = AF_INET;
-        address.size = sizeof *four;
-        return address;
-    }
-    if (::inet_pton(AF_INET6, host.text.c_str(), &six->sin6_addr) == 1) {
-        six->sin6_family = AF_INET6;
-        address.size = sizeof *six;
-        return address;
-    }
-    return std::nullopt;
-}
-
-std::string shown(const HostName& host, std::uint16_t port) {
-    const bool six = host.text.find(':') != std::string::npos;
-    return (six ? "[" + host.text + "]" : host.text) + ":" + std::to_string(port);
-}
 
 struct Connection {
     enum class State { asking, resolving, connecting, open, closing };
@@ -133,7 +71,7 @@ public:
     Work(NetworkRules rules, UniqueFd listener, Report report)
         : rules_(std::move(rules)), listener_(std::move(listener)), report_(std::move(report)) {
         loop_.watch(listener_.get(), [this] { accept(); });
-        loop_.watch(answers_->bell.get(), [this] { take_answers(); });
+        loop_.watch(resolver_.poll_fd(), [this] { take_answers(); });
     }
 
     void serve(int host) {
@@ -277,7 +215,7 @@ private:
 
     void decide(Connection& one) {
         const auto verdict = judge(rules_, one.ask.host, one.ask.port);
-        const std::string target = shown(one.ask.host, one.ask.port);
+        const std::string target = text_of(one.ask.host, one.ask.port);
         if (verdict.denied_by != nullptr) {
             one.report.rule = verdict.denied_by->text;
             return refuse(
@@ -293,7 +231,7 @@ private:
         }
         one.report.rule = verdict.allowed_by->text;
         if (one.ask.host.is_address) {
-            one.addresses = {*address_of(one.ask.host)};
+            one.addresses = {*read_address(one.ask.host.text)};
             return connect_next(one);
         }
         begin_resolving(one);
@@ -308,39 +246,18 @@ private:
     }
 
     void begin_resolving(Connection& one) {
-        if (resolving_ >= kMostResolving) {
+        if (!resolver_.begin(one.number, one.ask.host.text)) {
             return refuse(one, Refusal::too_many, "too many names are being looked up at a time");
         }
         one.state = State::resolving;
         one.until = Clock::now() + kTimeToResolve;
-        ++resolving_;
         sent_ += one.ask.host.text.size();  // a name service somewhere learns it
         watch(one);
-        try {
-            std::thread([answers = answers_, number = one.number, name = one.ask.host.text] {
-                Resolved found = resolve(number, name);
-                const std::lock_guard locked(answers->lock);
-                answers->list.push_back(std::move(found));
-                const std::uint64_t rung = 1;
-                [[maybe_unused]] const auto written = ::write(answers->bell.get(), &rung, sizeof rung);
-            }).detach();
-        } catch (const std::system_error&) {
-            --resolving_;
-            refuse(one, Refusal::unreachable, "the broker can't look up a name now: it has no thread left");
-        }
     }
 
     void take_answers() {
-        std::uint64_t count = 0;
-        [[maybe_unused]] const auto got = ::read(answers_->bell.get(), &count, sizeof count);
-        std::vector<Resolved> came;
-        {
-            const std::lock_guard locked(answers_->lock);
-            came = std::exchange(answers_->list, {});
-        }
-        for (const auto& answer : came) {
-            --resolving_;
-            Connection* one = find(answer.connection);
+        for (const auto& answer : resolver_.take()) {
+            Connection* one = find(answer.asker);
             if (one != nullptr && one->state == State::resolving) {
                 use_addresses(*one, answer);
             }
@@ -407,7 +324,7 @@ private:
             return watch(one);
         }
         refuse(one, Refusal::unreachable,
-               shown(one.ask.host, one.ask.port) + " can't be reached: " + std::strerror(last_error_));
+               text_of(one.ask.host, one.ask.port) + " can't be reached: " + std::strerror(last_error_));
     }
 
     void upstream_ready(std::uint64_t number, EventLoop::Interest what) {
@@ -651,10 +568,9 @@ private:
     UniqueFd listener_;
     Report report_;
     EventLoop loop_;
-    std::shared_ptr<Answers> answers_ = std::make_shared<Answers>();
+    Resolver resolver_;
     std::map<std::uint64_t, Connection> connections_;
     std::uint64_t last_ = 0;
-    std::size_t resolving_ = 0;
     std::uint64_t sent_ = 0;
     std::uint64_t received_ = 0;
     int last_error_ = 0;

@@ -1,4 +1,4 @@
-// Encoding and decoding them.
+// The frames between a session and the broker as JSON.
 #include "sandbox/network/broker_frames.h"
 
 #include "sandbox/base/text.h"
@@ -8,16 +8,6 @@
 namespace cellblock::sandbox::network {
 
 namespace {
-
-using nlohmann::json;
-
-json texts_of(const std::vector<HostRule>& rules) {
-    json list = json::array();
-    for (const auto& rule : rules) {
-        list.push_back(rule.text);
-    }
-    return list;
-}
 
 Result<std::vector<HostRule>> rules_of(const std::vector<std::string>& texts) {
     std::vector<HostRule> rules;

@@ -1,4 +1,4 @@
-// Shut in, then serve.
+// The broker's process: its walls, then its work.
 #include "sandbox/network/broker_program.h"
 
 #include <fcntl.h>
@@ -11,8 +11,6 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +24,7 @@
 
 #include "sandbox/base/syscalls.h"
 #include "sandbox/channel/frame.h"
+#include "sandbox/jail/landlock.h"
 #include "sandbox/network/broker.h"
 #include "sandbox/network/broker_frames.h"
 
@@ -166,53 +165,14 @@ bool filter_calls() {
     return filter.load();
 }
 
-// --- files (linux/landlock.h, whose constants Debian 12's headers have in part)
-
-constexpr std::uint64_t kAllFileRights = (1ULL << 13) - 1;
-constexpr std::uint64_t kRead = 1ULL << 0 | 1ULL << 2 | 1ULL << 3;  // execute, read a file, read a folder
-constexpr std::uint64_t kReadFile = 1ULL << 0 | 1ULL << 2;
-constexpr std::uint64_t kOutside = 0b11;  // abstract sockets, signals: ABI 6
-
-struct Ruleset {
-    std::uint64_t files;
-    std::uint64_t network;
-    std::uint64_t scoped;
-};
-
-struct [[gnu::packed]] Beneath {
-    std::uint64_t rights;
-    std::int32_t folder;
-};
-
+// What resolving a name reads.
 bool lock_files() {
-    const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, 1U);
-    const Ruleset wanted{kAllFileRights | (abi >= 2 ? 1ULL << 13 : 0) | (abi >= 3 ? 1ULL << 14 : 0) |
-                             (abi >= 5 ? 1ULL << 15 : 0),
-                         0, abi >= 6 ? kOutside : 0};
-    const std::size_t size = abi < 4   ? sizeof(std::uint64_t)
-                             : abi < 6 ? 2 * sizeof(std::uint64_t)
-                                       : sizeof wanted;
-    const OpenFile ruleset(
-        abi > 0 ? static_cast<int>(::syscall(SYS_landlock_create_ruleset, &wanted, size, 0U)) : -1);
-    if (!ruleset.valid()) {
-        return false;
-    }
-    for (const char* path :
-         {"/usr", "/lib", "/lib64", "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf",
-          "/etc/gai.conf", "/etc/services", "/etc/ld.so.cache", "/etc/localtime", "/run/systemd/resolve",
-          "/run/resolvconf", "/run/NetworkManager", "/run/nscd", "/proc/sys/net",
-          "/sys/devices/system/cpu"}) {
-        const OpenFile place(::open(path, O_PATH | O_CLOEXEC));
-        struct stat info {};
-        if (!place.valid() || ::fstat(place.get(), &info) != 0) {
-            continue;
-        }
-        const Beneath rule{S_ISDIR(info.st_mode) ? kRead : kReadFile, place.get()};
-        if (::syscall(SYS_landlock_add_rule, ruleset.get(), 1, &rule, 0U) != 0) {
-            return false;
-        }
-    }
-    return ::syscall(SYS_landlock_restrict_self, ruleset.get(), 0U) == 0;
+    const auto plan = jail::plan_landlock_to_read(
+        {"/usr", "/lib", "/lib64", "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf",
+         "/etc/gai.conf", "/etc/services", "/etc/ld.so.cache", "/etc/localtime", "/run/systemd/resolve",
+         "/run/resolvconf", "/run/NetworkManager", "/run/nscd", "/proc/sys/net", "/sys/devices/system/cpu"},
+        jail::landlock_abi());
+    return plan.abi > 0 && !jail::lock_files(plan).happened();
 }
 
 bool limit(int resource, rlim_t value) {

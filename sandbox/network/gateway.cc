@@ -1,4 +1,4 @@
-// Starting and hearing the broker.
+// The broker's process, and its reports.
 #include "sandbox/network/gateway.h"
 
 #include <poll.h>
@@ -40,11 +40,15 @@ Gateway::Gateway(const Policy& policy) : rules_(policy.network) {
 }
 
 Gateway::~Gateway() {
-    end();
+    stop();
 }
 
 void Gateway::end() {
     hear_last_words();
+    stop();
+}
+
+void Gateway::stop() {
     socket_.reset();
     listener_.reset();
     if (pid_ > 0) {
@@ -136,9 +140,8 @@ void Gateway::start_again() {
         }
     }
     pid_ = told ? -1 : pid_;
-    socket_.reset();
     UniqueFd listener = std::move(listener_);
-    end();
+    stop();
     if (told && WIFEXITED(status) && WEXITSTATUS(status) == kNotShutIn) {
         fault_ =
             "the network's broker can't be shut in on this machine: it needs Landlock (Linux 5.13) and "

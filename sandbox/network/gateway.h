@@ -39,10 +39,12 @@ public:
     std::vector<ConnectionReport> take();
     // Why there is no broker any more, once; empty: there is one.
     std::string fault() { return std::exchange(fault_, {}); }
+    // Ends the broker. The connections that were open are told by the next take().
     void end();
 
 private:
     Status start();
+    void stop();
     // The next report. nullopt: none has come; an Error: the broker has ended, or broken the rules.
     std::optional<Result<ConnectionReport>> read();
     // Lets the broker tell of the connections that are still open, and counts them.

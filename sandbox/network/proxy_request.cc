@@ -1,4 +1,4 @@
-// Reading requests and writing replies.
+// The syntax of HTTP's and SOCKS's requests, and the replies.
 #include "sandbox/network/proxy_request.h"
 
 #include <algorithm>
@@ -49,35 +49,6 @@ std::optional<std::uint64_t> decimal(std::string_view text, std::uint64_t most) 
     const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
     const bool whole = failed == std::errc() && end == text.data() + text.size() && !text.empty();
     return whole && value <= most ? std::optional(value) : std::nullopt;
-}
-
-// "host:port". `otherwise`: the port where none is named; 0: it must be.
-bool read_authority(std::string_view text, std::uint16_t otherwise, ProxyAsk& ask) {
-    const auto colon = text.rfind(':');
-    const auto bracket = text.rfind(']');
-    std::uint16_t port = otherwise;
-    if (colon != std::string_view::npos && (bracket == std::string_view::npos || bracket < colon)) {
-        const auto number = decimal(text.substr(colon + 1), 65535);
-        port = static_cast<std::uint16_t>(number.value_or(0));
-        text = text.substr(0, colon);
-    }
-    // An IPv6 address must have brackets here.
-    if (text.find(':') != std::string_view::npos && !text.starts_with('[')) {
-        return false;
-    }
-    const auto host = read_host(text);
-    if (!host || port == 0) {
-        return false;
-    }
-    ask.host = *host;
-    ask.port = port;
-    return true;
-}
-
-std::string authority(const ProxyAsk& ask) {
-    const bool six = ask.host.text.find(':') != std::string::npos;
-    return (six ? "[" + ask.host.text + "]" : ask.host.text) +
-           (ask.port == kHttpPort ? "" : ":" + std::to_string(ask.port));
 }
 
 // Headers that are between the client and the broker (RFC 9110, 7.6.1), or that the broker writes itself.
@@ -268,9 +239,12 @@ ProxyStep ProxyReader::read_http() {
         return refuse(ProxyKind::request, fault);
     }
     if (words[0] == "CONNECT") {
-        if (!read_authority(words[1], 0, ask)) {
+        const auto target = read_host_and_port(words[1], 0);
+        if (!target) {
             return refuse(ProxyKind::tunnel, "its target isn't HOST:PORT");
         }
+        ask.host = target->host;
+        ask.port = target->port;
         return step;
     }
     ask.kind = ProxyKind::request;
@@ -280,15 +254,22 @@ ProxyStep ProxyReader::read_http() {
     }
     const std::string_view url = std::string_view(words[1]).substr(kScheme.size());
     const auto path = std::min(url.find_first_of("/?#"), url.size());
-    if (!read_authority(url.substr(0, path), kHttpPort, ask)) {
+    const auto place = read_host_and_port(url.substr(0, path), kHttpPort);
+    if (!place) {
         return refuse(ProxyKind::request, "its URL has no host");
     }
+    ask.host = place->host;
+    ask.port = place->port;
     if (const auto fault = read_body(headers, ask.body); !fault.empty()) {
         return refuse(ProxyKind::request, fault);
     }
+    std::string server = text_of(ask.host, ask.port);
+    if (ask.port == kHttpPort) {
+        server.resize(server.rfind(':'));
+    }
     const std::string_view target = url.substr(path);
     ask.head = words[0] + " " + (target.starts_with('/') ? "" : "/") + std::string(target) + " " +
-               "HTTP/1.1\r\nHost: " + authority(ask) + "\r\n";
+               "HTTP/1.1\r\nHost: " + server + "\r\n";
     const auto named = named_by_connection(headers);
     for (const auto& header : headers) {
         if (!is_left_out(header.name, named)) {

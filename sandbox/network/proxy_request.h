@@ -1,4 +1,4 @@
-// What a client of the broker asks for: HTTP CONNECT, a request with an absolute URI, or SOCKS 5.
+// A client's request to the broker: HTTP CONNECT, a request with an absolute URI, or SOCKS 5.
 //
 // Purpose: the first byte tells which; what is no whole, strict request of one of them is refused. The bytes
 // are a sandbox's. For plain HTTP the request's head is written anew, for one request on one connection, so

@@ -104,6 +104,23 @@ void Address::set_port(std::uint16_t port) {
     }
 }
 
+std::optional<Address> read_address(const std::string& text) {
+    Address address;
+    auto* four = reinterpret_cast<sockaddr_in*>(&address.storage);
+    auto* six = reinterpret_cast<sockaddr_in6*>(&address.storage);
+    if (::inet_pton(AF_INET, text.c_str(), &four->sin_addr) == 1) {
+        four->sin_family = AF_INET;
+        address.size = sizeof *four;
+        return address;
+    }
+    if (::inet_pton(AF_INET6, text.c_str(), &six->sin6_addr) == 1) {
+        six->sin6_family = AF_INET6;
+        address.size = sizeof *six;
+        return address;
+    }
+    return std::nullopt;
+}
+
 bool is_public(const Address& address) {
     if (address.storage.ss_family == AF_INET) {
         return is_public4(ntohl(reinterpret_cast<const sockaddr_in*>(&address.storage)->sin_addr.s_addr));

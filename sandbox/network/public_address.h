@@ -9,6 +9,8 @@
 
 #include <netinet/in.h>
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,9 @@ struct Address {
     [[nodiscard]] std::string text() const;  // without the port
     void set_port(std::uint16_t port);
 };
+
+// nullopt: the text is no address.
+std::optional<Address> read_address(const std::string& text);
 
 bool is_public(const Address& address);
 

@@ -1,4 +1,4 @@
-// Reading hosts and rules, and matching them.
+// The syntax of hosts and rules, and which rule is for which host.
 #include "sandbox/policy/host_rules.h"
 
 #include <arpa/inet.h>
@@ -112,6 +112,27 @@ std::optional<HostName> read_host(std::string_view text) {
         return std::nullopt;
     }
     return looks_like_a_number(labels.back()) ? read_ipv4(name) : std::optional(HostName{name, false});
+}
+
+std::optional<HostAndPort> read_host_and_port(std::string_view text, std::uint16_t otherwise) {
+    const auto port = cut_port(text);
+    const bool lacks_brackets = text.find(':') != std::string_view::npos && !text.starts_with('[');
+    const auto host = port && !lacks_brackets ? read_host(text) : std::nullopt;
+    if (!host || (*port == 0 && otherwise == 0)) {
+        return std::nullopt;
+    }
+    return HostAndPort{*host, *port != 0 ? *port : otherwise};
+}
+
+std::string text_of(const HostName& host, std::uint16_t port) {
+    const bool six = host.text.find(':') != std::string::npos;
+    return (six ? "[" + host.text + "]" : host.text) + ":" + std::to_string(port);
+}
+
+std::vector<std::string> texts_of(const std::vector<HostRule>& rules) {
+    std::vector<std::string> texts(rules.size());
+    std::transform(rules.begin(), rules.end(), texts.begin(), [](const HostRule& rule) { return rule.text; });
+    return texts;
 }
 
 Result<HostRule> read_host_rule(std::string_view text) {

@@ -29,6 +29,19 @@ struct HostName {
 // An IPv6 address may have brackets. nullopt: it is no host.
 std::optional<HostName> read_host(std::string_view text);
 
+struct HostAndPort {
+    HostName host;
+    std::uint16_t port = 0;
+};
+// "example.org:443", "[2001:db8::1]:443". `otherwise`: the port where there is none; 0: there must be one.
+// nullopt: it isn't that, or an IPv6 address lacks its brackets.
+std::optional<HostAndPort> read_host_and_port(std::string_view text, std::uint16_t otherwise);
+// As it is written there.
+std::string text_of(const HostName& host, std::uint16_t port);
+
+// The rules as the policy has them.
+std::vector<std::string> texts_of(const std::vector<HostRule>& rules);
+
 // "example.org", "*.example.org", "*", each with ":PORT" if wanted, "192.0.2.1", "[2001:db8::1]:443". Error:
 // the message says what is wrong.
 Result<HostRule> read_host_rule(std::string_view text);

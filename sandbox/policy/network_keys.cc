@@ -59,14 +59,6 @@ Status read_member(const std::string& path, const std::string& key, const json& 
     return Error{path, 0, "there is no such key", std::string("`network` is ") + kAllowed};
 }
 
-ordered_json texts_of(const std::vector<HostRule>& rules) {
-    ordered_json list = ordered_json::array();
-    for (const auto& rule : rules) {
-        list.push_back(rule.text);
-    }
-    return list;
-}
-
 }  // namespace
 
 Result<NetworkRules> read_network(const std::string& path, const json& value) {

@@ -386,6 +386,7 @@ void Session::Impl::shutdown() {
     cleaner_->stop();
     host_.shutdown();
     gateway_.end();
+    advance_network();
 }
 
 }  // namespace cellblock::sandbox

@@ -24,7 +24,7 @@ SANDBOX = {
     "pool": "api base policy channel jail relay",
     "engines": "api base policy channel jail relay pool",
     "files": "api base policy",
-    "network": "api base policy channel",
+    "network": "api base policy channel jail",
     "session": "api base channel outputs audit packages files network",
     "doctor": "api base",
     "jail_library": "api base jail",

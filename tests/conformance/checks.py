@@ -311,11 +311,7 @@ def files(it):
 
 def disk_of_files(it):
     ours = Files(it.client)
-    for place in range(40):
-        answer = ours.ask("write", bytes(4 << 20), path="fill", offset=place * (4 << 20))
-        if answer["status"] == "error":
-            break
-    assert answer["status"] == "error" and "limits.disk" in answer["evalue"], answer
+    assert "limits.disk" in ours.fill("fill", 4 << 20)
     ours.ok("remove", path="fill")
 
 

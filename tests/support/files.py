@@ -33,3 +33,11 @@ class Files:
         answer = self.ask(do, *buffers, **members)
         assert answer["status"] == "error", answer
         return answer["ename"], answer["evalue"]
+
+    def fill(self, path, piece):
+        """Writes without end, so many bytes at a time. What ended it."""
+        for place in range(0, 1 << 30, piece):
+            answer = self.ask("write", bytes(piece), path=path, offset=place)
+            if answer["status"] == "error":
+                return answer["evalue"]
+        raise AssertionError("a file of 1 GiB")

@@ -4,8 +4,6 @@
 #include "sandbox/network/public_address.h"
 #include "tests/unit/catch.h"
 
-#include <arpa/inet.h>
-
 using namespace cellblock::sandbox;
 
 namespace {
@@ -28,16 +26,9 @@ bool allows(const std::string& text, const std::string& name, std::uint16_t port
 }
 
 network::Address address(const std::string& text) {
-    network::Address out;
-    auto* four = reinterpret_cast<sockaddr_in*>(&out.storage);
-    auto* six = reinterpret_cast<sockaddr_in6*>(&out.storage);
-    if (::inet_pton(AF_INET, text.c_str(), &four->sin_addr) == 1) {
-        four->sin_family = AF_INET;
-    } else {
-        REQUIRE(::inet_pton(AF_INET6, text.c_str(), &six->sin6_addr) == 1);
-        six->sin6_family = AF_INET6;
-    }
-    return out;
+    const auto read = network::read_address(text);
+    REQUIRE(read);
+    return *read;
 }
 
 }  // namespace
