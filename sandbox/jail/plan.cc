@@ -178,13 +178,13 @@ void point_to_strings(JailPlan& plan) {
 
 namespace {
 
-// By the names that curl, urllib, requests, httpx, pip, git, wget and Go's programs look for. No SOCKS: httpx
-// fails where a variable names it and a module for it is missing. The sandbox's own loopback is reached
-// directly, unless the policy allows the host's.
+// By the names that curl, urllib, requests, httpx, aiohttp (wss: its WebSockets), pip, git, wget and Go's
+// programs look for. No SOCKS: httpx fails where a variable names it and a module for it is missing. The
+// sandbox's own loopback is reached directly, unless the policy allows the host's.
 void add_proxy(const NetworkRules& rules, std::vector<std::string>& environment) {
     const std::string proxy = "http://127.0.0.1:" + std::to_string(kProxyPort);
-    for (const char* name :
-         {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"}) {
+    for (const char* name : {"HTTP_PROXY", "HTTPS_PROXY", "WSS_PROXY", "ALL_PROXY", "http_proxy",
+                             "https_proxy", "wss_proxy", "all_proxy"}) {
         environment.push_back(name + ("=" + proxy));
     }
     std::string direct;

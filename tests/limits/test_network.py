@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import signal
+import ssl
 import subprocess
 
 import pytest
@@ -14,9 +16,24 @@ CSV = b"HTTP/1.1 200 OK\r\nContent-Type: text/csv\r\nContent-Length: 8\r\nConnec
 HOST = "127.0.0.2"  # 127.0.0.1 is each sandbox's own
 
 
+AIOHTTP = """
+import aiohttp
+async def text(url, **options):
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20), raise_for_status=True) as session:
+        async with session.get(url, **options) as answer:
+            return await answer.text()
+"""
+
+
 def table(client):
     client.recv(65536)
     client.sendall(CSV)
+
+
+def need(client, *modules):
+    for name in modules:
+        if client.run("import " + name).status != "ok":
+            pytest.skip("%s has no %s" % (kernels.PYTHON, name))
 
 
 @pytest.fixture
@@ -48,11 +65,11 @@ def brokers(kernel):
     "import requests; requests.get(URL, timeout=20).text",
     "import httpx; httpx.get(URL, timeout=20).text",
     "import pandas; pandas.read_csv(URL).to_csv(index=False)",
-], ids=["urllib", "http.client", "curl", "curl -p", "curl socks", "requests", "httpx", "pandas"])
+    AIOHTTP + "await text(URL)",
+    "import aiohttp\nasync with aiohttp.request('GET', URL) as answer: content = await answer.text()\ncontent",
+], ids=["urllib", "http.client", "curl", "curl -p", "curl socks", "requests", "httpx", "pandas", "aiohttp", "aiohttp.request"])
 def test_programs_reach_what_is_allowed(client, server, code):
-    for name in ("requests", "httpx", "pandas"):
-        if name in code and client.run("import " + name).status != "ok":
-            pytest.skip("%s has no %s" % (kernels.PYTHON, name))
+    need(client, *(name for name in ("requests", "httpx", "pandas", "aiohttp") if name in code))
     if "curl" in code and client.run("import shutil; assert shutil.which('curl')").status != "ok":
         pytest.skip("there is no curl")
     run = client.run("URL = 'http://%s:%d/t.csv'\n" % (HOST, server.port) + code)
@@ -63,14 +80,56 @@ def test_programs_reach_what_is_allowed(client, server, code):
     "import urllib.request; urllib.request.urlopen('https://evil.example/', timeout=20)",
     "import urllib.request; urllib.request.urlopen('http://evil.example/', timeout=20)",
     "import requests; requests.get('https://evil.example/', timeout=20)",
+    AIOHTTP + "await text('https://evil.example/')",
+    AIOHTTP + "await text('http://evil.example/')",
 ])
 def test_a_refusal_is_told_with_its_key(client, server, code):
-    if "requests" in code and client.run("import requests").status != "ok":
-        pytest.skip("%s has no requests" % kernels.PYTHON)
+    need(client, *(name for name in ("requests", "aiohttp") if name in code))
     run = client.run(code)
     text = "\n".join(run.content["traceback"])
     assert "evil.example" in text and "network.allow" in text, text
     assert run.content["traceback"][-1].endswith("key network)") and "%s:%d" % (HOST, server.port) in run.content["traceback"][-1]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    """Of a server on this host, in a file with its key."""
+    path = tmp_path_factory.mktemp("certificate") / "server.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj",
+                    "/CN=" + HOST, "-addext", "subjectAltName=IP:" + HOST, "-days", "2", "-out", path, "-keyout", path],
+                   check=True, capture_output=True, timeout=60)
+    return path
+
+
+@pytest.fixture
+def secure(certificate):
+    """A server that speaks TLS."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+
+    def serve(client):
+        with context.wrap_socket(client, server_side=True) as wrapped:
+            table(wrapped)
+
+    with Server(serve, (HOST, 0)) as made:
+        yield made
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["cold", "warm"])
+def test_aiohttp_speaks_tls_through_the_proxy(start_as, place_with_daemon, certificate, secure, warm):
+    policy = {"network": {"allow": ["%s:%d" % (HOST, secure.port)]}}
+    if warm:
+        policy["preload"] = ["aiohttp"]
+        need(start_as(policy={}, place=place_with_daemon).client, "aiohttp")
+        start_as(policy=policy, place=place_with_daemon).client.run("1").ok()
+        wait_for(place_with_daemon, lambda told: told["pool"]["ready"] > 0)
+    client = start_as(policy={**policy, "warm": warm}, place=place_with_daemon).client
+    need(client, "aiohttp")
+    trusted = "".join(re.findall("-----BEGIN CERT.*?-----END CERTIFICATE-----", certificate.read_text(), re.DOTALL))
+    assert client.run("'zygote' in open('/proc/1/cmdline').read()").ok().result == str(warm)
+    run = client.run("import ssl\n" + AIOHTTP + "trusted = ssl.create_default_context(cadata=%r)\nawait text('https://%s:%d/', ssl=trusted)"
+                     % (trusted, HOST, secure.port))
+    assert run.ok().result == "'a,b\\n1,2\\n'"
 
 
 @pytest.mark.parametrize("code", [

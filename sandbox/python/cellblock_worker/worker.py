@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 
-from . import cells, first_pages, frames, imports, jsontext, program, shared_memory, startup
+from . import cells, first_pages, frames, imports, jsontext, program, proxies, shared_memory, startup
 from .debug_channel import DebugChannel
 from .debugging import Debugging
 from .frames import MAX_REPLY, FrameTooLarge
@@ -106,6 +106,8 @@ class Worker:
         self._shell.start(self._reserve)
         self._stdin.install()
         startup.call_at_exit(self._last_words)
+        if self._facts.get("network", "none") != "none":
+            proxies.install()
         self._preload(configure.get("preload") or [])
         if configure.get("imports") is not None:
             imports.ImportGate(configure["imports"]).install()
