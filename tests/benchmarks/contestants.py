@@ -95,7 +95,10 @@ class Field:
         return [self.program, "kernel", "-f", "{connection_file}", "--policy", policy]
 
     def start(self, name, preload=()):
-        self._started.append(Running(self, name, self.command(name, preload)))
+        return self.start_command(name, self.command(name, preload))
+
+    def start_command(self, name, command):
+        self._started.append(Running(self, name, command))
         return self._started[-1]
 
     def installed(self, name):

@@ -7,11 +7,19 @@ import statistics
 
 @dataclasses.dataclass
 class Goal:
-    """At most `bound` times the figure of `against`; without that, at most `bound` in the row's unit."""
+    """At most `bound` times the figure of `against`; without that, at most `bound` in the row's unit. `least`: at least."""
 
     bound: float
     against: str = ""
     of: str = "median"
+    least: bool = False
+
+    def met(self, value):
+        return value >= self.bound if self.least else value <= self.bound
+
+    def of_bound(self, value):
+        """Below 1 is good."""
+        return self.bound / value if self.least else value / self.bound
 
 
 @dataclasses.dataclass
@@ -71,9 +79,9 @@ def goals(rows):
     lines = ["%-44s %-32s %10s" % ("goal", "", "measured")]
     for row in rows:
         for goal in row.goals:
-            bound = "%s ≤ %g %s" % (goal.of, goal.bound, "× " + goal.against if goal.against else row.unit)
+            bound = "%s %s %g %s" % (goal.of, "≥" if goal.least else "≤", goal.bound, "× " + goal.against if goal.against else row.unit)
             value = row.measured(goal)
-            told = "no %s" % goal.against if value is None else "%10.3g %s" % (value, "met" if value <= goal.bound else "MISSED")
+            told = "no %s" % goal.against if value is None else "%10.3g %s" % (value, "met" if goal.met(value) else "MISSED")
             lines.append("%-44s %-32s %s" % (row.case, bound, told))
     return "\n".join(lines)
 
@@ -90,7 +98,7 @@ def plot(path, facts, rows):
     matplotlib.use("Agg")
     from matplotlib import pyplot
     shown = [(row, goal, row.measured(goal)) for row in rows for goal in row.goals]
-    shown = [(row, goal, value if goal.against else value / goal.bound) for row, goal, value in shown if value is not None]
+    shown = [(row, goal, value if goal.against else goal.of_bound(value)) for row, goal, value in shown if value is not None]
     if not shown:
         return
     figure, axes = pyplot.subplots(figsize=(10, 1.5 + 0.3 * len(shown)), layout="constrained")

@@ -17,15 +17,16 @@ def python():
     return pypi.PYTHON
 
 
-def test_a_quick_run_of_two_groups(python, tmp_path):
+def test_a_quick_run_of_three_groups(python, tmp_path):
     found, plot = tmp_path / "found.json", tmp_path / "plot.png"
     done = subprocess.run([kernels.REPO / "tests" / "benchmarks" / "run", "--quick", "--rounds", "1", "--python", python,
-                           "--program", kernels.PROGRAM, "--json", found, "--plot", plot, "roundtrips", "memory"],
+                           "--program", kernels.PROGRAM, "--json", found, "--plot", plot, "roundtrips", "memory", "network"],
                           capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = {row["case"]: row for row in json.loads(found.read_text())["rows"]}
     assert {"cellblock", "ipykernel"} <= set(rows["pass"]["medians"]), rows["pass"]
     assert "the same pixels as ipykernel's" in rows["10 figures"]["notes"][0]
     assert rows["session with pandas and matplotlib"]["medians"]["cellblock"] > 0
-    assert "0.35 × ipykernel" in done.stdout
+    assert {"cellblock", "no proxy"} <= set(rows["bytes that come"]["medians"]), rows["bytes that come"]
+    assert "0.35 × ipykernel" in done.stdout and "≥ 1 Gbit/s" in done.stdout
     assert plot.read_bytes().startswith(b"\x89PNG")
