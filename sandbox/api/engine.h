@@ -85,8 +85,9 @@ public:
         return Error{{}, ENOTSUP, "this engine shows copies", {}};
     }
 
-    // The socket that listens where the policy's `network` lets cells find a proxy. For the caller to own,
-    // and to serve. Once the worker is ready.
+    // Where the connections come from that cells make to the proxy, if the policy's `network` names hosts: a
+    // socket that listens, or one (SOCK_SEQPACKET) over which each comes as a descriptor beside one byte. For
+    // the caller to own, and to serve. Once the worker is ready.
     [[nodiscard]] virtual Result<UniqueFd> listener() const {
         return Error{{}, ENOTSUP, "this engine can't give cells a network by a list", {}};
     }

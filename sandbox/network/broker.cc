@@ -17,6 +17,7 @@
 #include "sandbox/base/event_loop.h"
 #include "sandbox/base/rate_bound.h"
 #include "sandbox/network/client_hello.h"
+#include "sandbox/network/client_source.h"
 #include "sandbox/network/proxy_request.h"
 #include "sandbox/network/public_address.h"
 #include "sandbox/network/resolver.h"
@@ -69,8 +70,8 @@ struct Connection {
 class Broker::Work {
 public:
     Work(NetworkRules rules, UniqueFd listener, Report report)
-        : rules_(std::move(rules)), listener_(std::move(listener)), report_(std::move(report)) {
-        loop_.watch(listener_.get(), [this] { accept(); });
+        : rules_(std::move(rules)), clients_(std::move(listener)), report_(std::move(report)) {
+        loop_.watch(clients_.poll_fd(), [this] { accept(); });
         loop_.watch(resolver_.poll_fd(), [this] { take_answers(); });
     }
 
@@ -87,7 +88,7 @@ public:
             end_late();
             if (door_closed_ && Clock::now() >= door_opens_) {
                 door_closed_ = false;
-                loop_.set_interest(listener_.get(), {.reads = true});
+                loop_.set_interest(clients_.poll_fd(), {.reads = true});
             }
         }
         for (auto& [number, one] : connections_) {
@@ -102,7 +103,10 @@ private:
 
     void accept() {
         while (true) {
-            UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+            UniqueFd client = clients_.next();
+            if (clients_.has_ended()) {
+                return loop_.forget(clients_.poll_fd());
+            }
             if (!client.valid()) {
                 return errno == EAGAIN ? void() : close_door();  // EMFILE, say, would be told again at once
             }
@@ -116,7 +120,7 @@ private:
     void close_door() {
         door_closed_ = true;
         door_opens_ = Clock::now() + kPauseOfDoor;
-        loop_.set_interest(listener_.get(), {});
+        loop_.set_interest(clients_.poll_fd(), {});
     }
 
     void admit(UniqueFd client) {
@@ -565,7 +569,7 @@ private:
     }
 
     NetworkRules rules_;
-    UniqueFd listener_;
+    ClientSource clients_;
     Report report_;
     EventLoop loop_;
     Resolver resolver_;

@@ -1,10 +1,11 @@
 // The broker: carries a sandbox's connections to the hosts that a policy allows, and to no other.
 //
 // Purpose: it runs in a process of its own (broker_program.h), with the socket that listens in the sandbox's
-// own network namespace. Nothing else leads out of there, so there is nothing to go around. Each connection
-// is asked for by name (proxy_request.h), judged (policy/host_rules.h), resolved once, and dialled as
-// resolved, to public addresses alone unless the policy lists the address itself (public_address.h). A TLS
-// client must name the host that was asked for (client_hello.h).
+// own network namespace, or with the one over which a relay hands connections to it (client_source.h).
+// Nothing else leads out of there, so there is nothing to go around. Each connection is asked for by name
+// (proxy_request.h), judged (policy/host_rules.h), resolved once, and dialled as resolved, to public
+// addresses alone unless the policy lists the address itself (public_address.h). A TLS client must name the
+// host that was asked for (client_hello.h).
 //
 // Ownership: of its descriptors. Threads: one, and one for each name that is being resolved. Failure: of a
 // connection, told to its client and in its report; nothing ends the broker but its host's end.

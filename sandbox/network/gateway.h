@@ -33,7 +33,7 @@ public:
     [[nodiscard]] bool on() const { return rules_.any(); }
     // -1 where it doesn't.
     [[nodiscard]] int poll_fd() const { return epoll_.get(); }
-    // `listener`: the socket that listens in the sandbox. A broker that serves that one already goes on.
+    // `listener`: as Sandbox::listener() gives it. A broker that serves that one already goes on.
     Status begin(UniqueFd listener);
     // The connections that have ended since the last take().
     std::vector<ConnectionReport> take();
