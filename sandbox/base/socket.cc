@@ -31,6 +31,23 @@ bool is_readable(int socket, std::chrono::milliseconds patience) {
     return ready > 0;
 }
 
+std::optional<std::uint32_t> send_some(int socket, std::string& bytes) {
+    std::size_t sent = 0;
+    while (sent < bytes.size()) {
+        const ssize_t done =
+            ::send(socket, bytes.data() + sent, bytes.size() - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (done < 0 && errno != EAGAIN && errno != EINTR) {
+            return std::nullopt;
+        }
+        if (done < 0) {
+            break;
+        }
+        sent += static_cast<std::size_t>(done);
+    }
+    bytes.erase(0, sent);
+    return static_cast<std::uint32_t>(sent);
+}
+
 Received receive_with_descriptors(int socket, std::span<char> room) {
     Received received;
     static_cast<ReceivedBytes&>(received) =

@@ -10,8 +10,11 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -62,6 +65,10 @@ inline ssize_t send_with_descriptors(int socket, std::string_view bytes, std::sp
     }
     return ::sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
+
+// Sends as many of the bytes as the socket takes now, erases them, and gives their number. nullopt: the other
+// end takes no more; nothing is then erased.
+std::optional<std::uint32_t> send_some(int socket, std::string& bytes);
 
 struct ReceivedBytes {
     ssize_t size = -1;  // as recv(2) gives it; -1: see errno

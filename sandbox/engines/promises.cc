@@ -7,10 +7,6 @@ namespace cellblock::sandbox {
 
 namespace {
 
-bool enforces(const Promises& promises, const char* key) {
-    return std::find(promises.enforces.begin(), promises.enforces.end(), key) != promises.enforces.end();
-}
-
 // Each is set always, by its default if not by the policy, but for the last two.
 std::vector<std::string> unkept(const Policy& policy, const Promises& promises, const jail::Cgroup& cgroup) {
     std::vector<std::string> keys;
@@ -25,7 +21,7 @@ std::vector<std::string> unkept(const Policy& policy, const Promises& promises, 
                                  counts_processes(promises, cgroup));
     miss("limits.disk", enforces(promises, "limits.disk"));
     miss("network", enforces(promises, "network"));
-    miss("network.allow", !policy.network.any());  // the broker's socket is in a jail's own network
+    miss("network.allow", !policy.network.any() || enforces(promises, "network.allow"));
     // An overlay is a copy, which the far end makes on every engine.
     const bool shows = std::any_of(policy.files.begin(), policy.files.end(),
                                    [](const FileRule& rule) { return rule.mode == FileMode::read; });
@@ -45,6 +41,10 @@ LayerState limit_of(const Promises& promises, Layer layer, const char* key, cons
 }
 
 }  // namespace
+
+bool enforces(const Promises& promises, const std::string& key) {
+    return std::find(promises.enforces.begin(), promises.enforces.end(), key) != promises.enforces.end();
+}
 
 bool watches_memory(const Promises& promises, const jail::Cgroup& cgroup) {
     return promises.children && promises.private_processes && cgroup.limits_memory().empty();

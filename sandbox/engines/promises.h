@@ -26,6 +26,9 @@ struct Promises {
     bool elsewhere = false;  // sandboxes run on another machine, which the policy's destination names
 };
 
+// `key`: one that a template may name in `enforces`.
+bool enforces(const Promises& promises, const std::string& key);
+
 // The bounds that the far end has to keep itself for want of control groups.
 bool watches_memory(const Promises& promises, const jail::Cgroup& cgroup);
 bool counts_processes(const Promises& promises, const jail::Cgroup& cgroup);

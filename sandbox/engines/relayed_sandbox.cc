@@ -1,6 +1,7 @@
 // A relay's sandbox.
 #include "sandbox/engines/relayed_sandbox.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 
 #include "sandbox/base/background.h"
 #include "sandbox/base/process.h"
+#include "sandbox/base/socket.h"
 #include "sandbox/base/text.h"
 #include "sandbox/jail/process_usage.h"
 #include "sandbox/relay/command.h"
@@ -72,11 +74,31 @@ SandboxUsage RelayedSandbox::usage() const {
     return usage.measured || !facts_.children ? usage : jail::usage_below(relay_.pid);
 }
 
+bool RelayedSandbox::take_door() const {
+    char first = 0;
+    const ssize_t size = ::recv(relay_.control.get(), &first, 1, MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC);
+    if (size != 1 || first != relay::kDoor) {
+        return false;
+    }
+    auto received = receive_with_descriptors(relay_.control.get(), {&first, 1});
+    door_ = received.descriptors.empty() ? UniqueFd() : std::move(received.descriptors.front());
+    return true;
+}
+
+Result<UniqueFd> RelayedSandbox::listener() const {
+    (void)(door_.valid() || take_door());
+    UniqueFd copy(door_.valid() ? ::fcntl(door_.get(), F_DUPFD_CLOEXEC, 0) : -1);
+    return copy.valid() ? Result(std::move(copy))
+                        : Error{"find the sandbox's way out", 0, "its relay has shown none", {}};
+}
+
 std::string RelayedSandbox::death_reason() const {
     std::array<char, relay::kMostReason> text{};
-    if (!ready(relay_.control.get(), kTimeToAnswer)) {
-        return {};
-    }
+    do {
+        if (!ready(relay_.control.get(), kTimeToAnswer)) {
+            return {};
+        }
+    } while (take_door());
     const ssize_t size = ::recv(relay_.control.get(), text.data(), text.size(), MSG_DONTWAIT | MSG_PEEK);
     if (size <= 0) {
         return "the sandbox's relay was killed";

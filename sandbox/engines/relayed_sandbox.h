@@ -39,6 +39,8 @@ public:
     [[nodiscard]] int warden_fd() const override { return relay_.warden.get(); }
     WorkerSockets take_worker() override { return std::exchange(worker_, {}); }
     void kill() override;
+    // A socket over which connections come as descriptors.
+    [[nodiscard]] Result<UniqueFd> listener() const override;
     [[nodiscard]] SandboxUsage usage() const override;
     [[nodiscard]] std::vector<LayerState> layers() const override { return facts_.layers; }
     [[nodiscard]] std::string death_reason() const override;
@@ -46,12 +48,16 @@ public:
     std::string last_words() override;
 
 private:
+    // Takes it from the control socket, if it is the next message there.
+    bool take_door() const;
+
     relay::RelayProcess relay_;
     relay::Spec spec_;  // what is to be cleared away, should the relay be killed
     jail::Cgroup cgroup_;
     jail::CgroupUsage usage_;
     RelayedFacts facts_;
     WorkerSockets worker_;  // until it is taken
+    mutable UniqueFd door_;
 };
 
 }  // namespace cellblock::sandbox

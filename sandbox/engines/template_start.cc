@@ -12,6 +12,7 @@
 #include "sandbox/engines/fill_document.h"
 #include "sandbox/engines/oci_bundle.h"
 #include "sandbox/engines/owner.h"
+#include "sandbox/relay/mux.h"
 #include "sandbox/relay/remote_bundle.h"
 
 namespace cellblock::sandbox {
@@ -156,11 +157,16 @@ void TemplateStart::fill_spec() {
 
 Status TemplateStart::pack(const std::string& python, bool shows_host) {
     CELLBLOCK_ASSIGN_OR_RETURN(auto copies, copies_of(policy_, options_));
+    // Elsewhere the loopback may be another machine's, whose users could use the proxy.
+    if (policy_.network.any() && enforces(promises_, "network.allow")) {
+        spec_.connections = policy_.network.connections + relay::kSpareConnections;
+    }
     CELLBLOCK_ASSIGN_OR_RETURN(
-        auto remote, relay::pack_remote_bundle(
-                         policy_, {values_.texts["name"], template_.private_processes,
-                                   watches_memory(promises_, cgroup_), counts_processes(promises_, cgroup_),
-                                   !cgroup_.limits_memory().empty(), shows_host, std::move(copies)}));
+        auto remote,
+        relay::pack_remote_bundle(
+            policy_, {values_.texts["name"], template_.private_processes, watches_memory(promises_, cgroup_),
+                      counts_processes(promises_, cgroup_), !cgroup_.limits_memory().empty(), shows_host,
+                      spec_.connections, std::move(copies)}));
     add_start(python, remote.bootstrap, values_);
     spec_.program = std::move(remote.program);
     return Ok{};

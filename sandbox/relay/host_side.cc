@@ -20,24 +20,6 @@ using namespace std::chrono_literals;
 constexpr auto kTimeToLinger = 2s;  // for a host that doesn't read the last bytes of a worker that has ended
 constexpr auto kPause = 20ms;       // meanwhile
 
-// Sends and erases as much as the socket takes; gives the number of bytes. nullopt: the other end is gone.
-std::optional<std::uint32_t> pass(int fd, std::string& bytes) {
-    std::size_t passed = 0;
-    while (passed < bytes.size()) {
-        const ssize_t done =
-            ::send(fd, bytes.data() + passed, bytes.size() - passed, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (done < 0 && errno != EAGAIN && errno != EINTR) {
-            return std::nullopt;
-        }
-        if (done < 0) {
-            break;
-        }
-        passed += static_cast<std::size_t>(done);
-    }
-    bytes.erase(0, passed);
-    return static_cast<std::uint32_t>(passed);
-}
-
 }  // namespace
 
 HostSide::HostSide(EventLoop& loop, UniqueFd warden, Mux& mux)
@@ -140,7 +122,7 @@ void HostSide::take(const Arrival& arrival) {
         return;
     }
     lane->second.pending += arrival.bytes;
-    if (arrival.closed) {
+    if (arrival.kind == Kind::close) {
         lane->second.ended = true;
         linger_until_ = Clock::now() + kTimeToLinger;
     }
@@ -149,7 +131,7 @@ void HostSide::take(const Arrival& arrival) {
 void HostSide::hand_on() {
     std::vector<std::uint32_t> done;
     for (auto& [number, lane] : lanes_) {
-        const auto passed = pass(lane.socket.get(), lane.pending);
+        const auto passed = send_some(lane.socket.get(), lane.pending);
         if (!passed || (lane.ended && lane.pending.empty())) {
             done.push_back(number);
         } else {
@@ -163,7 +145,7 @@ void HostSide::hand_on() {
     if (lingering()) {
         return;
     }
-    if (const auto passed = pass(warden_.get(), to_warden_)) {
+    if (const auto passed = send_some(warden_.get(), to_warden_)) {
         mux_.taken(kWarden, *passed);
     } else {
         gone_ = true;

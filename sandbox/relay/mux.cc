@@ -2,6 +2,7 @@
 #include "sandbox/relay/mux.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "sandbox/base/bytes.h"
@@ -14,6 +15,7 @@ constexpr std::size_t kHeader = 9;  // kind, channel, length
 // Credit for single bytes would let a far end that reads nothing fill our memory with it.
 constexpr std::uint32_t kCreditAtOnce = kWindow / 4;
 constexpr std::size_t kMostUrgent = 1024;  // frames
+constexpr std::size_t kManyInBulk = 32;    // frames
 
 Error violation(const std::string& what) {
     return Error{"the relay in the sandbox broke its protocol", 0, what, {}};
@@ -21,7 +23,7 @@ Error violation(const std::string& what) {
 
 }  // namespace
 
-Mux::Mux() {
+Mux::Mux(std::uint32_t connections) : permitted_(connections) {
     channels_[kWarden];
 }
 
@@ -38,7 +40,8 @@ void Mux::put(Kind kind, std::uint32_t channel, std::uint32_t length, std::strin
 }
 
 Result<std::uint32_t> Mux::open() {
-    if (channels_.size() > kMostChannels) {
+    const auto end = channels_.upper_bound(kConnections);
+    if (static_cast<std::size_t>(std::distance(channels_.begin(), end)) > kMostChannels) {
         return violation("it doesn't close what it should");
     }
     channels_[++last_];
@@ -65,9 +68,29 @@ void Mux::close(std::uint32_t channel) {
     }
 }
 
+void Mux::end(std::uint32_t channel) {
+    const auto found = channels_.find(channel);
+    if (found != channels_.end() && !found->second.ended_here) {
+        found->second.closed_here = true;
+        found->second.ended_here = true;
+        put(Kind::end, channel, 0);
+        forget_if_done(channel);
+    }
+}
+
+void Mux::permit_connection() {
+    --over_;
+    ++permitted_;
+    put(Kind::credit, kConnections, 1);
+}
+
+bool Mux::is_full() const {
+    return bulk_.size() > kManyInBulk;
+}
+
 void Mux::taken(std::uint32_t number, std::uint32_t bytes) {
     const auto found = channels_.find(number);
-    if (found == channels_.end() || found->second.closed_there) {
+    if (found == channels_.end() || found->second.closed_there || found->second.ended_here) {
         return;
     }
     auto& channel = found->second;
@@ -131,49 +154,96 @@ Status Mux::read_frames() {
         const std::uint32_t number = big_endian(frame.data() + 1);
         const std::uint32_t length = big_endian(frame.data() + 5);
         const auto found = channels_.find(number);
-        if (found == channels_.end() || found->second.closed_there) {
+        std::size_t size = 0;
+        if (kind == Kind::open) {
+            state = take_open(number, length);
+        } else if (found == channels_.end() || found->second.ended_there) {
             state = violation("a frame for channel " + std::to_string(number) + ", which isn't open");
-        } else if (kind == Kind::data) {
-            if (length > kMostData || length > found->second.allowed) {
-                state = violation("more bytes than it was allowed");
-            } else if (frame.size() < kHeader + length) {
-                break;
-            } else {
-                state = take_data(number, found->second, frame.substr(kHeader, length));
-                at += length;
-            }
-        } else if (kind == Kind::credit && length <= kWindow - found->second.room) {
-            found->second.room += length;
-        } else if (kind == Kind::close && length == 0 && number != kWarden) {
-            found->second.closed_there = true;
-            arrivals_.push_back({number, {}, true});
-            forget_if_done(number);
+        } else if (kind == Kind::data && !found->second.closed_there && length <= kMostData &&
+                   length <= found->second.allowed && frame.size() < kHeader + length) {
+            break;
         } else {
-            state = violation("an unknown frame");
+            size = kind == Kind::data ? length : 0;
+            state = take_frame(kind, number, length, frame.substr(kHeader, size));
         }
-        at += kHeader;
+        at += kHeader + size;
     }
-    input_.erase(0, at);
+    input_.erase(0, std::min(at, input_.size()));
     if (state && urgent_.size() > kMostUrgent) {
         return violation("it sends, and reads nothing");
     }
     return state;
 }
 
+// The channel's own other than `open`. All bytes of a data frame that is within its bounds have come.
+Status Mux::take_frame(Kind kind, std::uint32_t number, std::uint32_t length, std::string_view bytes) {
+    Channel& channel = channels_.at(number);
+    const bool may_close = length == 0 && number != kWarden && !channel.closed_there;
+    // A worker's channel has one end for both directions.
+    if (channel.closed_there && (kind == Kind::data || kind == Kind::close || !is_connection(number))) {
+        return violation("a frame for channel " + std::to_string(number) + ", which is closed");
+    }
+    if (kind == Kind::data && length <= kMostData && length <= channel.allowed) {
+        return take_data(number, channel, bytes);
+    }
+    if (kind == Kind::data) {
+        return violation("more bytes than it was allowed");
+    }
+    if (kind == Kind::credit && length <= kWindow - channel.room) {
+        channel.room += length;
+        return Ok{};
+    }
+    if (kind == Kind::close && may_close) {
+        channel.closed_there = true;
+        arrivals_.push_back({number, {}, Kind::close});
+        forget_if_done(number);
+        return Ok{};
+    }
+    if (kind == Kind::end && length == 0 && is_connection(number)) {
+        channel.ended_there = true;
+        arrivals_.push_back({number, {}, Kind::end});
+        forget_if_done(number);
+        return Ok{};
+    }
+    return violation("an unknown frame");
+}
+
+Status Mux::take_open(std::uint32_t number, std::uint32_t length) {
+    if (permitted_ == 0) {
+        return violation("it opens more connections than it was permitted");
+    }
+    if (number != last_connection_ + 1 || !is_connection(number) || length != 0) {
+        return violation("it opens channel " + std::to_string(number) +
+                         ", which isn't the next connection's");
+    }
+    --permitted_;
+    last_connection_ = number;
+    channels_[number];
+    arrivals_.push_back({number, {}, Kind::open});
+    return Ok{};
+}
+
 Status Mux::take_data(std::uint32_t number, Channel& channel, std::string_view bytes) {
     channel.allowed -= static_cast<std::uint32_t>(bytes.size());
-    if (channel.closed_here) {
-        taken(number, static_cast<std::uint32_t>(bytes.size()));  // thrown away
+    const bool is_wanted = is_connection(number) ? !channel.ended_here : !channel.closed_here;
+    if (is_wanted) {
+        arrivals_.push_back({number, std::string(bytes), Kind::data});
     } else {
-        arrivals_.push_back({number, std::string(bytes), false});
+        taken(number, static_cast<std::uint32_t>(bytes.size()));  // thrown away
     }
     return Ok{};
 }
 
 void Mux::forget_if_done(std::uint32_t number) {
     const auto found = channels_.find(number);
-    if (found != channels_.end() && found->second.closed_here && found->second.closed_there) {
+    if (found == channels_.end()) {
+        return;
+    }
+    const Channel& channel = found->second;
+    if (is_connection(number) ? channel.ended_here && channel.ended_there
+                              : channel.closed_here && channel.closed_there) {
         channels_.erase(found);
+        over_ += is_connection(number) ? 1 : 0;
     }
 }
 

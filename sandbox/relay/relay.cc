@@ -13,7 +13,9 @@
 #include <utility>
 
 #include "sandbox/base/event_loop.h"
+#include "sandbox/base/socket.h"
 #include "sandbox/relay/command.h"
+#include "sandbox/relay/connections.h"
 #include "sandbox/relay/host_side.h"
 #include "sandbox/relay/mux.h"
 
@@ -36,12 +38,18 @@ void keep_tail(std::string& tail, std::string_view more) {
 class Relay {
 public:
     Relay(const Spec& spec, UniqueFd warden, UniqueFd control)
-        : spec_(spec), control_(std::move(control)), head_(spec.program), warden_(std::move(warden)) {}
+        : spec_(spec),
+          control_(std::move(control)),
+          head_(spec.program),
+          warden_(std::move(warden)),
+          mux_(spec.connections) {}
 
     Left run() {
-        auto started = start_command(spec_);
+        auto door = show_door();
+        auto started = door ? start_command(spec_) : Result<Command>(door.error());
         if (started) {
             command_ = std::move(*started);
+            connections_.emplace(loop_, mux_, std::move(*door));
             watch_all();
             while (!end_) {
                 step();
@@ -54,6 +62,21 @@ public:
     }
 
 private:
+    // Gives our end of it; invalid where there is no proxy.
+    Result<UniqueFd> show_door() {
+        constexpr const char* kStep = "hand over the way to the network's broker";
+        if (spec_.connections == 0) {
+            return UniqueFd();
+        }
+        CELLBLOCK_ASSIGN_OR_RETURN(auto door, make_socket_pair(SOCK_SEQPACKET, kStep));
+        ::shutdown(door.ours.get(), SHUT_RD);  // the broker has nothing to say
+        if (send_with_descriptors(control_.get(), std::string_view(&kDoor, 1),
+                                  std::array{door.theirs.get()}) != 1) {
+            return errno_error(kStep);
+        }
+        return std::move(door.ours);
+    }
+
     // The loop serves in this order. Once an end is found nothing else is served.
     void watch_all() {
         const auto unless_ended = [this](auto serve) {
@@ -78,11 +101,12 @@ private:
 
     void step() {
         host_->update_interests();
+        connections_->update_interests();
         const bool writes = !head_.empty() || mux_.wants_to_write();
         if (command_.input.valid()) {
             loop_.set_interest(command_.input.get(), {.writes = writes});
         }
-        if (auto turned = loop_.turn(host_->patience()); !turned) {
+        if (auto turned = loop_.turn(patience()); !turned) {
             end_ = "the relay failed: " + turned.error().text();
             return;
         }
@@ -90,10 +114,17 @@ private:
             return;  // the host has asked for the end, or is gone
         }
         host_->hand_on();
+        connections_->hand_on();
         if (!end_ && (host_->gone() || !host_->violation().empty())) {
             end_ = host_->violation();
             how_ = host_->gone() ? Left::with_its_host : how_;
         }
+    }
+
+    [[nodiscard]] std::chrono::milliseconds patience() const {
+        const auto one = host_->patience();
+        const auto other = connections_->patience();
+        return one < 0ms ? other : other < 0ms ? one : std::min(one, other);
     }
 
     // A request to kill, or the host's end.
@@ -125,7 +156,7 @@ private:
             start_detached(spec_.sweep);
         }
         for (const auto& arrival : mux_.take_arrivals()) {
-            host_->take(arrival);
+            is_connection(arrival.channel) ? connections_->take(arrival) : host_->take(arrival);
         }
     }
 
@@ -184,6 +215,7 @@ private:
         std::string reason = end_.value_or("").substr(0, kMostReason - 1);
         reason += '\n';  // an empty message would be taken for the end
         (void)::send(control_.get(), reason.data(), reason.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        connections_.reset();
         host_.reset();
         warden_.reset();
         end_command(command_, spec_, how_ == Left::with_its_host);
@@ -201,7 +233,8 @@ private:
     UniqueFd warden_;   // until host_ has it
     EventLoop loop_;
     Mux mux_;
-    std::optional<HostSide> host_;  // once the command is started
+    std::optional<HostSide> host_;  // once the command is started, both
+    std::optional<Connections> connections_;
     Command command_;
     std::string tail_;                // of its stderr
     std::optional<std::string> end_;  // why, in words; empty or what it said so far: the host wants it so

@@ -21,7 +21,12 @@ inline constexpr int kControlFd = 5;
 // with the reason of its end in words, or, if it was killed before the far end spoke, with what the command
 // wrote; at most kMostReason bytes. Its last message, after the host has shut down or closed the socket, is
 // kCleared: nothing is left of what the spec names.
+//
+// Where the spec permits connections to the proxy, the relay's first message is kDoor, and beside it a
+// descriptor: the socket over which the broker is handed them (connections.h), each as a descriptor beside
+// one byte.
 inline constexpr char kKillRequest = 'k';
+inline constexpr char kDoor = '\1';
 inline constexpr std::size_t kMostReason = 4096;
 inline constexpr char kCleared = '\0';
 

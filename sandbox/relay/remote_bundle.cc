@@ -83,7 +83,9 @@ json facts_of(const Policy& policy, const RemoteBundleOptions& options, json fil
             {"filter", std::move(filter)},
             {"allow_unenforced", policy.allow_unenforced},
             {"name", options.name},
-            {"private", options.private_processes}};
+            {"private", options.private_processes},
+            {"connections", options.connections},
+            {"proxy_port", jail::kProxyPort}};
 }
 
 Result<std::string> text_of(const fs::path& path) {
@@ -106,7 +108,7 @@ Result<std::map<std::string, std::string>> files_of(const fs::path& folder) {
     std::map<std::string, std::string> files;
     std::error_code failed;
     std::vector<fs::path> paths{folder / "remote/__init__.py", folder / "remote/mux.py",
-                                folder / "remote/warden.py"};
+                                folder / "remote/connections.py", folder / "remote/warden.py"};
     for (fs::directory_iterator one(folder / "cellblock_worker", failed), end; !failed && one != end;
          one.increment(failed)) {
         if (one->path().extension() == ".py") {

@@ -4,6 +4,7 @@
 // Threads: none of its own. Failure: an Error where our own files can't be read.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct RemoteBundleOptions {
     bool counts_processes = false;   // nothing else bounds their number
     bool memory_is_limited = false;  // by a control group
     bool host_path = false;          // PATH as in a jail; else the image's own
+    std::uint32_t connections = 0;   // to the proxy, that may be open at a time; 0: there is no proxy
     std::vector<Copy> copies = {};
 };
 

@@ -9,7 +9,8 @@ namespace {
 
 constexpr auto kMembers = [](auto& spec, auto field) {
     field(spec.command), field(spec.kill), field(spec.sweep), field(spec.program), field(spec.cgroup_files);
-    field(spec.cgroup_folders), field(spec.folders), field(spec.mounts), field(spec.user), field(spec.group);
+    field(spec.cgroup_folders), field(spec.folders), field(spec.mounts), field(spec.connections);
+    field(spec.user), field(spec.group);
 };
 
 }  // namespace

@@ -22,8 +22,9 @@ struct Spec {
     std::vector<std::string> cgroup_folders;  // removed at the end
     std::vector<std::string> folders;         // the same
     std::vector<std::string>
-        mounts;              // pairs: a host's path, and where the command finds it, mounted for it alone
-    std::uint32_t user = 0;  // whom the command runs as; 0: as the caller
+        mounts;  // pairs: a host's path, and where the command finds it, mounted for it alone
+    std::uint32_t connections = 0;  // to the proxy, that may be open at a time; 0: there is no proxy
+    std::uint32_t user = 0;         // whom the command runs as; 0: as the caller
     std::uint32_t group = 0;
 };
 

@@ -145,7 +145,7 @@ TEST_CASE("relay: a channel ends when both have said so, and its number isn't us
     CHECK(mux.feed(data(channel, "last words") + frame(Kind::close, channel, 0)).ok());
     const auto arrivals = mux.take_arrivals();
     REQUIRE(arrivals.size() == 2);
-    CHECK((arrivals[0].bytes == "last words" && arrivals[1].closed));
+    CHECK((arrivals[0].bytes == "last words" && arrivals[1].kind == Kind::close));
     mux.close(channel);
     CHECK(mux.open().value() != channel);
     Mux again = mux;
@@ -170,6 +170,122 @@ TEST_CASE("relay: a far end that closes nothing is given no more channels") {
     CHECK(refused);
 }
 
+TEST_CASE("relay: the inside opens connections where it is permitted, each with the next number") {
+    Mux mux(2);
+    REQUIRE(mux.feed(kGreeting).ok());
+    const std::uint32_t first = kConnections + 1;
+    REQUIRE(mux.feed(frame(Kind::open, first, 0) + data(first, "GET")).ok());
+    const auto arrivals = mux.take_arrivals();
+    REQUIRE(arrivals.size() == 2);
+    CHECK((arrivals[0].kind == Kind::open && arrivals[0].channel == first));
+    CHECK((arrivals[1].kind == Kind::data && arrivals[1].bytes == "GET"));
+    const std::string bad[] = {
+        frame(Kind::open, first, 0),         // it is open already
+        frame(Kind::open, first + 2, 0),     // not the next
+        frame(Kind::open, first + 1, 1),     // an opening has no length
+        frame(Kind::open, kConnections, 0),  // no channel
+        frame(Kind::open, 1, 0),             // the host's numbers
+        frame(Kind::open, 0, 0),
+        frame(Kind::open, 0xffffffff, 0),
+        data(first + 1, "x"),  // not open
+        data(kConnections, "x"),
+        frame(Kind::credit, kConnections, 1),  // only the host permits
+        frame(Kind::credit, first, 1),         // more than the whole window
+        frame(Kind::credit, first + 1, 0),
+        frame(Kind::close, first, 1),
+        frame(Kind::end, first, 1),
+        frame(Kind::end, first + 1, 0),
+        frame(Kind::end, 0, 0),
+        frame(Kind::open, first + 1, 0) + frame(Kind::open, first + 2, 0),  // one more than permitted
+    };
+    for (const auto& bytes : bad) {
+        Mux other = mux;
+        const auto fed = other.feed(bytes);
+        REQUIRE_FALSE(fed.ok());
+        CHECK_THAT(fed.error().text(), Contains("protocol"));
+    }
+    Mux none = greeted();  // where the policy allows no host
+    CHECK_FALSE(none.feed(frame(Kind::open, first, 0)).ok());
+    const auto worker = none.open().value();
+    CHECK_FALSE(none.feed(frame(Kind::end, worker, 0)).ok());
+}
+
+TEST_CASE("relay: each direction of a connection ends by itself") {
+    Mux mux(1);
+    const std::uint32_t number = kConnections + 1;
+    REQUIRE(
+        mux.feed(std::string(kGreeting) + frame(Kind::open, number, 0) + frame(Kind::close, number, 0)).ok());
+    for (const auto& bytes : {data(number, "x"), data(number, ""), frame(Kind::close, number, 0)}) {
+        Mux other = mux;
+        CHECK_FALSE(other.feed(bytes).ok());  // after its close
+    }
+    mux.send(number, "the answer");
+    CHECK(mux.feed(frame(Kind::credit, number, 10)).ok());  // what it closed is the other direction
+    CHECK(mux.room(number) == kWindow);
+    CHECK(sent(mux) == data(number, "the answer"));
+    mux.close(number);
+    CHECK(mux.room(number) == 0);
+    CHECK(mux.connections_over() == 0);
+    CHECK(mux.feed(frame(Kind::end, number, 0)).ok());
+    CHECK_FALSE(Mux(mux).feed(frame(Kind::end, number, 0)).ok());
+    CHECK_FALSE(Mux(mux).feed(frame(Kind::credit, number, 0)).ok());
+    mux.end(number);
+    CHECK(sent(mux) == frame(Kind::close, number, 0) + frame(Kind::end, number, 0));
+    CHECK(mux.connections_over() == 1);
+    CHECK_FALSE(Mux(mux).feed(frame(Kind::open, number + 1, 0)).ok());
+    mux.permit_connection();
+    CHECK(sent(mux) == frame(Kind::credit, kConnections, 1));
+    CHECK_FALSE(Mux(mux).feed(frame(Kind::open, number, 0)).ok());  // a number isn't used again
+    CHECK(mux.feed(frame(Kind::open, number + 1, 0)).ok());
+}
+
+TEST_CASE("relay: what comes for a connection that the host has ended is thrown away, and bounded") {
+    Mux mux(1);
+    const std::uint32_t number = kConnections + 1;
+    REQUIRE(mux.feed(std::string(kGreeting) + frame(Kind::open, number, 0)).ok());
+    (void)mux.take_arrivals();
+    mux.end(number);
+    (void)sent(mux);
+    const std::string part(kMostData, 'x');
+    for (std::uint32_t i = 0; i < kWindow / kMostData; ++i) {
+        REQUIRE(mux.feed(data(number, part)).ok());
+    }
+    CHECK(mux.take_arrivals().empty());
+    CHECK_FALSE(mux.wants_to_write());  // no credit
+    CHECK_FALSE(Mux(mux).feed(data(number, "x")).ok());
+    CHECK(mux.connections_over() == 0);  // it holds its place until the inside agrees
+    CHECK_FALSE(Mux(mux).feed(frame(Kind::open, number + 1, 0)).ok());
+    CHECK(mux.feed(frame(Kind::end, number, 0)).ok());
+    CHECK(mux.connections_over() == 1);
+}
+
+TEST_CASE("relay: connections leave the workers' channels their bound, and cost no memory unread") {
+    Mux mux(100);
+    std::string opens(kGreeting);
+    for (std::uint32_t i = 1; i <= 100; ++i) {
+        opens += frame(Kind::open, kConnections + i, 0);
+    }
+    REQUIRE(mux.feed(opens).ok());
+    for (std::size_t i = 0; i < kMostChannels; ++i) {
+        REQUIRE(mux.open().ok());
+    }
+    CHECK_FALSE(mux.open().ok());
+
+    Mux flooded(1);  // opens and ends as fast as it is permitted, and never reads
+    REQUIRE(flooded.feed(kGreeting).ok());
+    bool refused = false;
+    for (std::uint32_t i = 1; i < 3000 && !refused; ++i) {
+        const std::uint32_t number = kConnections + i;
+        refused = !flooded.feed(frame(Kind::open, number, 0) + frame(Kind::end, number, 0)).ok();
+        (void)flooded.take_arrivals();
+        if (!refused) {
+            flooded.end(number);
+            flooded.permit_connection();
+        }
+    }
+    CHECK(refused);
+}
+
 TEST_CASE("relay: a spec survives as bytes, and nothing else is one") {
     Spec spec;
     spec.command = {"run", "this"};
@@ -177,10 +293,11 @@ TEST_CASE("relay: a spec survives as bytes, and nothing else is one") {
     spec.program = std::string("a\0b", 3);
     spec.sweep = {"sweep"};
     spec.user = 77;
+    spec.connections = 36;
     const auto read = spec_from(to_bytes(spec));
     REQUIRE(read);
     CHECK((read->command == spec.command && read->kill == spec.kill && read->program == spec.program));
-    CHECK(read->user == 77);
+    CHECK((read->user == 77 && read->connections == 36));
     CHECK_FALSE(spec_from(""));
     CHECK_FALSE(spec_from("nonsense that is long enough"));
     CHECK_FALSE(spec_from(to_bytes(Spec{})));

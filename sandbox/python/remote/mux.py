@@ -6,11 +6,12 @@ import socket
 from time import monotonic
 
 GREETING = b"\0cellblock relay 1\n"
-OPEN, DATA, CREDIT, CLOSE = 1, 2, 3, 4
+OPEN, DATA, CREDIT, CLOSE, END = 1, 2, 3, 4, 5
+FIRST = 1 << 31          # from here on channels are connections to the proxy
 HEADER = 9
 WINDOW = 256 * 1024
 MOST_DATA = 64 * 1024
-MOST_QUEUED = 128 * 1024  # of workers' bytes that wait for stdout
+MOST_QUEUED = 128 * 1024  # of bytes that wait for stdout, but for the control's
 LINGER = 2.0              # seconds for a dead worker's last words
 
 
@@ -41,6 +42,7 @@ class Mux:
         self.sink_is_watched = False
         self.lanes = {}       # by number
         self.by_fd = {}
+        self.connections = None  # where there is a proxy: connections.Connections
         self.half_closed = set()  # closed here, not yet by the host
         self.room = WINDOW    # of channel 0
         self.urgent, self.bulk = [GREETING], []
@@ -64,6 +66,8 @@ class Mux:
     def close(self):
         for lane in self.lanes.values():
             lane.socket.close()
+        if self.connections:
+            self.connections.close()
         self.poller.close()
         os.close(self.source)
         os.close(self.sink)
@@ -97,6 +101,9 @@ class Mux:
                 return
         self.watch_sink(bool(self.writing))
 
+    def may_queue(self):
+        return self.queued < MOST_QUEUED
+
     def watch_sink(self, wanted):
         if wanted != self.sink_is_watched:
             self.sink_is_watched = wanted
@@ -106,7 +113,7 @@ class Mux:
                 self.poller.unregister(self.sink)
 
     def watch(self, lane):
-        wanted = (select.EPOLLIN if lane.room > 0 and self.queued < MOST_QUEUED else 0) \
+        wanted = (select.EPOLLIN if lane.room > 0 and self.may_queue() else 0) \
             | (select.EPOLLOUT if lane.pending else 0)
         if wanted == lane.watched:
             return
@@ -126,15 +133,19 @@ class Mux:
                 self.read_source()
             elif fd in self.by_fd:
                 self.serve(self.by_fd[fd], events)
+            elif self.connections:
+                self.connections.serve(fd, events)
         self.flush()
         for lane in self.lanes.values():
             self.watch(lane)
+        if self.connections:
+            self.connections.watch_all()
 
     def serve(self, lane, events):
         if events & select.EPOLLOUT or lane.pending:
             self.write_lane(lane)
         if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR) and lane.number in self.lanes \
-                and lane.room > 0 and self.queued < MOST_QUEUED:
+                and lane.room > 0 and self.may_queue():
             self.read_lane(lane)
 
     def read_lane(self, lane):
@@ -201,7 +212,10 @@ class Mux:
 
     def obey(self, kind, number, length, data):
         lane = self.lanes.get(number)
-        if kind == DATA and number == 0:
+        if number >= FIRST:
+            if self.connections:
+                self.connections.obey(kind, number, length, data)
+        elif kind == DATA and number == 0:
             self.control += data
             self.put(CREDIT, 0, length)
         elif kind == CREDIT and number == 0:

@@ -219,6 +219,15 @@ def drop_capabilities():
     libc.capset((ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)())
 
 
+def listen(port, connections):
+    """Where cells find the proxy. Without it, what the policy allows can't be reached, so nothing runs."""
+    try:
+        return connections.listen(port)
+    except OSError as error:
+        sys.exit("network.allow: the proxy's port %d can't be had on the sandbox's own loopback (%s): the layer \"network\" needs"
+                 " a network namespace whose loopback is up" % (port, error.strerror))
+
+
 def main():
     import json
     files = take_archive()
@@ -226,14 +235,17 @@ def main():
     sys.argv = ["warden"]
     memory = Memory(files)
     sys.meta_path.insert(0, memory)
-    from remote import mux, warden
+    from remote import connections, mux, warden
     memory.packages.remove("remote")
     for name in [name for name in sys.modules if name.partition(".")[0] == "remote"]:
         del sys.modules[name]
     facts["alone"] = facts["private"] and warden.has_namespace()  # the engine's word is not enough
     base = settle(facts)
     place_copies(files)
-    ours = warden.Warden(mux.Mux(), facts["alone"], facts["memory"])
+    control = mux.Mux()
+    if facts["connections"]:
+        control.connections = connections.Connections(control, listen(facts["proxy_port"], connections), facts["connections"])
+    ours = warden.Warden(control, facts["alone"], facts["memory"])
     drop_capabilities()
     lock_files()
     filter_calls(facts)
