@@ -219,8 +219,8 @@ Status read_document(const json& document, EngineTemplate& into) {
 
 const std::vector<std::string>& enforceable_keys() {
     static const std::vector<std::string> keys{"limits.memory", "limits.processes", "limits.cpus",
-                                               "limits.disk",   "network",          "files",
-                                               "packages.allow"};
+                                               "limits.disk",   "network",          "network.allow",
+                                               "files",         "packages.allow"};
     return keys;
 }
 

@@ -406,7 +406,7 @@ std::vector<PolicyKey> make_table() {
         "ports 80 and 443. `deny` wins, and is for all ports where it names none. A name that leads to a "
         "private address is refused, unless `allow` "
         "has the address too. `connections` (32) at a time; `bytes_out` (10MiB) and `bytes_in` (1GiB) of a "
-        "session. Only on the engine `native`, with namespaces."));
+        "session. Only on engines that have `network.allow` in `enforces` (`cellblock engines --json`)."));
     for (auto& key : package_keys()) {
         table.push_back(std::move(key));
     }

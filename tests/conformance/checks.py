@@ -1,11 +1,14 @@
 """The checks: one function each, given a Bench. Each is small, and asks what every engine must give."""
 
+import json
 import os
 import signal
 import socket
+import subprocess
 import time
 
-from support import leftovers
+from support import kernels, leftovers
+from support.brokers import Server, echo, http
 from support.files import Files
 
 from . import bench
@@ -171,6 +174,109 @@ def network(it):
         assert run.stdout == "none\nnone\n", run.stdout
 
 
+TUNNEL = """%%timeout 60
+import hashlib, os, socket, threading, time
+def tunnel(target, patience=10):
+    end = time.monotonic() + patience
+    while True:
+        client, head = tunnel_once(target)
+        if ' 503 ' not in head or time.monotonic() > end: return client, head
+        time.sleep(0.1)
+def tunnel_once(target):
+    client = socket.create_connection(('127.0.0.1', 3128), 20)
+    client.sendall(b'CONNECT ' + target.encode() + b' HTTP/1.1\\r\\n\\r\\n')
+    head = b''
+    while not head.endswith(b'\\r\\n\\r\\n') and (byte := client.recv(1)): head += byte
+    return client, head.decode()
+def whole(client):
+    data = b''
+    while piece := client.recv(65536): data += piece
+    return data
+def echoed(target, data):
+    client, head = tunnel(target)
+    assert ' 200 ' in head, head
+    def send():
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+    sender = threading.Thread(target=send)
+    sender.start()
+    back = whole(client)
+    sender.join()
+    client.close()
+    return hashlib.sha256(back).digest() == hashlib.sha256(data).digest()
+"""
+MOST = 6  # connections at a time
+
+
+def network_by_list(it):
+    """Hosts of the network that the policy allows, and no others."""
+    log = it.place.root / "work" / "audit-network.jsonl"
+    log.unlink(missing_ok=True)
+    with Server(echo, ("127.0.0.2", 0)) as tunnelled, Server(http, ("127.0.0.2", 0)) as plain, Server(http, ("127.0.0.2", 0)) as other:
+        allow = ["127.0.0.2:%d" % one.port for one in (tunnelled, plain)]
+        it.restart(network={"allow": allow, "connections": MOST, "bytes_out": "100MiB"}, audit=str(log))
+        run = it.client.run("%%%%timeout 60\nimport urllib.request\nurllib.request.urlopen('http://%s/page', timeout=20).read().split()[1]" % allow[1]).ok()
+        assert run.result == "b'http://%s/page'" % allow[1] or run.result == "b'/page'", run.result
+        run = it.client.run("%%%%timeout 60\nimport urllib.request\nurllib.request.urlopen('http://127.0.0.2:%d/', timeout=20)" % other.port)
+        assert "network.allow" in run.content["evalue"] + "".join(run.content["traceback"]) and not other.seen, run.content
+        run = it.client.run(TUNNEL + "print(tunnel('127.0.0.2:%d')[1], tunnel('evil.example:443')[1])" % other.port).ok()
+        assert run.stdout.count("HTTP/1.1 403") == 2 and "network.allow" in run.stdout and not other.seen, run.stdout
+        no_other_way(it, plain)
+        carries_much(it, allow[0])
+        bounded_number(it, allow[0])
+        dies_with_connections_open(it, allow[0])
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        told = [one for one in lines if "connection" in one]
+        assert {(one["connection"], one["verdict"]) for one in told} >= {("127.0.0.2", "allowed"), ("127.0.0.2", "refused"), ("evil.example", "refused")}
+        assert max(one["bytes_in"] for one in told) == max(one["bytes_out"] for one in told) == 6 << 20
+        checked = subprocess.run([kernels.PROGRAM, "audit", "verify", str(log)], capture_output=True, text=True, timeout=30)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+        held_when_the_kernel_dies(it, allow[0])
+
+
+def no_other_way(it, server):
+    before = len(server.seen)
+    run = it.client.run("%%%%timeout 60\nimport socket\nfor how in (lambda: socket.create_connection(('127.0.0.2', %d), 3),"
+                        " lambda: socket.create_connection(('127.0.0.1', %d), 3), lambda: socket.getaddrinfo('allowed.example', 80),"
+                        " lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('198.51.100.1', 53))):\n"
+                        "    try: print(how())\n    except OSError: print('none')" % (server.port, server.port)).ok()
+    assert run.stdout == "none\n" * 4 and len(server.seen) == before, run.stdout
+
+
+def carries_much(it, target):
+    run = it.client.run(TUNNEL + "print(echoed(%r, b'no TLS' + os.urandom((6 << 20) - 6)))" % target).ok()
+    assert run.stdout == "True\n", run.stdout
+    run = it.client.run(TUNNEL + "done = []\n"
+                        "each = [threading.Thread(target=lambda: done.append(echoed(%r, b'no TLS' + os.urandom(1 << 20)))) for _ in range(%d)]\n"
+                        "for one in each: one.start()\nfor one in each: one.join()\nprint(done.count(True))" % (target, MOST)).ok()
+    assert run.stdout == "%d\n" % MOST, run.stdout
+
+
+def bounded_number(it, target):
+    """As many as the policy says; one more is told why, and there is room again afterwards, for hundreds one after another."""
+    run = it.client.run(TUNNEL + "held = [tunnel(%r) for _ in range(%d)]\nprint({head.split()[1] for _, head in held})\n"
+                        "print(tunnel(%r, 0)[1])\nfor one, _ in held: one.close()\n"
+                        "print(all(echoed(%r, b'x' * n) for n in range(150)))" % (target, MOST, target, target)).ok()
+    assert run.stdout.startswith("{'200'}\nHTTP/1.1 503 ") and "network.connections" in run.stdout and run.stdout.endswith("True\n"), run.stdout
+
+
+def dies_with_connections_open(it, target):
+    run = it.client.run(TUNNEL + "held = [tunnel(%r) for _ in range(3)]\nos._exit(1)" % target)
+    assert run.content["ename"] == "WorkerDied", run.content
+    run = it.client.run(TUNNEL + "print(echoed(%r, b'no TLS' + os.urandom(100000)))" % target).ok()
+    assert run.stdout == "True\n", run.stdout
+
+
+def held_when_the_kernel_dies(it, target):
+    it.client.run(TUNNEL + "held = [tunnel(%r) for _ in range(3)]" % target).ok()
+    tree = it.tree()
+    assert any("cellblock broker" in leftovers.command_line(pid) for pid in tree)
+    os.kill(it.kernel.pid, signal.SIGKILL)
+    assert leftovers.wait_until(lambda: not leftovers.living(tree), 20), \
+        [leftovers.command_line(pid) for pid in leftovers.living(tree)]
+    it.forget()
+
+
 def privileges(it):
     run = it.client.run("status = dict(l.split(':', 1) for l in open('/proc/self/status') if ':' in l)\nimport os\n"
                         "print(int(status['CapEff'], 16), int(status['CapPrm'], 16), status.get('NoNewPrivs', '1').strip(),"
@@ -326,6 +432,6 @@ def killed_owner(it):
 
 
 CHECKS = [outputs, last_words, figures, stdin, completion, interrupt, rung_interrupt, rung_worker, rung_sandbox, memory,
-          memory_of_many, memory_limit, processes, disk, root_is_read_only, network, privileges, calls, proc, terminals, shown_pipe,
+          memory_of_many, memory_limit, processes, disk, root_is_read_only, network, network_by_list, privileges, calls, proc, terminals, shown_pipe,
           secret_file, environment, death, children_die,
           lost_connection, restart_forgets, overlay, files, disk_of_files, killed_owner]

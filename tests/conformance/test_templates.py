@@ -5,6 +5,8 @@ import os
 import pathlib
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 
 import pytest
@@ -109,6 +111,75 @@ def test_a_far_end_that_is_none_of_ours_ends_with_a_reason(place, noise):
     policy = place.policy(engine=template(place, argv=["sh", "-c", noise]), allow_unenforced=True)
     run = call(place, "run", "--policy", policy, "-", code="print(1)")
     assert run.returncode == 125 and "SandboxUnavailable" in run.stderr and len(run.stderr) < 6000, run.stderr[:3000]
+
+
+def frame(kind, channel, length=0, data=b""):
+    return bytes([kind]) + struct.pack(">II", channel, length or len(data)) + data
+
+
+OPEN, DATA, CREDIT, CLOSE, END, FIRST = 1, 2, 3, 4, 5, 1 << 31
+ONE = frame(OPEN, FIRST + 1)
+FORGED = {
+    "more opened than permitted": b"".join(frame(OPEN, FIRST + 1 + n) for n in range(9)), "not the next number": frame(OPEN, FIRST + 2),
+    "the same twice": ONE + ONE, "the host's number": frame(OPEN, 1), "never opened": frame(DATA, FIRST + 1, data=b"x"),
+    "data after close": ONE + frame(CLOSE, FIRST + 1) + frame(DATA, FIRST + 1, data=b"x"), "closed twice": ONE + 2 * frame(CLOSE, FIRST + 1),
+    "data after end": ONE + frame(END, FIRST + 1) + frame(DATA, FIRST + 1, data=b"x"), "credit of its own": frame(CREDIT, FIRST, 5),
+    "more than the window": ONE + 20 * frame(DATA, FIRST + 1, data=bytes(65536)), "a frame too long": ONE + frame(DATA, FIRST + 1, 65537),
+    "too much credit": ONE + frame(CREDIT, FIRST + 1, 1), "the warden's end": frame(END, 0)}
+
+
+def forger(place, frames):
+    """The name of an engine whose far end says this, and nothing more."""
+    file = place.root / "work" / "forged"
+    file.write_bytes(b"\0cellblock relay 1\n" + frames)
+    return template(place, argv=["sh", "-c", "cat %s; sleep 30" % file], enforces=["network", "network.allow"])
+
+
+@pytest.mark.parametrize("name", FORGED)
+def test_a_far_end_that_forges_connections_is_ended(place, name):
+    mine = forger(place, FORGED[name])
+    policy = place.policy(engine=mine, allow_unenforced=True, network={"allow": ["a.example"], "connections": 4})
+    run = call(place, "run", "--policy", policy, "-", code="print(1)")
+    assert run.returncode == 125 and "broke its protocol" in run.stderr, run.stderr
+
+
+FLOOD = """
+import itertools, os, struct
+os.write(1, b"\\0cellblock relay 1\\n")
+for number in itertools.count((1 << 31) + 1):
+    frames = struct.pack(">BIIBII", 1, number, 0, 5, number, 0)
+    while frames: frames = frames[os.write(1, frames):]
+"""
+
+
+def test_without_a_proxy_no_connection_is_carried(place):
+    run = call(place, "run", "--policy", place.policy(engine=forger(place, ONE), allow_unenforced=True), "-", code="print(1)")
+    assert run.returncode == 125 and "more connections than it was permitted" in run.stderr, run.stderr
+
+
+def test_a_far_end_that_opens_and_ends_without_asking_is_ended(place):
+    mine = template(place, argv=["python3", "-c", FLOOD.replace("{", "{{")], enforces=["network", "network.allow"])
+    policy = place.policy(engine=mine, allow_unenforced=True, network={"allow": ["a.example"]})
+    run = call(place, "run", "--policy", policy, "-", code="print(1)")
+    assert run.returncode == 125 and "more connections than it was permitted" in run.stderr, run.stderr
+
+
+def test_where_the_proxys_port_cant_be_had_nothing_runs(place):
+    """A template that promises more than it gives: its loopback is the host's, and somebody has the port."""
+    mine = template(place, enforces=["network", "network.allow"])
+    policy = place.policy(engine=mine, allow_unenforced=True, network={"allow": ["a.example"]})
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(("127.0.0.1", 3128))
+        run = call(place, "run", "--policy", policy, "-", code="print('ran')")
+    assert run.returncode == 125 and "network.allow" in run.stderr and 'layer "network"' in run.stderr and "ran" not in run.stdout, run.stderr
+
+
+def test_where_the_loopback_is_down_nothing_runs(place):
+    mine = template(place, argv=["unshare", "--user", "--net", *PLAIN["argv"]], enforces=["network", "network.allow"])
+    policy = place.policy(engine=mine, allow_unenforced=True, network={"allow": ["a.example"]})
+    run = call(place, "run", "--policy", policy, "-", code="print('ran')")
+    assert run.returncode == 125 and "network.allow" in run.stderr and "loopback is up" in run.stderr and "ran" not in run.stdout, run.stderr
 
 
 def test_without_docker_one_sentence_says_what_to_do(place):

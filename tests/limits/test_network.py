@@ -270,7 +270,7 @@ def test_an_empty_list_is_no_network(start_as, own_place):
     assert "has no network" in run.content["traceback"][-1] and not brokers(kernel)
 
 
-@pytest.mark.parametrize("keys, part", [({"engine": "bubblewrap"}, "network.allow"), ({"require": "no-namespaces"}, "network namespace")])
+@pytest.mark.parametrize("keys, part", [({"engine": "kubernetes", "destination": "lab", "image": "team/data"}, "network.allow"), ({"require": "no-namespaces"}, "network namespace")])
 def test_where_it_cant_be_kept_nothing_runs(own_place, keys, part):
     policy = own_place.policy("elsewhere", network={"allow": ["a.example"]}, **keys)
     command = [kernels.PROGRAM, "run", "--policy", policy, "-"]

@@ -210,6 +210,16 @@ TEST_CASE("engines: what can't be kept is refused by name, unless the policy doe
     CHECK_THAT(check_promises(policy, weak(), {}).error().text(), Contains("landlock"));
 }
 
+TEST_CASE("engines: hosts of the network are allowed where the template says that they are kept") {
+    const auto policy = parse_policy(R"({"network": {"allow": ["a.example"]}, "files": []})", "mine").value();
+    Promises strong;
+    strong.engine = "strong";
+    strong.enforces = {"limits.memory", "limits.processes", "limits.disk", "network"};
+    CHECK_THAT(check_promises(policy, strong, {}).error().text(), Contains("network.allow"));
+    strong.enforces.emplace_back("network.allow");
+    CHECK(check_promises(policy, strong, {}).ok());
+}
+
 TEST_CASE("engines: a policy may name several") {
     const auto policy = parse_policy(R"({"engine": ["runsc", "native"]})", "mine").value();
     CHECK(policy.engine == "runsc");
