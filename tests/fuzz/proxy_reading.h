@@ -26,18 +26,18 @@ inline ProxyReading read_in_pieces(std::string_view bytes, std::size_t piece) {
     return reading;
 }
 
-// The whole at once. What was asked for must be the same where the bytes come one by one.
+// The whole at once. What was asked for must be the same where the bytes come one by one, or of many a few.
 inline ProxyReading read_both_ways(std::string_view bytes) {
     using namespace cellblock::sandbox;
     using Kind = network::ProxyStep::Kind;
     auto whole = read_in_pieces(bytes, bytes.size());
-    const auto slow = read_in_pieces(bytes, 1);
+    const auto slow = read_in_pieces(bytes, 1 + bytes.size() / 200);  // each piece has the head read anew
     const auto& ask = whole.step.ask;
     must((whole.step.kind == Kind::refused) == !whole.step.complaint.empty());
     if (whole.step.kind == Kind::asked) {
         must(slow.step.kind == Kind::asked && slow.step.ask.kind == ask.kind &&
              slow.step.ask.host == ask.host && slow.step.ask.port == ask.port &&
-             slow.step.ask.head == ask.head && slow.replies == whole.replies && slow.step.ask.rest.empty());
+             slow.step.ask.head == ask.head && slow.replies == whole.replies);
         must(bytes.ends_with(ask.rest));
         must(read_host(ask.host.text) == ask.host && ask.port != 0);
     } else {
