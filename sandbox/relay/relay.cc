@@ -2,6 +2,7 @@
 #include "sandbox/relay/relay.h"
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -35,6 +36,16 @@ void keep_tail(std::string& tail, std::string_view more) {
     }
 }
 
+// A connection to the proxy is a descriptor here. The command has the limits of its start.
+void let_more_be_open() {
+    constexpr rlim_t kWanted = 4096;
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < kWanted) {
+        files.rlim_cur = std::min(files.rlim_max, kWanted);
+        ::setrlimit(RLIMIT_NOFILE, &files);
+    }
+}
+
 class Relay {
 public:
     Relay(const Spec& spec, UniqueFd warden, UniqueFd control)
@@ -49,6 +60,7 @@ public:
         auto started = door ? start_command(spec_) : Result<Command>(door.error());
         if (started) {
             command_ = std::move(*started);
+            let_more_be_open();
             connections_.emplace(loop_, mux_, std::move(*door));
             watch_all();
             while (!end_) {
