@@ -1,6 +1,7 @@
-"""A tunnel through the broker to a server on the host's loopback: beside sandbox-runtime's proxy, and beside no proxy.
+"""A tunnel through the broker to a server on the host's loopback: beside one that a relay carries to the broker, beside
+sandbox-runtime's proxy, and beside no proxy.
 
-Each contestant runs tunnel.py: ours in a cell, sandbox-runtime's in a command of its, the last one on the host.
+Each contestant runs tunnel.py: ours in a cell, of the engine native or bubblewrap, sandbox-runtime's in a command of its, the last one on the host.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ from figures import Goal, Row
 
 HERE = pathlib.Path(__file__).resolve().parent
 GROUP = "a tunnel through the network's proxy"
-SRT, DIRECT = "sandbox-runtime", "no proxy"
+RELAYED, SRT, DIRECT = "bubblewrap", "sandbox-runtime", "no proxy"
 SRT_PACKAGE = "@anthropic-ai/sandbox-runtime@0.0.78"
 SRT_NEEDS = ("node", "npm", "bwrap", "socat", "rg")
 TUNNEL = HERE / "tunnel.py"
@@ -39,10 +40,10 @@ def server():
 class Ours:
     """One kernel for all rounds."""
 
-    def __init__(self, field, port):
+    def __init__(self, field, port, engine="native"):
         limits = {"cell_time": "10m", "memory": "2GiB", "cpus": os.cpu_count()}
         network = {"allow": ["%s:%d" % (ADDRESS, port)], "bytes_in": "1TiB", "bytes_out": "1TiB", "connections": 1024}
-        policy = field.place.policy("policy-network", python=field.python, warm=False, limits=limits, network=network)
+        policy = field.place.policy("policy-network-" + engine, engine=engine, python=field.python, warm=False, limits=limits, network=network)
         self._running = field.start_command(OURS, [field.program, "kernel", "-f", "{connection_file}", "--policy", policy]).ready()
         self._running.client.run(TUNNEL.read_text().partition("if __name__ ==")[0]).ok()
 
@@ -93,6 +94,16 @@ def sandbox_runtime(field, port):
     return made, SRT_PACKAGE
 
 
+def relayed(field, port):
+    """(the contestant or None, why it isn't here)"""
+    if not shutil.which("bwrap"):
+        return None, ["no %s: apt-get install bubblewrap" % RELAYED]
+    try:
+        return Ours(field, port, RELAYED), []
+    except AssertionError as why:  # a Python below /work or /tmp, say, which are the sandbox's own there
+        return None, ["%s doesn't run here: %s" % (RELAYED, " ".join(str(why).split())[-300:])]
+
+
 def measured(contestants, port, options):
     size, trips, rounds = (128 << 20, 200, 2) if options.quick else (1 << 30, 1000, max(3, options.rounds // 2))
     told = {name: [] for name in contestants}
@@ -104,14 +115,14 @@ def measured(contestants, port, options):
     return told
 
 
-def rows(told, note):
+def rows(told, notes):
     def samples(key, of=lambda value: value, names=tuple(told)):
         return {name: [of(one[key]) for one in told[name]] for name in names}
     proxies = tuple(name for name in told if name != DIRECT)
     direct = [statistics.median(one["trips"]) for one in told[DIRECT]]
     added = {name: [statistics.median(one["trips"]) - base for one, base in zip(told[name], direct)] for name in proxies}
     gigabit = [Goal(1, least=True)]
-    return [Row(GROUP, "bytes that come", samples("down"), gigabit, "Gbit/s", [note]),
+    return [Row(GROUP, "bytes that come", samples("down"), gigabit, "Gbit/s", notes),
             Row(GROUP, "bytes that go", samples("up"), gigabit, "Gbit/s"),
             Row(GROUP, "a round trip of 64 bytes", samples("trips", statistics.median)),
             Row(GROUP, "what the proxy adds to it", added, [Goal(1)]),
@@ -121,7 +132,8 @@ def rows(told, note):
 def measure(field, options):
     with server() as port, contextlib.ExitStack() as stack:
         other, note = sandbox_runtime(field, port)
-        contestants = {OURS: Ours(field, port), **({SRT: other} if other else {}), DIRECT: Other(field)}
+        carried, why_not = relayed(field, port)
+        contestants = {OURS: Ours(field, port), **({RELAYED: carried} if carried else {}), **({SRT: other} if other else {}), DIRECT: Other(field)}
         for one in contestants.values():
             stack.callback(one.close)
-        return rows(measured(contestants, port, options), note)
+        return rows(measured(contestants, port, options), [note, *why_not])
