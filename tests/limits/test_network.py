@@ -163,11 +163,21 @@ def test_each_connection_is_a_line_of_the_audit_log(start_as, own_place, rules, 
     assert (good["verdict"], good["port"], good["address"], good["rule"]) == ("allowed", server.port, HOST, rules["allow"][0])
     assert good["bytes_in"] == len(CSV) and good["bytes_out"] > 10
     assert bad["verdict"] == "refused" and bad["address"] == "" and "network.allow" in bad["reason"]
-    client.run("import socket\nheld = socket.create_connection(('127.0.0.1', 3128))\n"
-               "held.sendall(b'CONNECT %s:%d HTTP/1.1\\r\\n\\r\\nleft open'); held.recv(100);" % (HOST, server.port)).ok()
-    client.ask("shutdown_request", {"restart": False}, channel="control")
-    last = json.loads(log.read_text().splitlines()[-1])
-    assert (last["connection"], last["bytes_out"], last["verdict"]) == (HOST, 9, "allowed")
+    checked = subprocess.run([kernels.PROGRAM, "audit", "verify", str(log)], capture_output=True, text=True, timeout=30)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_a_connection_that_is_open_at_the_sessions_end_is_a_line_too(start_as, own_place):
+    log = own_place.root / "work" / "audit.jsonl"
+    with Server(echo, (HOST, 0)) as holding:
+        rules = {"allow": ["%s:%d" % (HOST, holding.port)]}
+        client = start_as(policy={"network": rules, "audit": str(log)}, place=own_place).client
+        client.run("import socket\nheld = socket.create_connection(('127.0.0.1', 3128))\n"
+                   "held.sendall(b'CONNECT %s:%d HTTP/1.1\\r\\n\\r\\n'); held.recv(100)\n"
+                   "held.sendall(b'left open'); held.recv(100);" % (HOST, holding.port)).ok()
+        client.ask("shutdown_request", {"restart": False}, channel="control")
+        last = json.loads(log.read_text().splitlines()[-1])
+        assert (last["connection"], last["bytes_out"], last["verdict"]) == (HOST, 9, "allowed")
     checked = subprocess.run([kernels.PROGRAM, "audit", "verify", str(log)], capture_output=True, text=True, timeout=30)
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
