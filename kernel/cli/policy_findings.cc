@@ -11,6 +11,7 @@
 #include "sandbox/jail/file_rules.h"
 #include "sandbox/jail/left_out.h"
 #include "sandbox/jail/python_home.h"
+#include "sandbox/network/secrets.h"
 #include "sandbox/policy/keep_patterns.h"
 #include "sandbox/policy/key_values.h"
 
@@ -99,9 +100,17 @@ bool is_secret_name(const std::string& name) {
                        [&](std::string_view word) { return large.find(word) != std::string::npos; });
 }
 
+// Then the variable is a text for libraries that insist on one (policy/policy.cc sees to that).
+bool is_kept_outside(const NetworkRules& rules, const std::string& secret) {
+    return std::any_of(rules.allow.begin(), rules.allow.end(), [&](const HostRule& rule) {
+        return std::any_of(rule.headers.begin(), rule.headers.end(),
+                           [&](const SecretHeader& header) { return header.secret == secret; });
+    });
+}
+
 void warn_of_variables(const Policy& policy, std::vector<Error>& warnings) {
     for (const auto& rule : policy.environment) {
-        if (is_secret_name(rule.name)) {
+        if (is_secret_name(rule.name) && !is_kept_outside(policy.network, rule.name)) {
             warnings.push_back({"environment." + rule.name, 0,
                                 "cells can read this variable, which is a secret by its name",
                                 "Take it out, unless cells need it"});
@@ -119,6 +128,14 @@ void warn_of_network(const Policy& policy, std::vector<Error>& warnings) {
         } else if (rule.host == "169.254.169.254" || rule.host == "fd00:ec2::254") {
             warnings.push_back({place, 0, "cells can ask the cloud for this machine's credentials there",
                                 "Take it out, unless cells need it"});
+        }
+        for (const auto& header : rule.headers) {
+            if (const auto secret = network::read_secret(header.secret); !secret) {
+                warnings.push_back(
+                    {place + ".header." + header.name, 0,
+                     "the secret " + header.secret + " isn't to be had now: " + secret.error().message,
+                     secret.error().remedy});
+            }
         }
     }
     if (!policy.network.any() && !policy.network.deny.empty()) {

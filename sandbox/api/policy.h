@@ -20,6 +20,7 @@
 // throws.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -69,6 +70,13 @@ struct FileRule {
 // Where cells begin.
 inline constexpr const char* kWorkingDirectory = "/work";
 
+// A header that the broker writes into requests, and whose value no cell sees.
+struct SecretHeader {
+    std::string name;    // "Authorization"
+    std::string secret;  // the name that the host knows the value by (network/secrets.h)
+    std::string prefix;  // stands before the value: "Bearer "
+};
+
 // A host that `network.allow` or `network.deny` names (policy/host_rules.h).
 struct HostRule {
     std::string text;         // as the policy has it: "*.example.org:443"
@@ -76,6 +84,13 @@ struct HostRule {
     bool below = false;       // all names below it, and not itself
     bool is_address = false;  // IPv4 or IPv6
     std::uint16_t port = 0;   // 0: 80 and 443
+    // Only of `allow`. What requests may be; empty: any. To see it the broker ends the cells' TLS itself.
+    std::vector<std::string> methods = {};  // "GET"
+    std::vector<std::string> paths = {};    // "/v1/models"; "/v1/": all below it
+    std::vector<SecretHeader> headers = {};
+
+    [[nodiscard]] bool restricts() const { return !methods.empty() || !paths.empty(); }
+    [[nodiscard]] bool inspects() const { return restricts() || !headers.empty(); }
 };
 
 // The hosts that cells may reach, through the broker alone. Without a rule in `allow` there are none.
@@ -87,6 +102,9 @@ struct NetworkRules {
     std::uint64_t bytes_in = 1ULL << 30;    // of a session
 
     [[nodiscard]] bool any() const { return !allow.empty(); }
+    [[nodiscard]] bool inspects() const {
+        return std::any_of(allow.begin(), allow.end(), [](const HostRule& rule) { return rule.inspects(); });
+    }
 };
 
 // One environment variable of the sandbox. Without a value the host's value passes.

@@ -215,8 +215,9 @@ struct FileNotKept {
 struct ConnectionReport {
     std::string host;  // empty: it never said
     std::uint16_t port = 0;
-    std::string address;  // that was dialled; empty: none
-    std::string rule;     // the policy's, by which it was allowed or denied; empty: none
+    std::string address;       // that was dialled; empty: none
+    std::string rule;          // the policy's, by which it was allowed or denied; empty: none
+    std::string request = {};  // "GET /v1/models", where the rules look at requests; empty: unknown
     std::uint64_t sent = 0;
     std::uint64_t received = 0;
     bool allowed = false;

@@ -154,19 +154,23 @@ Status AuditLog::append(const std::string& code_digest, std::size_t code_bytes, 
 }
 
 Status AuditLog::append(const ConnectionReport& report, std::uint64_t left_out) const {
-    return add(nlohmann::ordered_json{{"time", utc_text(std::chrono::system_clock::now(), 3)},
-                                      {"session", session_},
-                                      {"policy", policy_name_.substr(0, 1000)},
-                                      {"policy_digest", policy_digest_},
-                                      {"connection", report.host},
-                                      {"port", report.port},
-                                      {"address", report.address},
-                                      {"rule", report.rule},
-                                      {"verdict", report.allowed ? "allowed" : "refused"},
-                                      {"reason", report.reason},
-                                      {"bytes_out", report.sent},
-                                      {"bytes_in", report.received},
-                                      {"left_out", left_out}});
+    nlohmann::ordered_json line{{"time", utc_text(std::chrono::system_clock::now(), 3)},
+                                {"session", session_},
+                                {"policy", policy_name_.substr(0, 1000)},
+                                {"policy_digest", policy_digest_},
+                                {"connection", report.host},
+                                {"port", report.port},
+                                {"address", report.address},
+                                {"rule", report.rule},
+                                {"verdict", report.allowed ? "allowed" : "refused"},
+                                {"reason", report.reason},
+                                {"bytes_out", report.sent},
+                                {"bytes_in", report.received},
+                                {"left_out", left_out}};
+    if (!report.request.empty()) {
+        line["request"] = report.request;
+    }
+    return add(std::move(line));
 }
 
 }  // namespace cellblock::sandbox

@@ -343,6 +343,10 @@ std::string encode_configure(const Policy& policy) {
                          {"imports", policy.imports ? json(*policy.imports) : json()}});
 }
 
+OutgoingFrame encode_trust(const std::string& certificate) {
+    return make_frame({{"type", "trust"}, {"certificate", certificate}});
+}
+
 OutgoingFrame encode_execute(CellId cell, ExecuteRequest request) {
     json header{{"type", "execute"},
                 {"cell", cell},

@@ -105,6 +105,7 @@ OutgoingFrame encode_debug_request(DebugId request, std::string content, bool id
 
 // --- host → worker
 std::string encode_configure(const Policy& policy);
+OutgoingFrame encode_trust(const std::string& certificate);
 OutgoingFrame encode_execute(CellId cell, ExecuteRequest request);
 OutgoingFrame encode_comm(CellId cell, CommInput message);
 OutgoingFrame encode_query(QueryId query, Query what);

@@ -16,8 +16,10 @@
 
 #include "sandbox/base/event_loop.h"
 #include "sandbox/base/rate_bound.h"
+#include "sandbox/base/text.h"
 #include "sandbox/network/client_hello.h"
 #include "sandbox/network/client_source.h"
+#include "sandbox/network/http_response.h"
 #include "sandbox/network/proxy_request.h"
 #include "sandbox/network/public_address.h"
 #include "sandbox/network/resolver.h"
@@ -40,10 +42,11 @@ constexpr auto kPauseOfDoor = 100ms;       // where clients come too fast
 constexpr std::size_t kPiece = 64U << 10;  // read at once
 constexpr std::size_t kMostWaiting = 256U << 10;
 constexpr std::size_t kMostAddresses = 4;
+constexpr std::uint16_t kHttp = 80;
 constexpr std::uint16_t kHttps = 443;
 
 struct Connection {
-    enum class State { asking, resolving, connecting, open, closing };
+    enum class State { asking, resolving, connecting, securing, open, closing };
 
     std::uint64_t number = 0;
     State state = State::asking;
@@ -51,9 +54,11 @@ struct Connection {
     UniqueFd upstream;
     ProxyReader reader;
     ProxyAsk ask;
-    std::string early;  // what the client sent before the way was open
+    LastResponse response;  // to a request
+    std::string early;      // what the client sent before the way was open
     std::string hello;
     bool hello_judged = false;
+    std::unique_ptr<Inspection> inspection;  // where the rules look at requests
     bool client_ended = false;
     bool upstream_ended = false;
     bool upstream_told = false;  // that the client has ended
@@ -69,8 +74,12 @@ struct Connection {
 
 class Broker::Work {
 public:
-    Work(NetworkRules rules, UniqueFd listener, Report report)
-        : rules_(std::move(rules)), clients_(std::move(listener)), report_(std::move(report)) {
+    Work(BrokerTask task, std::optional<Tls> tls, UniqueFd listener, Report report)
+        : rules_(std::move(task.rules)),
+          secrets_(std::move(task.secrets)),
+          tls_(std::move(tls)),
+          clients_(std::move(listener)),
+          report_(std::move(report)) {
         loop_.watch(clients_.poll_fd(), [this] { accept(); });
         loop_.watch(resolver_.poll_fd(), [this] { take_answers(); });
     }
@@ -181,6 +190,7 @@ private:
                 return take_request(one, bytes);
             case State::resolving:
             case State::connecting:
+            case State::securing:
                 one.early += bytes;
                 return watch(one);
             case State::open:
@@ -234,11 +244,48 @@ private:
             return refuse(one, Refusal::not_allowed, spent);
         }
         one.report.rule = verdict.allowed_by->text;
+        const auto rules = rules_for(rules_, one.ask.host, one.ask.port);
+        if (std::any_of(rules.begin(), rules.end(), [](const HostRule& rule) { return rule.inspects(); }) &&
+            !begin_inspection(one, rules)) {
+            return;
+        }
         if (one.ask.host.is_address) {
             one.addresses = {*read_address(one.ask.host.text)};
             return connect_next(one);
         }
         begin_resolving(one);
+    }
+
+    // False: it is refused.
+    bool begin_inspection(Connection& one, const std::vector<HostRule>& rules) {
+        const std::string target = text_of(one.ask.host, one.ask.port);
+        if (one.ask.kind == ProxyKind::request) {
+            auto without_secrets = rules;
+            std::erase_if(without_secrets, [](const HostRule& rule) { return !rule.headers.empty(); });
+            one.report.request = summary_of(one.ask.http);
+            const HostRule* rule = rule_for(without_secrets, one.ask.http);
+            if (rule == nullptr) {
+                refuse(one, Refusal::not_allowed, refusal_of(one.ask.http, "http://" + target));
+                return false;
+            }
+            one.report.rule = rule->text;
+            return true;
+        }
+        if (one.ask.port == kHttp) {
+            refuse(one, Refusal::not_allowed,
+                   "the policy's rules for " + target +
+                       " are about requests: ask for http:// URLs, without a tunnel");
+            return false;
+        }
+        auto client = tls_->as_server(one.ask.host);
+        auto server = tls_->as_client(one.ask.host);
+        if (!client || !server) {
+            refuse(one, Refusal::unreachable, (client ? server.error() : client.error()).message);
+            return false;
+        }
+        one.inspection = std::make_unique<Inspection>(Inspection::Parts{
+            std::move(*client), std::move(*server), rules, secrets_, one.ask.host, one.ask.port});
+        return true;
     }
 
     [[nodiscard]] std::string budget_spent() const {
@@ -355,11 +402,61 @@ private:
             last_error_ = error;
             return connect_next(one);
         }
+        if (one.inspection) {
+            one.state = State::securing;
+            one.until = Clock::now() + kTimeToConnect;
+            return apply(one, one.inspection->begin());
+        }
+        open(one);
+    }
+
+    void open(Connection& one) {
         one.state = State::open;
         one.report.allowed = true;
         one.until = Clock::now() + kIdle;
         one.to_client += opened(one.ask.kind);
         pass_up(one, std::exchange(one.early, {}));
+    }
+
+    // What an inspected tunnel comes to.
+    void apply(Connection& one, const Inspection::Step& step) {
+        if (!step.fault.empty()) {
+            if (one.state == State::securing) {
+                return refuse(
+                    one, Refusal::unreachable,
+                    text_of(one.ask.host, one.ask.port) + " can't be reached by TLS: " + step.fault);
+            }
+            one.to_client += step.to_client;  // an alert, perhaps
+            (void)send_some(one.client.get(), one.to_client);
+            return abort(one, step.fault);
+        }
+        one.to_client += step.to_client;
+        if (!one.inspection->request().empty()) {
+            one.report.request = one.inspection->request();
+        }
+        if (!one.inspection->rule().empty()) {
+            one.report.rule = one.inspection->rule();
+        }
+        if (!step.refused.empty()) {
+            one.report.allowed = false;
+            one.report.reason = step.refused;
+            return close_soon(one);
+        }
+        one.upstream_ended = one.upstream_ended || step.over;
+        if (one.state == State::securing && one.inspection->is_secured()) {
+            open_secured(one, step.to_server);
+        } else {
+            send_up(one, step.to_server);
+        }
+    }
+
+    void open_secured(Connection& one, const std::string& to_server) {
+        const std::uint64_t number = one.number;
+        one.state = State::open;  // the last words of the handshake go out
+        send_up(one, to_server);
+        if (find(number) != nullptr) {
+            open(one);
+        }
     }
 
     void pass_up(Connection& one, std::string_view bytes) {
@@ -380,9 +477,13 @@ private:
                 return flush(one);
             }
             const std::string held = std::exchange(one.hello, {});
-            return send_up(one, held);
+            return pass_tunnel(one, held);
         }
-        send_up(one, bytes);
+        pass_tunnel(one, bytes);
+    }
+
+    void pass_tunnel(Connection& one, std::string_view bytes) {
+        one.inspection ? apply(one, one.inspection->from_client(bytes)) : send_up(one, bytes);
     }
 
     void send_up(Connection& one, std::string_view bytes) {
@@ -405,7 +506,9 @@ private:
             case Kind::more:
                 return {};
             case Kind::no_tls:
-                return one.ask.port == kHttps ? "what it sends to port 443 isn't TLS" : "";
+                return one.inspection ? "what it sends isn't TLS, and the policy's rules are about requests"
+                       : one.ask.port == kHttps ? "what it sends to port 443 isn't TLS"
+                                                : "";
             case Kind::no_name:
                 return one.ask.host.is_address ? "" : "its TLS names no server";
             case Kind::broken:
@@ -423,16 +526,38 @@ private:
             return;
         }
         if (size <= 0) {
+            if (one.state == State::securing) {
+                return refuse(one, Refusal::unreachable,
+                              text_of(one.ask.host, one.ask.port) +
+                                  " can't be reached by TLS: it closed the connection");
+            }
             one.upstream_ended = true;
+            if (one.inspection) {
+                one.to_client += one.inspection->server_cut().to_client;
+            }
             return flush(one);
         }
-        one.until = Clock::now() + kIdle;
+        if (one.state == State::open) {
+            one.until = Clock::now() + kIdle;
+        }
         one.report.received += static_cast<std::size_t>(size);
         received_ += static_cast<std::size_t>(size);
         if (received_ > rules_.bytes_in) {
             return abort(one, budget_spent());
         }
-        one.to_client.append(piece_.data(), static_cast<std::size_t>(size));
+        const std::string_view bytes(piece_.data(), static_cast<std::size_t>(size));
+        if (one.inspection) {
+            return apply(one, one.inspection->from_server(bytes));
+        }
+        if (one.ask.kind != ProxyKind::request) {
+            one.to_client += bytes;
+            return flush(one);
+        }
+        const auto passed = one.response.pass(bytes);
+        if (!passed) {
+            return abort(one, "the host's answer isn't HTTP");
+        }
+        one.to_client += *passed;
         flush(one);
     }
 
@@ -463,7 +588,7 @@ private:
         if (!send_some(one.client.get(), one.to_client)) {
             return finish(one);
         }
-        if (one.state == State::open && one.upstream.valid() &&
+        if ((one.state == State::open || one.state == State::securing) && one.upstream.valid() &&
             !send_some(one.upstream.get(), one.to_upstream)) {
             one.to_upstream.clear();  // it takes no more; what it has sent before is still to be read
         }
@@ -477,7 +602,9 @@ private:
         }
         if (one.state == State::open) {
             if (one.client_ended && one.to_upstream.empty() && !std::exchange(one.upstream_told, true)) {
-                ::shutdown(one.upstream.get(), SHUT_WR);
+                if (!one.inspection) {  // TLS's own end is what a server waits for there
+                    ::shutdown(one.upstream.get(), SHUT_WR);
+                }
                 one.until = Clock::now() + kIdleOneSided;
             }
             if (one.upstream_ended && told) {
@@ -488,12 +615,13 @@ private:
     }
 
     void watch(Connection& one) {
-        const bool early = one.state == State::resolving || one.state == State::connecting;
+        const bool early =
+            one.state == State::resolving || one.state == State::connecting || one.state == State::securing;
         const bool wants =
             !one.client_ended && (early ? one.early.size() < kPiece : one.to_upstream.size() < kMostWaiting);
         loop_.set_interest(one.client.get(),
                            {.reads = wants, .writes = !one.to_client.empty(), .hangup = true});
-        if (one.upstream.valid() && one.state == State::open) {
+        if (one.upstream.valid() && (one.state == State::open || one.state == State::securing)) {
             const bool reads = !one.upstream_ended && one.to_client.size() < kMostWaiting;
             loop_.set_interest(one.upstream.get(),
                                {.reads = reads, .writes = !one.to_upstream.empty(), .hangup = reads});
@@ -525,6 +653,7 @@ private:
     }
 
     void finish(Connection& one) {
+        resolver_.forget(one.number);
         drop_upstream(one);
         loop_.forget(one.client.get());
         tell(one);
@@ -559,6 +688,9 @@ private:
             case State::connecting:
                 last_error_ = ETIMEDOUT;
                 return connect_next(one);
+            case State::securing:
+                return refuse(one, Refusal::unreachable,
+                              text_of(one.ask.host, one.ask.port) + " doesn't answer by TLS in time");
             case State::asking:
                 return abort(one, "it asked for nothing within 10 s");
             case State::open:
@@ -569,6 +701,8 @@ private:
     }
 
     NetworkRules rules_;
+    Secrets secrets_;
+    std::optional<Tls> tls_;
     ClientSource clients_;
     Report report_;
     EventLoop loop_;
@@ -584,8 +718,9 @@ private:
     std::array<char, kPiece> piece_{};
 };
 
-Broker::Broker(NetworkRules rules, UniqueFd listener, Report report)
-    : work_(std::make_unique<Work>(std::move(rules), std::move(listener), std::move(report))) {}
+Broker::Broker(BrokerTask task, std::optional<Tls> tls, UniqueFd listener, Report report)
+    : work_(std::make_unique<Work>(std::move(task), std::move(tls), std::move(listener), std::move(report))) {
+}
 
 Broker::~Broker() = default;
 

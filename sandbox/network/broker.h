@@ -5,7 +5,8 @@
 // Nothing else leads out of there, so there is nothing to go around. Each connection is asked for by name
 // (proxy_request.h), judged (policy/host_rules.h), resolved once, and dialled as resolved, to public
 // addresses alone unless the policy lists the address itself (public_address.h). A TLS client must name the
-// host that was asked for (client_hello.h).
+// host that was asked for (client_hello.h). Where a rule is about requests, or writes a
+// header, the broker ends the client's TLS and judges the request in it (inspection.h).
 //
 // Ownership: of its descriptors. Threads: one, and one for each name that is being resolved. Failure: of a
 // connection, told to its client and in its report; nothing ends the broker but its host's end.
@@ -13,18 +14,29 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "sandbox/api/policy.h"
 #include "sandbox/api/types.h"
 #include "sandbox/api/unique_fd.h"
+#include "sandbox/network/authority.h"
+#include "sandbox/network/inspection.h"
+#include "sandbox/network/tls.h"
 
 namespace cellblock::sandbox::network {
+
+struct BrokerTask {
+    NetworkRules rules;
+    Secrets secrets = {};      // all that the rules name
+    Authority authority = {};  // where a rule inspects
+};
 
 class Broker {
 public:
     using Report = std::function<void(const ConnectionReport&)>;
 
-    Broker(NetworkRules rules, UniqueFd listener, Report report);
+    // `tls`: where a rule inspects.
+    Broker(BrokerTask task, std::optional<Tls> tls, UniqueFd listener, Report report);
     ~Broker();
     Broker(const Broker&) = delete;
     Broker& operator=(const Broker&) = delete;

@@ -1,50 +1,47 @@
 // The frames between a session and the broker as JSON.
 #include "sandbox/network/broker_frames.h"
 
+#include <vector>
+
 #include "sandbox/base/text.h"
 #include "sandbox/channel/fields.h"
-#include "sandbox/policy/host_rules.h"
+#include "sandbox/policy/network_keys.h"
 
 namespace cellblock::sandbox::network {
 
-namespace {
-
-Result<std::vector<HostRule>> rules_of(const std::vector<std::string>& texts) {
-    std::vector<HostRule> rules;
-    for (const auto& text : texts) {
-        CELLBLOCK_ASSIGN_OR_RETURN(auto rule, read_host_rule(text));
-        rules.push_back(std::move(rule));
+std::string encode_task(const BrokerTask& task) {
+    std::vector<std::string> secrets;  // each name, and its value behind it
+    for (const auto& [name, value] : task.secrets) {
+        secrets.push_back(name);
+        secrets.push_back(value);
     }
-    return rules;
+    return encode_frame({{"type", "task"},
+                         {"network", write_network(task.rules).dump()},
+                         {"bytes_out", task.rules.bytes_out},
+                         {"bytes_in", task.rules.bytes_in},
+                         {"secrets", secrets},
+                         {"key", task.authority.key},
+                         {"certificate", task.authority.certificate}});
 }
 
-}  // namespace
-
-std::string encode_network_rules(const NetworkRules& rules) {
-    return encode_frame({{"type", "rules"},
-                         {"allow", texts_of(rules.allow)},
-                         {"deny", texts_of(rules.deny)},
-                         {"connections", rules.connections},
-                         {"bytes_out", rules.bytes_out},
-                         {"bytes_in", rules.bytes_in}});
-}
-
-Result<NetworkRules> decode_network_rules(const Frame& frame) {
-    Frame copy = frame;
-    Fields fields(copy);
-    NetworkRules rules;
-    const auto allow = rules_of(fields.texts("allow"));
-    const auto deny = rules_of(fields.texts("deny"));
-    rules.connections = static_cast<std::uint32_t>(fields.number("connections", 1U << 20));
-    rules.bytes_out = fields.number("bytes_out");
-    rules.bytes_in = fields.number("bytes_in");
+Result<BrokerTask> decode_task(Frame frame) {
+    Fields fields(frame);
+    const auto network = nlohmann::json::parse(fields.text("network"), nullptr, false);
+    const auto secrets = fields.texts("secrets");
+    BrokerTask task;
+    // What is left of the budgets, which may be less than a policy can say.
+    const auto bytes_out = fields.number("bytes_out");
+    const auto bytes_in = fields.number("bytes_in");
+    task.authority.key = fields.text("key");
+    task.authority.certificate = fields.text("certificate");
     CELLBLOCK_RETURN_IF_ERROR(fields.finish());
-    if (!allow || !deny) {
-        return allow ? deny.error() : allow.error();
+    CELLBLOCK_ASSIGN_OR_RETURN(task.rules, read_network("network", network));
+    task.rules.bytes_out = bytes_out;
+    task.rules.bytes_in = bytes_in;
+    for (std::size_t i = 0; i + 1 < secrets.size(); i += 2) {
+        task.secrets[secrets[i]] = secrets[i + 1];
     }
-    rules.allow = *allow;
-    rules.deny = *deny;
-    return rules;
+    return task;
 }
 
 std::string encode_connection(const ConnectionReport& report) {
@@ -53,6 +50,7 @@ std::string encode_connection(const ConnectionReport& report) {
                          {"port", report.port},
                          {"address", report.address},
                          {"rule", report.rule},
+                         {"request", report.request},
                          {"sent", report.sent},
                          {"received", report.received},
                          {"allowed", report.allowed},
@@ -69,6 +67,7 @@ Result<ConnectionReport> decode_connection(Frame frame) {
     report.port = static_cast<std::uint16_t>(fields.number("port", 65535));
     report.address = printable(fields.text("address", kNameBytes));
     report.rule = printable(fields.text("rule", kNameBytes));
+    report.request = printable(fields.text("request", kNameBytes));
     report.sent = fields.number("sent");
     report.received = fields.number("received");
     report.allowed = fields.flag("allowed");

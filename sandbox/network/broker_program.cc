@@ -21,6 +21,9 @@
 #include <fstream>
 #include <initializer_list>
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include "sandbox/base/syscalls.h"
 #include "sandbox/channel/frame.h"
@@ -34,6 +37,7 @@ namespace {
 
 constexpr int kNotShutIn = 3;
 constexpr int kBadFrame = 4;
+constexpr int kNoTls = 5;
 constexpr uid_t kNobody = 65534;
 constexpr rlim_t kFiles = 4096;
 constexpr rlim_t kMemory = 1ULL << 30;
@@ -165,13 +169,35 @@ bool filter_calls() {
     return filter.load();
 }
 
-// What resolving a name reads.
+// What resolving a name reads, and whom TLS trusts (as OpenSSL and systems have it).
 bool lock_files() {
-    const auto plan = jail::plan_landlock_to_read(
-        {"/usr", "/lib", "/lib64", "/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf",
-         "/etc/gai.conf", "/etc/services", "/etc/ld.so.cache", "/etc/localtime", "/run/systemd/resolve",
-         "/run/resolvconf", "/run/NetworkManager", "/run/nscd", "/proc/sys/net", "/sys/devices/system/cpu"},
-        jail::landlock_abi());
+    std::vector<std::string> places{"/usr",
+                                    "/lib",
+                                    "/lib64",
+                                    "/etc/resolv.conf",
+                                    "/etc/hosts",
+                                    "/etc/nsswitch.conf",
+                                    "/etc/host.conf",
+                                    "/etc/gai.conf",
+                                    "/etc/services",
+                                    "/etc/ld.so.cache",
+                                    "/etc/localtime",
+                                    "/run/systemd/resolve",
+                                    "/run/resolvconf",
+                                    "/run/NetworkManager",
+                                    "/run/nscd",
+                                    "/proc/sys/net",
+                                    "/sys/devices/system/cpu",
+                                    "/etc/ssl/certs",
+                                    "/etc/ssl/cert.pem",
+                                    "/etc/pki",
+                                    "/etc/ca-certificates"};
+    for (const char* variable : kTrustVariables) {
+        if (const char* place = std::getenv(variable); place != nullptr && *place == '/') {
+            places.emplace_back(place);
+        }
+    }
+    const auto plan = jail::plan_landlock_to_read(places, jail::landlock_abi());
     return plan.abi > 0 && !jail::lock_files(plan).happened();
 }
 
@@ -208,7 +234,7 @@ int serve_broker(UniqueFd host, UniqueFd listener) {
     if (!shut_in()) {
         return kNotShutIn;
     }
-    FrameReader reader(kBrokerBounds);
+    FrameReader reader(kTaskBounds);
     Frame frame;
     while (true) {
         const auto state = reader.read(host.get(), frame);
@@ -221,15 +247,24 @@ int serve_broker(UniqueFd host, UniqueFd listener) {
         pollfd waiting{host.get(), POLLIN, 0};
         ::poll(&waiting, 1, -1);
     }
-    auto rules = decode_network_rules(frame);
-    if (!rules) {
+    auto task = decode_task(std::move(frame));
+    if (!task) {
         return kBadFrame;
     }
-    Broker broker(std::move(*rules), std::move(listener), [&host](const ConnectionReport& report) {
-        const std::string bytes = encode_connection(report);
-        // A host that doesn't read any more has ended, or will end this.
-        (void)::send(host.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    });
+    std::optional<Tls> tls;
+    if (task->rules.inspects()) {
+        auto made = Tls::make(task->authority);
+        if (!made) {
+            return kNoTls;
+        }
+        tls = std::move(*made);
+    }
+    Broker broker(std::move(*task), std::move(tls), std::move(listener),
+                  [&host](const ConnectionReport& report) {
+                      const std::string bytes = encode_connection(report);
+                      // A host that doesn't read any more has ended, or will end this.
+                      (void)::send(host.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+                  });
     broker.serve(host.get());
     return 0;
 }

@@ -7,9 +7,14 @@
 // its end is the broker's.
 #pragma once
 
+#include <array>
+
 #include "sandbox/api/unique_fd.h"
 
 namespace cellblock::sandbox::network {
+
+// Variables of the host by which its users tell OpenSSL whom to trust.
+inline constexpr auto kTrustVariables = std::to_array<const char*>({"SSL_CERT_FILE", "SSL_CERT_DIR"});
 
 // Returns when `host` has ended: the program's exit status. 3: it could not be shut in, and has served
 // nobody.

@@ -12,11 +12,14 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <string_view>
 #include <utility>
 
 #include "sandbox/base/socket.h"
 #include "sandbox/base/subprocess.h"
 #include "sandbox/base/syscalls.h"
+#include "sandbox/network/broker_program.h"
+#include "sandbox/network/secrets.h"
 
 namespace cellblock::sandbox::network {
 
@@ -31,9 +34,25 @@ bool is_same(const UniqueFd& a, const UniqueFd& b) {
            one.st_ino == other.st_ino && one.st_dev == other.st_dev;
 }
 
+// It reads at once, so this waits for its start at most.
+bool send_whole(int fd, std::string_view bytes) {
+    constexpr int kTime = 5'000;  // milliseconds
+    while (!bytes.empty()) {
+        const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+        pollfd waiting{fd, POLLOUT, 0};
+        if (sent > 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(sent));
+        } else if ((errno != EAGAIN && errno != EINTR) || ::poll(&waiting, 1, kTime) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 }  // namespace
 
-Gateway::Gateway(const Policy& policy) : rules_(policy.network) {
+Gateway::Gateway(const Policy& policy) {
+    task_.rules = policy.network;
     if (on()) {
         epoll_ = UniqueFd(::epoll_create1(EPOLL_CLOEXEC));
     }
@@ -85,28 +104,45 @@ Status Gateway::begin(UniqueFd listener) {
     }
     end();
     listener_ = std::move(listener);
-    return start();
+    constexpr int kWaiting = 128;
+    ::listen(listener_.get(), kWaiting);  // if close_door() has ended that
+    Status begun = start();
+    if (!begun) {
+        close_door();
+    }
+    return begun;
+}
+
+void Gateway::close_door() {
+    ::shutdown(listener_.get(), SHUT_RDWR);
 }
 
 Status Gateway::start() {
     if (!starts_.spend(std::chrono::steady_clock::now())) {
         return Error{kStep, 0, "it ended too often", {}};
     }
+    CELLBLOCK_ASSIGN_OR_RETURN(task_.secrets, read_secrets(task_.rules));
+    if (task_.rules.inspects() && task_.authority.key.empty()) {
+        CELLBLOCK_ASSIGN_OR_RETURN(task_.authority, make_authority());
+    }
     CELLBLOCK_ASSIGN_OR_RETURN(auto sockets, make_socket_pair(SOCK_STREAM, kStep));
-    // Nothing of ours but where its libraries lie.
+    // Nothing of ours but where its libraries lie, and whom the user trusts.
     std::vector<std::string> environment;
-    if (const char* libraries = std::getenv("LD_LIBRARY_PATH"); libraries != nullptr) {
-        environment.push_back(std::string("LD_LIBRARY_PATH=") + libraries);
+    std::vector<const char*> passed(kTrustVariables.begin(), kTrustVariables.end());
+    passed.push_back("LD_LIBRARY_PATH");
+    for (const char* name : passed) {
+        if (const char* value = std::getenv(name); value != nullptr) {
+            environment.push_back(std::string(name) + "=" + value);
+        }
     }
     CELLBLOCK_ASSIGN_OR_RETURN(
         pid_, start_own({"broker", {sockets.theirs.get(), listener_.get()}, std::move(environment)}));
     socket_ = std::move(sockets.ours);
     reader_ = FrameReader(kBrokerBounds);
-    const std::string rules = encode_network_rules(rules_);
+    const std::string task = encode_task(task_);
     epoll_event event{};
     event.events = EPOLLIN;
-    if (::send(socket_.get(), rules.data(), rules.size(), MSG_NOSIGNAL) !=
-            static_cast<ssize_t>(rules.size()) ||
+    if (!send_whole(socket_.get(), task) ||
         ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket_.get(), &event) != 0) {
         return errno_error(kStep);
     }
@@ -123,8 +159,8 @@ std::optional<Result<ConnectionReport>> Gateway::read() {
                       ? decode_connection(std::move(frame))
                       : Result<ConnectionReport>(Error{kStep, 0, "it ended", {}});
     if (report) {
-        rules_.bytes_out -= std::min(rules_.bytes_out, report->sent);
-        rules_.bytes_in -= std::min(rules_.bytes_in, report->received);
+        task_.rules.bytes_out -= std::min(task_.rules.bytes_out, report->sent);
+        task_.rules.bytes_in -= std::min(task_.rules.bytes_in, report->received);
     }
     return report;
 }
@@ -142,15 +178,16 @@ void Gateway::start_again() {
     pid_ = told ? -1 : pid_;
     UniqueFd listener = std::move(listener_);
     stop();
+    listener_ = std::move(listener);
     if (told && WIFEXITED(status) && WEXITSTATUS(status) == kNotShutIn) {
         fault_ =
             "the network's broker can't be shut in on this machine: it needs Landlock (Linux 5.13) and "
             "seccomp";
-        return;
-    }
-    listener_ = std::move(listener);
-    if (const auto begun = start(); !begun) {
+    } else if (const auto begun = start(); !begun) {
         fault_ = begun.error().text();
+    }
+    if (!fault_.empty()) {
+        close_door();
     }
 }
 

@@ -30,13 +30,15 @@ public:
     Gateway& operator=(const Gateway&) = delete;
 
     // Whether the policy allows anything.
-    [[nodiscard]] bool on() const { return rules_.any(); }
+    [[nodiscard]] bool on() const { return task_.rules.any(); }
     // -1 where it doesn't.
     [[nodiscard]] int poll_fd() const { return epoll_.get(); }
     // `listener`: as Sandbox::listener() gives it. A broker that serves that one already goes on.
     Status begin(UniqueFd listener);
     // The connections that have ended since the last take().
     std::vector<ConnectionReport> take();
+    // Where a rule inspects: the certificate that the sandbox's programs have to trust. Empty: none.
+    [[nodiscard]] const std::string& certificate() const { return task_.authority.certificate; }
     // Why there is no broker any more, once; empty: there is one.
     std::string fault() { return std::exchange(fault_, {}); }
     // Ends the broker. The connections that were open are told by the next take().
@@ -50,8 +52,10 @@ private:
     // Lets the broker tell of the connections that are still open, and counts them.
     void hear_last_words();
     void start_again();
+    // Whoever connects is refused at once, and doesn't wait for nobody.
+    void close_door();
 
-    NetworkRules rules_;  // with what is left of the budgets
+    BrokerTask task_;  // its rules with what is left of the budgets
     UniqueFd epoll_;
     UniqueFd listener_;
     UniqueFd socket_;

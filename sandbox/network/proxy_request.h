@@ -2,8 +2,8 @@
 //
 // Purpose: the first byte tells which; what is no whole, strict request of one of them is refused. The bytes
 // are a sandbox's. For plain HTTP the request's head is written anew, for one request on one connection, so
-// that no second one can slip to another host (RFC 9112; the body's end is found by RequestBody). SOCKS: RFC
-// 1928, CONNECT without authentication.
+// that no second one can slip to another host (http_request.h). SOCKS: RFC 1928, CONNECT without
+// authentication.
 //
 //     ProxyReader reader;
 //     auto step = reader.feed(bytes);     // until Kind::asked or Kind::refused
@@ -16,37 +16,10 @@
 #include <string>
 #include <string_view>
 
+#include "sandbox/network/http_request.h"
 #include "sandbox/policy/host_rules.h"
 
 namespace cellblock::sandbox::network {
-
-constexpr std::size_t kMostHead = 16U << 10;
-
-// The end of a request's body, so that nothing behind it is passed on.
-class RequestBody {
-public:
-    static RequestBody none() { return RequestBody(Kind::counted, 0); }
-    static RequestBody of_length(std::uint64_t bytes) { return RequestBody(Kind::counted, bytes); }
-    static RequestBody chunked() { return RequestBody(Kind::chunked, 0); }
-
-    // How many of these bytes belong to it. nullopt: they are no chunks.
-    std::optional<std::size_t> take(std::string_view bytes);
-    [[nodiscard]] bool ended() const;
-
-private:
-    enum class Kind { counted, chunked };
-    enum class Place { size, size_end, data, data_end, data_line, trailer, trailer_end, end };
-
-    RequestBody(Kind kind, std::uint64_t left) : kind_(kind), left_(left) {}
-    bool step(char c);
-
-    Kind kind_;
-    std::uint64_t left_;
-    Place place_ = Place::size;
-    int digits_ = 0;
-    std::size_t line_ = 0;
-    std::size_t trailers_ = 0;
-};
 
 enum class ProxyKind { tunnel, request, socks };
 
@@ -54,6 +27,7 @@ struct ProxyAsk {
     ProxyKind kind = ProxyKind::tunnel;
     HostName host;
     std::uint16_t port = 0;
+    HttpHead http = {};                      // of request: with its path and query as the target
     std::string head = {};                   // of request: to be sent on
     RequestBody body = RequestBody::none();  // of request
     std::string rest = {};                   // what came behind it

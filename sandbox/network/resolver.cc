@@ -44,6 +44,13 @@ struct Resolver::Answers {
     std::mutex lock;
     std::vector<Resolved> list;
     UniqueFd bell{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+
+    void add(Resolved found) {
+        const std::lock_guard locked(lock);
+        list.push_back(std::move(found));
+        const std::uint64_t rung = 1;
+        [[maybe_unused]] const auto written = ::write(bell.get(), &rung, sizeof rung);
+    }
 };
 
 Resolver::Resolver() : answers_(std::make_shared<Answers>()) {}
@@ -54,31 +61,44 @@ int Resolver::poll_fd() const {
     return answers_->bell.get();
 }
 
+void Resolver::start_waiting() {
+    while (running_ < kMostAtOnce && !waiting_.empty()) {
+        auto [asker, name] = std::move(waiting_.front());
+        waiting_.pop_front();
+        ++running_;
+        try {
+            std::thread([answers = answers_, asker = asker, name = name] {
+                answers->add(resolve(asker, name));
+            }).detach();
+        } catch (const std::system_error&) {
+            answers_->add({asker, {}, "no thread can be had"});
+        }
+    }
+}
+
 bool Resolver::begin(std::uint64_t asker, const std::string& name) {
-    if (running_ >= kMostAtOnce) {
+    if (waiting_.size() >= kMostWaiting) {
         return false;
     }
-    try {
-        std::thread([answers = answers_, asker, name] {
-            Resolved found = resolve(asker, name);
-            const std::lock_guard locked(answers->lock);
-            answers->list.push_back(std::move(found));
-            const std::uint64_t rung = 1;
-            [[maybe_unused]] const auto written = ::write(answers->bell.get(), &rung, sizeof rung);
-        }).detach();
-    } catch (const std::system_error&) {
-        return false;
-    }
-    ++running_;
+    waiting_.emplace_back(asker, name);
+    start_waiting();
     return true;
+}
+
+void Resolver::forget(std::uint64_t asker) {
+    std::erase_if(waiting_, [&](const auto& one) { return one.first == asker; });
 }
 
 std::vector<Resolved> Resolver::take() {
     std::uint64_t count = 0;
     [[maybe_unused]] const auto got = ::read(answers_->bell.get(), &count, sizeof count);
-    const std::lock_guard locked(answers_->lock);
-    auto came = std::exchange(answers_->list, {});
+    std::vector<Resolved> came;
+    {
+        const std::lock_guard locked(answers_->lock);
+        came = std::exchange(answers_->list, {});
+    }
     running_ -= came.size();
+    start_waiting();
     return came;
 }
 

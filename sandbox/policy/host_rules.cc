@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 
 #include "sandbox/base/text.h"
 
@@ -129,12 +130,6 @@ std::string text_of(const HostName& host, std::uint16_t port) {
     return (six ? "[" + host.text + "]" : host.text) + ":" + std::to_string(port);
 }
 
-std::vector<std::string> texts_of(const std::vector<HostRule>& rules) {
-    std::vector<std::string> texts(rules.size());
-    std::transform(rules.begin(), rules.end(), texts.begin(), [](const HostRule& rule) { return rule.text; });
-    return texts;
-}
-
 Result<HostRule> read_host_rule(std::string_view text) {
     HostRule rule;
     rule.text = std::string(text);
@@ -177,6 +172,46 @@ HostVerdict judge(const NetworkRules& rules, const HostName& host, std::uint16_t
         return found != list.end() ? &*found : nullptr;
     };
     return {find(rules.allow, allows), find(rules.deny, denies)};
+}
+
+std::vector<HostRule> rules_for(const NetworkRules& rules, const HostName& host, std::uint16_t port) {
+    std::vector<HostRule> found;
+    std::copy_if(rules.allow.begin(), rules.allow.end(), std::back_inserter(found),
+                 [&](const HostRule& rule) { return allows(rule, host, port); });
+    return found;
+}
+
+std::optional<std::string_view> plain_path(std::string_view target) {
+    const std::string_view path = target.substr(0, target.find('?'));
+    const bool printable = std::all_of(path.begin(), path.end(),
+                                       [](char c) { return c > ' ' && c < 0x7f && c != '\\' && c != '#'; });
+    if (!path.starts_with('/') || !printable) {
+        return std::nullopt;
+    }
+    const std::string small = lower(path);
+    for (const char* hidden : {"%2e", "%2f", "%5c", "%25", "%00"}) {
+        if (small.find(hidden) != std::string::npos) {
+            return std::nullopt;
+        }
+    }
+    const auto parts = split_at(path.substr(1), '/');  // "/v1/" has one
+    const bool plain = std::none_of(parts.begin(), parts.end(), [](std::string_view part) {
+        const std::string_view name = part.substr(0, part.find(';'));  // some servers cut parameters off
+        return name.empty() || name == "." || name == "..";
+    });
+    return plain ? std::optional(path) : std::nullopt;
+}
+
+bool allows_request(const HostRule& rule, std::string_view method, std::string_view target) {
+    if (!rule.methods.empty() &&
+        std::find(rule.methods.begin(), rule.methods.end(), method) == rule.methods.end()) {
+        return false;
+    }
+    const auto path = plain_path(target);
+    return rule.paths.empty() ||
+           (path && std::any_of(rule.paths.begin(), rule.paths.end(), [&](const std::string& allowed) {
+                return allowed.ends_with('/') ? path->starts_with(allowed) : *path == allowed;
+            }));
 }
 
 }  // namespace cellblock::sandbox

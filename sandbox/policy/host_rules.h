@@ -39,9 +39,6 @@ std::optional<HostAndPort> read_host_and_port(std::string_view text, std::uint16
 // As it is written there.
 std::string text_of(const HostName& host, std::uint16_t port);
 
-// The rules as the policy has them.
-std::vector<std::string> texts_of(const std::vector<HostRule>& rules);
-
 // "example.org", "*.example.org", "*", each with ":PORT" if wanted, "192.0.2.1", "[2001:db8::1]:443". Error:
 // the message says what is wrong.
 Result<HostRule> read_host_rule(std::string_view text);
@@ -58,5 +55,14 @@ struct HostVerdict {
     [[nodiscard]] bool allowed() const { return allowed_by != nullptr && denied_by == nullptr; }
 };
 HostVerdict judge(const NetworkRules& rules, const HostName& host, std::uint16_t port);
+
+// All rules of `allow` for this host and port, in the policy's order.
+std::vector<HostRule> rules_for(const NetworkRules& rules, const HostName& host, std::uint16_t port);
+
+// The path of a request's target, without its query. nullopt: it isn't a path, or servers could read it in
+// two ways ("/a/../b", "//b", "/%2e%2e/b", a backslash).
+std::optional<std::string_view> plain_path(std::string_view target);
+// Whether a rule's methods and paths allow a request with this target ("/v1/models?all").
+bool allows_request(const HostRule& rule, std::string_view method, std::string_view target);
 
 }  // namespace cellblock::sandbox

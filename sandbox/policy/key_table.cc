@@ -405,7 +405,11 @@ std::vector<PolicyKey> make_table() {
         "for "
         "ports 80 and 443. `deny` wins, and is for all ports where it names none. A name that leads to a "
         "private address is refused, unless `allow` "
-        "has the address too. `connections` (32) at a time; `bytes_out` (10MiB) and `bytes_in` (1GiB) of a "
+        "has the address too. A host of `allow` may be an object: `host`, `methods` and `paths` that "
+        "requests may have (`/v1/`: all below it), and `header`, which the broker writes by a secret that "
+        "stays "
+        "on the host: `{\"Authorization\": {\"secret\": \"NAME\", \"prefix\": \"Bearer \"}}`. "
+        "`connections` (32) at a time; `bytes_out` (10MiB) and `bytes_in` (1GiB) of a "
         "session. Only on engines that have `network.allow` in `enforces` (`cellblock engines --json`)."));
     for (auto& key : package_keys()) {
         table.push_back(std::move(key));

@@ -119,12 +119,32 @@ Status settle_cell_time_max(const json& document, Policy& policy) {
     return Ok{};
 }
 
+// What stays outside can't be passed in.
+Status check_secrets(const Policy& policy) {
+    for (const auto& rule : policy.environment) {
+        for (const auto& host : policy.network.allow) {
+            const bool is_given = !rule.value && std::any_of(host.headers.begin(), host.headers.end(),
+                                                             [&](const SecretHeader& header) {
+                                                                 return header.secret == rule.name;
+                                                             });
+            if (is_given) {
+                return Error{"environment." + rule.name, 0,
+                             "network.allow keeps this secret outside, and this would give it to cells",
+                             "Take it out. A library that insists on a key gets any text: {\"" + rule.name +
+                                 "\": \"outside\"}"};
+            }
+        }
+    }
+    return Ok{};
+}
+
 Result<Policy> read_document(json document, const std::string& name) {
     Policy policy = builtin_policy();
     policy.name = name;
     CELLBLOCK_RETURN_IF_ERROR(replace_old_words(document, policy.notices));
     CELLBLOCK_RETURN_IF_ERROR(read_object("", document, policy));
     CELLBLOCK_RETURN_IF_ERROR(settle_cell_time_max(document, policy));
+    CELLBLOCK_RETURN_IF_ERROR(check_secrets(policy));
     for (auto& notice : policy.notices) {
         notice.insert(0, "policy " + name + ": ");
     }

@@ -87,13 +87,25 @@ std::string about_files(const Policy& policy) {
            " each. What else is written vanishes with the session.\n";
 }
 
+// "`api.example.org` (`GET`; `/v1/`; Authorization is written on the way, so no key is needed)"
+std::string about_host(const HostRule& rule) {
+    std::string more;
+    for (const auto& list : {rule.methods, rule.paths}) {
+        more += list.empty() ? "" : (more.empty() ? "" : "; ") + listed(list);
+    }
+    for (const auto& header : rule.headers) {
+        more += (more.empty() ? "" : "; ") + header.name + " is written on the way, so no key is needed";
+    }
+    return "`" + rule.text + "`" + (more.empty() ? "" : " (" + more + ")");
+}
+
 std::string about_network(const NetworkRules& rules) {
     if (!rules.any()) {
         return "- Network: none. No download, no API, no database server.\n";
     }
     std::string hosts;
     for (const auto& rule : rules.allow) {
-        hosts += (hosts.empty() ? "`" : ", `") + rule.text + "`";
+        hosts += (hosts.empty() ? "" : ", ") + about_host(rule);
     }
     return "- Network: only " + hosts +
            ", by the proxy that the variables HTTP_PROXY and HTTPS_PROXY name; at most " +

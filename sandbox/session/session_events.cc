@@ -4,6 +4,7 @@
 #include <iterator>
 #include <utility>
 
+#include "sandbox/channel/messages.h"
 #include "sandbox/session/outcome_messages.h"
 #include "sandbox/session/session_impl.h"
 
@@ -41,6 +42,9 @@ void Session::Impl::on(WorkerReady ready) {
         auto listener = host_.listener();
         const auto begun = listener ? gateway_.begin(std::move(*listener)) : Status(listener.error());
         network_fault_ = begun ? "" : begun.error().text();
+        if (begun && !gateway_.certificate().empty()) {
+            host_.send(encode_trust(gateway_.certificate()));
+        }
     }
 }
 

@@ -52,7 +52,7 @@ def test_a_tunnel_carries_bytes_both_ways(broker, server):
     assert received == data
     told = broker.report()
     assert told == {"host": "127.0.0.1", "port": server.port, "address": "127.0.0.1", "rule": "127.0.0.1:%d" % server.port,
-                    "sent": len(data), "received": len(data), "allowed": True, "reason": ""}
+                    "request": "", "sent": len(data), "received": len(data), "allowed": True, "reason": ""}
 
 
 def test_a_name_whose_private_address_is_allowed_too(broker, server):

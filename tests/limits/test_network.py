@@ -247,7 +247,7 @@ def test_in_a_sandbox_of_the_daemons(start_as, place_with_daemon, rules, server)
 
 @pytest.mark.parametrize("network, part", [
     ("all", "network"), ({"allow": "a"}, "network.allow"), ({"allow": ["a b"]}, "network.allow[0]"), ({"allow": ["*.*"]}, "network.allow[0]"),
-    ({"allow": [{"host": "a"}]}, "network.allow[0]"), ({"allow": ["a"], "connections": 0}, "network.connections"),
+    ({"allow": [{"name": "a"}]}, "network.allow[0]"), ({"allow": ["a"], "connections": 0}, "network.connections"),
     ({"allow": ["a"], "bytes_out": "many"}, "network.bytes_out"), ({"allow": ["a"], "denied": []}, "network.denied"),
     ({"allow": ["10.0.0.0/8"]}, "network.allow[0]"),
 ])

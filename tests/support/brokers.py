@@ -18,8 +18,11 @@ def encode(header):
 
 
 class Broker:
-    def __init__(self, allow, deny=(), connections=32, bytes_out=10 << 20, bytes_in=1 << 30, around=(), door=False):
-        """`around`: a command in whose namespaces it runs. `door`: it is handed its connections, as by a relay."""
+    def __init__(self, allow, deny=(), connections=32, bytes_out=10 << 20, bytes_in=1 << 30, around=(), door=False, secrets=None,
+                 authority=None, trusts=None):
+        """`around`: a command in whose namespaces it runs. `door`: it is handed its connections, as by a relay. For rules that look at
+        requests: `secrets` {name: value}, `authority` (a certificates.Authority) by which it answers as a host, `trusts`: a file of
+        certificates that it believes."""
         self.door, self.listener = socket.socketpair(type=socket.SOCK_SEQPACKET) if door else (None, socket.create_server(("127.0.0.1", 0)))
         self.address = self.listener.getsockname()
         self.host, theirs = socket.socketpair()
@@ -27,10 +30,12 @@ class Broker:
         descriptors = [theirs.fileno(), self.listener.fileno()]
         script = "exec 3<&%d 4<&%d; exec \"$@\"" % tuple(descriptors)
         self.process = subprocess.Popen([*around, "bash", "-c", script, "broker", kernels.PROGRAM, "broker"], pass_fds=descriptors,
-                                        stdin=subprocess.DEVNULL)
+                                        stdin=subprocess.DEVNULL, env={**os.environ, **({"SSL_CERT_FILE": trusts} if trusts else {})})
         theirs.close()
-        self.host.sendall(encode({"type": "rules", "allow": list(allow), "deny": list(deny), "connections": connections,
-                                  "bytes_out": bytes_out, "bytes_in": bytes_in}))
+        network = {"allow": list(allow), "deny": list(deny), "connections": connections}
+        self.host.sendall(encode({"type": "task", "network": json.dumps(network), "bytes_out": bytes_out, "bytes_in": bytes_in,
+                                  "secrets": [part for pair in (secrets or {}).items() for part in pair],
+                                  "key": authority.key_text if authority else "", "certificate": authority.text if authority else ""}))
         self.reports = queue.Queue()
         threading.Thread(target=self._listen, daemon=True).start()
 

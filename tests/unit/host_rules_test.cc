@@ -135,3 +135,29 @@ TEST_CASE("addresses that are somebody's own") {
     INFO(text);
     CHECK_FALSE(network::is_public(address(text)));
 }
+
+TEST_CASE("A path that servers could read in two ways is none") {
+    for (const char* path : {"/", "/v1", "/v1/", "/a/b?c=../d", "/a%20b", "/.hidden", "/a..b", "/a;b=c/d"}) {
+        CHECK(plain_path(path).has_value());
+    }
+    for (const char* path : {"",      "v1",    "*",       "//",        "/a//b",  "/a//",   "/..",
+                             "/../a", "/a/..", "/a/./b",  "/%2e%2e/a", "/a%2Fb", "/a%5cb", "/a\\b",
+                             "/a b",  "/a#b",  "/a%252e", "/..;x/a",   "/a%00",  "/\xff",  "http://a/"}) {
+        CHECK_FALSE(plain_path(path).has_value());
+    }
+    CHECK(plain_path("/a?b") == "/a");
+}
+
+TEST_CASE("A rule's methods and paths") {
+    HostRule rule;
+    CHECK(allows_request(rule, "GET", "/a/../b"));  // nobody asked
+    rule.methods = {"GET"};
+    rule.paths = {"/v1/", "/exact"};
+    CHECK(allows_request(rule, "GET", "/v1/a/b?c"));
+    CHECK(allows_request(rule, "GET", "/exact?x"));
+    CHECK_FALSE(allows_request(rule, "POST", "/v1/a"));
+    CHECK_FALSE(allows_request(rule, "get", "/v1/a"));
+    CHECK_FALSE(allows_request(rule, "GET", "/v1"));
+    CHECK_FALSE(allows_request(rule, "GET", "/exact/"));
+    CHECK_FALSE(allows_request(rule, "GET", "/v1/../exact"));
+}

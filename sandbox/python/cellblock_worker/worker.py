@@ -10,7 +10,7 @@ import os
 import sys
 import traceback
 
-from . import cells, first_pages, frames, imports, jsontext, program, proxies, shared_memory, startup
+from . import cells, first_pages, frames, imports, jsontext, program, proxies, shared_memory, startup, trust
 from .debug_channel import DebugChannel
 from .debugging import Debugging
 from .frames import MAX_REPLY, FrameTooLarge
@@ -238,6 +238,8 @@ class Worker:
             await self._execute(header)
         elif kind in COMMS:
             self._comm(kind, header, buffers)
+        elif kind == "trust":
+            trust.add(header["certificate"])
         elif kind == "inspection":
             self._inspect(header)
         elif self._queries.knows(kind):
