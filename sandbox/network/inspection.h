@@ -4,8 +4,8 @@
 // speaks to the host (authority.h); the broker speaks to the host itself, and believes only a certificate
 // that this system trusts. The request must be for the host that was asked for, so that nothing goes to
 // another host behind the same address. One connection carries one request (http_request.h). A secret's
-// value in what the host answers is covered by asterisks, as a host may say back what it was sent; a host
-// that answers in another encoding than it was asked for can still tell it.
+// value in what the host answers is covered by asterisks, as a host may say back what it was sent; one that
+// compresses, gives parts, or cuts chunks in its middle can still tell it.
 //
 //     Inspection one(parts);
 //     auto step = one.begin();                   // to_server: TLS's first words

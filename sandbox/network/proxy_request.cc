@@ -32,7 +32,7 @@ ProxyStep ProxyReader::feed(std::string_view bytes) {
     if (bytes_.empty()) {
         return {};
     }
-    return bytes_.front() == kSocksVersion ? read_socks() : read_http();
+    return greeted_ || bytes_.front() == kSocksVersion ? read_socks() : read_http();
 }
 
 ProxyStep ProxyReader::read_http() {

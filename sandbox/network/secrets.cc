@@ -19,6 +19,7 @@ namespace cellblock::sandbox::network {
 namespace {
 
 constexpr std::size_t kMost = 8U << 10;
+constexpr std::size_t kLeast = 8;  // a shorter one would stand in many answers by chance
 constexpr mode_t kOthers = 077;
 
 Error fault_of(const std::string& name, const std::string& what, std::string remedy) {
@@ -71,8 +72,9 @@ Result<std::string> read_secret(const std::string& name) {
     }
     // What else could end the header, or begin another one.
     const bool visible = std::all_of(value.begin(), value.end(), [](char c) { return c >= ' ' && c < 0x7f; });
-    if (!visible || value.size() > kMost || value.front() == ' ' || value.back() == ' ') {
-        return fault_of(name, "it isn't one line of visible ASCII of at most 8 KiB", {});
+    if (!visible || value.size() < kLeast || value.size() > kMost || value.front() == ' ' ||
+        value.back() == ' ') {
+        return fault_of(name, "it isn't one line of visible ASCII of 8 bytes to 8 KiB", {});
     }
     return value;
 }

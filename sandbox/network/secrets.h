@@ -14,7 +14,7 @@
 
 namespace cellblock::sandbox::network {
 
-// A visible text of at most 8 KiB; one newline at the file's end is cut.
+// A visible text of 8 bytes to 8 KiB; one newline at the file's end is cut.
 Result<std::string> read_secret(const std::string& name);
 
 // All that the rules name, by their names.

@@ -169,7 +169,7 @@ def test_a_file_of_the_host_holds_it(own_place, rule, hosts, server):
     done = run(own_place, policy, fetch, {"SSL_CERT_FILE": hosts.path})
     assert done.stdout == "a,b\nright,1\n\n", done.stderr
     for mode, text, part in ((0o640, SECRET, "by others"), (0o604, SECRET, "by others"), (0o600, "two\nlines", "one line"), (0o600, "", "nowhere"),
-                             (0o600, "x" * 9000, "one line"), (0o600, "é", "one line")):
+                             (0o600, "x" * 9000, "one line"), (0o600, "é", "one line"), (0o600, "short", "one line")):
         secret_file(own_place, mode, text)
         done = run(own_place, policy, fetch, {"SSL_CERT_FILE": hosts.path})
         assert done.returncode == 1 and "no network: secret TEST_KEY" in done.stderr and part in done.stderr, done.stderr
