@@ -31,6 +31,7 @@ class Bench:
         self.name, self.place, self.prepared = name, place, prepared
         self.daemon = daemon  # whose sandboxes are used; None: each starts cold
         self.kernel = None
+        self.variables = {}  # of kernels that are started from now on
 
     @property
     def client(self):
@@ -41,7 +42,7 @@ class Bench:
     def start(self, **more):
         keys = {"engine": self.name, "warm": self.daemon is not None, "limits": LIMITS, **self.prepared.policy, **more}
         policy = self.place.policy("conformance-" + self.name, **keys)
-        environment = {"CONFORMANCE_SECRET": "hidden", **self.prepared.environment}
+        environment = {"CONFORMANCE_SECRET": "hidden", **self.prepared.environment, **self.variables}
         self.kernel = kernels.Kernel(self.place, policy=policy, environment=environment)
         self.kernel.client.run("%%timeout 60\n1").ok()
         assert self.daemon is None or self.makers(), "it isn't one of the daemon's"

@@ -9,6 +9,7 @@ import time
 
 from support import kernels, leftovers
 from support.brokers import Server, echo, http
+from support.certificates import Authority
 from support.files import Files
 
 from . import bench
@@ -234,6 +235,30 @@ def network_by_list(it):
         held_when_the_kernel_dies(it, allow[0])
 
 
+def network_secrets(it):
+    """A header that the broker writes: the host's certificate is judged outside, the session's is trusted inside."""
+    folder = it.place.root / "work" / "certificates"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    hosts = Authority(folder)
+    context = hosts.server("IP:127.0.0.2")
+
+    def serve(client):
+        with context.wrap_socket(client, server_side=True) as secure:
+            told = b"right" if b"\r\nX-Key: conformance-key\r\n" in secure.recv(65536) else b"wrong"
+            secure.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n" + told)
+
+    with Server(serve, ("127.0.0.2", 0)) as server:
+        target = "127.0.0.2:%d" % server.port
+        it.variables = {"CONFORMANCE_KEY": "conformance-key", "SSL_CERT_FILE": hosts.path}
+        it.restart(network={"allow": [{"host": target, "paths": ["/v1/"], "header": {"X-Key": {"secret": "CONFORMANCE_KEY"}}}]})
+        it.variables = {}
+        fetch = "%%%%timeout 60\nimport os, urllib.request\nurllib.request.urlopen('https://%s%s', timeout=20).read(), os.environ.get('CONFORMANCE_KEY')"
+        assert it.client.run(fetch % (target, "/v1/a")).ok().result == "(b'right', None)"
+        assert "network.allow" in "".join(it.client.run(fetch % (target, "/other")).content["traceback"])
+    it.stop()
+
+
 def no_other_way(it, server):
     before = len(server.seen)
     run = it.client.run("%%%%timeout 60\nimport socket\nfor how in (lambda: socket.create_connection(('127.0.0.2', %d), 3),"
@@ -432,6 +457,6 @@ def killed_owner(it):
 
 
 CHECKS = [outputs, last_words, figures, stdin, completion, interrupt, rung_interrupt, rung_worker, rung_sandbox, memory,
-          memory_of_many, memory_limit, processes, disk, root_is_read_only, network, network_by_list, privileges, calls, proc, terminals, shown_pipe,
+          memory_of_many, memory_limit, processes, disk, root_is_read_only, network, network_by_list, network_secrets, privileges, calls, proc, terminals, shown_pipe,
           secret_file, environment, death, children_die,
           lost_connection, restart_forgets, overlay, files, disk_of_files, killed_owner]

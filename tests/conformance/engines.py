@@ -18,12 +18,13 @@ QUICK = ("native", "bubblewrap", "bubblewrap warm", "runc")  # warm: from the da
 LONG = ("runc warm", "crun", "youki", "runsc", "podman", "docker", "kata", "srt", "ssh", "slurm", "kubernetes")
 # What an engine can't keep by its nature; its checks are left out and say so.
 ELSEWHERE = ("memory", "memory_of_many", "memory_limit", "processes", "disk", "disk_of_files", "secret_file", "environment",
-             "root_is_read_only", "network_by_list")
+             "root_is_read_only", "network_by_list", "network_secrets")
 # /proc is the engine's own affair, or that of the other machine, and so is the number of terminals.
 OWN_PROC = ("proc", "terminals")
 WITHOUT = {"ssh": (*ELSEWHERE, *OWN_PROC, "shown_pipe"), "slurm": (*ELSEWHERE, *OWN_PROC, "shown_pipe"),
-           "srt": ("disk", "disk_of_files", "secret_file", "network_by_list", *OWN_PROC, "shown_pipe"), "bubblewrap": ("terminals",), "podman": ("terminals",),
-           "docker": OWN_PROC, "kata": OWN_PROC, "kubernetes": ("network_by_list", *OWN_PROC, "shown_pipe"),
+           "srt": ("disk", "disk_of_files", "secret_file", "network_by_list", "network_secrets", *OWN_PROC, "shown_pipe"),
+           "bubblewrap": ("terminals",), "podman": ("terminals",),
+           "docker": OWN_PROC, "kata": OWN_PROC, "kubernetes": ("network_by_list", "network_secrets", *OWN_PROC, "shown_pipe"),
            # What the kernel kills is a part of gVisor, and the cell hangs until its deadline.
            "runsc": ("memory_limit", *OWN_PROC, "shown_pipe")}
 
