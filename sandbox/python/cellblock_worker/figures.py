@@ -49,6 +49,19 @@ def complete_inline(shell):
             configure_inline_support(shell, BACKEND)
 
 
+def print_fast(formatter):
+    """The PNG formatter's figures, once matplotlib's backend registers how they are printed."""
+    register = formatter.for_type
+
+    def for_type(kind, function=None):
+        if getattr(getattr(function, "func", None), "__module__", None) == "IPython.core.pylabtools":
+            from . import figure_printing
+            function = figure_printing.instead_of(function)
+        return register(kind, function)
+
+    formatter.for_type = for_type
+
+
 def draw_charts(formatter):
     """Altair's own choice is HTML with a script that loads others; front ends draw vega-lite's JSON themselves."""
     for version in (5, 6):

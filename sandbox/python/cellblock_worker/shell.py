@@ -117,6 +117,7 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
     def init_display_formatter(self):
         super().init_display_formatter()
         figures.draw_charts(self.display_formatter.mimebundle_formatter)
+        figures.print_fast(self.display_formatter.formatters["image/png"])
 
     def init_history(self):
         self.history_manager = HostHistory(shell=self, parent=self, questions=self.questions)
