@@ -24,6 +24,15 @@ assert embed.__module__ == 'IPython.terminal.embed' and 'prompt_toolkit' in sys.
 """
 
 
+@pytest.fixture(scope="module")
+def eager():
+    """Of an IPython that imports all of this with itself, as those before 9.18 do. Later ones wait by themselves."""
+    said = run("import IPython, sys\nfrom IPython.core import completer\nprint('IPython.terminal' in sys.modules, hasattr(completer, '_get_jedi'))")
+    if said.split() != ["True", "False"]:
+        pytest.skip("this IPython imports its terminal and jedi later by itself")
+
+
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("way", [
     "embed = IPython.embed",
     "from IPython import embed",
@@ -40,6 +49,7 @@ def test_ways_to_it(fresh, way):
     assert result.result == "'as always'", result.error
 
 
+@pytest.mark.usefixtures("eager")
 def test_names_that_are_not_there(fresh):
     host = fresh()
     for name in ("IPython.nothing", "IPython.terminal.nothing"):
@@ -56,6 +66,7 @@ def test_a_terminal_that_is_broken_is_no_matter_until_it_is_wanted(fresh, tmp_pa
         assert host.execute("IPython.embed").error["evalue"] == "broken"
 
 
+@pytest.mark.usefixtures("eager")
 def test_jedi_comes_with_the_first_completion(fresh, has):
     has("jedi")
     host = fresh()
@@ -70,6 +81,7 @@ def test_jedi_comes_with_the_first_completion(fresh, has):
     assert host.execute("import jedi; completer.jedi is jedi, jedi.settings.case_insensitive_completion").result == "(True, False)"
 
 
+@pytest.mark.usefixtures("eager")
 def test_a_completer_of_the_users_own(fresh, has):
     has("jedi")
     assert fresh().execute("from IPython.core import completer\nown = completer.IPCompleter(shell=get_ipython())\n"
@@ -100,6 +112,7 @@ def test_the_depth_of_a_cell_beside_jedis_preparation(fresh, has):
     assert host.execute("sys.getrecursionlimit()").result == "4321"
 
 
+@pytest.mark.usefixtures("eager")
 def test_each_module_may_be_the_first_to_be_imported():
     """They import each other in circles."""
     lean = ("import sys; sys.path.insert(0, %r)\nfrom cellblock_worker import ipython_import\n"
@@ -118,3 +131,20 @@ def run(code):
     done = subprocess.run([PYTHON, "-I", "-B", "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, code + done.stderr
     return done.stdout
+
+
+def test_a_version_that_the_places_dont_suit(tmp_path):
+    """Newer ones look for jedi's spec, and another may want what the places don't have: it is imported as it is."""
+    lean = ("import sys; sys.path[:0] = [%r, %r]\nfrom cellblock_worker import ipython_import\nipython_import.import_ipython()\nimport IPython\n"
+            % (str(tmp_path), str(ROOT / "sandbox" / "python")))
+    core = tmp_path / "IPython" / "core"
+    core.mkdir(parents=True)
+    (tmp_path / "jedi").mkdir()
+    (tmp_path / "jedi" / "__init__.py").write_text("real = 1\n")
+    (tmp_path / "IPython" / "__init__.py").write_text("")
+    (core / "__init__.py").write_text("")
+    completer = core / "completer.py"
+    completer.write_text("import importlib.util\nassert importlib.util.find_spec('jedi') is not None\n")
+    run(lean + "from IPython.core import completer")
+    completer.write_text("import jedi\nassert jedi.real\n")
+    run(lean + "from IPython.core import completer\nassert completer.jedi.real and not [one for one in sys.meta_path if one.__module__ == 'cellblock_worker']")

@@ -24,6 +24,19 @@ def import_ipython():
     """Raises what `import IPython` raises."""
     if "IPython" in sys.modules:
         return
+    known = set(sys.modules)
+    try:
+        _import_without_the_rest()
+    except Exception:  # another version of IPython goes about it in another way: it is imported as it is
+        for name in set(sys.modules) - known:
+            if name.partition(".")[0] == "IPython":
+                del sys.modules[name]
+        if _Later in sys.meta_path:
+            sys.meta_path.remove(_Later)
+        importlib.import_module("IPython")
+
+
+def _import_without_the_rest():
     with _in_place_of(TERMINAL, EMBED) as (_, embed):
         import IPython
     if vars(IPython).get("embed") is embed.embed:
@@ -49,6 +62,7 @@ class _Place(types.ModuleType):
 
     def __init__(self, name):
         super().__init__(name)
+        self.__spec__ = ModuleSpec(name, None)  # importlib.util.find_spec() insists on one
         self.embed, self.settings = object(), types.SimpleNamespace()
 
 
