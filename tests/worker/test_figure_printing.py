@@ -134,6 +134,23 @@ raised, [name for one in figure.findobj() for name in ("_update_ticks", "_get_la
     printer.execute("plt.close('all')")
 
 
+@pytest.mark.parametrize("part", ["_Axis.update", "_Text.layout", "_encoded"])
+def test_matplotlib_prints_what_this_cant(printer, part):
+    code = """
+from cellblock_worker import figure_printing
+owner, _, name = "figure_printing.%s".rpartition(".")
+kept = getattr(eval(owner), name)
+def broken(*_):
+    raise LookupError("ours")
+setattr(eval(owner), name, broken)
+try:
+    same = compare(line)
+finally:
+    setattr(eval(owner), name, kept)
+same""" % part
+    assert result(printer, code)
+
+
 def test_a_figure_can_be_changed_between_prints(printer):
     code = """
 def changed(function):

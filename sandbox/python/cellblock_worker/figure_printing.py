@@ -65,12 +65,15 @@ def _printing(original):
         dpi = kwargs.get("dpi", fig.dpi * (2 if fmt == "retina" else 1))
         if fmt not in ("png", "retina") or not kwargs.keys() <= KNOWN_WORDS or not _is_known(fig, dpi):
             return original(fig, fmt, bbox_inches, base64, **kwargs)
-        with _remembering(fig):
-            pixels = original(fig, "raw", bbox_inches, False, **{**kwargs, "dpi": dpi})
-        if pixels is None:
-            return None
-        picture = _encoded(pixels, fig.canvas.buffer_rgba().shape, dpi)
-        return binascii.b2a_base64(picture, newline=False).decode("ascii") if base64 else picture
+        try:
+            with _remembering(fig):
+                pixels = original(fig, "raw", bbox_inches, False, **{**kwargs, "dpi": dpi})
+            picture = None if pixels is None else _encoded(pixels, fig.canvas.buffer_rgba().shape, dpi)
+        except Exception:  # a fault of the figure's own comes again
+            return original(fig, fmt, bbox_inches, base64, **kwargs)
+        if picture is None or not base64:
+            return picture
+        return binascii.b2a_base64(picture, newline=False).decode("ascii")
 
     print_figure.cellblock_original = original
     return print_figure
