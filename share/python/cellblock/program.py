@@ -1,0 +1,46 @@
+"""Finds the program `cellblock`."""
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+from typing import Optional, Union
+
+from .errors import ProgramNotFound
+
+# Of an installation that is PREFIX/bin beside PREFIX/share/python, of a checkout build/.
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BESIDE = (ROOT / "bin" / "cellblock", ROOT / "build" / "cellblock")
+REMEDY = "Install it (the README's \"Two commands\" builds it), or name it by Sandbox(program=…) or the variable CELLBLOCK"
+
+
+def find_program(given: Union[str, "os.PathLike[str]", None] = None) -> str:
+    """The path of the program: `given`, else $CELLBLOCK, else on PATH, else beside this package.
+
+    A path that is given, or named by the variable, is never replaced by another: ProgramNotFound says what is wrong with it.
+
+        >>> import cellblock
+        >>> cellblock.find_program().endswith("cellblock")
+        True
+    """
+    for path, where in ((given, "the argument program"), (os.environ.get("CELLBLOCK"), "the variable CELLBLOCK")):
+        if path:
+            return _checked(os.fspath(path), where)
+    found: Optional[str] = shutil.which("cellblock")
+    for beside in BESIDE:
+        if found is None and _runs(str(beside)):
+            found = str(beside)
+    if found is None:
+        raise ProgramNotFound(f"there is no program cellblock on PATH, nor at {BESIDE[0]}. {REMEDY}")
+    return os.path.abspath(found)
+
+
+def _checked(path: str, where: str) -> str:
+    found = shutil.which(path)
+    if found is None:
+        raise ProgramNotFound(f"{where} names {path}, which is no program that can be run. {REMEDY}")
+    return os.path.abspath(found)
+
+
+def _runs(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.X_OK)
