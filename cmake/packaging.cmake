@@ -12,8 +12,11 @@ install(DIRECTORY share/cellblock/images DESTINATION ${data}/cellblock USE_SOURC
 set(kernelspec ${data}/jupyter/kernels/cellblock)
 install(FILES share/jupyter/kernels/cellblock/logo-32x32.png share/jupyter/kernels/cellblock/logo-64x64.png
               share/jupyter/kernels/cellblock/logo-svg.svg DESTINATION ${kernelspec})
+# The Python package for programs. It finds PREFIX/bin/cellblock from its own place, and `pip install` takes the folder.
+install(DIRECTORY share/python/cellblock DESTINATION ${data}/python PATTERN __pycache__ EXCLUDE PATTERN "*.pyc" EXCLUDE)
+install(FILES share/python/pyproject.toml share/python/README.md DESTINATION ${data}/python)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright)
-file(GLOB_RECURSE pages CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} kernel/*.md sandbox/*.md tests/*.md)
+file(GLOB_RECURSE pages CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} kernel/*.md sandbox/*.md share/*.md tests/*.md)
 foreach(page README.md SECURITY.md CONTRIBUTING.md ${pages})
   cmake_path(GET page PARENT_PATH folder)
   install(FILES ${page} DESTINATION ${CMAKE_INSTALL_DOCDIR}/${folder})
@@ -42,6 +45,14 @@ install(CODE "
   configure_file(\"${CMAKE_SOURCE_DIR}/share/jupyter/kernels/cellblock/kernel.json.in\"
                  \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${kernelspec}/kernel.json\" @ONLY)")
 
+# Debian's Python imports the package from here; elsewhere this folder is on no Python's path.
+install(CODE "
+  if(CMAKE_INSTALL_PREFIX STREQUAL \"/usr\")
+    set(folder \"\$ENV{DESTDIR}/usr/lib/python3/dist-packages\")
+    file(MAKE_DIRECTORY \"\${folder}\")
+    file(CREATE_LINK ../../../${data}/python/cellblock \"\${folder}/cellblock\" SYMBOLIC)
+  endif()")
+
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME cellblock)
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
@@ -53,7 +64,7 @@ set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION science)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "python3, python3-ipython (>= 8.0)")
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "python3-debugpy, python3-matplotlib, python3-pandas")
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "python3-debugpy, python3-jupyter-client, python3-matplotlib, python3-pandas")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "jupyter-console, jupyter-notebook")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/cmake/debian/postinst;${CMAKE_SOURCE_DIR}/cmake/debian/prerm)

@@ -1,4 +1,4 @@
-"""A program outside of the project: examples/embed, built against an installed copy that was moved, runs a cell."""
+"""Programs outside of the project run a cell by an installed copy that was moved: examples/embed in C++, and one in Python."""
 
 import json
 import os
@@ -41,6 +41,14 @@ def embed(prefix, tmp_path_factory):
     cmake("-S", SOURCE, "-B", built, f"-DCMAKE_PREFIX_PATH={prefix}", "-DCMAKE_BUILD_TYPE=Debug")
     cmake("--build", built)
     return built / "embed"
+
+
+def test_the_installed_python_package_finds_its_program(prefix, tmp_path):
+    code = "import cellblock\nwith cellblock.Sandbox() as box: print(cellblock.find_program(), box.run('6 * 7').text)"
+    variables = {"PYTHONPATH": prefix / "share/python", "JUPYTER_RUNTIME_DIR": tmp_path, "CELLBLOCK": "", "CELLBLOCK_POLICY": ""}
+    done = run("/usr/bin/python3", "-c", code, env={name: str(value) for name, value in variables.items()}, cwd=tmp_path)
+    assert done.stdout == f"{prefix / 'bin/cellblock'} 42\n", done.stderr
+    assert {path.name for path in (prefix / "share/python").iterdir()} == {"cellblock", "pyproject.toml", "README.md"}
 
 
 def test_only_the_public_headers_are_installed(prefix):
