@@ -85,6 +85,30 @@ std::optional<std::uint16_t> cut_port(std::string_view& text) {
     return port;
 }
 
+// What the escapes of a path ("%20") stand for. nullopt: one is none, or hides what parts of a path or other
+// escapes are made of, or a control character; or the whole isn't UTF-8, which some servers read as another
+// '.' or '/' ("%c0%ae").
+std::optional<std::string> without_escapes(std::string_view path) {
+    constexpr std::size_t kSize = 3;
+    std::string out;
+    for (std::size_t at = 0; at < path.size(); ++at) {
+        if (path[at] != '%') {
+            out += path[at];
+            continue;
+        }
+        const auto digits = path.substr(at + 1, kSize - 1);
+        unsigned value = 0;
+        const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+        if (failed != std::errc() || end != path.data() + at + kSize || value < ' ' || value == 0x7f ||
+            std::string_view("./\\%").find(static_cast<char>(value)) != std::string_view::npos) {
+            return std::nullopt;
+        }
+        out += static_cast<char>(value);
+        at += digits.size();
+    }
+    return is_utf8(out) ? std::optional(out) : std::nullopt;
+}
+
 bool is_of(const HostRule& rule, const HostName& host) {
     if (rule.is_address != host.is_address) {
         return false;
@@ -188,16 +212,14 @@ std::optional<std::string_view> plain_path(std::string_view target) {
     if (!path.starts_with('/') || !printable) {
         return std::nullopt;
     }
-    const std::string small = lower(path);
-    for (const char* hidden : {"%2e", "%2f", "%5c", "%25", "%00"}) {
-        if (small.find(hidden) != std::string::npos) {
-            return std::nullopt;
-        }
+    const auto decoded = without_escapes(path.substr(1));
+    if (!decoded) {
+        return std::nullopt;
     }
-    const auto parts = split_at(path.substr(1), '/');  // "/v1/" has one
+    const auto parts = split_at(*decoded, '/');  // "/v1/" has one
     const bool plain = std::none_of(parts.begin(), parts.end(), [](std::string_view part) {
-        const std::string_view name = part.substr(0, part.find(';'));  // some servers cut parameters off
-        return name.empty() || name == "." || name == "..";
+        // Some servers cut parameters off, some dots and spaces at a name's end.
+        return part.substr(0, part.find(';')).find_first_not_of(". ") == std::string_view::npos;
     });
     return plain ? std::optional(path) : std::nullopt;
 }
