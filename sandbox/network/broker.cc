@@ -41,6 +41,7 @@ constexpr auto kTimeToRead = 2s;           // for the last words, by the client
 constexpr auto kPauseOfDoor = 100ms;       // where clients come too fast
 constexpr std::size_t kPiece = 64U << 10;  // read at once
 constexpr std::size_t kMostWaiting = 256U << 10;
+constexpr std::size_t kMostUnread = 2 * kMostWaiting;  // by a client, with what its own TLS calls forth
 constexpr std::size_t kMostAddresses = 4;
 constexpr std::uint16_t kHttp = 80;
 constexpr std::uint16_t kHttps = 443;
@@ -442,12 +443,21 @@ private:
             one.report.reason = step.refused;
             return close_soon(one);
         }
+        one.client_ended = one.client_ended || step.client_over;
         one.upstream_ended = one.upstream_ended || step.over;
+        if (one.state == State::securing && one.upstream_ended) {
+            return refuse_closed(one);
+        }
         if (one.state == State::securing && one.inspection->is_secured()) {
             open_secured(one, step.to_server);
         } else {
             send_up(one, step.to_server);
         }
+    }
+
+    void refuse_closed(Connection& one) {
+        refuse(one, Refusal::unreachable,
+               text_of(one.ask.host, one.ask.port) + " can't be reached by TLS: it closed the connection");
     }
 
     void open_secured(Connection& one, const std::string& to_server) {
@@ -527,9 +537,7 @@ private:
         }
         if (size <= 0) {
             if (one.state == State::securing) {
-                return refuse(one, Refusal::unreachable,
-                              text_of(one.ask.host, one.ask.port) +
-                                  " can't be reached by TLS: it closed the connection");
+                return refuse_closed(one);
             }
             one.upstream_ended = true;
             if (one.inspection) {
@@ -601,6 +609,9 @@ private:
             ::shutdown(one.client.get(), SHUT_WR);
         }
         if (one.state == State::open) {
+            if (one.client_ended && one.inspection && !one.inspection->has_request()) {
+                return finish(one);  // no host would answer
+            }
             if (one.client_ended && one.to_upstream.empty() && !std::exchange(one.upstream_told, true)) {
                 if (!one.inspection) {  // TLS's own end is what a server waits for there
                     ::shutdown(one.upstream.get(), SHUT_WR);
@@ -617,8 +628,8 @@ private:
     void watch(Connection& one) {
         const bool early =
             one.state == State::resolving || one.state == State::connecting || one.state == State::securing;
-        const bool wants =
-            !one.client_ended && (early ? one.early.size() < kPiece : one.to_upstream.size() < kMostWaiting);
+        const bool wants = !one.client_ended && one.to_client.size() < kMostUnread &&
+                           (early ? one.early.size() < kPiece : one.to_upstream.size() < kMostWaiting);
         loop_.set_interest(one.client.get(),
                            {.reads = wants, .writes = !one.to_client.empty(), .hangup = true});
         if (one.upstream.valid() && (one.state == State::open || one.state == State::securing)) {

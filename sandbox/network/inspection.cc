@@ -79,16 +79,17 @@ Inspection::Step Inspection::begin() {
 Inspection::Step Inspection::from_server(std::string_view wire) {
     Step step;
     const auto fed = parts_.server.feed(wire);
+    const std::string plain = parts_.server.take_plain();
     if (!fed) {
         step.fault = fed.error().message;
+    } else if (!asked_ && !plain.empty()) {
+        step.fault = "the host speaks before it is asked";
+        return finish(std::move(step));
     }
-    const std::string plain = parts_.server.take_plain();
     const auto passed = response_.pass(plain);
     const auto written = parts_.client.write(cover_.pass(passed.value_or("")));
     if (fed && !written) {
         step.fault = written.error().message;
-    } else if (!asked_ && !plain.empty()) {
-        step.fault = "the host speaks before it is asked";
     } else if (!passed) {
         step.fault = "the host's answer isn't HTTP";
     } else if (parts_.server.has_ended()) {
@@ -112,6 +113,7 @@ Inspection::Step Inspection::from_client(std::string_view wire) {
     if (!fed && step.refused.empty()) {
         step.fault = "its TLS broke: " + fed.error().message;
     }
+    step.client_over = parts_.client.has_ended();
     return finish(std::move(step));
 }
 

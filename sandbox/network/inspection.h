@@ -63,7 +63,8 @@ public:
         std::string to_server = {};
         std::string fault = {};
         std::string refused = {};
-        bool over = false;  // the host has said all
+        bool over = false;         // the host has said all
+        bool client_over = false;  // the client has said all
     };
 
     explicit Inspection(Parts parts) : parts_(std::move(parts)), cover_({}) {}
@@ -76,6 +77,8 @@ public:
     Step server_cut();
 
     [[nodiscard]] bool is_secured() const { return parts_.server.is_open(); }
+    // The client's request has come with its whole body, so that the host may answer.
+    [[nodiscard]] bool has_request() const { return asked_ && body_.ended(); }
     // "GET /v1/models", without its query; empty: none has come.
     [[nodiscard]] const std::string& request() const { return request_; }
     // The policy's, by which it is allowed.

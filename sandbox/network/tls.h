@@ -31,8 +31,8 @@ class TlsEnd {
 public:
     explicit TlsEnd(ssl_st* connection) : connection_(connection) {}
 
-    // Takes what has come on the wire, none at the beginning. After an Error take_wire() may still give an
-    // alert; nothing else goes.
+    // Takes the bytes that have come on the wire, none at the beginning. Bytes behind the other end's last
+    // word are left out. After an Error, take_wire() may still give an alert, and no other call works.
     Status feed(std::string_view wire);
     // Before the handshake's end it waits.
     Status write(std::string_view plain);

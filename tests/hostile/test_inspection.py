@@ -136,7 +136,7 @@ def test_an_address_and_socks(hosts, sessions):
     (b"GET", "/v1//admin", False), (b"GET", "//v1/models", False), (b"GET", "/v1/..;/admin", False), (b"GET", "/v1/a%2fb", False),
     (b"GET", "/v1/..\\admin", False), (b"GET", "/v1/a%00b", False), (b"GET", "/v1/./a", False), (b"GET", "/v1/a#b", False),
     (b"OPTIONS", "*", False), (b"TRACE", "/v1/", False), (b"CONNECT", "localhost:1", False), (b"GET", "https://localhost/v1/", False),
-    (b"GET", "/v1/\xff", False),
+    (b"GET", "/v1/\xff", False), (b"GET", "/v1/..%3b/admin", False), (b"GET", "/v1/%c0%ae%c0%ae/admin", False), (b"GET", "/v1/..%20/admin", False),
 ])
 def test_methods_and_paths(hosts, sessions, method, path, allowed):
     with Place(hosts, sessions, {"methods": ["GET", "HEAD"], "paths": ["/v1/", "/exact"]}) as place:
@@ -299,6 +299,43 @@ def test_a_client_that_doesnt_trust_the_session_is_told_of(hosts, sessions):
         assert "unknown ca" in place.broker.report()["reason"] and not place.heard
 
 
+def test_bytes_behind_the_end_of_tls_arent_kept(hosts, sessions):
+    done = threading.Event()
+    with Place(hosts, sessions, WRITTEN, lambda data: b"late" if done.wait(20) else b"") as place:
+        client = place.open()
+        client.sendall(b"GET / HTTP/1.1\r\nHost: %s\r\n\r\n" % place.target.encode())
+        client.settimeout(1)
+        with socket.socket(fileno=os.dup(client.fileno())) as raw:
+            with pytest.raises(TimeoutError):
+                client.unwrap()  # the answer is still to come
+            raw.settimeout(2)
+            with pytest.raises(TimeoutError):
+                for _ in range(100):
+                    raw.sendall(bytes(1 << 20))
+        assert resident(place.broker) < 60_000
+        done.set()
+        client.close()
+
+
+def resident(broker):
+    """KiB."""
+    with open("/proc/%d/status" % broker.process.pid) as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+
+
+@pytest.mark.parametrize("sent", [None, b"", b"GET / HT", b"POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 9\r\n\r\nhalf"],
+                         ids=["no tls", "nothing", "half a head", "half a body"])
+def test_a_client_that_has_gone_takes_no_place(hosts, sessions, sent):
+    with Place(hosts, sessions, {"methods": ["GET", "POST"]}, connections=1) as place:
+        if sent is None:
+            place.broker.tunnel(place.target)[0].close()
+        else:
+            with place.open() as client:
+                client.sendall(sent.replace(b"HOST", place.target.encode()))
+        assert place.broker.report(5)["reason"] == ""
+        assert place.get().startswith(b"HTTP/1.1 200 ")
+
+
 # --- a host that lies
 
 def refused_by(hosts, sessions, context, name="localhost"):
@@ -310,7 +347,8 @@ def refused_by(hosts, sessions, context, name="localhost"):
 
 def test_a_host_with_another_name_or_authority_isnt_believed(hosts, sessions, tmp_path):
     for context in (hosts.server("DNS:other.example"), hosts.server("IP:127.0.0.1"), Authority(tmp_path).server("DNS:localhost"),
-                    sessions.server("DNS:localhost"), hosts.server("DNS:localhost", days=-1)):
+                    sessions.server("DNS:localhost"), hosts.server("DNS:localhost", days=-1), hosts.server("DNS:*"),
+                    hosts.server("IP:127.0.0.1", subject="localhost"), hosts.server("DNS:localhost", purpose="clientAuth")):
         refusal = refused_by(hosts, sessions, context)
         assert refusal.startswith("HTTP/1.1 502 ") and "isn't trusted" in refusal, refusal
 
@@ -322,6 +360,24 @@ def test_a_host_without_tls_and_one_that_says_nothing(hosts, sessions):
             with Broker([{"host": target, **WRITTEN}], secrets={"KEY": SECRET}, authority=sessions, trusts=hosts.path) as broker:
                 refusal = broker.tunnel(target)[1]
                 assert refusal.startswith("HTTP/1.1 502 ") and "by TLS" in refusal
+
+
+def test_a_host_that_speaks_first_isnt_heard(hosts, sessions):
+    """It may have the secret from an earlier request, and none is written in this one that would be covered."""
+    def serve(client):
+        with hosts.server("DNS:localhost").wrap_socket(client, server_side=True) as secure:
+            ready.wait(20)
+            secure.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + SECRET.encode())
+            secure.unwrap()
+    ready = threading.Event()
+    with Server(serve) as server:
+        target = "localhost:%d" % server.port
+        with Broker([{"host": target, **WRITTEN}], secrets={"KEY": SECRET}, authority=sessions, trusts=hosts.path) as broker:
+            client, _ = broker.tunnel(target)
+            with sessions.client().wrap_socket(client, server_hostname="localhost") as secure:
+                ready.set()
+                assert read_all(secure) == b""
+            assert "before it is asked" in broker.report()["reason"]
 
 
 def test_an_answer_that_is_cut_isnt_whole_for_the_client(hosts, sessions):

@@ -19,12 +19,12 @@ class Authority:
                  "-subj", "/CN=" + name, "-days", "2", "-addext", "keyUsage=critical,keyCertSign")
         self.text, self.key_text = Path(self.path).read_text(), Path(self._key).read_text()
 
-    def server(self, *names, days=2):
-        """A server's ssl.SSLContext, for such as "DNS:localhost" and "IP:127.0.0.2"."""
+    def server(self, *names, days=2, subject="server", purpose="serverAuth"):
+        """A server's ssl.SSLContext, for such as "DNS:localhost" and "IP:127.0.0.2". `subject`: its common name."""
         start = str(self.folder / ("server%d" % len(list(self.folder.glob("server*.pem")))))
         _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", start + ".key", "-out", start + ".csr",
-                 "-subj", "/CN=server")
-        Path(start + ".txt").write_text("subjectAltName=%s\n" % ",".join(names))
+                 "-subj", "/CN=" + subject)
+        Path(start + ".txt").write_text("subjectAltName=%s\nextendedKeyUsage=%s\n" % (",".join(names), purpose))
         _openssl("x509", "-req", "-in", start + ".csr", "-CA", self.path, "-CAkey", self._key, "-CAcreateserial", "-days", str(days),
                  "-extfile", start + ".txt", "-out", start + ".pem")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
