@@ -148,7 +148,7 @@ void Inspection::take_head(Step& step) {
         reason = body.error().message;
         why = Refusal::bad_request;
     }
-    if (!reason.empty()) {
+    if (!reason.empty() || rule == nullptr) {
         step.refused = reason;
         (void)parts_.client.write(refusal(ProxyKind::request, why, reason));
         parts_.client.end();
