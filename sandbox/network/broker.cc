@@ -180,10 +180,8 @@ private:
         }
         if (size <= 0) {
             one.client_ended = true;
-            if (size < 0 || one.state != State::open) {
-                return finish(one);
-            }
-            return flush(one);
+            const bool has_asked = one.state != State::asking && one.state != State::closing;
+            return size == 0 && has_asked ? flush(one) : finish(one);
         }
         const std::string_view bytes(piece_.data(), static_cast<std::size_t>(size));
         switch (one.state) {
@@ -303,7 +301,8 @@ private:
         }
         one.state = State::resolving;
         one.until = Clock::now() + kTimeToResolve;
-        sent_ += one.ask.host.text.size();  // a name service somewhere learns it
+        one.report.sent += one.ask.host.text.size();  // a name service somewhere learns it
+        sent_ += one.ask.host.text.size();
         watch(one);
     }
 
@@ -359,7 +358,9 @@ private:
             one.report.address = address.text();
             UniqueFd out(::socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
             const int on = 1;
-            ::setsockopt(out.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+            if (out.valid()) {  // else errno tells why
+                ::setsockopt(out.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+            }
             const bool begun =
                 out.valid() && (::connect(out.get(), reinterpret_cast<const sockaddr*>(&address.storage),
                                           address.size) == 0 ||

@@ -121,7 +121,7 @@ constexpr auto kCallsOfSanitizers = std::to_array<const char*>({"pipe2"});
 constexpr rlim_t kMemory = RLIM_INFINITY;
 #else
 constexpr std::array<const char*, 0> kCallsOfSanitizers{};
-constexpr rlim_t kMemory = 1ULL << 30;
+constexpr rlim_t kMemory = 2ULL << 30;  // each of 1,024 connections may hold a MiB
 #endif
 
 class Filter {

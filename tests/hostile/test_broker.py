@@ -11,7 +11,7 @@ import time
 
 import pytest
 from support import kernels, leftovers
-from support.brokers import Broker, Server, descriptors, echo, http, read_all
+from support.brokers import Broker, Server, descriptors, echo, http, read_all, resident
 
 
 @pytest.fixture
@@ -77,6 +77,14 @@ def test_a_plain_request_and_its_body():
         answer = broker.ask("POST http://%s/a?b HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 4\r\nProxy-Connection: x\r\n\r\nbodyGET /2"
                             % place).decode()
         assert answer.endswith("POST /a?b HTTP/1.1\r\nHost: %s\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody" % place)
+
+
+def test_a_client_that_says_no_more_behind_its_request_is_answered():
+    with Server(http) as server, Broker(["localhost:%d" % server.port]) as broker:
+        with broker.connect() as client:
+            client.sendall(b"GET http://localhost:%d/ HTTP/1.1\r\n\r\n" % server.port)
+            client.shutdown(socket.SHUT_WR)  # before the way is open
+            assert read_all(client).startswith(b"HTTP/1.1 200 OK")
 
 
 def test_socks_to_a_name_and_to_an_address(broker, server):
@@ -170,7 +178,7 @@ def test_tls_to_another_server(broker, server, sent, reason):
         client.sendall(sent)
         assert read_all(client) == b""
     told = broker.report()
-    assert reason in told["reason"] and not told["allowed"] and told["sent"] == 0
+    assert reason in told["reason"] and not told["allowed"] and told["sent"] == len("localhost")  # its look-up
 
 
 def test_tls_to_the_server_itself_in_pieces(broker, server):
@@ -209,6 +217,15 @@ def test_no_more_bytes_than_the_session_may_send(server):
         told = broker.report()
         assert "network.bytes_out" in told["reason"] and told["sent"] <= 100_000
         assert "network.bytes_out" in broker.tunnel("127.0.0.1:%d" % server.port)[1]
+
+
+def test_the_names_that_are_looked_up_count(server):
+    name = "a" * 60 + ".invalid"
+    with Broker(["*.invalid"], bytes_out=2 * len(name)) as broker:
+        for _ in range(2):
+            assert "502" in broker.tunnel(name + ":443")[1]
+            assert broker.report()["sent"] == len(name)
+        assert "network.bytes_out" in broker.tunnel(name + ":443")[1]
 
 
 def test_the_heads_of_requests_count(server):
@@ -303,14 +320,13 @@ def test_a_client_that_says_nothing_is_let_go(broker):
 def test_a_client_that_reads_nothing_holds_up_nobody(server):
     with Server(lambda client: client.sendall(bytes(64 << 20))) as flood:
         with Broker(["127.0.0.1:%d" % flood.port, "127.0.0.1:%d" % server.port]) as broker:
+            before = resident(broker)
             stuck, _ = broker.tunnel("127.0.0.1:%d" % flood.port)
             time.sleep(0.5)
             client, _ = broker.tunnel("127.0.0.1:%d" % server.port)
             client.sendall(b"quick")
             assert client.recv(10) == b"quick"
-            with open("/proc/%d/status" % broker.process.pid) as status:
-                resident = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
-            assert resident < 60_000
+            assert resident(broker) < before + 30_000
             stuck.close()
             client.close()
 

@@ -9,7 +9,7 @@ import tempfile
 import threading
 
 import pytest
-from support.brokers import Broker, Server, read_all
+from support.brokers import Broker, Server, read_all, resident
 from support.certificates import Authority
 
 SECRET = "sk-a-secret-that-no-cell-may-see"
@@ -316,12 +316,6 @@ def test_bytes_behind_the_end_of_tls_arent_kept(hosts, sessions):
         assert resident(place.broker) < before + 30_000
         done.set()
         client.close()
-
-
-def resident(broker):
-    """KiB."""
-    with open("/proc/%d/status" % broker.process.pid) as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
 
 
 @pytest.mark.parametrize("sent", [None, b"", b"GET / HT", b"POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 9\r\n\r\nhalf"],

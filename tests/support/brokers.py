@@ -186,3 +186,9 @@ def http(client):
 
 def descriptors(pid):
     return len(os.listdir("/proc/%d/fd" % pid))
+
+
+def resident(broker):
+    """Its memory, in KiB."""
+    with open("/proc/%d/status" % broker.process.pid) as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
