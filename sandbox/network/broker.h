@@ -27,21 +27,24 @@ namespace cellblock::sandbox::network {
 
 struct BrokerTask {
     NetworkRules rules;
-    Secrets secrets = {};      // all that the rules name
-    Authority authority = {};  // where a rule inspects
+    Secrets secrets = {};      // the value of each secret that a rule names
+    Authority authority = {};  // empty, unless a rule inspects
 };
 
 class Broker {
 public:
     using Report = std::function<void(const ConnectionReport&)>;
 
-    // `tls`: where a rule inspects.
+    // The broker owns `listener` (client_source.h says which sockets may be one) and calls `report` once for
+    // each connection, in serve()'s thread. `tls` must hold a value if a rule inspects
+    // (NetworkRules::inspects).
     Broker(BrokerTask task, std::optional<Tls> tls, UniqueFd listener, Report report);
     ~Broker();
     Broker(const Broker&) = delete;
     Broker& operator=(const Broker&) = delete;
 
-    // Until there is something to read at `host`, or its other end is gone.
+    // Carries connections until `host` is readable: the other end writes, or is closed. The connections that
+    // are open then are reported before this call returns.
     void serve(int host);
 
 private:

@@ -36,9 +36,10 @@ class SecretCover {
 public:
     explicit SecretCover(std::vector<std::string> values) : values_(std::move(values)) {}
 
-    // What can be passed on; the rest may be the beginning of a secret.
+    // Takes the text's next piece, and gives what can be passed on. An end that may be the beginning of a
+    // secret is kept for the next call.
     std::string pass(std::string_view piece);
-    // The rest.
+    // Gives what pass() has kept. The text is over.
     std::string end();
 
 private:
@@ -53,18 +54,18 @@ public:
     struct Parts {
         TlsEnd client;                // a server, as the client sees it
         TlsEnd server;                // a client, as the host sees it
-        std::vector<HostRule> rules;  // those for this host and port
-        Secrets secrets;
+        std::vector<HostRule> rules;  // the policy's rules for this host and port, in its order
+        Secrets secrets;              // the value of each secret that these rules name
         HostName host;
         std::uint16_t port = 0;
     };
     struct Step {
-        std::string to_client = {};  // on the wire
-        std::string to_server = {};
-        std::string fault = {};
-        std::string refused = {};
-        bool over = false;         // the host has said all
-        bool client_over = false;  // the client has said all
+        std::string to_client = {};  // bytes for the client's socket
+        std::string to_server = {};  // bytes for the host's socket
+        std::string fault = {};      // why the tunnel must be closed now; empty: the tunnel goes on
+        std::string refused = {};    // why the request isn't allowed; `to_client` has the answer, then close
+        bool over = false;           // the host has said all
+        bool client_over = false;    // the client has said all
     };
 
     explicit Inspection(Parts parts) : parts_(std::move(parts)), cover_({}) {}
@@ -79,9 +80,9 @@ public:
     [[nodiscard]] bool is_secured() const { return parts_.server.is_open(); }
     // The client's request has come with its whole body, so that the host may answer.
     [[nodiscard]] bool has_request() const { return asked_ && body_.ended(); }
-    // "GET /v1/models", without its query; empty: none has come.
+    // The request as "GET /v1/models", without its query. Empty: no request has come yet.
     [[nodiscard]] const std::string& request() const { return request_; }
-    // The policy's, by which it is allowed.
+    // The text of the policy's rule that allows the request. Empty: no request has been allowed yet.
     [[nodiscard]] const std::string& rule() const { return rule_; }
 
 private:

@@ -320,6 +320,7 @@ def test_a_client_that_says_nothing_is_let_go(broker):
 def test_a_client_that_reads_nothing_holds_up_nobody(server):
     with Server(lambda client: client.sendall(bytes(64 << 20))) as flood:
         with Broker(["127.0.0.1:%d" % flood.port, "127.0.0.1:%d" % server.port]) as broker:
+            broker.tunnel("127.0.0.1:%d" % server.port)[0].close()  # it is up
             before = resident(broker)
             stuck, _ = broker.tunnel("127.0.0.1:%d" % flood.port)
             time.sleep(0.5)
