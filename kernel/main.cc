@@ -321,6 +321,7 @@ int run_program(int argc, char** argv) {
 int main(int argc, char** argv) {
     std::signal(SIGCHLD, SIG_DFL);  // may have been inherited as ignored; then no child's end could be told
     cellblock::sandbox::raise_file_limit();
+    cellblock::sandbox::grow_descriptor_table();
     try {
         return run_program(argc, argv);
     } catch (const std::exception& error) {

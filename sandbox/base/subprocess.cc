@@ -235,6 +235,8 @@ Result<pid_t> start_own(const OwnProgram& wanted) {
 
 namespace {
 
+constexpr int kManyDescriptors = 1000;  // the table takes eight bytes for each
+
 rlimit before{};
 bool raised_limit = false;
 
@@ -248,6 +250,11 @@ void raise_file_limit() {
     before = limit;
     limit.rlim_cur = limit.rlim_max;
     raised_limit = ::setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
+void grow_descriptor_table() {
+    UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const UniqueFd high(::fcntl(null.get(), F_DUPFD_CLOEXEC, kManyDescriptors));
 }
 
 void give_back_file_limit() {

@@ -79,4 +79,9 @@ void give_back_file_limit();
 // The same for a child that has become another program already.
 void give_back_file_limit(pid_t child);
 
+// Makes the kernel's table of this process's descriptors large enough for most sessions. Call it before there
+// is a second thread: a table that grows later, first at the 65th descriptor, keeps its thread waiting for
+// all processors (synchronize_rcu), 2 to 20 ms.
+void grow_descriptor_table();
+
 }  // namespace cellblock::sandbox

@@ -56,6 +56,13 @@ public:
     ProcessCleaner(const ProcessCleaner&) = delete;
     ProcessCleaner& operator=(const ProcessCleaner&) = delete;
 
+    void prepare() override {
+        reap();
+        if (const auto started = launch(); started.ok() && !send()) {
+            end();
+        }
+    }
+
     void begin(CleaningTask task) override {
         reap();
         if (auto started = launch(); !started) {
@@ -193,6 +200,7 @@ private:
 class InnerCleaner : public Cleaner {
 public:
     explicit InnerCleaner(const OutputRules& rules) : given_(rules), rules_(rules) {}
+    void prepare() override {}
     void begin(CleaningTask task) override { answer_ = rules_.clean(std::move(task)); }
     std::optional<Result<Cleaned>> take() override {
         if (!answer_) {

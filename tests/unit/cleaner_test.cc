@@ -9,6 +9,7 @@
 #include <chrono>
 #include <csignal>
 #include <iostream>
+#include <thread>
 #include <tuple>
 
 #include "sandbox/outputs/cleaner_frames.h"
@@ -109,6 +110,28 @@ TEST_CASE("cleaner: large outputs pass, and the process goes on") {
         REQUIRE(std::get<std::string>(cleaned->parts.at(0).value).size() == text.size());
     }
     REQUIRE(starts == 1);
+}
+
+TEST_CASE("cleaner: one that was prepared gets the first task, and another one if it has ended") {
+    int starts = 0;
+    const bool ends = GENERATE(false, true);
+    const auto cleaner =
+        cleaner_process(rules(), child(
+                                     [&](UniqueFd socket) {
+                                         const bool at_once = ends && starts == 1;
+                                         return at_once ? 0 : serve_cleaner(std::move(socket));
+                                     },
+                                     &starts));
+    cleaner->prepare();
+    cleaner->prepare();
+    REQUIRE(starts == 1);
+    REQUIRE(!cleaner->due());
+    if (ends) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    }
+    const auto cleaned = clean(*cleaner, html("<b>bold</b>"));
+    REQUIRE(cleaned.ok());
+    REQUIRE(starts == (ends ? 2 : 1));
 }
 
 TEST_CASE("cleaner: one that is late, ends or lies costs its task, and the next finds a new one") {
@@ -247,6 +270,7 @@ struct SlowCleaner : Cleaner {
         bool forgotten = false;
     };
     explicit SlowCleaner(std::shared_ptr<Desk> shared) : desk(std::move(shared)) {}
+    void prepare() override {}
     void begin(CleaningTask task) override { desk->begun.push_back(std::move(task)); }
     std::optional<Result<Cleaned>> take() override { return std::exchange(desk->answer, std::nullopt); }
     void stop() override { ++desk->stops; }

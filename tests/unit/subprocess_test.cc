@@ -1,11 +1,15 @@
 // Programs that are run for their output.
 #include "sandbox/base/subprocess.h"
 
+#include <fcntl.h>
 #include <sys/time.h>
 
 #include <chrono>
 #include <csignal>
+#include <fstream>
+#include <string>
 
+#include "sandbox/api/unique_fd.h"
 #include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
@@ -87,4 +91,16 @@ TEST_CASE("a program whose end can't be told, because SIGCHLD is ignored, is no 
     std::signal(SIGCHLD, before);
     REQUIRE_FALSE(told.ok());
     CHECK_THAT(told.error().text(), cellblock::tests::Contains("SIGCHLD"));
+}
+
+TEST_CASE("subprocess: the table of descriptors is large before it is needed, and none stays open") {
+    const auto next_number = [] { return UniqueFd(::open("/dev/null", O_RDONLY | O_CLOEXEC)).get(); };
+    const int before = next_number();
+    grow_descriptor_table();
+    REQUIRE(next_number() == before);
+    std::ifstream status("/proc/self/status");
+    std::string line;
+    while (std::getline(status, line) && !line.starts_with("FDSize:")) {
+    }
+    REQUIRE(std::stoi(line.substr(line.find(':') + 1)) >= 1024);
 }
