@@ -514,13 +514,23 @@ def test_a_cancelled_task_interrupts_its_cell(home):
     asyncio.run(main())
 
 
-def test_a_blocking_sandbox_inside_a_loop(home):
-    async def main():
-        with sandbox() as box:
-            return box.run("6 * 7").text
+INSIDE_A_LOOP = """
+import asyncio, sys
+import cellblock
 
-    assert asyncio.run(main()) == "42"
-    assert "nest_asyncio" not in sys.modules, "jupyter_client has changed asyncio for the whole program"
+async def main():
+    with cellblock.Sandbox(python=sys.argv[1]) as box:
+        return box.run("6 * 7").text
+
+print(asyncio.run(main()), "nest_asyncio" in sys.modules)
+"""
+
+
+def test_a_blocking_sandbox_inside_a_loop(home):
+    """jupyter_client's own blocking manager would have changed asyncio for the whole program."""
+    done = subprocess.run([sys.executable, "-c", INSIDE_A_LOOP, kernels.PYTHON], capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "PYTHONPATH": str(PACKAGES)})
+    assert done.stdout == "42 False\n", done.stderr
 
 
 # --- the shapes of providers

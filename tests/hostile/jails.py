@@ -239,7 +239,7 @@ def leftovers(host):
     return found
 
 
-def nothing_left(host, seconds=2.0):
+def nothing_left(host, seconds=20.0):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if not leftovers(host):

@@ -23,6 +23,7 @@ LONG = ("browser/", "hostile/test_packages", "limits/test_deadlines", "limits/te
 # and what of them end meanwhile the cell may have more.
 ALONE = ("limits/test_deadlines.py::test_a_cell_that_heeds_sigint", "limits/test_kill_9", "hostile/test_nothing_left",
          "hostile/test_exhaustion.py::test_a_fork_bomb_that_never_stops", "hostile/test_contained.py::test_the_doctor_says",
+         "hostile/test_known_escapes.py::test_changes_nothing_outside[nobody-no-namespaces",
          "conformance/test_templates.py::test_owner_and_relay_killed_at_one_blow", "hour/test_hour")
 
 # What tests/run makes beside the tests, and who needs it: not before the rest, unless it is there.

@@ -99,7 +99,8 @@ TEST_CASE("cleaner: a process of its own does the same as the rules here") {
 TEST_CASE("cleaner: large outputs pass, and the process goes on") {
     int starts = 0;
     const auto cleaner = cleaner_process(
-        rules(), child([](UniqueFd socket) { return serve_cleaner(std::move(socket)); }, &starts));
+        rules(), child([](UniqueFd socket) { return serve_cleaner(std::move(socket)); }, &starts),
+        std::chrono::minutes(1));  // with the sanitizers on a busy machine
     std::string text;
     for (int i = 0; i < 100'000; ++i) {
         text += "<b>bold</b> ";
