@@ -28,7 +28,7 @@ def test_kill_9_leaves_nothing(host, victim):
         os.kill(line[["host", "supervisor", "first process"].index(victim)], signal.SIGKILL)
         if victim == "host":
             process.wait(5)
-            assert nothing_left(host, 1.0), leftovers(host)
+            assert nothing_left(host), leftovers(host)
         else:
             out = process.stdout.read()
             result = json.loads(out)
