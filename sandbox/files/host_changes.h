@@ -60,8 +60,8 @@ private:
 // `changes`: the folder of what cells have changed in the working directory.
 void touch_folders(const std::vector<HostChange>& changed, int changes);
 
-// Those of `changed` of which the sandbox still sees the old file after a refresh, as something in there has
-// it open. `seen`: each file as the sandbox sees it; `changes`: as above, since a file that cells have
+// The files of `changed` that the sandbox still sees as they were before, as something in there has them
+// open. `seen`: each file as the sandbox sees it; `changes`: as above, since a file that cells have
 // written is theirs.
 std::vector<HostChange> still_old(const std::vector<HostChange>& changed, const std::vector<SeenFile>& seen,
                                   int changes);

@@ -38,7 +38,7 @@ public:
 
     // For a server of this name or address.
     [[nodiscard]] Result<Certificate> certificate_for(const HostName& host) const;
-    // Of all of these certificates.
+    // The key of all certificates that this issuer makes.
     [[nodiscard]] evp_pkey_st* key() const { return key_.get(); }
 
 private:

@@ -420,7 +420,7 @@ private:
         pass_up(one, std::exchange(one.early, {}));
     }
 
-    // What an inspected tunnel comes to.
+    // Carries out a step of an inspected tunnel: sends its bytes, or ends the connection. May erase `one`.
     void apply(Connection& one, const Inspection::Step& step) {
         if (!step.fault.empty()) {
             if (one.state == State::securing) {

@@ -29,7 +29,7 @@ Result<BrokerTask> decode_task(Frame frame) {
     const auto network = nlohmann::json::parse(fields.text("network"), nullptr, false);
     const auto secrets = fields.texts("secrets");
     BrokerTask task;
-    // What is left of the budgets, which may be less than a policy can say.
+    // The rest of a budget may be less than a policy can say, so it travels beside the policy's text.
     const auto bytes_out = fields.number("bytes_out");
     const auto bytes_in = fields.number("bytes_in");
     task.authority.key = fields.text("key");

@@ -180,7 +180,7 @@ bool filter_calls() {
     return filter.load();
 }
 
-// What resolving a name reads, and whom TLS trusts (as OpenSSL and systems have it).
+// The process keeps the files that resolving a name reads, and those that say whom TLS trusts.
 bool lock_files() {
     std::vector<std::string> places{"/usr",
                                     "/lib",

@@ -34,7 +34,7 @@ bool is_same(const UniqueFd& a, const UniqueFd& b) {
            one.st_ino == other.st_ino && one.st_dev == other.st_dev;
 }
 
-// It reads at once, so this waits for its start at most.
+// The broker reads its task first of all, so this waits no longer than the broker's start takes.
 bool send_whole(int fd, std::string_view bytes) {
     constexpr int kTime = 5'000;  // milliseconds
     while (!bytes.empty()) {

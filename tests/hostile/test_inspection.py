@@ -9,7 +9,7 @@ import tempfile
 import threading
 
 import pytest
-from support.brokers import Broker, Server, read_all, resident
+from support.brokers import Broker, Server, head_of, read_all, resident
 from support.certificates import Authority
 
 SECRET = "sk-a-secret-that-no-cell-may-see"
@@ -33,12 +33,9 @@ def answering(context, answer=None, heard=None):
     """A TLS server that answers one request with what it was, or with answer(request)."""
     def serve(client):
         with context.wrap_socket(client, server_side=True) as secure:
-            data = b""
-            while b"\r\n\r\n" not in data:
-                piece = secure.recv(65536)
-                if not piece:
-                    return
-                data += piece
+            data = head_of(secure)
+            if not data:
+                return
             length = re.search(rb"(?i)content-length: (\d+)", data)
             wanted = data.index(b"\r\n\r\n") + 4 + int(length.group(1) if length else 0)
             while len(data) < wanted or (b"chunked" in data and not data.endswith(b"0\r\n\r\n")):

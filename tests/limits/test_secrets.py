@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from support import kernels, leftovers
-from support.brokers import Server
+from support.brokers import Server, head_of
 from support.certificates import Authority
 
 HOST = "127.0.0.2"  # 127.0.0.1 is each sandbox's own
@@ -28,12 +28,9 @@ def server(hosts):
 
     def serve(client):
         with context.wrap_socket(client, server_side=True) as secure:
-            data = b""
-            while b"\r\n\r\n" not in data:
-                piece = secure.recv(65536)
-                if not piece:
-                    return
-                data += piece
+            data = head_of(secure)
+            if not data:
+                return
             key = next((line.split(b": ", 1)[1] for line in data.split(b"\r\n") if line.lower().startswith(b"authorization:")), b"none")
             body = b"a,b\n%s,%d\n" % (b"right" if key == b"Bearer " + SECRET.encode() else key, key.count(b"B"))
             if b"/echo" in data:

@@ -167,14 +167,22 @@ def echo(client):
         client.sendall(data)
 
 
-def http(client):
-    """Answers one request with what it was."""
+def head_of(client):
+    """A request's bytes to the empty line at least; b"" where the client has gone before."""
     data = b""
     while b"\r\n\r\n" not in data:
         piece = client.recv(65536)
         if not piece:
-            return
+            return b""
         data += piece
+    return data
+
+
+def http(client):
+    """Answers one request with what it was."""
+    data = head_of(client)
+    if not data:
+        return
     client.settimeout(0.3)
     try:
         while piece := client.recv(65536):
