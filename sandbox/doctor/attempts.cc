@@ -188,6 +188,41 @@ for request in (b"\5\1\0\1\x7f\0\0\1", b"\5\1\0\3\x09localhost", b"\5\2\0\1\0\0\
         if said[3] == 0: return repr(request)
         said = b""
 raise Stopped("refused by SOCKS"))PY"},
+    {"proxy_fronting", "network", "speak TLS to another server than the allowed one", R"PY(
+if not host["allowed"]: raise Skipped("the policy allows no host")
+import ssl
+for name in ("other.example", "localhost.other.example", None):
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    try: context.wrap_bio(into, out, server_hostname=name).do_handshake()
+    except ssl.SSLWantReadError: pass
+    with socket.create_connection(("127.0.0.1", 3128), 5) as one:
+        one.sendall(b"CONNECT localhost:%d HTTP/1.1\r\n\r\n" % host["allowed"])
+        said = one.recv(500)
+        if not said.startswith(b"HTTP/1.1 200"): raise Stopped(said.split(b"\r\n")[0].decode())
+        one.sendall(out.read())
+        try:
+            while said: said = one.recv(500)
+        except ConnectionError: pass
+        except socket.timeout: return str(name)
+raise Stopped("such connections were ended"))PY"},
+    {"proxy_smuggling", "network", "hide a request behind one that is allowed", R"PY(
+if not host["allowed"]: raise Skipped("the policy allows no host")
+for head in ("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Content-Length: 5\r\nContent-Length: 60\r\n",
+             "Transfer-Encoding: xchunked\r\n", "Transfer-Encoding : chunked\r\n", " folded: yes\r\n", "A: b\nHost: other\r\n"):
+    with socket.create_connection(("127.0.0.1", 3128), 5) as one:
+        one.sendall(("POST http://localhost:%d/ HTTP/1.1\r\n%s\r\n0\r\n\r\nGET /hidden HTTP/1.1\r\n\r\n" % (host["allowed"], head)).encode())
+        said = one.recv(500).split(b"\r\n")[0].decode()
+        if not said.startswith("HTTP/1.1 4"): return repr(head)
+raise Stopped(said))PY"},
+    {"proxy_private", "network", "reach this machine by an allowed name that leads to it", R"PY(
+if not host["allowed"] or not host["name"]: raise Skipped("the policy allows no host")
+with socket.create_connection(("127.0.0.1", 3128), 15) as one:
+    one.sendall(("CONNECT %s:%d HTTP/1.1\r\n\r\n" % (host["name"], host["allowed"])).encode())
+    said = one.recv(500).split(b"\r\n")[0].decode()
+if said.startswith("HTTP/1.1 200"): return host["name"]
+raise Stopped(said))PY"},
     {"internet", "network", "reach the Internet", R"PY(
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
     one.settimeout(2); one.connect(("192.0.2.1", 53)); one.send(b"x"))PY"},

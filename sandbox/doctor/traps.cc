@@ -18,6 +18,7 @@
 
 #include "sandbox/base/digests.h"
 #include "sandbox/base/files.h"
+#include "sandbox/base/text.h"
 
 namespace cellblock::sandbox::doctor {
 
@@ -51,12 +52,29 @@ UniqueFd listen_at_path(const std::string& path, bool is_abstract) {
     return listen_at(reinterpret_cast<sockaddr*>(&address), size);
 }
 
-bool somebody_came(const UniqueFd& server) {
-    if (!server.valid()) {
-        return false;
+UniqueFd next_guest(const UniqueFd& server) {
+    return UniqueFd(server.valid() ? ::accept4(server.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)
+                                   : -1);
+}
+
+bool somebody_said_something(const UniqueFd& server) {
+    bool said = false;
+    for (UniqueFd guest = next_guest(server); guest.valid(); guest = next_guest(server)) {
+        char byte = 0;
+        said = said || ::recv(guest.get(), &byte, 1, 0) > 0;
     }
-    const UniqueFd guest(::accept4(server.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    return guest.valid();
+    return said;
+}
+
+// A server on the loopback, and its port; 0 where there can be none.
+UniqueFd listen_on_loopback(int& port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    UniqueFd server = listen_at(reinterpret_cast<sockaddr*>(&address), size);
+    port = server.valid() ? ntohs(address.sin_port) : 0;
+    return server;
 }
 
 std::string home_folder() {
@@ -124,20 +142,28 @@ std::optional<Error> Traps::plant_files() {
 }
 
 void Traps::plant_servers() {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    loopback_ = listen_at(reinterpret_cast<sockaddr*>(&address), size);
-    port_ = ntohs(address.sin_port);
+    loopback_ = listen_on_loopback(port_);
+    allowed_ = listen_on_loopback(allowed_port_);
     sockaddr_in6 address_6{};
     address_6.sin6_family = AF_INET6;
     address_6.sin6_addr = in6addr_loopback;
-    size = sizeof address_6;
+    socklen_t size = sizeof address_6;
     loopback_6_ = listen_at(reinterpret_cast<sockaddr*>(&address_6), size);
     port_6_ = loopback_6_.valid() ? ntohs(address_6.sin6_port) : 0;
     abstract_ = listen_at_path("cellblock-doctor-" + token_, true);
     path_ = listen_at_path(folder_ + "/socket", false);
+}
+
+void Traps::allow_own_hosts(NetworkRules& rules) const {
+    for (const auto& name : {std::string("localhost"), lower(host_name())}) {
+        if (rules.any() && allowed_port_ != 0 && !name.empty()) {
+            HostRule rule;
+            rule.text = name + ":" + std::to_string(allowed_port_);
+            rule.host = name;
+            rule.port = static_cast<std::uint16_t>(allowed_port_);
+            rules.allow.push_back(std::move(rule));
+        }
+    }
 }
 
 std::string Traps::facts(const Policy& policy) const {
@@ -149,6 +175,7 @@ std::string Traps::facts(const Policy& policy) const {
                                {"abstract", "cellblock-doctor-" + token_},
                                {"port", port_},
                                {"port_6", port_6_},
+                               {"allowed", policy.network.any() ? allowed_port_ : 0},
                                {"pid", ::getpid()},
                                {"name", host_name()},
                                {"user", user_name()},
@@ -161,9 +188,12 @@ std::string Traps::facts(const Policy& policy) const {
 
 std::optional<std::string> Traps::touched() {
     for (const auto* server : {&loopback_, &loopback_6_, &abstract_, &path_}) {
-        if (somebody_came(*server)) {
+        if (next_guest(*server).valid()) {
             return "a server of the host was reached";
         }
+    }
+    if (somebody_said_something(allowed_)) {
+        return "a server was sent what the policy doesn't allow";
     }
     if (file_text(shown_ + "/planted.txt") != kPlanted) {
         std::ofstream(shown_ + "/planted.txt") << kPlanted;

@@ -25,6 +25,9 @@ public:
     Traps(const Traps&) = delete;
     Traps& operator=(const Traps&) = delete;
 
+    // Where the policy allows hosts: allows the trap's own server by the name localhost, and this machine by
+    // its name, so that attempts can begin as a cell does that is allowed to.
+    void allow_own_hosts(NetworkRules& rules) const;
     // Paths, ports and tokens for the attempts, as JSON.
     [[nodiscard]] std::string facts(const Policy& policy) const;
     // A folder that stands for the notebook's.
@@ -44,10 +47,12 @@ private:
     UniqueFd open_secret_;  // without close-on-exec, on purpose
     UniqueFd loopback_;
     UniqueFd loopback_6_;
+    UniqueFd allowed_;  // may be connected to, and is sent nothing by what isn't allowed
     UniqueFd abstract_;
     UniqueFd path_;
     int port_ = 0;
     int port_6_ = 0;
+    int allowed_port_ = 0;
 };
 
 }  // namespace cellblock::sandbox::doctor

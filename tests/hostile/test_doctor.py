@@ -60,6 +60,17 @@ def test_what_isnt_promised_belongs_to_a_missing_layer(healthy):
         assert one["ending"] != "not_promised" or one["group"] in missing, one
 
 
+def test_a_policy_that_allows_hosts_is_tried_with_one(doctor, place, healthy):
+    """The broker's walls behind a host that may be reached; without such a policy these aren't tried."""
+    done = doctor("--json", "--policy", str(place.policy("hosts", network={"allow": ["allowed.example"]})))
+    told = {one["id"]: (one["ending"], one["what"]) for one in json.loads(done.stdout)["attempts"]}
+    assert done.returncode == 0, told
+    for name, word in (("proxy_names", "network.allow"), ("proxy_socks", "SOCKS"), ("proxy_fronting", "were ended"), ("proxy_smuggling", "400"),
+                       ("proxy_private", ""), ("loopback", ""), ("internet", "")):
+        assert told[name][0] == "stopped" and word in told[name][1], told
+    assert {one["ending"] for one in healthy["attempts"] if one["id"] in ("proxy_fronting", "proxy_smuggling", "proxy_private")} == {"not_tried"}
+
+
 def test_a_policy_that_shows_the_home_folder_is_refused(doctor, place):
     home = str(place.root / "home")
     done = doctor("--policy", str(place.policy("leaky", files=[{"host": home, "sandbox": home, "mode": "read"}])))
