@@ -405,6 +405,22 @@ def test_the_budget_counts_what_is_sent_in_tls(hosts, sessions):
         assert "network.bytes_out" in told["reason"] and told["sent"] <= 50_000
 
 
+def test_a_budget_that_ends_with_the_request_cuts_no_answer(hosts, sessions):
+    """TLS's own last word to the host would be above it."""
+    with Place(hosts, sessions, WRITTEN, lambda data: b"x" * 300_000) as place:
+        whole = place.get()
+        sent = place.broker.report()["sent"]
+        for less in (1, 20):
+            with Broker([{"host": place.target, **WRITTEN}], secrets={"KEY": SECRET}, authority=sessions, trusts=hosts.path,
+                        bytes_out=sent - less) as tight:
+                client, refusal = tight.tunnel(place.target)
+                assert refusal is None
+                with sessions.client().wrap_socket(client, server_hostname="localhost") as secure:
+                    secure.sendall(b"GET /v1/models HTTP/1.1\r\nHost: %s\r\n\r\n" % place.target.encode())
+                    assert read_all(secure) == whole
+                assert tight.report()["sent"] <= sent - less
+
+
 def test_many_at_a_time(hosts, sessions):
     with Place(hosts, sessions, WRITTEN, lambda data: b"fine") as place:
         answers = []
