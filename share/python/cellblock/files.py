@@ -11,7 +11,7 @@ import os
 import posixpath
 import uuid
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Callable, Dict, Generator, List, Literal, Mapping, Tuple, Union
+from typing import Any, BinaryIO, Callable, Dict, Generator, List, Literal, Mapping, Optional, Tuple, Union
 
 PIECE = 8 << 20  # bytes of one request; the kernel takes 16 MiB
 Data = Union[str, bytes, bytearray, memoryview, BinaryIO]
@@ -32,6 +32,29 @@ class FileEntry:
 
 
 # --- what is asked, one request after the other, for both kinds of sandboxes
+
+class Walk:
+    """Goes through steps: `request` is what they ask for next, or None once they are done and `value` is what they give."""
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self.value: Any = None
+        self.request: Optional[Tuple[Dict[str, Any], Tuple[bytes, ...]]] = None
+        self._after(lambda: next(steps))
+
+    def go_on(self, answer: Answer) -> None:
+        self._after(lambda: self._steps.send(answer))
+
+    def fail(self, error: Exception) -> None:
+        """The request had no answer. Raises the error, unless the steps know what to do."""
+        self._after(lambda: self._steps.throw(error))
+
+    def _after(self, advance: Callable[[], Any]) -> None:
+        try:
+            self.request = advance()
+        except StopIteration as end:
+            self.request, self.value = None, end.value
+
 
 def write_steps(path: str, data: Data) -> Steps:
     pieces = _pieces(data)

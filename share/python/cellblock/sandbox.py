@@ -13,7 +13,7 @@ from typing import Any, Awaitable, Callable, Dict, Mapping, Optional, Union
 
 from .connection import Connection
 from .errors import SandboxClosed, SandboxError
-from .files import Answer, Answering, AsyncFiles, Files, Steps, request_content
+from .files import Answer, Answering, AsyncFiles, Files, Steps, Walk, request_content
 from .kernel_process import KernelProcess, policy_text
 from .program import find_program
 from .results import Gathering, Output, Result
@@ -148,17 +148,15 @@ class Core:
             self.ask("control", "comm_msg", request_content(self.connection.files_comm, request), buffers, answering.take)
             return answering.answer()
 
-        try:
-            request = next(steps)
-            while True:
-                try:
-                    answer = answer_to(*request)
-                except Exception as error:
-                    request = steps.throw(error)
-                else:
-                    request = steps.send(answer)
-        except StopIteration as end:
-            return end.value
+        walk = Walk(steps)
+        while walk.request is not None:
+            try:
+                answer = answer_to(*walk.request)
+            except Exception as error:
+                walk.fail(error)
+            else:
+                walk.go_on(answer)
+        return walk.value
 
     def send_async(self, channel: str, kind: str, content: Mapping[str, Any], buffers: Any = ()) -> "asyncio.Queue[Any]":
         loop, answers = asyncio.get_running_loop(), asyncio.Queue()  # type: ignore[var-annotated]
@@ -184,17 +182,15 @@ class Core:
                                  answering.take)
             return answering.answer()
 
-        try:
-            request = next(steps)
-            while True:
-                try:
-                    answer = await answer_to(*request)
-                except Exception as error:
-                    request = steps.throw(error)
-                else:
-                    request = steps.send(answer)
-        except StopIteration as end:
-            return end.value
+        walk = Walk(steps)
+        while walk.request is not None:
+            try:
+                answer = await answer_to(*walk.request)
+            except Exception as error:
+                walk.fail(error)
+            else:
+                walk.go_on(answer)
+        return walk.value
 
     def interrupt_quietly(self) -> None:
         """After a caller has given up: its cell shall not go on."""
