@@ -38,10 +38,16 @@ need_packages() { # purpose…
         fail "apt-get install failed; see above"
 }
 
-# A preset's build tree, configured; all of it is built, or these targets.
+# A preset's build tree, configured; all of it is built, or these targets. Where ccache is installed, what was compiled before
+# isn't compiled again, in another clone of the project neither.
 build_preset() { # preset target…
     local preset=$1
     shift
+    if command -v ccache >/dev/null; then
+        export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER:-ccache}
+        # Paths count from the clone's folder; and a precompiled header may be used.
+        export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
+    fi
     (cd "$root" && cmake --preset "$preset" >"$(log_file "configure-$preset")" 2>&1) ||
         { cat "$(log_file "configure-$preset")" >&2; fail "cmake --preset $preset failed"; }
     (cd "$root" && cmake --build --preset "$preset" ${1:+--target "$@"})
