@@ -11,7 +11,7 @@ import time
 
 import pytest
 from support import kernels, leftovers
-from support.brokers import Broker, Server, descriptors, echo, http, read_all, resident
+from support.brokers import Broker, Server, descriptors, echo, http, read_all, read_until, resident
 
 
 @pytest.fixture
@@ -187,9 +187,7 @@ def test_tls_to_the_server_itself_in_pieces(broker, server):
     with client:
         for byte in text:
             client.sendall(bytes([byte]))
-        received = b""
-        while len(received) < len(text):
-            received += client.recv(65536)
+        received = read_until(client, lambda data: len(data) >= len(text))
         assert received == text
 
 
@@ -239,9 +237,7 @@ def test_connections_that_are_open_at_the_end_count(broker, server):
     client, _ = broker.tunnel("127.0.0.1:%d" % server.port)
     with client:
         client.sendall(bytes(5000))
-        received = 0
-        while received < 5000:
-            received += len(client.recv(65536))
+        assert read_until(client, lambda data: len(data) >= 5000)
         broker.host.shutdown(socket.SHUT_WR)
         told = broker.report()
     assert (told["sent"], told["received"]) == (5000, 5000) and broker.process.wait(10) == 0
@@ -380,7 +376,7 @@ def test_it_ends_with_its_host(broker):
 def test_a_host_that_sends_rubbish(frame):
     ours, theirs = socket.socketpair()
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        done = subprocess.Popen(["bash", "-c", "exec 3<&%d 4<&%d; exec %s broker" % (theirs.fileno(), listener.fileno(), kernels.PROGRAM)],
+        done = subprocess.Popen(["bash", "-c", "exec 3<&%d 4<&%d; exec %s broker" % (theirs.fileno(), listener.fileno(), kernels.HELPER)],
                                 pass_fds=[theirs.fileno(), listener.fileno()])
         theirs.close()
         ours.sendall(frame)
@@ -388,7 +384,7 @@ def test_a_host_that_sends_rubbish(frame):
 
 
 def test_by_hand_it_says_that_it_isnt_for_people():
-    done = subprocess.run([kernels.PROGRAM, "broker"], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
+    done = subprocess.run([kernels.HELPER, "broker"], capture_output=True, text=True, timeout=20, stdin=subprocess.DEVNULL)
     assert done.returncode == 2 and "started by cellblock itself" in done.stderr
 
 

@@ -9,7 +9,7 @@ import tempfile
 import threading
 
 import pytest
-from support.brokers import Broker, Server, head_of, read_all, resident
+from support.brokers import Broker, Server, head_of, read_all, read_until, resident
 from support.certificates import Authority
 
 SECRET = "sk-a-secret-that-no-cell-may-see"
@@ -38,8 +38,10 @@ def answering(context, answer=None, heard=None):
                 return
             length = re.search(rb"(?i)content-length: (\d+)", data)
             wanted = data.index(b"\r\n\r\n") + 4 + int(length.group(1) if length else 0)
-            while len(data) < wanted or (b"chunked" in data and not data.endswith(b"0\r\n\r\n")):
-                data += secure.recv(65536)
+            chunked = b"chunked" in data
+            data = read_until(secure, lambda data: len(data) >= wanted and (not chunked or data.endswith(b"0\r\n\r\n")), data)
+            if not data:
+                return
             if heard is not None:
                 heard.append(data)
             body = data if answer is None else answer(data)

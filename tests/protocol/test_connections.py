@@ -11,6 +11,7 @@ import time
 import pytest
 import zmq
 from support import kernels
+from support.brokers import read_until
 from support.client import Client, TimedOut, address
 
 pytestmark = pytest.mark.cellblock_only("ipykernel lets everybody of the machine in")
@@ -237,9 +238,7 @@ def test_a_huge_subscription_ends_the_connection_alone(start):
     with socket.create_connection(("127.0.0.1", kernel.info["iopub_port"]), 5) as one:
         one.settimeout(40)
         one.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48) + b"\x04" + bytes([len(ready)]) + ready)
-        heard = b""
-        while b"XPUB" not in heard:
-            heard += one.recv(100)
+        assert read_until(one, lambda heard: b"XPUB" in heard)
         one.sendall(b"\x02" + (1 << 20).to_bytes(8, "big") + b"\x01")
         with contextlib.suppress(ConnectionResetError):
             while one.recv(100):

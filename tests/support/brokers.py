@@ -1,5 +1,6 @@
-"""`cellblock broker` by itself: its listening socket, its rules, and what it tells of connections."""
+"""`cellblock-helper broker` by itself: its listening socket, its rules, and what it tells of connections."""
 
+import contextlib
 import json
 import os
 import queue
@@ -29,7 +30,7 @@ class Broker:
         self.listener.setblocking(False)
         descriptors = [theirs.fileno(), self.listener.fileno()]
         script = "exec 3<&%d 4<&%d; exec \"$@\"" % tuple(descriptors)
-        self.process = subprocess.Popen([*around, "bash", "-c", script, "broker", kernels.PROGRAM, "broker"], pass_fds=descriptors,
+        self.process = subprocess.Popen([*around, "bash", "-c", script, "broker", kernels.HELPER, "broker"], pass_fds=descriptors,
                                         stdin=subprocess.DEVNULL, env={**os.environ, **({"SSL_CERT_FILE": trusts} if trusts else {})})
         theirs.close()
         network = {"allow": list(allow), "deny": list(deny), "connections": connections}
@@ -79,7 +80,8 @@ class Broker:
     def tunnel(self, target, timeout=20):
         """(the open connection, None), or (None, the refusal)."""
         client = self.connect(timeout)
-        client.sendall(b"CONNECT %s HTTP/1.1\r\n\r\n" % target.encode())
+        with contextlib.suppress(BrokenPipeError):  # it may refuse before it has read what for
+            client.sendall(b"CONNECT %s HTTP/1.1\r\n\r\n" % target.encode())
         head = b""
         while b"\r\n\r\n" not in head:
             data = client.recv(1)  # the server's first words may follow at once
@@ -167,15 +169,19 @@ def echo(client):
         client.sendall(data)
 
 
-def head_of(client):
-    """A request's bytes to the empty line at least; b"" where the client has gone before."""
-    data = b""
-    while b"\r\n\r\n" not in data:
+def read_until(client, enough, data=b""):
+    """What came behind `data`, with it, once enough(it); b"" where the other end has gone before."""
+    while not enough(data):
         piece = client.recv(65536)
         if not piece:
             return b""
         data += piece
     return data
+
+
+def head_of(client):
+    """A request's bytes to the empty line at least; b"" where the client has gone before."""
+    return read_until(client, lambda data: b"\r\n\r\n" in data)
 
 
 def http(client):
