@@ -9,6 +9,12 @@ import asyncio, json, os, sys, threading
 sys.path.insert(0, %r)
 import cellblock
 
+def resets_and_sleeps(box):
+    """What was sent to a kernel that has left doesn't reach the next one."""
+    box.reset()
+    return box.run("import time; time.sleep(0.5)").status
+
+
 options = {"program": %r, "python": %r}
 told = []
 with cellblock.Sandbox(**options) as box:
@@ -21,6 +27,7 @@ with cellblock.Sandbox(**options) as box:
     told.append(box.run("print('on', flush=True)\\nwhile True: pass", on_stdout=lambda text: box.interrupt()).status)
     box.reset()
     told.append(box.run("x").error.name)
+    told.append([resets_and_sleeps(box) for _ in range(3)])
 
 
 async def main():
@@ -40,6 +47,6 @@ def test_the_package_with_the_newest_jupyter_client(run, jupyter):
     file = jupyter.file("package.py", PROGRAM % (str(kernels.REPO / "share" / "python"), kernels.PROGRAM, kernels.PYTHON))
     done = run("-W", "error::RuntimeWarning", str(file))
     assert done.returncode == 0, done.stdout + done.stderr[-4000:]
-    assert json.loads(done.stdout) == ["42\n", "timeout", "killed", 20 << 20, "interrupted", "NameError", "1", "2", "3"]
+    assert json.loads(done.stdout) == ["42\n", "timeout", "killed", 20 << 20, "interrupted", "NameError", ["ok"] * 3, "1", "2", "3"]
     left = [path.name for path in (jupyter.root / "run").iterdir() if path.name != "cellblock"]
     assert left == [] and done.stderr == ""

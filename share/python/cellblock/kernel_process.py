@@ -44,6 +44,8 @@ class Manager(AsyncKernelManager):
     async def interrupt_kernel(self) -> None:  # type: ignore[override]
         """Nothing: the connection interrupts, and a message that waits for a dead kernel would reach the next one."""
 
+    _async_interrupt_kernel = interrupt_kernel  # by this name jupyter_client 8 interrupts a kernel before it ends it
+
 
 class KernelProcess:
     """One kernel's process. `policy` is the text of a policy for which a file is made, or None where `command` names one.
