@@ -13,6 +13,7 @@
 
 #include "sandbox/api/session.h"
 #include "sandbox/base/digests.h"
+#include "sandbox/base/files.h"
 #include "sandbox/base/json_text.h"
 #include "sandbox/jail/font_list.h"
 
@@ -99,7 +100,7 @@ Result<FontListFile> ask_matplotlib(const std::string& python) {
 Status keep(const FontListFile& file, const fs::path& folder) {
     const fs::path made = folder.parent_path() / (kUnfinished + random_hex(8));
     std::error_code failed;
-    fs::create_directories(made, failed);
+    make_folders(made, 4);  // in ~/.cache, cellblock, fonts
     ::chmod(made.c_str(), 0755);
     const std::string path = (made / file.name).string();
     std::ofstream out(path, std::ios::binary);

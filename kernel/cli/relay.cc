@@ -1,18 +1,17 @@
-// `cellblock relay`, `launcher`, `cleaner`, `broker` and `font-list`: started by
+// `cellblock relay`, `launcher` and `font-list`: started by
 // cellblock itself, never by people.
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include <array>
+#include <csignal>
 #include <iostream>
 #include <string>
 
 #include "kernel/cli/commands.h"
 #include "kernel/cli/font_list.h"
-#include "sandbox/base/subprocess.h"
 #include "sandbox/engines/launcher_program.h"
-#include "sandbox/network/broker_program.h"
-#include "sandbox/outputs/cleaner_program.h"
 #include "sandbox/relay/relay.h"
 
 namespace cellblock::kernel {
@@ -49,29 +48,9 @@ int relay_command() {
     return static_cast<int>(relay::serve(*spec, std::move(warden), std::move(control)));
 }
 
-int cleaner_command() {
-    struct stat info {};
-    sandbox::UniqueFd socket(sandbox::kFirstGiven);
-    if (::fstat(socket.get(), &info) != 0 || !S_ISSOCK(info.st_mode)) {
-        return not_for_people("cleaner");
-    }
-    return sandbox::serve_cleaner(std::move(socket));
-}
-
-int broker_command() {
-    struct stat info {};
-    sandbox::UniqueFd host(sandbox::kFirstGiven);
-    sandbox::UniqueFd listener(sandbox::kFirstGiven + 1);
-    for (const auto* fd : {&host, &listener}) {
-        if (::fstat(fd->get(), &info) != 0 || !S_ISSOCK(info.st_mode)) {
-            return not_for_people("broker");
-        }
-        ::fcntl(fd->get(), F_SETFD, FD_CLOEXEC);
-    }
-    return sandbox::network::serve_broker(std::move(host), std::move(listener));
-}
-
 int font_list_command(const std::string& python) {
+    ::prctl(PR_SET_PDEATHSIG,
+            SIGKILL);  // a daemon that ends needs it no more; its sandbox ends as any that lost its kernel
     if (auto made = make_font_list(python); !made) {
         std::cerr << "cellblock font-list: " << made.error().text() << "\n";
         return 1;

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <sstream>
 
 #include "sandbox/base/syscalls.h"
@@ -85,6 +86,16 @@ std::string whole_file_stamp(const std::string& path) {
     return ::lstat(path.c_str(), &info) == 0
                ? which(info) + ":" + std::to_string(info.st_size) + when(info.st_mtim) + when(info.st_ctim)
                : "-";
+}
+
+bool make_folders(const std::string& folder, int most) {
+    const std::filesystem::path path(folder);
+    std::error_code failed;
+    if (most > 1 && !std::filesystem::is_directory(path.parent_path(), failed)) {
+        make_folders(path.parent_path(), most - 1);
+    }
+    std::filesystem::create_directory(path, failed);
+    return std::filesystem::is_directory(path, failed);
 }
 
 Result<UniqueFd> memory_file(const std::string& bytes) {

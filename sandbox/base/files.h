@@ -29,6 +29,10 @@ std::string file_stamp(const std::string& path);  // and when the file was last 
 std::string whole_file_stamp(
     const std::string& path);  // and its size and last change; of a link, the link's own
 
+// Makes the folder and what is missing above it, at most so many folders in all: ~/.cache/cellblock takes two
+// in a new home, and a home that is gone doesn't come back for a cache. False: it isn't there.
+bool make_folders(const std::string& folder, int most);
+
 // A file in memory that holds these bytes: for what is too long for a message, or is for another process to
 // read. The descriptor is closed on exec and stands at the file's start.
 Result<UniqueFd> memory_file(const std::string& bytes);

@@ -180,8 +180,9 @@ void LearnedImports::save() const {
         }
     }
     const std::string text = all.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
-    std::error_code ignored;
-    std::filesystem::create_directories(std::filesystem::path(path_).parent_path(), ignored);
+    if (!make_folders(std::filesystem::path(path_).parent_path(), 2)) {
+        return;
+    }
     const std::string fresh = path_ + "." + std::to_string(::getpid());
     const UniqueFd file(::open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
     if (!file.valid() || !write_all(file.get(), text.data(), text.size()) ||
