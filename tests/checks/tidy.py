@@ -6,6 +6,7 @@ which follows paths through the code and takes longer than all else together, ar
 sources that were changed last.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -13,10 +14,14 @@ import os
 import pathlib
 import re
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-STAMPS = ROOT / "build" / "tidy"  # one for each text that was clean
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+STAMPS = CACHE / "cellblock-tests" / "tidy"  # one for each text that was clean, of whichever clone
+STAMPS_LAST = 30 * 86400.0  # seconds
+COMMANDS = ROOT / "build" / "tidy"
 LONG = bool(os.environ.get("CELLBLOCK_LONG_TESTS"))
 CHECKS = [] if LONG else ["--checks=-clang-analyzer-*"]
 LATEST = 40  # sources
@@ -60,14 +65,15 @@ def write_commands():
     """
     commands = json.loads((ROOT / "build" / "compile_commands.json").read_text())
     each = {one["file"]: {**one, "command": PRECOMPILED.sub("", one["command"])} for one in reversed(commands)}
-    (STAMPS / "compile_commands.json").write_text(json.dumps(list(each.values())))
+    (COMMANDS / "compile_commands.json").write_text(json.dumps(list(each.values())))
 
 
 def findings_in(path, common):
     stamp = STAMPS / hashlib.sha256(common + path.read_bytes()).hexdigest()
     if stamp.exists():
+        stamp.touch()
         return ""
-    done = subprocess.run(["clang-tidy", "--quiet", *CHECKS, "-p", str(STAMPS), str(path)], capture_output=True, text=True,
+    done = subprocess.run(["clang-tidy", "--quiet", *CHECKS, "-p", str(COMMANDS), str(path)], capture_output=True, text=True,
                           cwd=ROOT, check=False)
     if done.returncode == 0:
         stamp.touch()
@@ -75,10 +81,19 @@ def findings_in(path, common):
     return done.stdout or done.stderr
 
 
+def remove_old_stamps():
+    for stamp in STAMPS.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another clone's run was faster
+            if time.time() - stamp.stat().st_mtime > STAMPS_LAST:
+                stamp.unlink()
+
+
 def findings(jobs):
+    COMMANDS.mkdir(parents=True, exist_ok=True)
     STAMPS.mkdir(parents=True, exist_ok=True)
-    with open(STAMPS / "lock", "w", encoding="utf-8") as lock, ThreadPoolExecutor(jobs) as pool:
+    with open(COMMANDS / "lock", "w", encoding="utf-8") as lock, ThreadPoolExecutor(jobs) as pool:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        remove_old_stamps()
         common = common_text()
         write_commands()
         found = pool.map(lambda path: findings_in(path, common), latest())
