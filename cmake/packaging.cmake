@@ -3,7 +3,7 @@ set(data ${CMAKE_INSTALL_DATADIR})
 
 install(TARGETS cellblock RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(TARGETS cellblock_jail LIBRARY DESTINATION lib/cellblock)
-install(TARGETS cellblock_warden RUNTIME DESTINATION lib/cellblock)
+install(TARGETS cellblock_warden cellblock_helper RUNTIME DESTINATION lib/cellblock)
 install(DIRECTORY sandbox/python/ DESTINATION ${data}/cellblock/python
         PATTERN __pycache__ EXCLUDE PATTERN "*.pyc" EXCLUDE PATTERN README.md EXCLUDE)
 install(DIRECTORY share/cellblock/policies share/cellblock/engines DESTINATION ${data}/cellblock OPTIONAL

@@ -186,10 +186,6 @@ void add_relay(CLI::App& app, Action& action) {
     command->callback([&] { action = [] { return relay_command(); }; });
     auto* launcher = app.add_subcommand("launcher", "For the daemon alone")->group("");
     launcher->callback([&] { action = [] { return launcher_command(); }; });
-    auto* cleaner = app.add_subcommand("cleaner", "For sessions alone")->group("");
-    cleaner->callback([&] { action = [] { return cleaner_command(); }; });
-    auto* broker = app.add_subcommand("broker", "For sessions alone")->group("");
-    broker->callback([&] { action = [] { return broker_command(); }; });
     auto* fonts = app.add_subcommand("font-list", "For the daemon alone")->group("");
     auto python = std::make_shared<std::string>();
     fonts->add_option("python", *python)->required();

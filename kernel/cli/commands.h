@@ -75,10 +75,8 @@ struct DaemonStatusOptions {
 int daemon_status_command(const DaemonStatusOptions& options);
 int daemon_stop_command();
 
-// cellblock relay, cellblock launcher, cellblock cleaner: started by cellblock itself, never by people
+// cellblock relay, cellblock launcher, cellblock font-list: started by cellblock itself, never by people
 int relay_command();
-int cleaner_command();
-int broker_command();
 int launcher_command();
 int font_list_command(const std::string& python);
 

@@ -128,6 +128,9 @@ Result<std::string> jupyter_data_directory() {
 Result<std::string> warden_program() {
     return find_in({"/", "/../lib/cellblock/"}, "cellblock-warden");
 }
+Result<std::string> helper_program() {
+    return find_in({"/", "/../lib/cellblock/"}, "cellblock-helper");
+}
 Result<std::string> jail_library() {
     return find_in({"/", "/../lib/cellblock/"}, "libcellblock_jail.so");
 }

@@ -27,6 +27,7 @@ Result<std::string> policies_directory();
 Result<std::string> engines_directory();
 Result<std::string> jupyter_data_directory();  // share/jupyter beside share/cellblock
 Result<std::string> warden_program();          // cellblock-warden, the first process of a cold jail
+Result<std::string> helper_program();          // cellblock-helper: the cleaner and the broker
 Result<std::string> jail_library();            // libcellblock_jail.so, which a warm Python loads
 Result<std::string> cellblock_program();       // the program `cellblock` that these files belong to
 

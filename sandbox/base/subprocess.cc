@@ -1,4 +1,4 @@
-// posix_spawn, pipes and a deadline; fork and exec for this program itself.
+// posix_spawn, pipes and a deadline; fork and exec for programs of cellblock's own.
 #include "sandbox/base/subprocess.h"
 
 #include <fcntl.h>
@@ -180,11 +180,11 @@ std::string program_path(const std::string& name) {
     return {};
 }
 
-// --- this program once more
+// --- a program of cellblock's own
 
 namespace {
 
-constexpr const char* kStep = "start another cellblock";
+constexpr const char* kStep = "start a program of cellblock's own";
 constexpr int kFirstFree = 10;  // above the numbers that are given a meaning
 
 // Only async-signal-safe calls: other threads may have held locks.
@@ -214,7 +214,10 @@ constexpr int kFirstFree = 10;  // above the numbers that are given a meaning
 }  // namespace
 
 Result<pid_t> start_own(const OwnProgram& wanted) {
-    CELLBLOCK_ASSIGN_OR_RETURN(auto program, cellblock_program());
+    std::string program = wanted.program;
+    if (program.empty()) {
+        CELLBLOCK_ASSIGN_OR_RETURN(program, cellblock_program());
+    }
     std::vector<UniqueFd> raised;
     for (const int fd : wanted.descriptors) {
         raised.emplace_back(::fcntl(fd, F_DUPFD_CLOEXEC, kFirstFree));

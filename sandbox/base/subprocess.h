@@ -1,4 +1,4 @@
-// Other programs as processes: one that is run to its end for its output, and this program once more.
+// Other programs as processes: one that is run to its end for its output, and programs of cellblock's own.
 //
 // Purpose: programs are started by argv, never through a shell, with empty standard input and without any
 // other of our descriptors. Threads: every function may be called while other threads run, but
@@ -47,7 +47,7 @@ Result<std::string> output_of(const std::vector<std::string>& argv, std::chrono:
 // Where an executable program lies: `name` is a path, or is looked for on PATH. Empty: nowhere.
 std::string program_path(const std::string& name);
 
-// --- this program once more: `cellblock relay`, `cellblock launcher`
+// --- a program of cellblock's own: `cellblock relay`, `cellblock launcher`, `cellblock-helper cleaner`
 
 // Number of the first descriptor that such a program is given.
 inline constexpr int kFirstGiven = 3;
@@ -56,6 +56,7 @@ struct OwnProgram {
     const char* word;                                          // the command, for example "relay"
     std::vector<int> descriptors;                              // they become 3, 4, ...; at most 5
     std::optional<std::vector<std::string>> environment = {};  // nullopt: the caller's
+    std::string program = {};                                  // its path; empty: `cellblock`
 };
 
 // Starts it in a session of its own, with standard input and output on /dev/null. The caller has to wait for

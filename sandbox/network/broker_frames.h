@@ -1,4 +1,4 @@
-// The frames between a session and `cellblock broker`.
+// The frames between a session and `cellblock-helper broker`.
 //
 // The session sends the broker its task once; the broker tells of each connection when it has ended. Who
 // reads checks (channel/frame.h), because what the broker reads may have taken it over. Pure functions. An

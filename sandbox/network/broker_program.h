@@ -1,4 +1,4 @@
-// `cellblock broker`: the broker in a process that can do nothing else.
+// `cellblock-helper broker`: the broker in a process that can do nothing else.
 //
 // Purpose: it reads an attacker's bytes and has the host's network, so all else is taken from it before it
 // reads the first: files but those that resolving a name and a libc's messages need (Landlock), the right to

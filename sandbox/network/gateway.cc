@@ -15,6 +15,7 @@
 #include <string_view>
 #include <utility>
 
+#include "sandbox/base/resources.h"
 #include "sandbox/base/socket.h"
 #include "sandbox/base/subprocess.h"
 #include "sandbox/base/syscalls.h"
@@ -135,8 +136,11 @@ Status Gateway::start() {
             environment.push_back(std::string(name) + "=" + value);
         }
     }
+    CELLBLOCK_ASSIGN_OR_RETURN(auto program, helper_program());
     CELLBLOCK_ASSIGN_OR_RETURN(
-        pid_, start_own({"broker", {sockets.theirs.get(), listener_.get()}, std::move(environment)}));
+        pid_,
+        start_own(
+            {"broker", {sockets.theirs.get(), listener_.get()}, std::move(environment), std::move(program)}));
     socket_ = std::move(sockets.ours);
     reader_ = FrameReader(kBrokerBounds);
     const std::string task = encode_task(task_);

@@ -20,10 +20,6 @@ namespace {
 
 using nlohmann::json;
 
-bool is_markup(const std::string& type) {
-    return type == "text/html" || type == "image/svg+xml";
-}
-
 // Binary images travel as base64 in JSON.
 bool is_image_text(const std::string& type, const std::string& text) {
     const auto bytes = decode_base64(text);
@@ -58,27 +54,6 @@ bool keeps_html(const InertHtml& html, std::vector<LeftOut>& lost) {
 }
 
 }  // namespace
-
-bool is_pixels(const std::string& type) {
-    return type == "image/png" || type == "image/jpeg" || type == "image/gif" || type == "image/webp";
-}
-
-bool BundleRules::allows(const std::string& type) const {
-    if (is_markup(type) && rules_.html == HtmlRule::drop) {
-        return false;
-    }
-    const auto names = [](const std::vector<std::string>& list, std::string_view name) {
-        return std::any_of(list.begin(), list.end(), [&](std::string_view one) {
-            const bool family = one.ends_with(".*");
-            return family ? name.starts_with(one.substr(0, one.size() - 1)) : name == one;
-        });
-    };
-    // Without its comm a widget's view would be an error message.
-    if (type == "application/vnd.jupyter.widget-view+json" && !names(rules_.comms, "jupyter.widget")) {
-        return false;
-    }
-    return names(rules_.mime, type);
-}
 
 bool BundleRules::is_filtered_chart(const std::string& type) const {
     return is_chart(type) && rules_.html != HtmlRule::trust;
@@ -116,18 +91,10 @@ std::optional<std::string> BundleRules::inert(const std::string& type, std::stri
     return terminal_text(std::move(text));
 }
 
-LeftOut::Why BundleRules::why_not(const std::string& type) const {
-    if (allows(type)) {
-        return LeftOut::Why::not_what_it_says;
-    }
-    return is_markup(type) && rules_.html == HtmlRule::drop ? LeftOut::Why::html_dropped
-                                                            : LeftOut::Why::not_listed;
-}
-
 bool BundleRules::admit_item(MimeItem& item, std::vector<LeftOut>& lost) const {
     bool good = allows(item.type);
-    if (auto* bytes = std::get_if<Bytes>(&item.value); bytes != nullptr) {
-        good = good && (!is_pixels(item.type) || is_image(item.type, bytes->value));
+    if (const auto* bytes = std::get_if<Bytes>(&item.value); bytes != nullptr) {
+        good = plain_.admits(item.type, *bytes);
     } else if (auto* text = std::get_if<std::string>(&item.value); text != nullptr) {
         if (good && is_sanitized_html(item.type)) {
             InertHtml html = clean_html(*text);
@@ -149,7 +116,7 @@ bool BundleRules::admit_item(MimeItem& item, std::vector<LeftOut>& lost) const {
         good = good && !item.type.starts_with("text/") && !item.type.starts_with("image/");
     }
     if (!good) {
-        lost.push_back({item.type, why_not(item.type), ""});
+        lost.push_back({item.type, plain_.why_not(item.type), ""});
     }
     return good;
 }

@@ -13,12 +13,13 @@
 #include "sandbox/api/policy.h"
 #include "sandbox/api/types.h"
 #include "sandbox/outputs/notices.h"
+#include "sandbox/outputs/plain_items.h"
 
 namespace cellblock::sandbox {
 
 class BundleRules {
 public:
-    explicit BundleRules(const OutputRules& rules) : rules_(rules) {}
+    explicit BundleRules(const OutputRules& rules) : plain_(rules), rules_(rules) {}
 
     // Changes `data`. Gives what was left out, for a notice; what was lost within HTML isn't told where
     // another form of the output is shown. HTML of which nothing visible stays is left out as a whole, so
@@ -31,21 +32,18 @@ public:
     // Text in a bundle of that type; nothing if it may not be shown.
     [[nodiscard]] std::optional<std::string> inert(const std::string& type, std::string text) const;
 
-    // May that type be shown, by outputs.mime, outputs.html and, for widgets, outputs.comms?
-    [[nodiscard]] bool allows(const std::string& type) const;
+    // As PlainRules::allows().
+    [[nodiscard]] bool allows(const std::string& type) const { return plain_.allows(type); }
 
 private:
     [[nodiscard]] bool is_filtered_chart(const std::string& type) const;
     [[nodiscard]] bool is_sanitized_html(const std::string& type) const;
-    [[nodiscard]] LeftOut::Why why_not(const std::string& type) const;
     // What was lost of an item goes to `lost`. False: all of it was.
     bool admit_item(MimeItem& item, std::vector<LeftOut>& lost) const;
 
+    PlainRules plain_;
     OutputRules rules_;
 };
-
-// A type that image.h judges by its header.
-bool is_pixels(const std::string& type);
 
 // Without what makes a front end trust an output, or put it into a frame of its own.
 RawJson inert_metadata(const RawJson& metadata);

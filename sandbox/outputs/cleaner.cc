@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "sandbox/base/resources.h"
 #include "sandbox/base/socket.h"
 #include "sandbox/base/subprocess.h"
 #include "sandbox/outputs/cleaner_frames.h"
@@ -197,31 +198,6 @@ private:
     std::vector<pid_t> ending_;  // killed, not yet reaped
 };
 
-class InnerCleaner : public Cleaner {
-public:
-    explicit InnerCleaner(const OutputRules& rules) : given_(rules), rules_(rules) {}
-    void prepare() override {}
-    void begin(CleaningTask task) override { answer_ = rules_.clean(std::move(task)); }
-    std::optional<Result<Cleaned>> take() override {
-        if (!answer_) {
-            return std::nullopt;
-        }
-        return Result<Cleaned>(*std::exchange(answer_, std::nullopt));
-    }
-    void stop() override {
-        rules_ = CleaningRules(given_);
-        answer_.reset();
-    }
-    bool has_forgotten() override { return false; }
-    [[nodiscard]] int poll_fd() const override { return -1; }
-    [[nodiscard]] std::optional<TimePoint> due() const override { return std::nullopt; }
-
-private:
-    OutputRules given_;
-    CleaningRules rules_;
-    std::optional<Cleaned> answer_;
-};
-
 }  // namespace
 
 Result<CleanerStart> start_cleaner() {
@@ -233,7 +209,8 @@ Result<CleanerStart> start_cleaner() {
     if (const char* libraries = std::getenv("LD_LIBRARY_PATH"); libraries != nullptr) {
         environment.push_back(std::string("LD_LIBRARY_PATH=") + libraries);
     }
-    auto pid = start_own({"cleaner", {sockets.theirs.get()}, std::move(environment)});
+    CELLBLOCK_ASSIGN_OR_RETURN(auto program, helper_program());
+    auto pid = start_own({"cleaner", {sockets.theirs.get()}, std::move(environment), std::move(program)});
     if (!pid) {
         return pid.error();
     }
@@ -245,10 +222,6 @@ std::unique_ptr<Cleaner> cleaner_process(const OutputRules& rules,
                                          std::function<Result<CleanerStart>()> start,
                                          std::chrono::milliseconds time) {
     return std::make_unique<ProcessCleaner>(rules, std::move(start), time);
-}
-
-std::unique_ptr<Cleaner> cleaner_within(const OutputRules& rules) {
-    return std::make_unique<InnerCleaner>(rules);
 }
 
 namespace {

@@ -1,8 +1,8 @@
 // Cleaner: does the work of CleaningRules (cleaning.h) in a process of its own.
 //
-// Markup and JSON from a sandbox are parsed in `cellblock cleaner`, a process that has one socket and nothing
-// else: no files, no network, no other process, bounded memory. A parser that loops, crashes or is taken over
-// costs the one output that did it.
+// Markup and JSON from a sandbox are parsed in `cellblock-helper cleaner`, a process that has one socket and
+// nothing else: no files, no network, no other process, bounded memory. A parser that loops, crashes or is
+// taken over costs the one output that did it.
 //
 //     auto cleaner = make_cleaner(policy.outputs);
 //     cleaner->begin(std::move(task));
@@ -20,7 +20,7 @@
 
 #include "sandbox/api/policy.h"
 #include "sandbox/api/unique_fd.h"
-#include "sandbox/outputs/cleaning.h"
+#include "sandbox/outputs/cleaning_task.h"
 
 namespace cellblock::sandbox {
 
@@ -54,15 +54,13 @@ struct CleanerStart {
     UniqueFd socket;
 };
 
-// Starts `cellblock cleaner`. The caller owns the process and the socket to it.
+// Starts `cellblock-helper cleaner`. The caller owns the process and the socket to it.
 Result<CleanerStart> start_cleaner();
 
 // A cleaner that is a process. `time`: how long a task may take, beside 0.5 s for each MiB of the task.
 std::unique_ptr<Cleaner> cleaner_process(const OutputRules& rules,
                                          std::function<Result<CleanerStart>()> start = start_cleaner,
                                          std::chrono::milliseconds time = std::chrono::seconds(4));
-// A cleaner without a process, for unit tests only.
-std::unique_ptr<Cleaner> cleaner_within(const OutputRules& rules);
 
 // The cleaner of a new Session: cleaner_process(), unless a unit test has set another by make_cleaners_by().
 std::unique_ptr<Cleaner> make_cleaner(const OutputRules& rules);

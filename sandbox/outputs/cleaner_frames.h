@@ -1,4 +1,4 @@
-// The frames between the host and `cellblock cleaner`.
+// The frames between the host and `cellblock-helper cleaner`.
 //
 // The host sends `rules` once, then a task at a time; the cleaner answers each task with a `cleaned` frame.
 // Both sides check what they read (channel/frame.h), because what the cleaner reads may have taken it over.
@@ -7,7 +7,7 @@
 
 #include "sandbox/api/policy.h"
 #include "sandbox/channel/frame.h"
-#include "sandbox/outputs/cleaning.h"
+#include "sandbox/outputs/cleaning_task.h"
 
 namespace cellblock::sandbox {
 

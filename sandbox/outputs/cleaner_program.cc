@@ -19,6 +19,7 @@
 #include <optional>
 
 #include "sandbox/outputs/cleaner_frames.h"
+#include "sandbox/outputs/cleaning.h"
 
 namespace cellblock::sandbox {
 

@@ -1,4 +1,4 @@
-// The process `cellblock cleaner`, which parses what a sandbox sent.
+// The process `cellblock-helper cleaner`, which parses what a sandbox sent.
 //
 // It shuts itself in before it reads a byte: nothing but its socket, bounded memory and time, and a filter of
 // system calls that lets it open, start and send nothing else. Then it does one task after another until the

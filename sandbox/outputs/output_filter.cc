@@ -101,7 +101,7 @@ void shorten(std::string& text, std::size_t max) {
 OutputFilter::OutputFilter(const Policy& policy)
     : limit_(policy.limits.output_bytes),
       policy_name_(policy.name),
-      bundles_(policy.outputs),
+      plain_(policy.outputs),
       note_("\ncellblock: this cell's output was cut at " + format_size(policy.limits.output_bytes) +
             " (policy \"" + policy.name + "\", key limits.output)\n"),
       end_note_("cellblock: this cell's output is incomplete: it was cut at " +
@@ -178,7 +178,7 @@ OutputFilter::Begun OutputFilter::begin(DisplayOutput& event) {
         return begun;
     }
     if (is_plain(event)) {
-        std::vector<LeftOut> left_out = bundles_.admit(event.data);
+        std::vector<LeftOut> left_out = plain_.admit(event.data);
         Cleaned cleaned{std::move(event.data), std::move(left_out), {}, {}};
         cleaned.parts.push_back({"metadata", RawJson{}});
         begun.events = finish(std::move(event), begun.cost, std::move(cleaned));
@@ -203,7 +203,7 @@ std::vector<Event> OutputFilter::finish(DisplayOutput event, std::uint64_t cost,
         const Error error = cleaned ? Error{{}, 0, "it could not be made harmless", {}} : cleaned.error();
         event.metadata = {};
         std::erase_if(event.data, [](const MimeItem& item) { return item.type != "text/plain"; });
-        if (bundles_.admit(event.data); event.data.empty()) {
+        if (plain_.admit(event.data); event.data.empty()) {
             event.data.push_back({"text/plain", "[cellblock: left out: " + error.message + "]"});
         }
         events.emplace_back(std::move(event));
@@ -216,7 +216,7 @@ std::vector<Event> OutputFilter::finish(DisplayOutput event, std::uint64_t cost,
     event.data = std::move(cleaned->parts);
     // A cleaner that was taken over shows no type that the policy doesn't list.
     std::erase_if(event.data, [this](const MimeItem& item) {
-        return item.type != "text/plain" && !bundles_.allows(item.type);
+        return item.type != "text/plain" && !plain_.allows(item.type);
     });
     const auto& left_out = cleaned->left_out;
     if (event.data.empty() && !left_out.empty()) {

@@ -25,8 +25,8 @@
 
 #include "sandbox/api/policy.h"
 #include "sandbox/api/types.h"
-#include "sandbox/outputs/bundle.h"
-#include "sandbox/outputs/cleaning.h"
+#include "sandbox/outputs/cleaning_task.h"
+#include "sandbox/outputs/plain_items.h"
 #include "sandbox/outputs/terminal_text.h"
 
 namespace cellblock::sandbox {
@@ -102,7 +102,7 @@ private:
 
     std::uint64_t limit_;
     std::string policy_name_;
-    BundleRules bundles_;
+    PlainRules plain_;
     bool comms_are_open_ = false;
     bool comms_are_lost_ = false;  // the notice of it is still to come
     std::string note_;

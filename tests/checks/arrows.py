@@ -28,6 +28,7 @@ SANDBOX = {
     "session": "api base channel outputs audit packages files network",
     "doctor": "api base",
     "jail_library": "api base jail",
+    "helper": "api base outputs network",
 }
 
 KERNEL = {

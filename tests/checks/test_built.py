@@ -1,4 +1,4 @@
-"""The files that were built: each protection of cmake/hardening.cmake is there, in the program, the jail library and the warden."""
+"""The files that were built: each protection of cmake/hardening.cmake is there, in the programs and the jail library."""
 
 import os
 import pathlib
@@ -25,7 +25,7 @@ def readelf(path, *options):
     return subprocess.run(["readelf", "--wide", *options, path], capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-@pytest.fixture(params=["cellblock", "libcellblock_jail.so", "cellblock-warden"])
+@pytest.fixture(params=["cellblock", "libcellblock_jail.so", "cellblock-warden", "cellblock-helper"])
 def built(request):
     path = file_of_ours(request.param)
     if not path.exists():

@@ -295,7 +295,7 @@ def dies_with_connections_open(it, target):
 def held_when_the_kernel_dies(it, target):
     it.client.run(TUNNEL + "held = [tunnel(%r) for _ in range(3)]" % target).ok()
     tree = it.tree()
-    assert any("cellblock broker" in leftovers.command_line(pid) for pid in tree)
+    assert any("cellblock-helper broker" in leftovers.command_line(pid) for pid in tree)
     os.kill(it.kernel.pid, signal.SIGKILL)
     assert leftovers.wait_until(lambda: not leftovers.living(tree), 20), \
         [leftovers.command_line(pid) for pid in leftovers.living(tree)]

@@ -53,7 +53,7 @@ def client(start_as, own_place, rules):
 
 
 def brokers(kernel):
-    return [pid for pid in kernel.tree() if "cellblock broker" in leftovers.command_line(pid)]
+    return [pid for pid in kernel.tree() if "cellblock-helper broker" in leftovers.command_line(pid)]
 
 
 @pytest.mark.parametrize("code", [

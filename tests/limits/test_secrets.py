@@ -109,9 +109,9 @@ def test_after_a_restart_and_a_new_broker_it_is_the_same(kernel, server):
     kernel.client.run("import os; os._exit(1)")
     assert kernel.client.run(fetch).ok().result == "'a,b\\nright,1\\n'"
     for pid in kernel.tree():
-        if "cellblock broker" in leftovers.command_line(pid):
+        if "cellblock-helper broker" in leftovers.command_line(pid):
             os.kill(pid, 9)
-    leftovers.wait_until(lambda: any("cellblock broker" in leftovers.command_line(pid) for pid in kernel.tree()), 20)
+    leftovers.wait_until(lambda: any("cellblock-helper broker" in leftovers.command_line(pid) for pid in kernel.tree()), 20)
     assert kernel.client.run(fetch).ok().result == "'a,b\\nright,1\\n'"
     assert kernel.client.run("open(__import__('os').environ['SSL_CERT_FILE']).read()").ok().result == before
 

@@ -24,6 +24,8 @@ from support.client import Client
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("CELLBLOCK", str(REPO / "build" / "cellblock"))
+HELPER = next((str(path) for path in (pathlib.Path(PROGRAM).parent / "cellblock-helper",
+                                     pathlib.Path(PROGRAM).parents[1] / "lib/cellblock/cellblock-helper") if path.exists()), "")
 PYTHON = os.environ.get("CELLBLOCK_TEST_PYTHON", "/usr/bin/python3")
 CHOSEN = os.environ.get("CELLBLOCK_TEST_KERNEL", "cellblock")
 IPYKERNEL = [PYTHON, "-m", "ipykernel_launcher", "-f", "{connection_file}"]

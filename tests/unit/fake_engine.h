@@ -22,8 +22,8 @@
 #include "sandbox/api/engine.h"
 #include "sandbox/api/session.h"
 #include "sandbox/channel/frame.h"
-#include "sandbox/outputs/cleaner.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/inner_cleaner.h"
 
 namespace cellblock::testing {
 

@@ -1,15 +1,15 @@
 // An output's whole way through the output filter and the cleaner's rules, at once.
 #pragma once
 
-#include "sandbox/outputs/cleaner.h"
 #include "sandbox/outputs/output_filter.h"
+#include "tests/unit/inner_cleaner.h"
 
 namespace cellblock::testing {
 
 class WholeOutputFilter : public sandbox::OutputFilter {
 public:
     explicit WholeOutputFilter(const sandbox::Policy& policy)
-        : OutputFilter(policy), cleaner_(sandbox::cleaner_within(policy.outputs)) {}
+        : OutputFilter(policy), cleaner_(cleaner_within(policy.outputs)) {}
 
     using OutputFilter::admit;
     std::vector<sandbox::Event> admit(sandbox::DisplayOutput event) { return whole(std::move(event)); }
