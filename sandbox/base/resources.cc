@@ -75,9 +75,10 @@ Result<std::string> find_in(std::initializer_list<const char*> folders, std::str
         return found;
     }
     const bool is_ours = program->ends_with("/cellblock");
-    return Error{"find " + std::string(name), 0,
-                 "it lies neither beside " + *program + " nor in " + (*std::rbegin(folders) + 1),
-                 is_ours ? "Reinstall cellblock, or build it again" : kOfEmbedding};
+    return Error{
+        "find the files of cellblock", 0,
+        std::string(name) + " lies neither beside " + *program + " nor in " + (*std::rbegin(folders) + 1),
+        is_ours ? "Reinstall cellblock, or build it again" : kOfEmbedding};
 }
 
 Result<std::string> data_directory(std::string_view name) {
