@@ -5,6 +5,7 @@
 #include "kernel/jupyter/message_text.h"
 #include "kernel/server/kept_files.h"
 #include "kernel/server/request_content.h"
+#include "sandbox/base/outcome_names.h"
 
 namespace cellblock::kernel {
 
@@ -22,8 +23,13 @@ sandbox::Outcome left_behind() {
     return outcome;
 }
 
-std::string usage_content(const sandbox::CellUsage& usage) {
-    return json{{"wall_seconds", usage.wall_seconds},
+// How the cell ended, which an error's name doesn't say for certain, as a cell may raise what it likes; and
+// its cost.
+std::string ending_content(const sandbox::Outcome& outcome) {
+    const sandbox::CellUsage& usage = outcome.usage;
+    return json{{"status", name_of(outcome.status)},
+                {"state", name_of(outcome.state)},
+                {"wall_seconds", usage.wall_seconds},
                 {"cpu_seconds", usage.cpu_seconds},
                 {"peak_memory_bytes", usage.peak_memory_bytes},
                 {"output_bytes", usage.output_bytes}}
@@ -88,7 +94,7 @@ ReplyText Execution::run(const Message& request, Loop& loop) {
     loop.run_until([this] { return bridge_.finished(); });
     const auto outcome = bridge_.take_outcome().value_or(left_behind());
     ObjectText metadata;
-    metadata.text("started", started_).raw("cellblock", usage_content(outcome.usage));
+    metadata.text("started", started_).raw("cellblock", ending_content(outcome));
     add_files(metadata, outcome);
     return {outcome.error.has_value(), execute_reply_content(outcome, reply_count_), metadata.finish()};
 }

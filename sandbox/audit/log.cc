@@ -12,43 +12,12 @@
 
 #include "sandbox/api/unique_fd.h"
 #include "sandbox/base/digests.h"
+#include "sandbox/base/outcome_names.h"
 #include "sandbox/base/text.h"
 
 namespace cellblock::sandbox {
 
 namespace {
-
-const char* name_of(CellStatus status) {
-    switch (status) {
-        case CellStatus::ok:
-            return "ok";
-        case CellStatus::error:
-            return "error";
-        case CellStatus::timeout:
-            return "timeout";
-        case CellStatus::interrupted:
-            return "interrupted";
-        case CellStatus::killed:
-            return "killed";
-        case CellStatus::unavailable:
-            return "unavailable";
-    }
-    return "";
-}
-
-const char* name_of(EscalationStep step) {
-    switch (step) {
-        case EscalationStep::none:
-            return "none";
-        case EscalationStep::interrupt:
-            return "interrupt";
-        case EscalationStep::worker_killed:
-            return "worker_killed";
-        case EscalationStep::sandbox_killed:
-            return "sandbox_killed";
-    }
-    return "";
-}
 
 Error audit_error(const std::string& path, int code, std::string message) {
     return Error{"write the audit log " + path, code, std::move(message),
@@ -144,7 +113,7 @@ Status AuditLog::append(const std::string& code_digest, std::size_t code_bytes, 
                                       {"code_bytes", code_bytes},
                                       {"status", name_of(outcome.status)},
                                       {"rung", name_of(outcome.escalation)},
-                                      {"state", outcome.state == Survival::intact ? "intact" : "lost"},
+                                      {"state", name_of(outcome.state)},
                                       {"error", outcome.error ? outcome.error->ename : ""},
                                       {"wall_seconds", outcome.usage.wall_seconds},
                                       {"cpu_seconds", outcome.usage.cpu_seconds},

@@ -170,6 +170,11 @@ def test_two_interrupts_kill_a_cell_that_ignores_them(home):
         assert (done.status, done.state) == ("interrupted", "lost")
 
 
+def test_a_cell_that_pretends_to_an_end_has_raised_an_error(box):
+    done = box.run("class CellTimeout(Exception): pass\nraise CellTimeout('the variables are lost')")
+    assert (done.status, done.state, done.error.name) == ("error", "intact", "CellTimeout")
+
+
 def test_an_interrupt_without_a_cell_does_nothing(box):
     box.interrupt()
 

@@ -53,6 +53,15 @@ def test_what_a_cell_cost_is_in_the_replys_metadata(client):
     assert failed.status == "error" and failed.reply.metadata["cellblock"]["wall_seconds"] > 0
 
 
+@pytest.mark.parametrize(("code", "status", "state"), [
+    ("1", "ok", "intact"), ("1 / 0", "error", "intact"), ("raise KeyboardInterrupt", "error", "intact"),
+    ("class MemoryLimit(Exception): pass\nraise MemoryLimit('variables are lost')", "error", "intact"),
+    ("%%timeout 0.2\nwhile True: pass", "timeout", "intact"), ("import os; os._exit(1)", "killed", "lost")])
+def test_how_a_cell_ended_is_in_the_replys_metadata(client, code, status, state):
+    told = client.run(code).reply.metadata["cellblock"]
+    assert (told["status"], told["state"]) == (status, state)
+
+
 LINE = re.compile(r"cellblock: [0-9.]+ m?s, CPU [0-9.]+ m?s, memory at most [0-9]+ MiB, output [0-9.]+ (B|KiB)\n")
 
 

@@ -11,10 +11,6 @@ from . import provider_shapes
 Status = Literal["ok", "error", "timeout", "interrupted", "killed", "unavailable"]
 
 # The kernel's own names for the ends of a cell.
-STATUS_BY_NAME: Dict[str, Status] = {
-    "CellTimeout": "timeout", "KeyboardInterrupt": "interrupted", "MemoryLimit": "killed", "WorkerDied": "killed",
-    "ProtocolViolation": "killed", "KernelShutdown": "killed", "SandboxUnavailable": "unavailable"}
-LOST = "variables are lost"
 COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 SHORT_NAMES = {"text": "text/plain", "html": "text/html", "markdown": "text/markdown", "svg": "image/svg+xml", "png": "image/png",
                "jpeg": "image/jpeg", "pdf": "application/pdf", "latex": "text/latex", "json": "application/json",
@@ -138,8 +134,7 @@ class Result:
     """How a cell ended and what it gave.
 
     `status` is "ok"; "error" (the code raised), "timeout", "interrupted", "killed" (a limit, or the code ended its own Python) or
-    "unavailable" (no sandbox could be had and nothing was run: `error` says why). Where it isn't "ok", `error` is there. The kernel
-    tells these ends by the error's name, so a cell that raises an error of that name can pretend to one of them.
+    "unavailable" (no sandbox could be had and nothing was run: `error` says why). Where it isn't "ok", `error` is there.
     `state` tells whether the session's variables have survived: "intact" or "lost".
 
         >>> import cellblock
@@ -159,17 +154,11 @@ class Result:
     files_not_kept: Tuple[FileNotKept, ...] = ()
     usage: Optional[Usage] = None
     execution_count: Optional[int] = None
+    state: Literal["intact", "lost"] = "intact"
 
     @property
     def ok(self) -> bool:
         return self.status == "ok"
-
-    @property
-    def state(self) -> Literal["intact", "lost"]:
-        if self.status == "killed":
-            return "lost"
-        ends_early = self.status in ("timeout", "interrupted") and self.error is not None
-        return "lost" if ends_early and self.error.value.endswith(LOST) else "intact"  # type: ignore[union-attr]
 
     @property
     def text(self) -> Optional[str]:
@@ -270,17 +259,17 @@ class Gathering:
 
     def result(self) -> Result:
         reply, error = self._reply, None
+        told = self._metadata.get("cellblock") or {}  # not there where the cell was aborted before it began
         status: Status = "ok"
         if reply.get("status") != "ok":
             error = Error(reply.get("ename", "Aborted"), reply.get("evalue", "the cell was not run"),
                           COLOUR.sub("", "\n".join(reply.get("traceback", []))))
-            status = STATUS_BY_NAME.get(error.name, "error")
-        usage = self._metadata.get("cellblock")
+            status = told.get("status", "error")
         return Result(
             self._code, status, "".join(self._streams["stdout"]), "".join(self._streams["stderr"]), tuple(self._outputs), error,
             tuple(_record(KeptFile, one) for one in self._metadata.get("files", [])),
             tuple(_record(FileNotKept, one) for one in self._metadata.get("files_not_kept", [])),
-            _record(Usage, usage) if usage else None, reply.get("execution_count"))
+            _record(Usage, told) if told else None, reply.get("execution_count"), told.get("state", "intact"))
 
 
 def _record(kind: Any, members: Mapping[str, Any]) -> Any:
