@@ -10,7 +10,6 @@ from . import provider_shapes
 
 Status = Literal["ok", "error", "timeout", "interrupted", "killed", "unavailable"]
 
-# The kernel's own names for the ends of a cell.
 COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 SHORT_NAMES = {"text": "text/plain", "html": "text/html", "markdown": "text/markdown", "svg": "image/svg+xml", "png": "image/png",
                "jpeg": "image/jpeg", "pdf": "application/pdf", "latex": "text/latex", "json": "application/json",
