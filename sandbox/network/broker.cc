@@ -11,18 +11,19 @@
 #include <chrono>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "sandbox/base/event_loop.h"
 #include "sandbox/base/rate_bound.h"
 #include "sandbox/base/text.h"
-#include "sandbox/network/client_hello.h"
 #include "sandbox/network/client_source.h"
 #include "sandbox/network/http_response.h"
 #include "sandbox/network/proxy_request.h"
 #include "sandbox/network/public_address.h"
 #include "sandbox/network/resolver.h"
+#include "sandbox/network/tls_opening.h"
 #include "sandbox/policy/host_rules.h"
 
 namespace cellblock::sandbox::network {
@@ -44,7 +45,6 @@ constexpr std::size_t kMostWaiting = 256U << 10;
 constexpr std::size_t kMostUnread = 2 * kMostWaiting;  // by a client, with what its own TLS calls forth
 constexpr std::size_t kMostAddresses = 4;
 constexpr std::uint16_t kHttp = 80;
-constexpr std::uint16_t kHttps = 443;
 
 struct Connection {
     enum class State { asking, resolving, connecting, securing, open, closing };
@@ -55,10 +55,9 @@ struct Connection {
     UniqueFd upstream;
     ProxyReader reader;
     ProxyAsk ask;
-    LastResponse response;  // to a request
-    std::string early;      // what the client sent before the way was open
-    std::string hello;
-    bool hello_judged = false;
+    LastResponse response;                   // to a request
+    std::string early;                       // what the client sent before the way was open
+    std::optional<TlsOpening> opening;       // of a tunnel
     std::unique_ptr<Inspection> inspection;  // where the rules look at requests
     bool client_ended = false;
     bool upstream_ended = false;
@@ -485,18 +484,21 @@ private:
             const std::string piece = std::exchange(one.ask.head, {}) + std::string(bytes.substr(0, *part));
             return send_up(one, piece);
         }
-        if (!one.hello_judged) {
-            one.hello += bytes;
-            if (const std::string fault = judge_hello(one); !fault.empty()) {
-                return abort(one, fault);
-            }
-            if (!one.hello_judged) {
-                return flush(one);
-            }
-            const std::string held = std::exchange(one.hello, {});
-            return pass_tunnel(one, held);
+        if (!one.opening) {
+            one.opening.emplace(one.ask.host, one.ask.port, one.inspection != nullptr);
         }
-        pass_tunnel(one, bytes);
+        if (one.opening->is_over()) {
+            return pass_tunnel(one, bytes);
+        }
+        take_opening(one, one.opening->from_client(bytes));
+    }
+
+    // A step of a tunnel whose first bytes are judged. May erase `one`.
+    void take_opening(Connection& one, const TlsOpening::Step& step) {
+        if (!step.fault.empty()) {
+            return abort(one, step.fault);
+        }
+        step.to_server.empty() ? flush(one) : pass_tunnel(one, step.to_server);
     }
 
     void pass_tunnel(Connection& one, std::string_view bytes) {
@@ -512,29 +514,6 @@ private:
         sent_ += bytes.size();
         one.to_upstream += bytes;
         flush(one);
-    }
-
-    // Empty: all is well, or not all has come.
-    std::string judge_hello(Connection& one) {
-        const auto seen = read_client_hello(one.hello);
-        using Kind = HelloSeen::Kind;
-        one.hello_judged = seen.kind != Kind::more;
-        switch (seen.kind) {
-            case Kind::more:
-                return {};
-            case Kind::no_tls:
-                return one.inspection ? "what it sends isn't TLS, and the policy's rules are about requests"
-                       : one.ask.port == kHttps ? "what it sends to port 443 isn't TLS"
-                                                : "";
-            case Kind::no_name:
-                return one.ask.host.is_address ? "" : "its TLS names no server";
-            case Kind::broken:
-                return "its TLS can't be read";
-            case Kind::named:
-                break;
-        }
-        const auto named = read_host(seen.name);
-        return named == one.ask.host ? "" : "its TLS names another server than " + one.ask.host.text;
     }
 
     void read_upstream(Connection& one) {
@@ -566,7 +545,7 @@ private:
         }
         if (one.ask.kind != ProxyKind::request) {
             one.to_client += bytes;
-            return flush(one);
+            return one.opening ? take_opening(one, one.opening->from_server(bytes)) : flush(one);
         }
         const auto passed = one.response.pass(bytes);
         if (!passed) {

@@ -47,10 +47,11 @@ private:
     bool good_ = true;
 };
 
-// The handshake's bytes out of their records. nullopt: no handshake's record where one must be.
-std::optional<std::string> joined_records(std::string_view bytes, bool& whole) {
+// The handshake's bytes out of their records, as far as the first message goes, and these records'
+// size; 0: the last isn't whole. nullopt: no handshake's record where one must be.
+std::optional<std::string> joined_records(std::string_view bytes, std::size_t& size_of_records) {
     std::string out;
-    whole = true;
+    const std::size_t all = bytes.size();
     while (!bytes.empty()) {
         Cursor head(bytes);
         const unsigned type = head.number(1);
@@ -65,11 +66,12 @@ std::optional<std::string> joined_records(std::string_view bytes, bool& whole) {
             if (head.good()) {
                 out += bytes.substr(kRecordHead);
             }
-            whole = false;
+            size_of_records = 0;
             return out;
         }
         out += bytes.substr(kRecordHead, size);
         bytes.remove_prefix(kRecordHead + size);
+        size_of_records = all - bytes.size();
         // A ClientHello is told by its own length; what follows it isn't ours to read.
         if (out.size() >= 4) {
             Cursor message(out);
@@ -79,7 +81,6 @@ std::optional<std::string> joined_records(std::string_view bytes, bool& whole) {
             }
         }
     }
-    whole = false;
     return out;
 }
 
@@ -145,8 +146,8 @@ HelloSeen read_client_hello(std::string_view bytes) {
     if (static_cast<std::uint8_t>(bytes.front()) != kHandshake) {
         return {Kind::no_tls};
     }
-    bool whole = false;
-    const auto handshake = joined_records(bytes.substr(0, kMostHello), whole);
+    std::size_t size = 0;
+    const auto handshake = joined_records(bytes.substr(0, kMostHello), size);
     if (!handshake) {
         return {Kind::broken};
     }
@@ -159,7 +160,12 @@ HelloSeen read_client_hello(std::string_view bytes) {
     if (!message.good()) {
         return {bytes.size() >= kMostHello ? Kind::broken : Kind::more};
     }
-    return read_hello(body);
+    if (!message.empty() || size == 0) {
+        return {Kind::broken};  // another message in the same record
+    }
+    HelloSeen seen = read_hello(body);
+    seen.size = seen.kind == Kind::broken ? 0 : size;
+    return seen;
 }
 
 }  // namespace cellblock::sandbox::network

@@ -23,6 +23,7 @@ struct HelloSeen {
     };
     Kind kind = Kind::more;
     std::string name = {};  // of named: as it stands there
+    std::size_t size = 0;   // of named and no_name: the bytes of the hello's records
 };
 
 // `bytes`: the tunnel's first.

@@ -11,7 +11,8 @@ import time
 
 import pytest
 from support import kernels, leftovers
-from support.brokers import Broker, Server, descriptors, echo, http, read_all, read_until, resident
+from support.brokers import Broker, Server, descriptors, echo, head_of, http, read_all, read_until, resident
+from support.certificates import Authority
 
 
 @pytest.fixture
@@ -189,6 +190,56 @@ def test_tls_to_the_server_itself_in_pieces(broker, server):
             client.sendall(bytes([byte]))
         received = read_until(client, lambda data: len(data) >= len(text))
         assert received == text
+
+
+RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
+ASKS_AGAIN = b"\x16\x03\x03\x00\x2c\x02\x00\x00\x28\x03\x03" + RETRY + b"\x00\x13\x01\x00\x00\x00"
+
+
+@pytest.mark.parametrize("at_once", [False, True], ids=["after it is asked", "at once"])
+@pytest.mark.parametrize("name", ["localhost", "evil.example"])
+def test_a_second_hello_may_name_no_other_server(name, at_once):
+    """A server asks for it where the first one has no key for it (RFC 8446, 4.1.4)."""
+    heard = []
+
+    def asks_again(client):
+        heard.append(read_until(client, lambda data: len(data) >= len(hello("localhost"))))
+        client.sendall(ASKS_AGAIN)
+        heard.append(read_until(client, lambda data: len(data) >= len(second)))
+
+    second = b"\x14\x03\x03\x00\x01\x01" + hello(name)
+    with Server(asks_again) as server, Broker(["localhost:%d" % server.port]) as broker:
+        client, _ = broker.tunnel("localhost:%d" % server.port)
+        with client:
+            client.sendall(hello("localhost") + (second if at_once else b""))
+            assert read_until(client, lambda data: len(data) >= len(ASKS_AGAIN)) == ASKS_AGAIN
+            if not at_once:
+                client.sendall(second)
+            assert read_all(client) == b""
+        told = broker.report()
+        assert len(heard[0]) == len(hello("localhost"))
+        if name == "localhost":
+            assert heard[1] == second and told["reason"] == ""
+        else:
+            assert "another server" in told["reason"] and heard[1:] in ([], [b""])
+
+
+def test_a_real_client_is_asked_again(tmp_path):
+    authority = Authority(tmp_path)
+    context = authority.server("DNS:localhost")
+    context.set_ecdh_curve("secp521r1")  # of which clients send no key unasked
+
+    def serve(client):
+        with context.wrap_socket(client, server_side=True) as secure:
+            secure.sendall(head_of(secure))
+            secure.unwrap()
+
+    with Server(serve) as server, Broker(["localhost:%d" % server.port]) as broker:
+        client, _ = broker.tunnel("localhost:%d" % server.port)
+        with authority.client().wrap_socket(client, server_hostname="localhost") as secure:
+            secure.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            assert read_all(secure) == b"GET / HTTP/1.1\r\n\r\n" and secure.version() == "TLSv1.3"
+        assert broker.report()["reason"] == ""
 
 
 def test_a_hello_that_never_ends(broker, server):

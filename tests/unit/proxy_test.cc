@@ -2,7 +2,9 @@
 #include "sandbox/network/client_hello.h"
 #include "sandbox/network/proxy_request.h"
 #include "tests/unit/catch.h"
+#include "tests/unit/tls_bytes.h"
 
+using namespace cellblock::tests;
 using namespace cellblock::sandbox;
 using namespace cellblock::sandbox::network;
 
@@ -27,29 +29,6 @@ ProxyStep feed_slowly(const std::string& bytes, std::string& replies) {
         }
     }
     return step;
-}
-
-std::string two(std::size_t number) {
-    return {static_cast<char>(number >> 8U), static_cast<char>(number & 255U)};
-}
-
-std::string extension(unsigned type, const std::string& content) {
-    return two(type) + two(content.size()) + content;
-}
-
-std::string server_name(const std::string& name) {
-    const std::string entry = std::string(1, '\0') + two(name.size()) + name;
-    return extension(0, two(entry.size()) + entry);
-}
-
-std::string hello(const std::string& extensions) {
-    const std::string body = "\x03\x03" + std::string(32, 'r') + std::string(1, '\0') + two(2) + "\x13\x01" +
-                             "\x01" + std::string(1, '\0') + two(extensions.size()) + extensions;
-    return "\x01" + std::string(1, '\0') + two(body.size()) + body;
-}
-
-std::string record(const std::string& content) {
-    return "\x16\x03\x01" + two(content.size()) + content;
 }
 
 }  // namespace
