@@ -145,7 +145,7 @@ class Snapshot:
         return {"files": sorted(files() - self._files), "cgroups": sorted(cgroups() - self._cgroups),
                 "mounts": sorted(mounts() - self._mounts)}
 
-    def wait_clean(self, seconds=5):
+    def wait_clean(self, seconds=20):
         """Empty when nothing is left; else what is."""
         wait_until(lambda: not any(self.new().values()), seconds)
         return {kind: names for kind, names in self.new().items() if names}

@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "sandbox/outputs/bundle.h"
 #include "sandbox/outputs/output_filter.h"
 #include "tests/unit/catch.h"
 

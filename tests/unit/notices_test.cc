@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "sandbox/outputs/bundle.h"
 #include "sandbox/outputs/data_url.h"
 #include "sandbox/outputs/html.h"
 #include "tests/unit/catch.h"
