@@ -64,7 +64,7 @@ def test_a_first_cells_pages_are_copied_before_it_comes(warm_place, start_as):
     """Nobody but its zygote knows them. Where Linux can't do it for others (before 5.14), the cell does it."""
     faults = "open('/proc/self/stat').read().split()[9]"
     least = None
-    for pause in (0.3, 0.3, 0.3, 1, 2, 4):  # a page here and there may differ, and the copies take a while where others work
+    for pause in (0.3, 0.3, 0.3, 1, 2, 4, 8, 8):  # a page here and there may differ, and the copies take a while where others work
         daemons.wait_for(warm_place, lambda told: told["pool"]["ready"])
         time.sleep(pause)
         kernel = start_as(place=warm_place, policy=POLICY)
