@@ -39,7 +39,7 @@ need_packages() { # purpose…
 }
 
 # A preset's build tree, configured; all of it is built, or these targets. Where ccache is installed, what was compiled before
-# isn't compiled again, in another clone of the project neither.
+# isn't compiled again, in another clone of the project neither (but for clang's builds, whose precompiled headers name it).
 build_preset() { # preset target…
     local preset=$1
     shift
