@@ -598,7 +598,8 @@ private:
             if (one.client_ended && one.inspection && !one.inspection->has_request()) {
                 return finish(one);  // no host would answer
             }
-            if (one.client_ended && one.to_upstream.empty() && !std::exchange(one.upstream_told, true)) {
+            const bool all_sent = one.to_upstream.empty() && !(one.opening && one.opening->has_waiting());
+            if (one.client_ended && all_sent && !std::exchange(one.upstream_told, true)) {
                 if (!one.inspection) {  // TLS's own end is what a server waits for there
                     ::shutdown(one.upstream.get(), SHUT_WR);
                 }

@@ -41,6 +41,8 @@ public:
 
     // Nothing more is to be judged.
     [[nodiscard]] bool is_over() const { return stage_ == Stage::over; }
+    // Bytes of the client wait for the server's answer, and may go on then.
+    [[nodiscard]] bool has_waiting() const { return stage_ == Stage::answer && !held_.empty(); }
 
 private:
     enum class Stage { hello, answer, second_hello, over };

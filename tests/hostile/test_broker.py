@@ -225,6 +225,26 @@ def test_a_second_hello_may_name_no_other_server(name, at_once):
             assert "another server" in told["reason"] and heard[1:] in ([], [b""])
 
 
+def test_a_client_that_says_no_more_before_its_hello_is_answered():
+    """What it sent behind its hello, as early data, still arrives once the server has answered."""
+    early = b"\x17\x03\x03\x00\x02xy"
+    heard = []
+
+    def answers(client):
+        heard.append(read_until(client, lambda data: len(data) >= len(hello("localhost"))))
+        client.sendall(ASKS_AGAIN.replace(RETRY, bytes(32)))
+        heard.append(read_all(client))
+        client.sendall(b"done")
+
+    with Server(answers) as server, Broker(["localhost:%d" % server.port]) as broker:
+        client, _ = broker.tunnel("localhost:%d" % server.port)
+        with client:
+            client.sendall(hello("localhost") + early)
+            client.shutdown(socket.SHUT_WR)
+            assert read_all(client).endswith(b"done")
+        assert (len(heard[0]), heard[1]) == (len(hello("localhost")), early)
+
+
 def test_a_real_client_is_asked_again(tmp_path):
     authority = Authority(tmp_path)
     context = authority.server("DNS:localhost")
