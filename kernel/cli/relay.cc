@@ -49,8 +49,8 @@ int relay_command() {
 }
 
 int font_list_command(const std::string& python) {
-    ::prctl(PR_SET_PDEATHSIG,
-            SIGKILL);  // a daemon that ends needs it no more; its sandbox ends as any that lost its kernel
+    // A daemon that ends needs the list no more. The sandbox ends then as any that has lost its kernel.
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (auto made = make_font_list(python); !made) {
         std::cerr << "cellblock font-list: " << made.error().text() << "\n";
         return 1;

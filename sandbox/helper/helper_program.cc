@@ -8,6 +8,7 @@
 
 #include <iostream>
 #include <string_view>
+#include <utility>
 
 #include "sandbox/api/unique_fd.h"
 #include "sandbox/base/subprocess.h"

@@ -1,4 +1,6 @@
-// What a cleaner is given and what it gives back, as plain values: tasks of CleaningRules (cleaning.h).
+// CleaningTask and Cleaned: what a session gives to a cleaner (cleaner.h), and what it gets back.
+//
+// Plain values: CleaningRules (cleaning.h) makes the one of the other.
 #pragma once
 
 #include <cstddef>

@@ -246,9 +246,9 @@ class Sandbox:
 
             >>> import cellblock
             >>> with cellblock.Sandbox() as box:
-            ...     done = box.run("print('begun'); import time; time.sleep(60)", timeout=0.5, on_stdout=print)
+            ...     done = box.run("print('begun'); import time; time.sleep(60)", timeout=0.5,
+            ...                    on_stdout=lambda text: print(text, end=""))
             begun
-            <BLANKLINE>
             >>> done.status, done.error.value
             ('timeout', 'stopped after 500 ms; your variables are intact')
         """
