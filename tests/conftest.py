@@ -25,7 +25,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "ipykernel_fails(reason): ipykernel 6.17 is known to fail here")
     config.addinivalue_line("markers", "cellblock_only(reason): means nothing for another kernel")
     config.addinivalue_line("markers", "seconds(n): may take longer than the usual bound")
-    config.addinivalue_line("markers", "console_says(text): the browser's console may hold this error")
+    config.addinivalue_line("markers", "console_says(pattern): the browser's console may hold such errors")
     config.addinivalue_line("markers", "long: only with tests/run --long")
 
 
