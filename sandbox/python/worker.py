@@ -2,6 +2,7 @@
 
 With --files it is the file agent instead, with its socket."""
 
+import gc
 import os
 import sys
 
@@ -16,6 +17,7 @@ def be_file_agent():
 
 
 def main():
+    gc.disable()  # until the start is over: what is imported stays
     if "--files" in sys.argv:
         be_file_agent()
     for fd in (SOCKET, DEBUGGER) if "--debugger" in sys.argv else (SOCKET,):

@@ -1,4 +1,5 @@
-"""IPython's import, without what most sessions never use: its terminal and jedi, which take two fifths of a worker's start.
+"""IPython's import, without what most sessions never use: its terminal and jedi, which take two fifths of a worker's start,
+and modules and colours that wait in stand-ins.
 
 `import IPython` also imports a shell for terminals, and prompt_toolkit with it. Here that waits until somebody imports a
 module of `IPython.terminal`, or asks for `IPython.embed`. And IPython's completer imports jedi; here it does so at the first
@@ -13,10 +14,15 @@ import sys
 import types
 from importlib.machinery import ModuleSpec, PathFinder
 
+from . import stand_ins
+
 TERMINAL = "IPython.terminal"
 EMBED = "IPython.terminal.embed"  # IPython's own first module imports it, and it the others: they need that order
 ENTRANCES = (TERMINAL, "IPython.core.shellapp")
 JEDI = ("jedi", "jedi.api", "jedi.api.helpers", "jedi.api.classes")
+# What %pastebin, %prun, an application's logging and a verbose traceback call. A traceback's own modules are no part of it:
+# it is shown where nothing can be imported any more, for want of memory or of files, say.
+SELDOM_USED = ("urllib.request", "cProfile", "pstats", "logging.config", "pydoc")
 DEPTH = re.compile(rb"^sys\.setrecursionlimit\((\d+)\)", re.MULTILINE)  # cells know no other than what jedi's import sets
 
 
@@ -37,6 +43,20 @@ def import_ipython():
 
 
 def _import_without_the_rest():
+    with stand_ins.for_modules(SELDOM_USED), _colours_are_made_later():
+        _import_without_entrances()
+        importlib.import_module("IPython.core.magics")
+
+
+@contextlib.contextmanager
+def _colours_are_made_later():
+    """IPython 9 makes tables of 256 colours for all of its themes."""
+    from pygments.formatters.terminal256 import Terminal256Formatter
+    with stand_ins.for_objects(Terminal256Formatter):
+        yield
+
+
+def _import_without_entrances():
     with _in_place_of(TERMINAL, EMBED) as (_, embed):
         import IPython
     if vars(IPython).get("embed") is embed.embed:

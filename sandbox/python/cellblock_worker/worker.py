@@ -6,6 +6,7 @@ memory of each fork, whose worker makes it its own. The warden never touches it,
 
 import asyncio
 import contextlib
+import gc
 import os
 import sys
 import traceback
@@ -63,6 +64,9 @@ def main(fd, debugger_fd=None, announced=False):
         fail(lines.channel, "Python itself needs one thread more than the policy's limits.processes allows. Raise that key")
     except BaseException:
         fail(lines.channel, "the worker could not start: " + traceback.format_exc())
+    if not gc.isenabled():  # a cold start; a warm Python has done so before it forked
+        gc.freeze()
+        gc.enable()
     worker.run()
 
 

@@ -5,6 +5,7 @@ program of ours can be brought into such a sandbox, whose machine may be another
 runs a cell, so it stays answerable whatever a worker does. Imports little, for a fast start.
 """
 
+import gc
 import os
 import select
 import signal
@@ -344,6 +345,7 @@ def prefer_as_oom_victim():
 
 def run_worker(fd, debugger):
     """site as if Python had been started without -S, then the worker's loop."""
+    gc.disable()  # until the start is over: what is imported stays
     if "site" not in sys.modules or sys.flags.no_site:
         import site
         site.main()
