@@ -1,7 +1,9 @@
 // `cellblock kernel`: wires the Jupyter server together.
 #include <csignal>
 #include <filesystem>
+#include <future>
 #include <iostream>
+#include <memory>
 
 #include "kernel/cli/commands.h"
 #include "kernel/cli/policy_findings.h"
@@ -49,6 +51,22 @@ std::unique_ptr<Session> make_session(const KernelOptions& options) {
     return std::make_unique<Session>(std::move(*policy), std::move(engine), start);
 }
 
+// What clients connect to.
+class Ports {
+public:
+    Status open(Connection& connection) {
+        const auto given = connection.ports;
+        CELLBLOCK_ASSIGN_OR_RETURN(sockets_, Sockets::bind(connection));
+        CELLBLOCK_ASSIGN_OR_RETURN(heartbeat_, Heartbeat::start(connection));
+        return connection.ports == given ? Status(Ok{}) : write_connection(connection);
+    }
+    [[nodiscard]] Sockets& sockets() const { return *sockets_; }
+
+private:
+    std::unique_ptr<Sockets> sockets_;
+    std::unique_ptr<Heartbeat> heartbeat_;
+};
+
 void tell_where(const Connection& connection, const std::string& policy) {
     if (std::getenv("JPY_PARENT_PID") != nullptr) {
         return;  // Jupyter started it, and its terminal may belong to a console
@@ -75,34 +93,30 @@ int kernel_command(const KernelOptions& options) {
     if (!watch) {
         return fail(watch.error());
     }
-    const auto given_ports = connection->ports;
-    auto sockets = Sockets::bind(*connection);
-    if (!sockets) {
-        return fail(sockets.error());
+    // The ports are opened beside the sandbox's start, so that neither waits for the other. An engine that
+    // hangs may delay the sandbox for long, and the heartbeat tells the client meanwhile that the kernel
+    // lives.
+    Ports ports;
+    auto opening = std::async(std::launch::async | std::launch::deferred,
+                              [&ports, &connection] { return ports.open(*connection); });
+    if (connection->transport == "ipc") {
+        opening.wait();  // it changes the umask, which the sandbox's processes would inherit
     }
-    auto heartbeat = Heartbeat::start(*connection);
-    if (!heartbeat) {
-        return fail(heartbeat.error());
-    }
-    if (connection->ports != given_ports) {
-        if (auto written = write_connection(*connection); !written) {
-            return fail(written.error());
-        }
-    }
-    // The sandbox starts after the ports are bound. An engine that hangs may delay the sandbox for long, and
-    // the heartbeat tells the client meanwhile that the kernel lives.
     const auto session = make_session(options);
     session->start();
+    if (const auto opened = opening.get(); !opened) {
+        return fail(opened.error());
+    }
     tell_where(*connection, session->policy().name);
 
     Wire wire(std::move(*signer));
-    Publisher publisher(**sockets, wire, Headers(xeus_user_name()));
+    Publisher publisher(ports.sockets(), wire, Headers(xeus_user_name()));
     const auto file = options.keeps_history ? history_file(session->policy().history) : std::nullopt;
     History history = file ? History(*file) : History();
     session->answer_history_by([&](const HistoryQuestion& question) { return history.answer(question); });
     SessionBridge bridge(*session, publisher, history);
     RequestDispatcher dispatcher(*connection, publisher, bridge, history);
-    JupyterServer server({**sockets, wire, publisher, bridge, dispatcher, history, **watch});
+    JupyterServer server({ports.sockets(), wire, publisher, bridge, dispatcher, history, **watch});
     serve_with_xeus(server);
     return 0;
 }

@@ -23,7 +23,8 @@ constexpr std::int64_t kMaxSubscriptionBytes = 1 << 12;  // ZMQ keeps them in a 
 constexpr int kQueuedReplies = 100'000;                  // for one client that doesn't read
 constexpr int kIpcTries = 1000;
 
-// While it lives, files get the owner's rights alone: zmq makes ipc sockets that every user may open.
+// While it lives, the process's files get the owner's rights alone: zmq makes ipc sockets that every user may
+// open.
 class PrivateFiles {
 public:
     PrivateFiles() : before_(::umask(0077)) {}
@@ -85,7 +86,10 @@ Status bind_channel(zmq::socket_t& socket, Connection& connection, Channel chann
     const std::string endpoint = connection.endpoint(channel);
     const char* name = kPortNames[static_cast<std::size_t>(channel)];
     try {
-        const PrivateFiles owner_only;
+        std::optional<PrivateFiles> owner_only;
+        if (ipc) {
+            owner_only.emplace();
+        }
         socket.set(zmq::sockopt::ipv6, connection.ip.find(':') != std::string::npos);
         socket.bind(endpoint);
         if (any_port && !ipc) {

@@ -8,9 +8,9 @@
 //     const Readable readable = (*sockets)->wait({Channel::shell}, {session.poll_fd()}, 100ms);
 //     if (readable.on(Channel::shell)) { use((*sockets)->receive(Channel::shell)); }
 //
-// Owns ZMQ's context and the sockets; when destroyed, messages that were sent have a second to leave. Only
-// the thread that called bind() may use it. bind() fails with an Error that names the port; a message that
-// can't be sent is reported on stderr; nothing throws.
+// Owns ZMQ's context and the sockets; when destroyed, messages that were sent have a second to leave. For one
+// thread, which need not be the one that called bind(): ZMQ only wants a fence in between. bind() fails with
+// an Error that names the port; a message that can't be sent is reported on stderr; nothing throws.
 #pragma once
 
 #include <array>
@@ -38,7 +38,8 @@ struct Readable {
 
 class Sockets {
 public:
-    // Binds all four sockets. A port that was 0 is set in `connection`.
+    // Binds all four sockets. A port that was 0 is set in `connection`. Of `ipc` it changes the process's
+    // umask meanwhile.
     static sandbox::Result<std::unique_ptr<Sockets>> bind(Connection& connection);
 
     // Waits until a message can be received on one of `channels`, or one of `fds` is readable or closed, or

@@ -143,6 +143,9 @@ void Accounting::given(pid_t supervisor, int process, const jail::Cgroup& cgroup
             run_in_background([groups = found->second.cgroup] { groups.remove_within(kTimeToLeave); });
         }
     });
+    if (living_.empty()) {
+        looked_ = Clock::now();  // a look takes milliseconds, and that session's first cell runs now
+    }
     living_[supervisor] = {std::move(own), cgroup, std::move(engine), 0, false, {}};
 }
 
