@@ -9,6 +9,7 @@ import pytest
 PROLOGUE = """
 import gc, json, os, signal, struct, sys, time
 from cellblock_worker.channel import Channel
+gc.unfreeze()  # what a start has made is among the objects again
 channel = next(one for one in gc.get_objects() if type(one) is Channel)
 me = __import__('cellblock_worker.cells').cells.current()
 def send(data):

@@ -213,7 +213,7 @@ def test_a_sandbox_that_is_killed_gives_no_new_budget(start_as, own_place):
         send = ("import socket\ns = socket.create_connection(('127.0.0.1', 3128))\n"
                 "s.sendall(b'CONNECT %s:%d HTTP/1.1\\r\\n\\r\\n'); print(s.recv(1000).decode().splitlines()[0])\n"
                 "s.sendall(bytes(60000))\nleft = 60000\nwhile left and (data := s.recv(65536)): left -= len(data)\nprint(left)" % (HOST, sink.port))
-        forge = ("import gc\nfrom cellblock_worker.channel import Channel\nimport os\n"
+        forge = ("import gc; gc.unfreeze()\nfrom cellblock_worker.channel import Channel\nimport os\n"
                  "os.write(next(one for one in gc.get_objects() if type(one) is Channel).fileno(), bytes(100))\n__import__('time').sleep(9)")
         assert kernel.client.run(send).ok().stdout == "HTTP/1.1 200 Connection established\n0\n"
         before = brokers(kernel)

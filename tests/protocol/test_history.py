@@ -86,6 +86,7 @@ def test_49_threads_and_tasks_do_not_ask(session):
 LIAR = """
 import gc, json, os, struct
 from cellblock_worker.channel import Channel
+gc.unfreeze()  # what a start has made is among the objects again
 channel = next(one for one in gc.get_objects() if type(one) is Channel)
 me = __import__('cellblock_worker.cells').cells.current()
 def ask(**more):

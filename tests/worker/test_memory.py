@@ -32,9 +32,10 @@ def bounded(fresh):
     host = fresh()
     host.execute("import resource; resource.setrlimit(resource.RLIMIT_DATA, (%d, %d))" % (LIMIT, LIMIT))
     # The limits are looked at when a worker starts; a jail has set them before.
-    host.execute("from cellblock_worker import memory\nmade = memory.Reserve()\n"
-                 "kernel = get_ipython()\nfor one in __import__('gc').get_objects():\n"
-                 "    if type(one).__name__ == 'Worker': one._reserve = one._channel.reserve = kernel.reserve = made\ndel one, made")
+    found = host.execute("import gc; from cellblock_worker import memory, worker\ngc.unfreeze(); made = memory.Reserve()\n"
+                         "one = next(one for one in gc.get_objects() if type(one) is worker.Worker)\n"
+                         "one._reserve = one._channel.reserve = get_ipython().reserve = made\ndel one, made")
+    assert found.status == "ok", found.error
     host.execute("kept = 'kept'")
     return host
 
