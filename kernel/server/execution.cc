@@ -88,6 +88,7 @@ std::string Execution::input_content(const Message& request) const {
 
 ReplyText Execution::run(const Message& request, Loop& loop) {
     cell_.metadata = worker_metadata(request);
+    cell_.time_limit = requested_time(cell_.metadata);
     cell_.parent = request.id();
     bridge_.execute(std::move(cell_),
                     Origin{request.header_text, request.id(), request.identities, count_, stores_});

@@ -104,4 +104,18 @@ std::string worker_metadata(const Message& request) {
     return fits ? text : "{}";
 }
 
+std::optional<std::string> requested_time(const std::string& metadata) {
+    constexpr const char* kOurs = "cellblock";
+    if (metadata.find(kOurs) == std::string::npos) {
+        return std::nullopt;
+    }
+    const json whole = json::parse(metadata, nullptr, /*allow_exceptions=*/false);
+    const auto ours = whole.is_object() ? whole.find(kOurs) : whole.end();
+    if (ours == whole.end() || !ours->is_object() || !ours->contains("timeout")) {
+        return std::nullopt;
+    }
+    const json& asked = (*ours)["timeout"];
+    return asked.is_string() ? asked.get<std::string>() : asked.dump();
+}
+
 }  // namespace cellblock::kernel

@@ -21,6 +21,10 @@ sandbox::Result<nlohmann::json> whole_content(const std::string& type, nlohmann:
 // The metadata of an execute_request for the worker: "{}" in place of a huge one.
 std::string worker_metadata(const Message& request);
 
+// The time limit that such metadata asks for: {"cellblock": {"timeout": 0.5}}, or a text as %%timeout has it.
+// Whatever else is there in its place is given as JSON text, which no Session takes for a time.
+std::optional<std::string> requested_time(const std::string& metadata);
+
 // How many Unicode code points `text` has, which is valid UTF-8.
 std::size_t code_points(const std::string& text);
 

@@ -50,6 +50,9 @@ struct ExecuteRequest {
     std::string user_expressions = "{}";  // JSON object of strings: name to expression
     std::string metadata = "{}";          // JSON object, given to the worker
     std::string parent = {};  // the client's id of this request (msg_id), which ipywidgets' Output refers to
+    // Until the cell is stopped: seconds ("0.5"), or a unit with them ("2m"); up to Limits::cell_time_max.
+    // nullopt: what the code asks for by %%timeout, else Limits::cell_time.
+    std::optional<std::string> time_limit = {};
 };
 
 enum class CommKind { open, message, close };

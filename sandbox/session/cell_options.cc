@@ -12,6 +12,8 @@ namespace {
 
 constexpr std::string_view kTimeout = "%%timeout";
 constexpr std::string_view kUsage = "%%usage";
+constexpr const char* kTimeLimit = "time limit";  // the client's
+constexpr std::size_t kMostTime = 40;             // bytes of it
 constexpr const char* kAsComment = "# ";
 constexpr std::string_view kBlank = " \t\r";
 constexpr std::string_view kSpace = " \t\r\n";
@@ -28,15 +30,17 @@ bool only_digits(std::string_view text) {
     return !text.empty() && text.find_first_not_of("0123456789.") == std::string_view::npos;
 }
 
-Result<std::chrono::milliseconds> read_time(std::string_view argument, const Policy& policy) {
-    const std::string text(argument);
+// `name`: of whatever asks for it.
+Result<std::chrono::milliseconds> read_time(const std::string& name, std::string_view argument,
+                                            const Policy& policy) {
+    const std::string text(argument.substr(0, kMostTime));
     auto time = parse_duration(only_digits(text) ? text + "s" : text);
     if (!time || time->count() <= 0) {
-        return Error{"%%timeout", 0, "'" + text.substr(0, 40) + "' is no time",
-                     "Write the seconds, or a unit with them: %%timeout 120, %%timeout 2m"};
+        return Error{name, 0, "'" + text + "' is no time",
+                     "Write the seconds, or a unit with them: " + name + " 120, " + name + " 2m"};
     }
     if (*time > policy.limits.cell_time_max) {
-        return Error{"%%timeout " + text,
+        return Error{name + " " + text,
                      0,
                      "policy \"" + policy.name + "\" allows a cell at most " +
                          format_duration(policy.limits.cell_time_max) + " (key limits.cell_time_max)",
@@ -57,7 +61,7 @@ std::optional<std::string_view> after(std::string_view line, std::string_view na
 // Whether the line is an option.
 Result<bool> read_option(std::string_view line, const Policy& policy, CellOptions& options) {
     if (const auto argument = after(line, kTimeout)) {
-        CELLBLOCK_ASSIGN_OR_RETURN(options.time, read_time(*argument, policy));
+        CELLBLOCK_ASSIGN_OR_RETURN(options.time, read_time(std::string(kTimeout), *argument, policy));
         return true;
     }
     if (const auto argument = after(line, kUsage)) {
@@ -72,7 +76,8 @@ Result<bool> read_option(std::string_view line, const Policy& policy, CellOption
 
 }  // namespace
 
-Result<CellOptions> read_cell_options(std::string code, const Policy& policy) {
+Result<CellOptions> read_cell_options(std::string code, const Policy& policy,
+                                      const std::optional<std::string>& time_limit) {
     CellOptions options{{}, policy.limits.cell_time, policy.show_usage};
     std::vector<std::pair<std::size_t, std::size_t>> lines;  // where each begins, and its length
     auto first = code.find_first_not_of(kSpace);
@@ -100,6 +105,9 @@ Result<CellOptions> read_cell_options(std::string code, const Policy& policy) {
         }
     });
     options.code = std::move(code);
+    if (time_limit) {
+        CELLBLOCK_ASSIGN_OR_RETURN(options.time, read_time(kTimeLimit, *time_limit, policy));
+    }
     return options;
 }
 

@@ -5,9 +5,12 @@
 //     auto options = read_cell_options("%%timeout 120\nprint(1)", policy);   // options->time is 120 s
 //
 // A pure function. The Error of a wrong option is for the user, and the cell must not run.
+//
+// A client may ask for a time, too (ExecuteRequest::time_limit), and code then can't.
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "sandbox/api/policy.h"
@@ -21,6 +24,8 @@ struct CellOptions {
     bool show_usage = false;
 };
 
-Result<CellOptions> read_cell_options(std::string code, const Policy& policy);
+// `time_limit`: what the client asks for, written as %%timeout's argument.
+Result<CellOptions> read_cell_options(std::string code, const Policy& policy,
+                                      const std::optional<std::string>& time_limit = {});
 
 }  // namespace cellblock::sandbox

@@ -228,7 +228,7 @@ void Session::Impl::begin_cell(ExecuteRequest request) {
                        "policy \"" + policy().name + "\", key limits.code"),
             CellStatus::error);
     }
-    auto options = read_cell_options(std::move(request.code), policy());
+    auto options = read_cell_options(std::move(request.code), policy(), request.time_limit);
     if (!options) {
         current_ = std::move(cell);
         return refuse(make_error("UsageError", options.error().text()), CellStatus::error);

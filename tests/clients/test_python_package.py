@@ -122,6 +122,11 @@ def test_code_cant_grant_itself_more_than_the_timeout(box, first):
     assert time.monotonic() - begun < 30
 
 
+def test_a_timeout_leaves_the_code_as_it_is(box):
+    done = box.run("x = 1\n1 / 0", timeout=30)
+    assert done.code == "x = 1\n1 / 0" and "line 2\n" in done.error.traceback and "timeout" not in done.error.traceback
+
+
 def test_a_timeout_with_a_cell_magic(box):
     assert box.run("%%capture found\nprint(1)", timeout=30).ok and box.run("found.stdout").text == r"'1\n'"
     assert box.run("%%timeout 20", timeout=30).status == "ok"
@@ -596,7 +601,7 @@ def test_a_models_text_has_what_a_person_would_read():
 
 # --- the package itself
 
-@pytest.mark.parametrize("name", ["", ".errors", ".files", ".program", ".results", ".sandbox"])
+@pytest.mark.parametrize("name", ["", ".errors", ".files", ".program", ".results", ".sandbox", ".session_pool", ".session_types", ".sessions"])
 def test_every_example_of_the_docstrings_runs(home, monkeypatch, name):
     monkeypatch.chdir(home.root / "work")
     done = doctest.testmod(importlib.import_module("cellblock" + name), optionflags=doctest.ELLIPSIS)

@@ -250,10 +250,12 @@ struct Play {
         stage->from_worker({{"type", "ready"}, {"python", "3.11.2"}, {"ipython", "8.5"}, {"banner", "hi"}});
         advance();
     }
-    CellId run(const std::string& code, bool allow_stdin = false) {
+    CellId run(const std::string& code, bool allow_stdin = false,
+               std::optional<std::string> time_limit = {}) {
         ExecuteRequest request;
         request.code = code;
         request.allow_stdin = allow_stdin;
+        request.time_limit = std::move(time_limit);
         const CellId cell = session.execute(request);
         advance();
         return cell;

@@ -24,6 +24,18 @@ std::string metadata_of(const std::string& text) {
 
 }  // namespace
 
+TEST_CASE("a request's metadata may ask for a time limit") {
+    CHECK(requested_time("{}") == std::nullopt);
+    CHECK(requested_time(R"({"cellblock": {}})") == std::nullopt);
+    CHECK(requested_time(R"({"cellblock": 5})") == std::nullopt);
+    CHECK(requested_time(R"({"other": {"cellblock": {"timeout": 1}}})") == std::nullopt);
+    CHECK(requested_time(R"({"cellblock": {"timeout": 0.5}})") == "0.5");
+    CHECK(requested_time(R"({"cellblock": {"timeout": "2m"}})") == "2m");
+    CHECK(requested_time(R"({"cellblock": {"timeout": ""}})") == "");
+    CHECK(requested_time(R"({"cellblock": {"timeout": [1]}})") == "[1]");
+    CHECK(requested_time(R"({"cellblock": {"timeout": null}})") == "null");
+}
+
 TEST_CASE("an execute request's omitted fields have the protocol's defaults") {
     CHECK(whole("execute_request", {{"code", "1"}}) == json{{"code", "1"},
                                                             {"silent", false},

@@ -645,6 +645,38 @@ TEST_CASE("%%timeout sets the cell's own deadline within the policy") {
     }
 }
 
+TEST_CASE("a client's time limit goes before what the code asks for, within the policy") {
+    Play play;
+    play.open();
+    SECTION("shorter") {
+        play.run("%%timeout 90\nx", false, "0.5");
+        REQUIRE(play.stage->worker_frame()->header["code"] == "# %%timeout 90\nx");
+        play.pass(499ms);
+        REQUIRE_FALSE(play.stage->warden_command());
+        play.pass(1ms);
+        REQUIRE(play.stage->warden_command() == "interrupt");
+    }
+    SECTION("longer") {
+        play.run("x", false, "2m");
+        REQUIRE(play.stage->worker_frame()->header["code"] == "x");
+        play.pass(119s);
+        REQUIRE_FALSE(play.stage->warden_command());
+        play.pass(1s);
+        REQUIRE(play.stage->warden_command() == "interrupt");
+    }
+    SECTION("more than the policy allows") {
+        play.run("x", false, "100000");
+        REQUIRE(play.outcome().error->evalue.find("limits.cell_time_max") != std::string::npos);
+        REQUIRE_FALSE(play.stage->worker_frame());
+    }
+    SECTION("no time") {
+        const auto* const rubbish = GENERATE("", "null", "-1", "0", "[1]", "soon", "inf");
+        play.run("x", false, rubbish);
+        REQUIRE(play.outcome().error->evalue.find("is no time") != std::string::npos);
+        REQUIRE_FALSE(play.stage->worker_frame());
+    }
+}
+
 namespace {
 
 // An error of the cell that it shows itself, of about `bytes`.

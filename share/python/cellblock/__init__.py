@@ -14,6 +14,17 @@ from .files import AsyncFiles, FileEntry, Files
 from .program import find_program
 from .results import Error, FileNotKept, KeptFile, Output, Result, Status, Usage
 from .sandbox import AsyncSandbox, Sandbox
+from .session_pool import ExhaustionStrategy, PoolConfig, PooledSandboxSession, create_pool_manager
+from .session_types import (CommandEmptyError, CommandFailedError, ConsoleOutput, ExecutionResult, FileType, KernelType,
+                            LanguageNotSupportedError, NotOpenSessionError, PlotOutput, PoolClosedError, PoolExhaustedError,
+                            RestrictedModule, SandboxTimeoutError, SecurityIssueSeverity, SecurityPattern, SecurityPolicy,
+                            StreamCallback, SupportedLanguage)
+from .sessions import ArtifactSandboxSession, InteractiveSandboxSession, SandboxSession, create_session
 
-__all__ = ["AsyncFiles", "AsyncSandbox", "Error", "FileEntry", "FileNotKept", "Files", "KeptFile", "KernelDied", "Output",
-           "ProgramNotFound", "Result", "Sandbox", "SandboxClosed", "SandboxError", "Status", "Usage", "find_program"]
+__all__ = ["ArtifactSandboxSession", "AsyncFiles", "AsyncSandbox", "CommandEmptyError", "CommandFailedError", "ConsoleOutput", "Error",
+           "ExecutionResult", "ExhaustionStrategy", "FileEntry", "FileNotKept", "FileType", "Files", "InteractiveSandboxSession",
+           "KeptFile", "KernelDied", "KernelType", "LanguageNotSupportedError", "NotOpenSessionError", "Output", "PlotOutput",
+           "PoolClosedError", "PoolConfig", "PoolExhaustedError", "PooledSandboxSession", "ProgramNotFound", "RestrictedModule", "Result",
+           "Sandbox", "SandboxClosed", "SandboxError", "SandboxSession", "SandboxTimeoutError", "SecurityIssueSeverity",
+           "SecurityPattern", "SecurityPolicy", "Status", "StreamCallback", "SupportedLanguage", "Usage", "create_pool_manager",
+           "create_session", "find_program"]

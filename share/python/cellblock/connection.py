@@ -51,7 +51,8 @@ class Connection:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._lock = threading.Lock()  # of what follows
-        self._outgoing: Deque[Tuple[str, str, Mapping[str, Any], Iterable[bytes], Optional[Sink]]] = collections.deque()
+        self._outgoing: Deque[Tuple[str, str, Mapping[str, Any], Iterable[bytes], Optional[Sink],
+                                    Optional[Mapping[str, Any]]]] = collections.deque()
         self._end: Optional[SandboxError] = None  # why nothing more can be asked
         self._closing = False
         self._waiting: Dict[str, Tuple[Sink, Set[str]]] = {}  # of the thread
@@ -72,13 +73,13 @@ class Connection:
             raise self._end
 
     def send(self, channel: str, kind: str, content: Mapping[str, Any], sink: Optional[Sink] = None,
-             buffers: Iterable[bytes] = ()) -> None:
+             buffers: Iterable[bytes] = (), metadata: Optional[Mapping[str, Any]] = None) -> None:
         if os.getpid() != self._owner:
             raise SandboxError("a sandbox belongs to the process that made it; make another one after a fork")
         with self._lock:
             if self._end is not None:
                 raise self._end
-            self._outgoing.append((channel, kind, content, buffers, sink))
+            self._outgoing.append((channel, kind, content, buffers, sink, metadata))
             self._wake()
 
     def expect_end(self, reason: SandboxError) -> None:
@@ -90,7 +91,7 @@ class Connection:
         """Asks the process to end itself; `reason` as in expect_end()."""
         self.expect_end(reason)
         with self._lock:
-            self._outgoing.append(("control", "shutdown_request", {"restart": False}, (), None))
+            self._outgoing.append(("control", "shutdown_request", {"restart": False}, (), None, None))
             self._wake()
 
     def close(self) -> None:
@@ -133,8 +134,8 @@ class Connection:
             with self._lock:
                 if not self._outgoing:
                     return
-                channel, kind, content, buffers, sink = self._outgoing.popleft()
-            message = self._session.msg(kind, dict(content))
+                channel, kind, content, buffers, sink, metadata = self._outgoing.popleft()
+            message = self._session.msg(kind, dict(content), metadata=dict(metadata) if metadata else None)
             if sink is not None:
                 self._waiting[message["header"]["msg_id"]] = (sink, set(AWAITED.get(kind, (IDLE, REPLY))))
             self._session.send(self._sockets[channel], message, buffers=list(buffers))

@@ -6,7 +6,6 @@ import contextlib
 import inspect
 import os
 import queue
-import re
 import threading
 import weakref
 from typing import Any, Awaitable, Callable, Dict, Mapping, Optional, Union
@@ -22,25 +21,20 @@ PathText = Union[str, "os.PathLike[str]"]
 Policy = Union[PathText, Mapping[str, Any]]
 START_SECONDS = 60.0
 DEFAULT_POLICY = "default"  # the strict one, as `cellblock run` has it
-# The kernel's options in a cell's first lines (sandbox/session/cell_options.h). Of two of one kind the last one counts.
-OPTION_LINES = re.compile(r"(?:[ \t\r\n]*%%(?:timeout|usage)(?=[ \t\r\n]|\Z)[^\n]*(?:\n|\Z))*")
 
 
-def with_timeout(code: str, seconds: Optional[float]) -> str:
-    """The code with a line that asks for that limit, below any such lines of its own, so that code can't grant itself more."""
+def execute_content(code: str) -> Dict[str, Any]:
+    return {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False,
+            "stop_on_error": False}
+
+
+def execute_metadata(seconds: Optional[float]) -> Dict[str, Any]:
+    """Asks the kernel for that time limit, which goes before what code asks for by %%timeout."""
     if seconds is None:
-        return code
+        return {}
     if not seconds > 0:
         raise ValueError(f"timeout must be more than 0 seconds, not {seconds!r}")
-    own = OPTION_LINES.match(code)
-    end = own.end() if own else 0
-    before = code[:end]
-    return before + ("\n" if before and not before.endswith("\n") else "") + f"%%timeout {max(seconds, 0.001):.3f}\n" + code[end:]
-
-
-def execute_content(code: str, timeout: Optional[float]) -> Dict[str, Any]:
-    return {"code": with_timeout(code, timeout), "silent": False, "store_history": True, "user_expressions": {},
-            "allow_stdin": False, "stop_on_error": False}
+    return {"cellblock": {"timeout": f"{max(seconds, 0.001):.3f}"}}
 
 
 class Core:
@@ -141,6 +135,36 @@ class Core:
         for message in iter(answers.get, None):
             take(_checked(message))
 
+    def run_cell(self, code: str, timeout: Optional[float], tell: Mapping[str, Optional[Callable[[Any], Any]]],
+                 metadata: Optional[Mapping[str, Any]] = None) -> Result:
+        """Sandbox.run(); `tell`: the callbacks by what they are told of."""
+        gathering = Gathering(code)
+        answers: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
+        self.connection.send("shell", "execute_request", execute_content(code), answers.put,
+                             metadata={**execute_metadata(timeout), **(metadata or {})})
+        try:
+            for message in iter(answers.get, None):
+                told = gathering.take(_checked(message))
+                callback = tell.get(told[0]) if told else None
+                if told and callback is not None:
+                    callback(told[1])
+        except BaseException:
+            self.interrupt_quietly()
+            raise
+        return gathering.result()
+
+    def run_unseen(self, code: str) -> Callable[[], None]:
+        """Begins a cell whose output and end are nobody's; the next one begins after it. Gives what waits for its end."""
+        content = {**execute_content(code), "silent": True, "store_history": False}
+        answers: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
+        self.connection.send("shell", "execute_request", content, answers.put)
+
+        def wait() -> None:
+            for message in iter(answers.get, None):
+                _checked(message)
+
+        return wait
+
     def drive(self, steps: Steps) -> Any:
         """Asks what the steps want about files, one request after the other, and gives what they return."""
         def answer_to(request: Dict[str, Any], buffers: Any) -> Answer:
@@ -158,14 +182,15 @@ class Core:
                 walk.go_on(answer)
         return walk.value
 
-    def send_async(self, channel: str, kind: str, content: Mapping[str, Any], buffers: Any = ()) -> "asyncio.Queue[Any]":
+    def send_async(self, channel: str, kind: str, content: Mapping[str, Any], buffers: Any = (),
+                   metadata: Optional[Mapping[str, Any]] = None) -> "asyncio.Queue[Any]":
         loop, answers = asyncio.get_running_loop(), asyncio.Queue()  # type: ignore[var-annotated]
 
         def sink(message: Any) -> None:
             with contextlib.suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(answers.put_nowait, message)
 
-        self.connection.send(channel, kind, content, sink, buffers)
+        self.connection.send(channel, kind, content, sink, buffers, metadata)
         return answers
 
     async def ask_async(self, channel: str, kind: str, content: Mapping[str, Any], buffers: Any = (),
@@ -240,8 +265,7 @@ class Sandbox:
         """Runs a cell and waits for its end, whatever that is: what goes wrong in it is told by the Result.
 
         `timeout`: seconds until the kernel stops the cell, up to the policy's `limits.cell_time_max`; by default
-        `limits.cell_time`, or what the code asks for by %%timeout. The limit takes a line above the code, which line
-        numbers of tracebacks count. The callbacks are called here, in the order in which things come; an exception of one of
+        `limits.cell_time`, or what the code asks for by %%timeout. The callbacks are called here, in the order in which things come; an exception of one of
         them, and Ctrl-C, interrupt the cell. KernelDied is raised where the kernel itself has ended.
 
             >>> import cellblock
@@ -252,20 +276,7 @@ class Sandbox:
             >>> done.status, done.error.value
             ('timeout', 'stopped after 500 ms; your variables are intact')
         """
-        gathering = Gathering(code)
-        tell = {"stdout": on_stdout, "stderr": on_stderr, "result": on_result}
-        answers: "queue.SimpleQueue[Any]" = queue.SimpleQueue()
-        self._core.connection.send("shell", "execute_request", execute_content(code, timeout), answers.put)
-        try:
-            for message in iter(answers.get, None):
-                told = gathering.take(_checked(message))
-                callback = tell[told[0]] if told else None
-                if told and callback is not None:
-                    callback(told[1])
-        except BaseException:
-            self._core.interrupt_quietly()
-            raise
-        return gathering.result()
+        return self._core.run_cell(code, timeout, {"stdout": on_stdout, "stderr": on_stderr, "result": on_result})
 
     def interrupt(self) -> None:
         """Interrupts the cell that runs, from another thread: it ends with "interrupted", or goes on if it ignores that, and a
@@ -345,7 +356,7 @@ class AsyncSandbox:
         """As Sandbox.run. A callback may be a coroutine function."""
         gathering = Gathering(code)
         tell = {"stdout": on_stdout, "stderr": on_stderr, "result": on_result}
-        answers = self._core.send_async("shell", "execute_request", execute_content(code, timeout))
+        answers = self._core.send_async("shell", "execute_request", execute_content(code), metadata=execute_metadata(timeout))
         try:
             while (message := await answers.get()) is not None:
                 told = gathering.take(_checked(message))
