@@ -184,6 +184,43 @@ def test_files_and_folders_go_in_and_come_out(session, tmp_path):
         assert [(one.name, one.isdir(), one.size) for one in tar] == [("inner", True, 0), ("inner/b.bin", False, 1 << 20)]
 
 
+def test_a_link_of_the_hosts_is_not_followed(session, tmp_path):
+    session.run("import os; os.makedirs('tree/link', exist_ok=True); open('tree/link/new', 'w').write('x'); open('tree/file', 'w').write('y')")
+    outside, target = tmp_path / "outside", tmp_path / "to" / "tree"
+    outside.mkdir()
+    target.mkdir(parents=True)
+    (outside / "mine").write_text("mine")
+    (target / "file").symlink_to(outside / "mine")
+    session.copy_from_runtime("tree/file", str(target / "file"))
+    assert (target / "file").read_text() == "y" and (outside / "mine").read_text() == "mine"
+    (target / "link").symlink_to(outside)
+    with pytest.raises(cellblock.SandboxError, match="symbolic link"):
+        session.copy_from_runtime("tree", str(tmp_path / "to"))
+    assert [one.name for one in outside.iterdir()] == ["mine"]
+
+
+def test_more_than_the_bounds(session, tmp_path, monkeypatch):
+    from cellblock import session_files
+    session.run("import os\nos.makedirs('much/' + '/'.join('d' * 40))\nfor n in range(30): open('much/%d' % n, 'w').write('x' * 100)")
+    with pytest.raises(cellblock.SandboxError, match="folders within each other"):
+        session.copy_from_runtime("much", str(tmp_path / "got"))
+    session.execute_command("rm -r much/d")
+    for name, bound in (("MOST_FILES", 20), ("MOST_BYTES", 1000)):
+        with monkeypatch.context() as patch:
+            patch.setattr(session_files, name, bound)
+            for fetch in (lambda: session.copy_from_runtime("much", str(tmp_path / "got")), lambda: session.get_archive("much")):
+                with pytest.raises(cellblock.SandboxError, match="ask for parts"):
+                    fetch()
+    assert list(tmp_path.iterdir()) == []
+    session.copy_from_runtime("much", str(tmp_path / "got"))
+    assert len(list((tmp_path / "got").iterdir())) == 30
+
+
+@pytest.mark.parametrize("value", ["9" * 5000, "²", "-1", "3.5"])
+def test_an_exit_status_that_is_none(session, value):
+    assert session.run("class SystemExit(Exception): pass\nraise SystemExit(%r)" % value).exit_code in (0, 1)
+
+
 def test_files_that_arent_there(session, tmp_path):
     with pytest.raises(FileNotFoundError):
         session.copy_to_runtime(str(tmp_path / "none"), "a")

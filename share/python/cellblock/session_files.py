@@ -4,16 +4,16 @@ from __future__ import annotations
 import io
 import os
 import posixpath
-import shutil
 import tarfile
 import tempfile
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Tuple
 
 from .errors import SandboxError
 from .files import FileEntry, Files
 
 MOST_DEPTH = 32
 MOST_FILES = 10_000
+MOST_BYTES = 1 << 30
 
 
 def put(files: Files, source: str, target: str) -> None:
@@ -29,9 +29,9 @@ def put(files: Files, source: str, target: str) -> None:
 
 
 def entries_below(files: Files, folder: str, depth: int = MOST_DEPTH) -> Iterator[Tuple[str, FileEntry]]:
-    """(path below `folder`, entry) of its files and folders; links and others are passed over."""
+    """(path below `folder`, entry) of its files and folders, each folder before what is in it; links and others are passed over."""
     for entry in files.list(folder):
-        if entry.type == "file" or entry.type == "folder":
+        if entry.type in ("file", "folder"):
             yield entry.name, entry
         if entry.type == "folder":
             if depth == 0:
@@ -40,40 +40,50 @@ def entries_below(files: Files, folder: str, depth: int = MOST_DEPTH) -> Iterato
                 yield posixpath.join(entry.name, name), inner
 
 
-def tree(files: Files, path: str) -> List[Tuple[str, bool]]:
-    """(path, is it a folder?) of all that is there, the path itself first. Raises FileNotFoundError."""
+def contents(files: Files, path: str) -> Iterator[Tuple[str, Optional[bytes]]]:
+    """(path below `path`, its bytes, or None: a folder) of all that is there, itself first, by the name "". Raises
+    FileNotFoundError, and SandboxError beyond the bounds: what lies there is code's own choice."""
     folder, name = posixpath.split(path.rstrip("/"))
-    if not any(entry.name == name and entry.type == "folder" for entry in files.list(folder or ".")):
-        return [("", False)]
-    found = [("", True)]
+    is_folder = name in ("", ".") or any(entry.name == name and entry.type == "folder" for entry in files.list(folder or "."))
+    if not is_folder:
+        yield "", files.read(path)
+        return
+    yield "", None
+    count = size = 0
     for inner, entry in entries_below(files, path):
-        found.append((inner, entry.type == "folder"))
-        if len(found) > MOST_FILES:
-            raise SandboxError(f"{path} has more than {MOST_FILES} files")
-    return found
+        content = None if entry.type == "folder" else files.read(posixpath.join(path, inner))
+        count, size = count + 1, size + len(content or b"")
+        if count > MOST_FILES or size > MOST_BYTES:
+            raise SandboxError(f"{path} has more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB: ask for parts of it")
+        yield inner, content
 
 
 def fetch(files: Files, path: str, target: str) -> None:
-    """To `target` on the host; into it, where that is a folder. Either all of it comes, or nothing is there that wasn't before."""
+    """To `target` on the host; into it, where that is a folder. Nothing is there before all of it has come. A symbolic link of the
+    host's is never followed below `target`, as names are code's own choice."""
     name = posixpath.basename(path.rstrip("/"))
     if os.path.isdir(target):
         target = os.path.join(target, name or "files")
     parent = os.path.dirname(os.path.abspath(target))
     os.makedirs(parent, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=parent, prefix=".cellblock-") as place:
-        taken = os.path.join(place, "taken")
-        for inner, is_folder in tree(files, path):
-            here = os.path.join(taken, *inner.split("/")) if inner else taken
-            if is_folder:
-                os.makedirs(here, exist_ok=True)
-                continue
-            content = files.read(posixpath.join(path, inner) if inner else path)
-            with open(here, "xb") as file:
-                file.write(content)
-        if os.path.isdir(taken):
-            shutil.copytree(taken, target, dirs_exist_ok=True)
-        else:
-            os.replace(taken, target)
+        came: List[Tuple[str, bool]] = []
+        for inner, content in contents(files, path):
+            came.append((inner, content is None))
+            here = os.path.join(place, "taken", *inner.split("/")) if inner else os.path.join(place, "taken")
+            if content is None:
+                os.mkdir(here)
+            else:
+                with open(here, "xb") as file:
+                    file.write(content)
+        for inner, is_folder in came:
+            here, there = (os.path.join(one, *inner.split("/")) if inner else one for one in (os.path.join(place, "taken"), target))
+            if not is_folder:
+                os.replace(here, there)
+            elif os.path.islink(there):
+                raise SandboxError(f"{there} is a symbolic link, which files of a sandbox don't follow")
+            elif not os.path.isdir(there):
+                os.mkdir(there)
 
 
 def archive(files: Files, path: str) -> Tuple[bytes, Dict[str, Any]]:
@@ -81,14 +91,11 @@ def archive(files: Files, path: str) -> Tuple[bytes, Dict[str, Any]]:
     name = posixpath.basename(path.rstrip("/")) or "files"
     made, total = io.BytesIO(), 0
     with tarfile.open(fileobj=made, mode="w") as tar:
-        for inner, is_folder in tree(files, path):
+        for inner, content in contents(files, path):
             member = tarfile.TarInfo(posixpath.join(name, inner) if inner else name)
-            content = b""
-            if is_folder:
+            if content is None:
                 member.type, member.mode = tarfile.DIRTYPE, 0o755
-            else:
-                content = files.read(posixpath.join(path, inner) if inner else path)
-                member.size = len(content)
+            member.size = len(content or b"")
             total += member.size
-            tar.addfile(member, io.BytesIO(content))
+            tar.addfile(member, io.BytesIO(content or b""))
     return made.getvalue(), {"name": name, "size": total}

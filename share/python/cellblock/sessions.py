@@ -358,9 +358,7 @@ class SandboxSession:
 
     def _start_anew(self) -> None:
         old = self._opened()
-        files, place = self._files(), self._inside(".")
-        kept = [(name, None if entry.type == "folder" else files.read(posixpath.join(place, name)))
-                for name, entry in session_files.entries_below(files, place)]
+        kept = [one for one in session_files.contents(self._files(), self._inside(".")) if one[0]]
         old.close()
         self._box = self._renewal = None
         self._start()
@@ -535,7 +533,7 @@ def exit_code_of(done: Result) -> int:
         return 130
     words = done.error.value if done.error else ""
     if done.error is not None and done.error.name == "SystemExit":
-        return int(words) if words.isdigit() else 0 if words in ("", "None") else 1
+        return int(words) if re.fullmatch("[0-9]{1,3}", words) else 0 if words in ("", "None") else 1
     if done.status == "killed":
         told = re.search(r"\b(exit status|signal) (\d+)", words)
         return 137 if told is None else int(told[2]) + (128 if told[1] == "signal" else 0)
