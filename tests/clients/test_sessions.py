@@ -146,6 +146,8 @@ def test_a_command(session):
     assert session.execute_command("mkdir -p sub; cd sub; pwd").stdout == "/sandbox/sub\n"
     assert session.execute_command("pwd", workdir="/sandbox/sub").stdout == "/sandbox/sub\n"
     assert session.execute_command("cat").stdout == ""  # nobody types
+    assert session.execute_command("python -c 'import sys; print(sys.prefix)'").stdout == session.run("import sys; print(sys.prefix)").stdout
+    assert session.execute_command("kill -9 $$").exit_code == 137 and session.execute_command("if").exit_code == 2
     with pytest.raises(cellblock.CommandEmptyError):
         session.execute_command("  ")
 

@@ -26,6 +26,17 @@ from .session_types import (CommandEmptyError, CommandFailedError, ConsoleOutput
 
 INSTALL_SECONDS = 3600.0
 LONGEST_SECONDS = 240 * 3600.0  # what a policy's limits.cell_time_max may be
+LARGEST_CODE = "8MiB"  # what a policy's limits.code may be
+PROGRAMS = "/tmp/.cellblock-programs"  # inside, first on a command's PATH
+# For commands the names python and python3 are the Python that runs code; a link to it would forget a virtual environment.
+MAKE_PROGRAMS = """
+import os, sys
+os.makedirs(%r, exist_ok=True)
+for name in ("python", "python3"):
+    with open(%r + "/" + name, "w") as file:
+        file.write("#!/bin/sh\\nexec '%%s' \\"$@\\"\\n" %% sys.executable.replace("'", "'\\\\''"))
+    os.chmod(file.name, 0o755)
+""" % (PROGRAMS, PROGRAMS)
 PROGRAM = {"cellblock_program": {"name": "main.py", "is_file": False, "arguments": [], "is_last": True}}
 END_PYTHON = "import os; os._exit(0)"  # its sandbox starts the next one, and keeps its files
 IMAGES = (("image/png", FileType.PNG), ("image/jpeg", FileType.JPEG), ("image/svg+xml", FileType.SVG), ("application/pdf", FileType.PDF))
@@ -159,7 +170,7 @@ class SandboxSession:
         for folder in (self._workdir_entry(), None):
             self._box = Sandbox(self._policy(folder), **self._options)
             self._has_workdir = folder is not None
-            done = self._box.run(self._enter_workdir() or "pass")
+            done = self._box.run(MAKE_PROGRAMS + self._enter_workdir())
             if done.status == "ok":
                 return
             self._box.close()
@@ -192,6 +203,7 @@ class SandboxSession:
             return given
         policy: Dict[str, Any] = dict(given or {})
         limits = {**self._limits, **policy.get("limits", {})}
+        limits.setdefault("code", LARGEST_CODE)
         limits.setdefault("cell_time_max", "%dh" % (LONGEST_SECONDS / 3600))
         policy["limits"] = limits
         if folder is not None:
@@ -262,12 +274,8 @@ class SandboxSession:
         return done
 
     def _result_of(self, done: Result) -> ExecutionResult:
-        stdout, stderr = done.stdout, done.stderr
-        if self._keeps_variables and done.text is not None:
-            stdout += done.text + "\n"
-        if done.error is not None and done.error.name != "SystemExit":
-            stderr += (done.error.traceback or "%s: %s" % (done.error.name, done.error.value)) + "\n"
-        return ExecutionResult(exit_code_of(done), stderr, stdout, self._plots_of(done))
+        value = done.text + "\n" if self._keeps_variables and done.text is not None else ""
+        return ExecutionResult(exit_code_of(done), error_text(done), done.stdout + value, self._plots_of(done))
 
     def _plots_of(self, done: Result) -> List[PlotOutput]:
         return [plot for plot in map(plot_of, done.results) if plot is not None]
@@ -284,13 +292,20 @@ class SandboxSession:
         if not command or not command.strip():
             raise CommandEmptyError
         self._opened()
+        return self._call(command, workdir, on_stdout=on_stdout, on_stderr=on_stderr)
+
+    def _call(self, command: str, workdir: Optional[str] = None, *, timeout: Optional[float] = None, into: Optional[str] = None,
+              on_stdout: Optional[StreamCallback] = None, on_stderr: Optional[StreamCallback] = None) -> ConsoleOutput:
+        """`into`: a file inside for all that it writes, byte by byte; what is shown instead is text without control characters."""
         folder = self._inside(workdir) if workdir else None
-        code = "import subprocess as __p, sys as __s; __s.exit(__p.call(%r, shell=True, cwd=%r, stdin=__p.DEVNULL))" % (command, folder)
+        line = 'PATH=%s:"$PATH"; export PATH\n%s' % (PROGRAMS, command)
+        output = ", stdout=open(%r, 'wb'), stderr=-2" % into if into else ""
+        code = "__import__('subprocess').call(%r, shell=True, cwd=%r, stdin=-3%s)" % (line, folder, output)
         try:
-            done = self._execute(code, None, on_stdout, on_stderr)
+            done = self._execute(code, timeout, on_stdout, on_stderr)
         finally:
             self._renew()
-        return ConsoleOutput(exit_code_of(done), done.stderr, done.stdout)
+        return ConsoleOutput(status_of(done.text) if done.ok else exit_code_of(done), error_text(done), done.stdout)
 
     def execute_commands(self, commands: Sequence[Union[str, Tuple[str, Optional[str]]]], workdir: Optional[str] = None,
                          on_stdout: Optional[StreamCallback] = None, on_stderr: Optional[StreamCallback] = None) -> ConsoleOutput:
@@ -538,6 +553,19 @@ def exit_code_of(done: Result) -> int:
         told = re.search(r"\b(exit status|signal) (\d+)", words)
         return 137 if told is None else int(told[2]) + (128 if told[1] == "signal" else 0)
     return 1
+
+
+def status_of(returned: Optional[str]) -> int:
+    """A shell's exit code of what subprocess.call() returned; below 0 it is a signal."""
+    found = re.fullmatch("(-?)([0-9]{1,3})", returned or "")
+    return 1 if found is None else int(found[2]) + (128 if found[1] else 0)
+
+
+def error_text(done: Result) -> str:
+    """What a program's stderr would hold."""
+    if done.error is None or done.error.name == "SystemExit":
+        return done.stderr
+    return done.stderr + (done.error.traceback or "%s: %s" % (done.error.name, done.error.value)) + "\n"
 
 
 def plot_of(output: Output) -> Optional[PlotOutput]:

@@ -1,0 +1,23 @@
+"""The adapters of share/python for frameworks, by these frameworks' own suites."""
+
+import os
+import subprocess
+
+import pytest
+from support import kernels
+from support.environments import Environment
+
+FOLDER = kernels.REPO / "tests" / "newest" / "frameworks"
+WANTED = FOLDER / "wanted.txt"
+
+@pytest.mark.long
+@pytest.mark.seconds(900)
+def test_deepagents(place):
+    environment = Environment(kernels.REPO / "build" / "frameworks-env", WANTED.read_text(), "wanted.txt")
+    environment.make("/usr/bin/python3", "-r", WANTED)
+    done = subprocess.run([environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto", "--rootdir", FOLDER,
+                           "--tb=short", "deepagents_suite.py"], cwd=FOLDER, capture_output=True, text=True, timeout=600,
+                          check=False, env={**os.environ, **place.environment(), "CELLBLOCK": kernels.PROGRAM,
+                                            "CELLBLOCK_PYTHON": kernels.PYTHON, "PYTHONDONTWRITEBYTECODE": "1",
+                                            "CELLBLOCK_PACKAGE": str(kernels.REPO / "share" / "python")})
+    assert done.returncode == 0 and "80 passed, 7 xfailed" in done.stdout, done.stdout[-6000:] + done.stderr[-2000:]
