@@ -244,6 +244,12 @@ def test_a_large_file_is_whole_or_not_there(box, opened):
     box.files.remove("large", with_content=True)
 
 
+def test_the_beginning_of_a_file(box):
+    box.files.write("long", bytes(range(256)) * 100_000)
+    for most in (0, 1, 300, (16 << 20) + 5, 1 << 30):
+        assert box.files.read("long", most=most) == (bytes(range(256)) * 100_000)[:most]
+
+
 def test_folders(box):
     box.files.make("d/e")
     box.files.write("d/f", "abc")

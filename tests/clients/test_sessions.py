@@ -18,6 +18,7 @@ PACKAGES = kernels.REPO / "share" / "python"
 sys.path.insert(0, str(PACKAGES))
 
 import cellblock  # noqa: E402
+from cellblock import sessions  # noqa: E402
 from cellblock import (ArtifactSandboxSession, FileType, InteractiveSandboxSession, PoolConfig, SandboxSession,  # noqa: E402
                        SandboxTimeoutError, create_pool_manager)
 from cellblock.sessions import allowed_package, bytes_of, limits_of  # noqa: E402
@@ -78,6 +79,17 @@ def test_no_variable_outlives_its_run_and_files_do(session):
     result = session.run("print(open('kept.txt').read(), open('/sandbox/kept.txt').read())\nx")
     assert result.stdout == "kept kept\n" and result.exit_code == 1 and "NameError: name 'x' is not defined" in result.stderr
     assert "timeout" not in result.stderr and "line 2" in result.stderr
+
+
+def test_each_run_finds_the_same_names(home):
+    names = "print(sorted(name for name in globals() if not name.startswith('_')))"
+    with opened() as session:
+        first = session.run(names).stdout
+        session.install(["numpy"])
+        assert first == session.run(names).stdout and "'os'" not in first and "'file'" not in first
+    with opened(InteractiveSandboxSession) as session:
+        session.install(["numpy"])
+        assert session.run(names).stdout == first
 
 
 @pytest.mark.parametrize(("code", "status"), [
@@ -233,7 +245,7 @@ def test_files_that_arent_there(session, tmp_path):
 
 # --- figures
 
-def test_figures_add_up_until_they_are_cleared(home):
+def test_figures_add_up_until_they_are_cleared(home, monkeypatch):
     with opened(ArtifactSandboxSession) as session:
         assert len(session.run(PLOT).plots) == 1
         plots = session.run(SAVED).plots
@@ -243,6 +255,11 @@ def test_figures_add_up_until_they_are_cleared(home):
         assert len(session.run(SAVED).plots) == 1
         session.clear_plots()
         assert session.run("print(1)").plots == []
+        monkeypatch.setattr(sessions, "MOST_SAVED_BYTES", 100)
+        assert session.run("open('large.png', 'wb').write(bytes(101)); open('small.png', 'wb').write(bytes(99))").plots[0].format is FileType.PNG
+        assert len(session.run("1").plots) == 1
+        monkeypatch.setattr(sessions, "MOST_PLOTS_BYTES", 200)
+        assert len(session.run("open('small.png', 'wb').write(bytes(98))").plots) == 1
     with opened(ArtifactSandboxSession, enable_plotting=False) as session:
         assert session.run(PLOT).plots == []
 

@@ -51,7 +51,7 @@ class CellblockBackend(BaseSandbox):
         except SandboxTimeoutError as error:
             status, words = TIMED_OUT, str(error)
         try:
-            output = self._session._files().read(file)
+            output = self._session._files().read(file, most=MOST_OUTPUT + 1)
             self._session._files().remove(file)
         except OSError:
             output = b""

@@ -94,14 +94,16 @@ def _pieces(data: Data) -> Any:
         yield bytes(view[place:place + PIECE])
 
 
-def read_steps(path: str) -> Steps:
+def read_steps(path: str, most: Optional[int] = None) -> Steps:
     pieces: List[bytes] = []
     place = 0
     while True:
-        facts, piece = yield {"do": "read", "path": path, "offset": place, "size": PIECE}, ()
+        size = PIECE if most is None else min(PIECE, most - place)
+        facts, piece = yield {"do": "read", "path": path, "offset": place, "size": size}, ()
+        piece = piece[:size]
         pieces.append(piece)
         place += len(piece)
-        if not piece or place >= facts["size"]:
+        if not piece or place >= facts["size"] or place == most:
             return b"".join(pieces)
 
 
@@ -174,8 +176,8 @@ class Files:
         """
         self._drive(write_steps(_path(path), data))
 
-    def read(self, path: Union[str, "os.PathLike[str]"]) -> bytes:
-        """The whole file.
+    def read(self, path: Union[str, "os.PathLike[str]"], *, most: Optional[int] = None) -> bytes:
+        """The whole file, or its first `most` bytes. Without `most`, what it holds is bounded by the policy's `limits.disk` alone.
 
             >>> import cellblock
             >>> with cellblock.Sandbox() as box:
@@ -183,7 +185,7 @@ class Files:
             ...     print(box.files.read("a.txt").decode())
             from inside
         """
-        return self._drive(read_steps(_path(path)))
+        return self._drive(read_steps(_path(path), most))
 
     def list(self, path: Union[str, "os.PathLike[str]"] = ".") -> "builtins.list[FileEntry]":
         """What is in a folder, by name.
@@ -251,9 +253,9 @@ class AsyncFiles:
         """As Files.write."""
         await self._drive(write_steps(_path(path), data))
 
-    async def read(self, path: Union[str, "os.PathLike[str]"]) -> bytes:
+    async def read(self, path: Union[str, "os.PathLike[str]"], *, most: Optional[int] = None) -> bytes:
         """As Files.read."""
-        return await self._drive(read_steps(_path(path)))
+        return await self._drive(read_steps(_path(path), most))
 
     async def list(self, path: Union[str, "os.PathLike[str]"] = ".") -> "builtins.list[FileEntry]":
         """As Files.list."""

@@ -45,15 +45,14 @@ def contents(files: Files, path: str) -> Iterator[Tuple[str, Optional[bytes]]]:
     FileNotFoundError, and SandboxError beyond the bounds: what lies there is code's own choice."""
     folder, name = posixpath.split(path.rstrip("/"))
     is_folder = name in ("", ".") or any(entry.name == name and entry.type == "folder" for entry in files.list(folder or "."))
-    if not is_folder:
-        yield "", files.read(path)
-        return
-    yield "", None
-    count = size = 0
-    for inner, entry in entries_below(files, path):
-        content = None if entry.type == "folder" else files.read(posixpath.join(path, inner))
-        count, size = count + 1, size + len(content or b"")
-        if count > MOST_FILES or size > MOST_BYTES:
+    if is_folder:
+        yield "", None
+    found = ((name, entry.type == "folder") for name, entry in entries_below(files, path)) if is_folder else iter([("", False)])
+    left = MOST_BYTES
+    for count, (inner, is_inner_folder) in enumerate(found, 1):
+        content = None if is_inner_folder else files.read(posixpath.join(path, inner) if inner else path, most=left + 1)
+        left -= len(content or b"")
+        if count > MOST_FILES or left < 0:
             raise SandboxError(f"{path} has more than {MOST_FILES} files or {MOST_BYTES >> 20} MiB: ask for parts of it")
         yield inner, content
 

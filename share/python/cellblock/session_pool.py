@@ -4,7 +4,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Dict, List, Optional, Sequence, Set
+from typing import Any, Dict, List, Optional, Sequence
 
 from .session_types import LanguageNotSupportedError, PoolClosedError, PoolExhaustedError
 from .sessions import SandboxSession
@@ -51,8 +51,7 @@ class PoolManager:
         self._libraries = list(libraries)
         self._session = session
         self._change = threading.Condition()
-        self._in_use: Set[int] = set()
-        self._open: Dict[int, SandboxSession] = {}
+        self._in_use: Dict[int, SandboxSession] = {}
         self._closed = False
 
     def acquire(self) -> SandboxSession:
@@ -74,7 +73,7 @@ class PoolManager:
         """Closes the sessions that are open, and lets no more begin."""
         with self._change:
             self._closed = True
-            sessions = list(self._open.values())
+            sessions = list(self._in_use.values())
             self._change.notify_all()
         for session in sessions:
             session.close()
@@ -102,14 +101,12 @@ class PoolManager:
                 raise PoolClosedError("the pool is closed")
             if not self._has_room() and strategy is not ExhaustionStrategy.TEMPORARY:
                 raise PoolExhaustedError("all %d sandboxes of the pool are in use" % self.config.max_pool_size)
-            self._in_use.add(id(session))
-            self._open[id(session)] = session
+            self._in_use[id(session)] = session
         return self._libraries
 
     def leave(self, session: SandboxSession) -> None:
         with self._change:
-            self._in_use.discard(id(session))
-            self._open.pop(id(session), None)
+            self._in_use.pop(id(session), None)
             self._change.notify()
 
     def _has_room(self) -> bool:

@@ -10,6 +10,7 @@ import base64
 import os
 import posixpath
 import re
+import subprocess
 import threading
 import warnings
 from types import SimpleNamespace
@@ -37,12 +38,22 @@ for name in ("python", "python3"):
         file.write("#!/bin/sh\\nexec '%%s' \\"$@\\"\\n" %% sys.executable.replace("'", "'\\\\''"))
     os.chmod(file.name, 0o755)
 """ % (PROGRAMS, PROGRAMS)
+FIND_PACKAGES = """
+import importlib.metadata, json
+def is_there(name):
+    try:
+        return bool(importlib.metadata.version(name))
+    except Exception:
+        return False
+print(json.dumps([one for one in %r if is_there(one)]))
+"""
 PROGRAM = {"cellblock_program": {"name": "main.py", "is_file": False, "arguments": [], "is_last": True}}
 END_PYTHON = "import os; os._exit(0)"  # its sandbox starts the next one, and keeps its files
 IMAGES = (("image/png", FileType.PNG), ("image/jpeg", FileType.JPEG), ("image/svg+xml", FileType.SVG), ("application/pdf", FileType.PDF))
 ENDINGS = {".png": FileType.PNG, ".jpg": FileType.JPEG, ".jpeg": FileType.JPEG, ".svg": FileType.SVG, ".pdf": FileType.PDF}
 MOST_SAVED = 100           # figures of a run that were saved as files
-MOST_SAVED_BYTES = 16 << 20  # each
+MOST_SAVED_BYTES = 64 << 20  # of them all; one that has more than is left is left out
+MOST_PLOTS_BYTES = 256 << 20  # in base64, of all runs: the oldest go
 UNITS = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 RANGE = r"(?:==|!=|~=|<=|>=|<|>) *[A-Za-z0-9.*+!_-]+"
 PACKAGE = re.compile(r" *([A-Za-z0-9][A-Za-z0-9._-]*) *(\[[A-Za-z0-9._, -]*\])? *(%s(?: *, *%s)*)? *" % (RANGE, RANGE))
@@ -88,7 +99,7 @@ class SandboxSession:
         self._workdir = posixpath.normpath(workdir or "/sandbox")
         self._has_workdir = False  # that folder is there; else its files are in the sandbox's own working directory
         self._wanted = list(libraries or [])
-        self._allowed = [allowed_package(one) for one in self._wanted]
+        self._allowed = [allowed_package(one) for one in self._wanted]  # by the policy
         self._pool = pool
         self._box: Optional[Sandbox] = None
         self._timer: Optional[threading.Timer] = None
@@ -120,11 +131,11 @@ class SandboxSession:
         """
         if self._box is not None:
             return
-        if self._pool is not None:
-            self._wanted += self._pool.enter(self)
+        wanted = [*self._wanted, *(self._pool.enter(self) if self._pool is not None else [])]
         try:
+            self._allowed += [one for one in map(allowed_package, wanted) if one not in self._allowed]
             self._start()
-            self.install(self._wanted)
+            self.install(wanted)
         except BaseException:
             self.close()
             raise
@@ -170,7 +181,7 @@ class SandboxSession:
         for folder in (self._workdir_entry(), None):
             self._box = Sandbox(self._policy(folder), **self._options)
             self._has_workdir = folder is not None
-            done = self._box.run(MAKE_PROGRAMS + self._enter_workdir())
+            done = self._box.run("exec(%r, {})\n" % MAKE_PROGRAMS + self._enter_workdir())
             if done.status == "ok":
                 return
             self._box.close()
@@ -217,7 +228,8 @@ class SandboxSession:
         return policy
 
     def _enter_workdir(self) -> str:
-        return "import os; os.chdir(%r)" % self._workdir if self._has_workdir else ""
+        """As code that leaves no name behind, as its Python runs the next code."""
+        return "__import__('os').chdir(%r)" % self._workdir if self._has_workdir else ""
 
     def _renew(self) -> None:
         """The next code gets a Python of its own, which starts now, while the caller goes on."""
@@ -299,8 +311,8 @@ class SandboxSession:
         """`into`: a file inside for all that it writes, byte by byte; what is shown instead is text without control characters."""
         folder = self._inside(workdir) if workdir else None
         line = 'PATH=%s:"$PATH"; export PATH\n%s' % (PROGRAMS, command)
-        output = ", stdout=open(%r, 'wb'), stderr=-2" % into if into else ""
-        code = "__import__('subprocess').call(%r, shell=True, cwd=%r, stdin=-3%s)" % (line, folder, output)
+        output = ", stdout=open(%r, 'wb'), stderr=%d" % (into, subprocess.STDOUT) if into else ""
+        code = "__import__('subprocess').call(%r, shell=True, cwd=%r, stdin=%d%s)" % (line, folder, subprocess.DEVNULL, output)
         try:
             done = self._execute(code, timeout, on_stdout, on_stderr)
         finally:
@@ -366,8 +378,7 @@ class SandboxSession:
             return []
         found: Set[str] = set()
         if plain:
-            done = box.run("import importlib.metadata as __m, json as __j\ndef __has(name):\n    try: return bool(__m.version(name))\n"
-                           "    except Exception: return False\nprint(__j.dumps([one for one in %r if __has(one)]))\ndel __m, __j, __has" % plain)
+            done = box.run("exec(%r, {})" % (FIND_PACKAGES % plain))
             found = {one for one in plain if '"%s"' % one in done.stdout}
         return [one for one in libraries if one not in found]
 
@@ -462,10 +473,14 @@ class ArtifactSandboxSession(SandboxSession):
             return []
         self._plots += super()._plots_of(done)
         new = [(name, stamp) for name, stamp in sorted(self._saved().items()) if self._before.get(name) != stamp]
-        for name, (size, _) in new[:MOST_SAVED]:
-            if size <= MOST_SAVED_BYTES:
-                content = self._files().read(self._inside(name))
+        left = MOST_SAVED_BYTES
+        for name, _ in new[:MOST_SAVED]:
+            content = self._files().read(self._inside(name), most=left + 1)
+            if len(content) <= left:
+                left -= len(content)
                 self._plots.append(make_plot(ENDINGS[posixpath.splitext(name)[1].lower()], content))
+        while sum(len(plot.content_base64) for plot in self._plots) > MOST_PLOTS_BYTES:
+            del self._plots[0]
         return list(self._plots)
 
     def _saved(self) -> Dict[str, Tuple[int, Any]]:
