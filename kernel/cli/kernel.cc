@@ -51,7 +51,7 @@ std::unique_ptr<Session> make_session(const KernelOptions& options) {
     return std::make_unique<Session>(std::move(*policy), std::move(engine), start);
 }
 
-// What clients connect to.
+// The kernel's ports, which clients connect to: its sockets and the heartbeat.
 class Ports {
 public:
     Status open(Connection& connection) {

@@ -122,7 +122,7 @@ def test_aiohttp_speaks_tls_through_the_proxy(start_as, place_with_daemon, certi
         policy["preload"] = ["aiohttp"]
         need(start_as(policy={}, place=place_with_daemon).client, "aiohttp")
         start_as(policy=policy, place=place_with_daemon).client.run("1").ok()
-        # Of its own Python, not of the one before.
+        # The warm Python with aiohttp, not the one before.
         wait_for(place_with_daemon, lambda told: any("aiohttp" in one["preload"] and one["state"] == "ready" for one in told["zygotes"]), 60)
         wait_for(place_with_daemon, lambda told: told["pool"]["ready"] >= told["pool"]["target"] > 0 and not told["pool"]["under_way"])
     client = start_as(policy={**policy, "warm": warm}, place=place_with_daemon).client

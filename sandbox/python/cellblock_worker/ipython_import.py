@@ -20,7 +20,7 @@ TERMINAL = "IPython.terminal"
 EMBED = "IPython.terminal.embed"  # IPython's own first module imports it, and it the others: they need that order
 ENTRANCES = (TERMINAL, "IPython.core.shellapp")
 JEDI = ("jedi", "jedi.api", "jedi.api.helpers", "jedi.api.classes")
-# What %pastebin, %prun, an application's logging and a verbose traceback call. A traceback's own modules are no part of it:
+# Modules that %pastebin, %prun, an application's logging and a verbose traceback call. A traceback's own modules aren't among them:
 # it is shown where nothing can be imported any more, for want of memory or of files, say.
 SELDOM_USED = ("urllib.request", "cProfile", "pstats", "logging.config", "pydoc")
 DEPTH = re.compile(rb"^sys\.setrecursionlimit\((\d+)\)", re.MULTILINE)  # cells know no other than what jedi's import sets
