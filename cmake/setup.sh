@@ -39,12 +39,12 @@ need_packages() { # purpose…
 }
 
 # A preset's build tree, configured; all of it is built, or these targets. Where ccache is installed, what was compiled before
-# isn't compiled again, in another clone of the project neither (but for clang's builds, whose precompiled headers name it).
+# isn't compiled again, in another clone of the project neither.
 build_preset() { # preset target…
     local preset=$1
     shift
     if command -v ccache >/dev/null; then
-        export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER:-ccache}
+        export CMAKE_CXX_COMPILER_LAUNCHER=${CMAKE_CXX_COMPILER_LAUNCHER:-$root/cmake/compile}
         # Paths count from the clone's folder; and a precompiled header may be used.
         export CCACHE_BASEDIR=$root CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
     fi

@@ -72,8 +72,13 @@ void check(const char* cleaner, const std::function<void(const std::string&)>& c
     for (const auto& [name, text] : shapes) {
         INFO(cleaner << ": " << name);
         const std::string whole = text(2 * kSize);
-        const double half = cost(clean, text(kSize));
-        const double all = cost(clean, whole);
+        double half = 1e9;
+        double all = 1e9;
+        // Whatever disturbs a measurement makes it longer, and may disturb one of the two alone: the least counts.
+        for (int i = 0; i < 4 && (i == 0 || (all > kLittle && all >= 3.2 * half)); ++i) {
+            half = std::min(half, cost(clean, text(kSize)));
+            all = std::min(all, cost(clean, whole));
+        }
         INFO(half << " s, " << all << " s for " << whole.size() << " bytes");
         CHECK((all <= kLittle || all / half < 3.2));
         CHECK(all < 2.0);
