@@ -29,6 +29,7 @@ constexpr const char* kExamples =
     "  jupyter lab                           choose Python (cellblock)\n"
     "  cellblock run analysis.py             run a file in a sandbox\n"
     "  echo 'print(1+1)' | cellblock run --json -\n"
+    "  cellblock exec -- ls -l /             run any command in a sandbox\n"
     "  cellblock policy show default         what a sandbox may do\n"
     "\n`cellblock COMMAND --help` tells more about a command.";
 
@@ -111,6 +112,7 @@ void add_run(CLI::App& app, RunOptions& options, Action& action) {
             "may be given several times")
         ->type_name("PATH[:INSIDE]")
         ->expected(1)
+        ->allow_extra_args(false)  // else a `--` behind it would be taken for the end of its values
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     command
         ->add_option("--files", options.files,
@@ -122,6 +124,64 @@ void add_run(CLI::App& app, RunOptions& options, Action& action) {
         "137 "
         "(killed by a limit), 125 (no sandbox to be had).");
     command->callback([&] { action = [&] { return run_command(options); }; });
+}
+
+void add_exec(CLI::App& app, ExecOptions& options, Action& action) {
+    auto* command = app.add_subcommand("exec", "Run a command in a sandbox");
+    command->add_option("command", options.command, "After --: a program of the sandbox, and its arguments")
+        ->type_name("COMMAND")
+        ->required();
+    command->add_option("--policy", options.policy, "A policy's name, or the path of a .json file")
+        ->type_name("POLICY");
+    command->add_option("--python", options.python, "The Python that `python` is in the sandbox")
+        ->type_name("PYTHON");
+    command
+        ->add_option("--timeout", options.timeout,
+                     "When it is killed, for example 30s or 2m; 0: never (default: the policy's "
+                     "limits.cell_time, and never with -t)")
+        ->type_name("TIME");
+    command
+        ->add_option(
+            "--file", options.inputs,
+            "A file or folder that the command may read, in /work under its name or where INSIDE says; "
+            "may be given several times")
+        ->type_name("PATH[:INSIDE]")
+        ->expected(1)
+        ->allow_extra_args(false)  // else a `--` behind it would be taken for the end of its values
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    command->add_option("-e,--env", options.variables, "A variable of its environment")
+        ->type_name("NAME[=VALUE]")
+        ->expected(1)
+        ->allow_extra_args(false)  // else a `--` behind it would be taken for the end of its values
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    command
+        ->add_option("-w,--workdir", options.directory, "The folder inside where it begins (default: /work)")
+        ->type_name("DIR");
+    command->add_flag("-t,--tty", options.terminal, "Give it a terminal, which is yours while it runs");
+    command->add_flag("-i,--interactive", options.interactive, "Pass standard input on, as it always is");
+    command->footer(
+        "Exit status: the command's own, 128 + the signal that ended it, 2 (usage), 124 (timeout), 125 (no "
+        "sandbox to be had), 126 (it can't be executed), 127 (there is no such command).\n"
+        "Example: cellblock exec --file data.csv -- wc -l data.csv");
+    command->callback([&] { action = [&] { return exec_command(options); }; });
+}
+
+void add_mcp(CLI::App& app, McpOptions& options, Action& action) {
+    auto* command =
+        app.add_subcommand("mcp", "Serve the Model Context Protocol on standard input and output");
+    command->add_option("--policy", options.policy, "A policy's name, or the path of a .json file")
+        ->type_name("POLICY");
+    command->add_option("--python", options.python, "The Python that runs the code")->type_name("PYTHON");
+    command
+        ->add_option(
+            "--file", options.inputs,
+            "A file or folder that the code may read, in /work under its name or where INSIDE says; may be "
+            "given several times")
+        ->type_name("PATH[:INSIDE]")
+        ->expected(1)
+        ->allow_extra_args(false)  // else a `--` behind it would be taken for the end of its values
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    command->callback([&] { action = [&] { return mcp_command(options); }; });
 }
 
 void add_doctor(CLI::App& app, DoctorOptions& options, Action& action) {
@@ -280,6 +340,8 @@ int run_program(int argc, char** argv) {
     InstallOptions install;
     KernelOptions kernel;
     RunOptions run;
+    ExecOptions exec;
+    McpOptions mcp;
     DoctorOptions doctor;
     EnginesOptions engines;
     CleanOptions clean;
@@ -291,6 +353,8 @@ int run_program(int argc, char** argv) {
     add_install(app, install, action);
     add_kernel(app, kernel, action);
     add_run(app, run, action);
+    add_exec(app, exec, action);
+    add_mcp(app, mcp, action);
     add_doctor(app, doctor, action);
     add_engines(app, engines, action);
     add_clean(app, clean, action);

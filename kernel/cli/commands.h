@@ -37,6 +37,28 @@ struct RunOptions {
 };
 int run_command(const RunOptions& options);
 
+// cellblock exec
+struct ExecOptions {
+    std::vector<std::string> command;   // a program and its arguments
+    std::optional<std::string> policy;  // as RunOptions has these three
+    std::optional<std::string> python;
+    std::vector<std::string> inputs;
+    std::optional<std::string> timeout;    // "30s", "0": none. Else limits.cell_time, or none with a terminal
+    std::optional<std::string> directory;  // inside, where the command begins
+    std::vector<std::string> variables;    // NAME=VALUE, or NAME for this environment's value
+    bool terminal = false;
+    bool interactive = false;  // nothing follows from it: for who is used to docker
+};
+int exec_command(const ExecOptions& options);
+
+// cellblock mcp
+struct McpOptions {
+    std::optional<std::string> policy;  // as RunOptions has these three
+    std::optional<std::string> python;
+    std::vector<std::string> inputs;
+};
+int mcp_command(const McpOptions& options);
+
 // cellblock engines
 struct EnginesOptions {
     std::string policy = "default";  // a name or a path: what is asked of them

@@ -12,8 +12,8 @@
 
 #include "kernel/cli/cells.h"
 #include "kernel/cli/commands.h"
-#include "kernel/cli/policy_findings.h"
 #include "kernel/cli/run_report.h"
+#include "kernel/cli/session_policy.h"
 #include "sandbox/api/session.h"
 
 namespace cellblock::kernel {
@@ -52,50 +52,13 @@ Result<std::string> read_source(const std::string& path) {
 
 // The policy, with what the options change in it.
 Result<Policy> effective_policy(const RunOptions& options) {
-    auto policy = options.policy ? load_policy(*options.policy) : load_policy("default");
-    if (!policy) {
-        return policy;
-    }
-    print_notices("cellblock run: ", *policy);
-    pass_time_zone(*policy);
-    if (options.python) {
-        policy->python = *options.python;
-    }
-    if (options.timeout) {
-        auto time = parse_duration(*options.timeout);
-        if (!time || time->count() <= 0) {
-            return Error{"--timeout " + *options.timeout, 0, time ? "must be above 0" : time.error().message,
-                         "For example --timeout 30s"};
-        }
-        policy->limits.cell_time = *time;
-        policy->limits.cell_time_max = std::max(policy->limits.cell_time_max, *time);
+    auto policy = session_policy("run", options.policy, options.python, options.inputs);
+    if (policy && options.timeout) {
+        CELLBLOCK_ASSIGN_OR_RETURN(const auto time, read_timeout(*options.timeout));
+        policy->limits.cell_time = time;
+        policy->limits.cell_time_max = std::max(policy->limits.cell_time_max, time);
     }
     return policy;
-}
-
-// One entry of `files`, mode read. `named`: PATH or PATH:INSIDE.
-Status show_file(Policy& policy, const std::string& named) {
-    constexpr std::size_t kMost = 64;
-    const auto colon = named.rfind(":/");
-    const bool is_placed = colon != std::string::npos && colon > 0;
-    std::error_code failed;
-    const auto path =
-        std::filesystem::absolute(is_placed ? named.substr(0, colon) : named, failed).lexically_normal();
-    const auto name = path.has_filename() ? path.filename() : path.parent_path().filename();
-    const std::string inside =
-        is_placed ? named.substr(colon + 1) : std::string(kWorkingDirectory) + "/" + name.string();
-    if (failed || name.empty() || !std::filesystem::exists(path, failed)) {
-        return Error{
-            "--file " + named,
-            failed ? failed.value() : ENOENT,
-            {},
-            "Give a file or a folder, and after a colon its path inside if you like: data.csv:/work/in.csv"};
-    }
-    if (policy.files.size() >= kMost) {
-        return Error{"--file " + named, 0, "there are too many files", "Put them into one folder"};
-    }
-    policy.files.push_back(FileRule{path.string(), inside, FileMode::read});
-    return Ok{};
 }
 
 // The working directory's `keep`, with that folder; of rules that don't keep any, the usual ones.
@@ -192,11 +155,6 @@ int run_command(const RunOptions& options) {
         std::filesystem::create_directories(*options.plots, failed);
         if (failed) {
             return usage_error(Error{"--plots " + *options.plots, failed.value(), {}, {}});
-        }
-    }
-    for (const auto& named : options.inputs) {
-        if (auto shown = show_file(*policy, named); !shown) {
-            return usage_error(shown.error());
         }
     }
     if (options.files) {

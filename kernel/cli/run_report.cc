@@ -59,22 +59,6 @@ void print(FILE* to, const std::string& text) {
     std::fflush(to);
 }
 
-// Text from a sandbox has no other sequences than those that begin with ESC [ and end with a letter.
-std::string without_colours(const std::string& text) {
-    std::string out;
-    for (std::size_t at = 0; at < text.size(); ++at) {
-        if (text[at] == '\x1b' && at + 1 < text.size() && text[at + 1] == '[') {
-            at = text.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", at + 2);
-            if (at == std::string::npos) {
-                break;
-            }
-        } else {
-            out += text[at];
-        }
-    }
-    return out;
-}
-
 // An exit status from 0 to 255, or nothing.
 std::optional<int> exit_status_in(const ErrorText& error) {
     const std::string& text = error.evalue;

@@ -260,4 +260,19 @@ std::string iso_date_now() {
     return sandbox::utc_text(std::chrono::system_clock::now(), 6);
 }
 
+std::string without_colours(const std::string& text) {
+    std::string out;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        if (text[at] == '\x1b' && at + 1 < text.size() && text[at + 1] == '[') {
+            at = text.find_first_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", at + 2);
+            if (at == std::string::npos) {
+                break;
+            }
+        } else {
+            out += text[at];
+        }
+    }
+    return out;
+}
+
 }  // namespace cellblock::kernel

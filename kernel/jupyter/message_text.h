@@ -65,4 +65,8 @@ std::optional<std::string> member_text(std::string_view object, std::string_view
 // The time in UTC, always with six digits: "2026-01-02T03:04:05.000678Z".
 std::string iso_date_now();
 
+// A sandbox's text, in which there are no other sequences than those that begin with ESC [ and end with a
+// letter, without them.
+std::string without_colours(const std::string& text);
+
 }  // namespace cellblock::kernel

@@ -81,11 +81,15 @@ bool RequestDispatcher::answer(const Message& request, Channel channel, Loop& lo
         bridge_.debug(request, channel);
         return true;
     }
-    if (FileComms& files = bridge_.file_comms(); files.is_for(request)) {
+    if (FileComms& files = bridge_.file_comms(); files.target().is_for(request)) {
         const sandbox::FileId asked = files.begin(request);
         if (channel == Channel::shell) {  // what comes next may depend on it
             loop.run_until([&] { return !files.is_pending(asked); });
         }
+        return true;
+    }
+    if (CommandComms& commands = bridge_.command_comms(); commands.target().is_for(request)) {
+        commands.begin(request);
         return true;
     }
     const Route* const route = route_of(type);
@@ -231,8 +235,10 @@ void RequestDispatcher::comm_info(const Message& request, Channel, Loop& loop) {
         query.target_name = target;
     }
     std::string content = answer_to(query, R"({"status":"ok","comms":{}})", loop);
-    if (query.target_name.value_or(FileComms::kTarget) == FileComms::kTarget) {
-        content = bridge_.file_comms().with_open_comms(std::move(content));
+    for (const CommTarget* own : {&bridge_.file_comms().target(), &bridge_.command_comms().target()}) {
+        if (query.target_name.value_or(own->name()) == own->name()) {
+            content = own->with_open_comms(std::move(content));
+        }
     }
     reply(request, std::move(content));
 }

@@ -211,7 +211,7 @@ void SessionBridge::take_input(const Message& message) {
 }
 
 void SessionBridge::on(CommOutput output) {
-    if (file_comms_.is_open(output.comm_id)) {
+    if (file_comms_.target().is_open(output.comm_id) || command_comms_.target().is_open(output.comm_id)) {
         return;  // a cell must not answer in the kernel's place
     }
     ObjectText content;

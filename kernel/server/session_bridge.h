@@ -18,6 +18,7 @@
 
 #include "kernel/history/history.h"
 #include "kernel/jupyter/publisher.h"
+#include "kernel/server/command_comms.h"
 #include "kernel/server/debug_requests.h"
 #include "kernel/server/file_comms.h"
 #include "kernel/server/stream_merger.h"
@@ -44,6 +45,7 @@ public:
           history_(history),
           debug_(session, publisher),
           file_comms_(session, publisher),
+          command_comms_(session, publisher),
           streams_([this](const sandbox::StreamOutput& output) { publish(output); }) {}
 
     // Begin a cell, a comm message or a query; one at a time. Once finished() is true, take_outcome() has a
@@ -67,6 +69,7 @@ public:
     void take_input(const Message& message);
 
     [[nodiscard]] FileComms& file_comms() { return file_comms_; }
+    [[nodiscard]] CommandComms& command_comms() { return command_comms_; }
     [[nodiscard]] sandbox::Session& session() { return session_; }
 
 private:
@@ -92,12 +95,16 @@ private:
     void on(sandbox::DebugReply reply) { debug_.on(std::move(reply)); }
     void on(sandbox::DebugEvent event) { debug_.on(std::move(event)); }
     void on(const sandbox::FileReply& reply) { file_comms_.on(reply); }
+    void on(sandbox::CommandOutput output) { command_comms_.on(std::move(output)); }
+    void on(const sandbox::CommandWantsInput& wants) { command_comms_.on(wants); }
+    void on(const sandbox::CommandDone& done) { command_comms_.on(done); }
 
     sandbox::Session& session_;
     Publisher& publisher_;
     History& history_;
     DebugRequests debug_;
     FileComms file_comms_;
+    CommandComms command_comms_;
     StreamMerger streams_;
     std::map<sandbox::CellId, Origin> origins_;
     std::optional<Question> question_;

@@ -109,6 +109,14 @@ public:
     // order of the requests; it has an error where none came within 30 s. At most 64 may be unanswered, of
     // 128 MiB together.
     FileId file(FileRequest request);
+    // Runs a program beside the cells, at any time, also while one runs. Its last event is CommandDone.
+    CommandId run_command(CommandRequest request);
+    // Input for such a command, at most 16 MiB at a time; `end`: it is the last. CommandWantsInput tells when
+    // the command has read all. False: it takes none (any more), or too much waits already.
+    bool command_input(CommandId command, std::string bytes, bool end = false);
+    // To the command and what it has started in its process group. Ignored where it has ended.
+    void signal_command(CommandId command, int number);
+    void resize_command(CommandId command, TerminalSize size);
     // The stop button's work: SIGINT to the cell, comm message, query or debugger's evaluation that runs. A
     // cell that hasn't stopped after Limits::grace_time is warned of on its stderr; an interrupt() half a
     // second after that or later kills the worker, and any before is SIGINT again. Where nothing runs,
@@ -129,6 +137,11 @@ public:
     // `sink`.
     FileReply file_blocking(
         FileRequest request, const EventSink& sink = [](const Event&) {});
+
+    // run_command() and the loop in one: returns when the command has ended. `sink` gets the command's output
+    // too.
+    CommandResult run_command_blocking(
+        CommandRequest request, const EventSink& sink = [](const Event&) {});
 
     // Sets who answers cells that ask for the history. Needed only where Policy::history isn't "none".
     void answer_history_by(HistorySource source);

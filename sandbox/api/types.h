@@ -2,8 +2,8 @@
 //
 // A client fills a request (ExecuteRequest, CommInput, a Query), gives it to Session, and receives Events
 // until the one that ends the request: CellDone for a cell or comm message, QueryReply for a query,
-// DebugReply for a debugger's request, FileReply (files.h) for one about files. A client that only wants a
-// cell's text:
+// DebugReply for a debugger's request, FileReply (files.h) for one about files, CommandDone (commands.h) for
+// a command. A client that only wants a cell's text:
 //
 //     ExecuteRequest request;
 //     request.code = "print(6 * 7)";
@@ -30,6 +30,7 @@
 #include <variant>
 #include <vector>
 
+#include "sandbox/api/commands.h"
 #include "sandbox/api/files.h"
 
 namespace cellblock::sandbox {
@@ -267,7 +268,8 @@ struct DebugEvent {
 };
 
 using Event = std::variant<StreamOutput, DisplayOutput, ClearOutput, ErrorOutput, InputRequest, StartNotice,
-                           CommOutput, CellDone, QueryReply, DebugReply, DebugEvent, FileReply>;
+                           CommOutput, CellDone, QueryReply, DebugReply, DebugEvent, FileReply, CommandOutput,
+                           CommandWantsInput, CommandDone>;
 
 // --- what a Session asks its client's HistorySource
 

@@ -122,6 +122,20 @@ Status AuditLog::append(const std::string& code_digest, std::size_t code_bytes, 
                                       {"output_cut", cut}});
 }
 
+Status AuditLog::append(const CommandReport& report, const CommandDone& done) const {
+    return add(nlohmann::ordered_json{{"time", utc_text(std::chrono::system_clock::now(), 3)},
+                                      {"session", session_},
+                                      {"policy", policy_name_.substr(0, 1000)},
+                                      {"policy_digest", policy_digest_},
+                                      {"command_digest", report.digest},
+                                      {"command_bytes", report.bytes},
+                                      {"exit_code", done.exit_code()},
+                                      {"timed_out", done.timed_out},
+                                      {"wall_seconds", report.wall_seconds},
+                                      {"output_bytes", report.output_bytes},
+                                      {"output_cut", done.cut}});
+}
+
 Status AuditLog::append(const ConnectionReport& report, std::uint64_t left_out) const {
     nlohmann::ordered_json line{{"time", utc_text(std::chrono::system_clock::now(), 3)},
                                 {"session", session_},

@@ -54,6 +54,7 @@ inline constexpr FrameBounds kWorkerBounds{1U << 20, 256, 64U << 20, 128U << 20,
 inline constexpr FrameBounds kWardenBounds{64U << 10, 0, 0, 64U << 10, 2, 100};
 inline constexpr FrameBounds kDebugBounds{4U << 10, 1, 8U << 20, 9U << 20, 2, 100};
 inline constexpr FrameBounds kFilesBounds{1U << 20, 1, 16U << 20, 17U << 20, 3, 3'000};
+inline constexpr FrameBounds kCommandsBounds{4U << 10, 1, 64U << 10, 72U << 10, 2, 20};
 
 enum class ReadState { frame, would_block, end_of_file };
 

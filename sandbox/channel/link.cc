@@ -45,11 +45,11 @@ Result<WorkerSockets> start_worker(int warden_fd, bool debugger) {
     return ours;
 }
 
-Result<UniqueFd> start_files(int warden_fd) {
-    CELLBLOCK_ASSIGN_OR_RETURN(auto sockets, make_socket_pair(SOCK_STREAM, "make a socket for files"));
+Result<UniqueFd> start_agent(int warden_fd, const char* command) {
+    CELLBLOCK_ASSIGN_OR_RETURN(auto sockets, make_socket_pair(SOCK_STREAM, "make a socket for an agent"));
     const int theirs = sockets.theirs.get();
     CELLBLOCK_RETURN_IF_ERROR(
-        send_frame_with_descriptors(warden_fd, encode_warden_command("start_files"), {&theirs, 1}));
+        send_frame_with_descriptors(warden_fd, encode_warden_command(command), {&theirs, 1}));
     return std::move(sockets.ours);
 }
 
@@ -158,12 +158,20 @@ Status Link::send_to_debugger(OutgoingFrame frame) {
     return debugger_.send(std::move(frame));
 }
 
-Status Link::send_to_files(OutgoingFrame frame) {
-    if (!files_.valid()) {
-        CELLBLOCK_ASSIGN_OR_RETURN(auto socket, start_files(warden_fd_));
-        files_.open(std::move(socket), epoll_.get());
+Status Link::send_to_agent(End& agent, const char* command, OutgoingFrame frame) {
+    if (!agent.valid()) {
+        CELLBLOCK_ASSIGN_OR_RETURN(auto socket, start_agent(warden_fd_, command));
+        agent.open(std::move(socket), epoll_.get());
     }
-    return files_.send(std::move(frame));
+    return agent.send(std::move(frame));
+}
+
+Status Link::send_to_files(OutgoingFrame frame) {
+    return send_to_agent(files_, "start_files", std::move(frame));
+}
+
+Status Link::send_to_commands(OutgoingFrame frame) {
+    return send_to_agent(commands_, "start_commands", std::move(frame));
 }
 
 Status Link::flush() {
@@ -171,6 +179,7 @@ Status Link::flush() {
         return flushed;
     }
     (void)files_.flush();  // its end of file tells
+    (void)commands_.flush();
     if (!debugger_.flush()) {
         debugger_.reset();  // it has closed this one alone; requests find none
     }

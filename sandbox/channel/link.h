@@ -1,7 +1,8 @@
 // Link: the sockets between the host and one sandbox, read and written without blocking.
 //
-// A sandbox has a socket to its warden, one to its worker and perhaps one to the worker's debugger, one to
-// its file agent (FRAMES.md). Link keeps their frames apart and has one descriptor to poll:
+// A sandbox has a socket to its warden, one to its worker and perhaps one to the worker's debugger, to its
+// file agent and to its command agent (FRAMES.md). Link keeps their frames apart and has one descriptor to
+// poll:
 //
 //     Link link(sandbox->warden_fd(), /*debugger=*/false);
 //     link.start_worker();
@@ -29,8 +30,9 @@ namespace cellblock::sandbox {
 // debugger. Error: no sockets, or the warden has ended.
 Result<WorkerSockets> start_worker(int warden_fd, bool debugger);
 
-// The same for a file agent, which the warden forks. Returns the host's end of its socket.
-Result<UniqueFd> start_files(int warden_fd);
+// The same for an agent, by its command: "start_files" or "start_commands". Returns the host's end of its
+// socket.
+Result<UniqueFd> start_agent(int warden_fd, const char* command);
 
 class Link {
 public:
@@ -56,6 +58,9 @@ public:
     // To the file agent, which is started if there is none.
     Status send_to_files(OutgoingFrame frame);
     void drop_files() { files_.reset(); }
+    // The same to the command agent.
+    Status send_to_commands(OutgoingFrame frame);
+    void drop_commands() { commands_.reset(); }
     // Sends what couldn't be sent at once; call when poll_fd() is readable.
     Status flush();
 
@@ -65,6 +70,8 @@ public:
     [[nodiscard]] bool has_debugger() const { return debugger_.valid(); }
     Result<ReadState> read_files(Frame& frame) { return files_.read(frame); }
     [[nodiscard]] bool has_files() const { return files_.valid(); }
+    Result<ReadState> read_commands(Frame& frame) { return commands_.read(frame); }
+    [[nodiscard]] bool has_commands() const { return commands_.valid(); }
     // While held, poll_fd() isn't readable for frames of worker and debugger: they stay in their sockets.
     void hold(bool held);
 
@@ -93,6 +100,8 @@ private:
         bool held_ = false;
     };
 
+    Status send_to_agent(End& agent, const char* command, OutgoingFrame frame);
+
     UniqueFd epoll_;
     int warden_fd_;
     bool with_debugger_;
@@ -100,6 +109,7 @@ private:
     End worker_{kWorkerBounds};
     End debugger_{kDebugBounds};
     End files_{kFilesBounds};
+    End commands_{kCommandsBounds};
 };
 
 }  // namespace cellblock::sandbox

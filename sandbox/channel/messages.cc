@@ -223,6 +223,34 @@ Result<FileMessage> decode_file_frame(Frame frame) {
     return FileMessage(std::move(answer));
 }
 
+Result<CommandMessage> decode_command_frame(Frame frame) {
+    const std::string type = frame.type();
+    Fields fields(frame);
+    CommandMessage message;
+    const CommandId command = fields.number("command");
+    if (type == "command_output") {
+        const bool is_error = fields.one_of<bool>("name", {{"stdout", false}, {"stderr", true}});
+        message = CommandOutput{command, is_error, fields.buffer("bytes")};
+    } else if (type == "input_taken") {
+        message = InputTaken{command};
+    } else if (type == "command_exited") {
+        CommandExited exited{{command}};
+        exited.done.status = fields.optional_int("status");
+        exited.done.signal = fields.optional_int("signal");
+        exited.error = static_cast<int>(fields.number("errno", kMostErrno));
+        exited.done.cut = fields.flag("cut");
+        if ((exited.error != 0 ? 1 : 0) + (exited.done.status ? 1 : 0) + (exited.done.signal ? 1 : 0) != 1) {
+            fields.fail("status");
+        }
+        message = std::move(exited);
+    } else {
+        return Error{
+            "frame", 0, "a command agent's frame of the unknown type '" + type.substr(0, 40) + "'", {}};
+    }
+    CELLBLOCK_RETURN_IF_ERROR(fields.finish());
+    return message;
+}
+
 Result<WardenMessage> decode_warden_frame(Frame frame) {
     const std::string type = frame.type();
     Fields fields(frame);
@@ -398,6 +426,33 @@ OutgoingFrame encode_file_request(FileId id, FileRequest request) {
         buffers.push_back(std::move(write->bytes));
     }
     return make_frame(header, std::move(buffers));
+}
+
+OutgoingFrame encode_run(CommandId command, CommandRequest request, std::uint64_t output_bytes) {
+    json header{{"type", "run"}, {"command", command}, {"input", request.has_input}};
+    header["argv"] = std::move(request.argv);
+    header["directory"] = request.directory ? json(std::move(*request.directory)) : json(nullptr);
+    header["environment"] = json(std::move(request.environment));
+    header["terminal"] =
+        request.terminal ? json::array({request.terminal->rows, request.terminal->columns}) : json(nullptr);
+    header["output_bytes"] = output_bytes;
+    return make_frame(header);
+}
+
+OutgoingFrame encode_command_input(CommandId command, std::string bytes, bool end) {
+    std::vector<std::string> buffers;
+    buffers.push_back(std::move(bytes));
+    return make_frame({{"type", "input"}, {"command", command}, {"bytes", 0}, {"end", end}},
+                      std::move(buffers));
+}
+
+OutgoingFrame encode_signal(CommandId command, int number) {
+    return make_frame({{"type", "signal"}, {"command", command}, {"signal", number}});
+}
+
+OutgoingFrame encode_resize(CommandId command, TerminalSize size) {
+    return make_frame(
+        {{"type", "resize"}, {"command", command}, {"rows", size.rows}, {"columns", size.columns}});
 }
 
 OutgoingFrame encode_debug_request(DebugId request, std::string content, bool idle) {

@@ -100,6 +100,26 @@ Result<FileMessage> decode_file_frame(Frame frame);
 // --- host → the file agent
 OutgoingFrame encode_file_request(FileId id, FileRequest request);
 
+// --- the command agent → host
+struct InputTaken {
+    CommandId command = 0;
+};
+struct CommandExited {
+    CommandDone done;
+    int error = 0;  // errno, of which `done` has no error yet
+};
+// There is no agent any more; its commands are lost.
+struct CommandsGone {};
+using CommandMessage = std::variant<CommandOutput, InputTaken, CommandExited, CommandsGone>;
+
+Result<CommandMessage> decode_command_frame(Frame frame);
+
+// --- host → the command agent. `output_bytes`: the most that the command may write.
+OutgoingFrame encode_run(CommandId command, CommandRequest request, std::uint64_t output_bytes);
+OutgoingFrame encode_command_input(CommandId command, std::string bytes, bool end);
+OutgoingFrame encode_signal(CommandId command, int number);
+OutgoingFrame encode_resize(CommandId command, TerminalSize size);
+
 // --- host → the worker's debugger
 OutgoingFrame encode_debug_request(DebugId request, std::string content, bool idle);
 
@@ -113,7 +133,8 @@ OutgoingFrame encode_input_reply(std::uint64_t request, std::string value);
 OutgoingFrame encode_install_reply(std::uint64_t request, const InstallAnswer& answer);
 OutgoingFrame encode_history_reply(std::uint64_t request, HistoryAnswer answer);
 
-// --- host → warden: the command `start_worker`, `interrupt`, `kill_worker` or `start_files`
+// --- host → warden: the command `start_worker`, `interrupt`, `kill_worker`, `start_files` or
+// `start_commands`
 std::string encode_warden_command(const char* type);
 
 }  // namespace cellblock::sandbox

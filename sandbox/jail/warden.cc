@@ -251,7 +251,9 @@ private:
         } else if (command == R"({"type":"kill_worker"})") {
             ::kill(-1, SIGKILL);
         } else if (command == R"({"type":"start_files"})") {
-            return start_files();
+            return start_agent(Role::file_agent, files_);
+        } else if (command == R"({"type":"start_commands"})") {
+            return start_agent(Role::command_agent, command_agent_);
         } else {
             give_up("the host sent an unknown command");
         }
@@ -282,18 +284,18 @@ private:
     }
 
     // One that can't be forked (limits.processes) is told by its socket's end.
-    std::optional<WorkerDescriptors> start_files() {
+    std::optional<WorkerDescriptors> start_agent(Role role, pid_t& agent) {
         const auto socket = commands_.take_descriptor();
         if (!socket) {
-            give_up("the host sent start_files without a socket");
+            give_up("the host sent no socket for an agent");
         }
-        if (files_ > 0) {
-            ::kill(files_, SIGKILL);
+        if (agent > 0) {
+            ::kill(agent, SIGKILL);
         }
-        files_ = ::fork();
-        if (files_ == 0) {
+        agent = ::fork();
+        if (agent == 0) {
             become_child();
-            return WorkerDescriptors{*socket, -1, true};
+            return WorkerDescriptors{*socket, -1, role};
         }
         ::close(*socket);
         return std::nullopt;
@@ -330,6 +332,8 @@ private:
                 ::kill(-1, SIGKILL);
             } else if (pid == files_) {
                 files_ = -1;
+            } else if (pid == command_agent_) {
+                command_agent_ = -1;
             }
         }
         if (!has_died_) {
@@ -374,8 +378,9 @@ private:
     Clock::time_point next_look_{};
     Commands commands_;
     sigset_t before_{};
-    pid_t worker_ = -1;      // also its process group's
-    pid_t files_ = -1;       // the file agent
+    pid_t worker_ = -1;  // also its process group's
+    pid_t files_ = -1;   // the file agent
+    pid_t command_agent_ = -1;
     bool has_died_ = false;  // and the host wasn't told yet
     int death_ = 0;          // as wait tells it
     Clock::time_point give_up_at_{};
@@ -406,7 +411,15 @@ WardenOrder warden_order(char* const* argv) {
 }
 
 const char* last_argument(const WorkerDescriptors& descriptors) {
-    return descriptors.serves_files ? "--files" : descriptors.debugger >= 0 ? "--debugger" : nullptr;
+    switch (descriptors.role) {
+        case Role::file_agent:
+            return "--files";
+        case Role::command_agent:
+            return "--commands";
+        case Role::worker:
+            break;
+    }
+    return descriptors.debugger >= 0 ? "--debugger" : nullptr;
 }
 
 WorkerDescriptors be_warden(const WardenOrder& order) {

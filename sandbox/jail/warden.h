@@ -1,5 +1,5 @@
 // The warden: a jail's first process. It starts, interrupts, kills and reaps the worker as the host commands,
-// and starts the file agent.
+// and starts the agents for files and commands.
 //
 // Purpose: it serves the socket on descriptor 3 (channel/FRAMES.md, "The warden": its messages, exit statuses
 // and what it does when) and runs no cell, so that it answers however busy the worker is. A cold jail
@@ -35,19 +35,22 @@ struct WardenOrder {
 // `argv` ends with a null pointer and must outlive the result.
 WardenOrder warden_order(char* const* argv);
 
-// What a fork of the warden's is for. Descriptors close on exec, and are above 63 where the limit on open
-// files allows.
+// What a fork of the warden's is: the worker, or what serves the host beside it
+// (cellblock_worker/file_agent.py, command_agent.py).
+enum class Role { worker, file_agent, command_agent };
+
+// Descriptors close on exec, and are above 63 where the limit on open files allows.
 struct WorkerDescriptors {
     int socket = -1;
-    int debugger = -1;          // -1: the policy has none
-    bool serves_files = false;  // it is the file agent (cellblock_worker/file_agent.py)
+    int debugger = -1;  // -1: the policy has none
+    Role role = Role::worker;
 };
 
 // What Python is told of that, behind all other arguments (sandbox/python/worker.py); null: nothing.
 const char* last_argument(const WorkerDescriptors& descriptors);
 
-// Serves the host until it has gone, which ends the process. Returns in each worker and file agent, a fork
-// that has a session of its own, default signals (SIGINT is ignored), /dev/null as descriptor 0, and the
+// Serves the host until it has gone, which ends the process. Returns in each worker and agent, a fork that
+// has a session of its own, default signals (SIGINT is ignored), /dev/null as descriptor 0, and the
 // host's sockets for it.
 WorkerDescriptors be_warden(const WardenOrder& order);
 

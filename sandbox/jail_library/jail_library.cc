@@ -96,9 +96,9 @@ CELLBLOCK_EXPORT int cellblock_start(int plan, int control, int warden, int outp
     return 0;
 }
 
-// In a fork of the warden's: whether it is the file agent, no worker.
-CELLBLOCK_EXPORT int cellblock_serves_files() {
-    return the_worker.serves_files ? 1 : 0;
+// In a fork of the warden's: the agent that it is, no worker ("--files"). Null: it is a worker.
+CELLBLOCK_EXPORT const char* cellblock_agent() {
+    return the_worker.role != jail::Role::worker ? jail::last_argument(the_worker) : nullptr;
 }
 
 // In a fork of the warden's: its socket.

@@ -7,7 +7,7 @@
 //     cellblock-warden [--memory=BYTES] [--socket=BYTES] [--no-namespaces] -- PYTHON ARGUMENT…
 //
 // A worker gets its socket as descriptor 3 and, with the argument --debugger behind all others, the
-// debugger's as 4. A file agent has the argument --files there, and its socket as 3.
+// debugger's as 4. An agent has the argument --files or --commands there, and its socket as 3.
 #include <fcntl.h>
 #include <unistd.h>
 

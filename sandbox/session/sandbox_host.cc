@@ -117,7 +117,7 @@ void SandboxHost::wake() const {
 }
 
 void SandboxHost::fail(std::string reason) {
-    files_ended();
+    agents_ended();
     discard();
     events_.emplace_back(Unavailable{std::move(reason)});
     wake();
@@ -237,6 +237,19 @@ Status SandboxHost::send_to_files(OutgoingFrame frame) {
 void SandboxHost::drop_files() {
     if (link_) {
         link_->drop_files();
+    }
+}
+
+Status SandboxHost::send_to_commands(OutgoingFrame frame) {
+    if (!link_) {
+        return Error{"run a command", 0, "there is no sandbox", {}};
+    }
+    return link_->send_to_commands(std::move(frame));
+}
+
+void SandboxHost::drop_commands() {
+    if (link_) {
+        link_->drop_commands();
     }
 }
 
@@ -376,6 +389,30 @@ void SandboxHost::read_file_frames() {
         [this] { files_ended(); });
 }
 
+void SandboxHost::read_command_frames() {
+    read_frames(
+        kTurn, [this] { return link_ && link_->has_commands(); },
+        [this](Frame& frame) { return link_->read_commands(frame); },
+        [this](Frame frame) -> Status {
+            CELLBLOCK_ASSIGN_OR_RETURN(auto message, decode_command_frame(std::move(frame)));
+            events_.emplace_back(std::move(message));
+            return Ok{};
+        },
+        [this] { commands_ended(); });
+}
+
+void SandboxHost::agents_ended() {
+    files_ended();
+    commands_ended();
+}
+
+void SandboxHost::commands_ended() {
+    if (link_ && link_->has_commands()) {
+        link_->drop_commands();
+        events_.emplace_back(CommandMessage(CommandsGone{}));
+    }
+}
+
 void SandboxHost::files_ended() {
     if (link_ && link_->has_files()) {
         link_->drop_files();
@@ -425,6 +462,7 @@ void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
             read_debug_frames();
         }
         read_file_frames();
+        read_command_frames();
         read_warden_frames();
     }
     if (deadline_ && now_() >= *deadline_) {
@@ -541,7 +579,7 @@ void SandboxHost::take(const WorkerExited& report) {
                     (more.empty() ? "" : ": " + with_remedy(more, *sandbox_)));
     }
     events_.emplace_back(WorkerGone{death});
-    files_ended();  // all that lived in there was killed
+    agents_ended();  // all that lived in there was killed
     next_worker();
 }
 
@@ -565,7 +603,7 @@ void SandboxHost::sandbox_ended() {
                                       "\" a Python? (policy \"" + policy_.name + "\", key python)"
                                 : with_remedy(why, *sandbox_));
     }
-    files_ended();
+    agents_ended();
     discard();
     events_.emplace_back(WorkerGone{death});
     wake();

@@ -43,7 +43,8 @@ struct WorkerGone {
 struct Unavailable {
     std::string reason;
 };
-using HostEvent = std::variant<WorkerMessage, DebugMessage, FileMessage, WorkerGone, Unavailable>;
+using HostEvent =
+    std::variant<WorkerMessage, DebugMessage, FileMessage, CommandMessage, WorkerGone, Unavailable>;
 
 class SandboxHost {
 public:
@@ -71,6 +72,9 @@ public:
     Status send_to_files(OutgoingFrame frame);
     // The next request finds another one. Without an event.
     void drop_files();
+    // The same for commands; the agent's end is told as CommandsGone.
+    Status send_to_commands(OutgoingFrame frame);
+    void drop_commands();
     void interrupt();
     void kill_worker();
     void kill_sandbox();
@@ -123,7 +127,10 @@ private:
     void read_worker_frames(std::chrono::milliseconds time = kTurn);
     void read_debug_frames();
     void read_file_frames();
+    void read_command_frames();
+    void agents_ended();
     void files_ended();
+    void commands_ended();
     void read_warden_frames();
     void drain_worker();
     void take(WorkerMessage message);

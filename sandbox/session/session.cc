@@ -62,6 +62,9 @@ Session::Impl::Impl(const Policy& policy, Result<std::unique_ptr<Engine>> engine
       audit_(policy),
       debug_(policy, events_),
       files_(events_, host_, keeper_),
+      commands_(
+          events_, host_,
+          [this](const CommandReport& report, const CommandDone& done) { return record(report, done); }),
       gateway_(policy) {
     host_.watch_also(installer_.poll_fd());
     if (keeper_.on()) {
@@ -156,6 +159,25 @@ FileId Session::file(FileRequest request) {
     return impl_->last_file_;
 }
 
+CommandId Session::run_command(CommandRequest request) {
+    impl_->begin_command(++impl_->last_command_, std::move(request));
+    impl_->host_.wake();
+    return impl_->last_command_;
+}
+
+bool Session::command_input(CommandId command, std::string bytes, bool end) {
+    return impl_->commands_.input(command, std::move(bytes), end);
+}
+
+void Session::signal_command(CommandId command, int number) {
+    impl_->commands_.signal(command, number);
+    impl_->host_.wake();
+}
+
+void Session::resize_command(CommandId command, TerminalSize size) {
+    impl_->commands_.resize(command, size);
+}
+
 Outcome Session::execute_blocking(ExecuteRequest request, const EventSink& sink) {
     const CellId cell = execute(std::move(request));
     return std::move(wait_for_event<CellDone>(
@@ -167,6 +189,21 @@ FileReply Session::file_blocking(FileRequest request, const EventSink& sink) {
     const FileId id = file(std::move(request));
     return wait_for_event<FileReply>(
         *this, [&](const FileReply& reply) { return reply.request == id; }, sink);
+}
+
+CommandResult Session::run_command_blocking(CommandRequest request, const EventSink& sink) {
+    CommandResult result;
+    const CommandId id = run_command(std::move(request));
+    static_cast<CommandDone&>(result) = wait_for_event<CommandDone>(
+        *this, [&](const CommandDone& done) { return done.command == id; },
+        [&](Event event) {
+            auto* output = std::get_if<CommandOutput>(&event);
+            if (output != nullptr && output->command == id) {
+                (output->is_error ? result.standard_error : result.standard_output) += output->bytes;
+            }
+            sink(std::move(event));
+        });
+    return result;
 }
 
 void Session::answer_history_by(HistorySource source) {
@@ -204,6 +241,27 @@ void Session::Impl::begin(Activity activity) {
     current_->begun_at = now_();
     host_.start();
     dispatch_when_ready();
+}
+
+void Session::Impl::begin_command(CommandId id, CommandRequest request) {
+    if (audit_.on()) {
+        if (auto ready = audit_failed_ ? Status(*audit_failed_) : audit_.prepare(); !ready) {
+            return commands_.refuse(id, ready.error());
+        }
+    }
+    host_.start();
+    commands_.begin(id, std::move(request));
+}
+
+Status Session::Impl::record(const CommandReport& report, const CommandDone& done) {
+    if (!audit_.on()) {
+        return Ok{};
+    }
+    auto written = audit_.append(report, done);
+    if (!written) {
+        audit_failed_ = written.error();
+    }
+    return written;
 }
 
 void Session::Impl::begin_cell(ExecuteRequest request) {
@@ -465,6 +523,9 @@ std::optional<TimePoint> Session::Impl::next_deadline() const {
     if (const auto answer = files_.next_deadline(); answer && (!next || *answer < *next)) {
         next = answer;
     }
+    if (const auto command = commands_.next_deadline(); command && (!next || *command < *next)) {
+        next = command;
+    }
     return next;
 }
 
@@ -479,6 +540,7 @@ void Session::Impl::advance(const EventSink& sink) {
     escalate();
     dispatch_when_ready();
     files_.advance(now_());
+    commands_.advance(now_());
     notice_wait();
     while (!events_.empty()) {
         Event event = std::move(events_.front());

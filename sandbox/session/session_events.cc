@@ -274,6 +274,12 @@ void Session::Impl::on(FileMessage message) {
     }
 }
 
+void Session::Impl::on(CommandMessage message) {
+    if (const auto taken = commands_.take(std::move(message)); !taken) {
+        host_.condemn(taken.error().message);
+    }
+}
+
 void Session::Impl::on(const WorkerGone& gone) {
     cleaner_->stop();  // nothing is with it now; the worker's comms are gone
     output_filter_.forget_comms();
@@ -307,6 +313,7 @@ void Session::Impl::on(const Unavailable& unavailable) {
     unavailable_ = unavailable.reason;
     debug_.fail_all("no sandbox can be had: " + unavailable.reason);
     files_.fail_all("no sandbox can be had: " + unavailable.reason);
+    commands_.fail_all("no sandbox can be had: " + unavailable.reason);
     if (current_ && !current_->outcome) {
         refuse(unavailable_error(unavailable.reason), CellStatus::unavailable);
     }
@@ -327,7 +334,8 @@ void Session::Impl::clean(CleaningTask task, std::function<void(Result<Cleaned>)
 
 // The order in which things came is kept: while a task is with the cleaner, whatever comes waits behind it.
 void Session::Impl::handle(HostEvent event) {
-    const bool has_order = !std::holds_alternative<FileMessage>(event);
+    const bool has_order =
+        !std::holds_alternative<FileMessage>(event) && !std::holds_alternative<CommandMessage>(event);
     if (!has_order || (cleanings_.empty() && held_.empty())) {
         return take(std::move(event));
     }

@@ -25,6 +25,7 @@
 #include "sandbox/outputs/output_filter.h"
 #include "sandbox/packages/installer.h"
 #include "sandbox/session/activity.h"
+#include "sandbox/session/command_relay.h"
 #include "sandbox/session/debug_relay.h"
 #include "sandbox/session/file_relay.h"
 #include "sandbox/session/sandbox_host.h"
@@ -39,6 +40,7 @@ public:
     std::optional<TimePoint> next_deadline() const;
     void begin(Activity activity);
     void begin_cell(ExecuteRequest request);
+    void begin_command(CommandId id, CommandRequest request);
     void answer_input(std::uint64_t request, std::string value);
     void interrupt();
     DebugId debug(std::string request);
@@ -68,11 +70,13 @@ public:
     DebugRelay debug_;
     DebugId last_debug_ = 0;
     FileRelay files_;
+    CommandRelay commands_;
     network::Gateway gateway_;
     std::string network_fault_;            // for the next cell's stderr
     RateBound connection_lines_{500, 20};  // of the audit log
     std::uint64_t left_out_ = 0;           // connections since the last line
     FileId last_file_ = 0;
+    CommandId last_command_ = 0;
     std::string told_of_changes_;  // the last line about what cells can't see
 
 private:
@@ -103,6 +107,7 @@ private:
     void advance_keeping();
     void close(Outcome outcome);
     void record(Outcome& outcome);
+    [[nodiscard]] Status record(const CommandReport& report, const CommandDone& done);
     void emit_error(ErrorText error);
     CellUsage usage_of_current(const SandboxUsage& used) const;
     void note_killed_children(const SandboxUsage& used);
@@ -130,6 +135,7 @@ private:
     void on(DebugMessage message);
     void on_debug(DebugMessage message);
     void on(FileMessage message);
+    void on(CommandMessage message);
     void on(const WorkerGone& gone);
     void on(const Unavailable& unavailable);
 

@@ -36,7 +36,8 @@ KERNEL = {
     "history": "",
     "server": "jupyter history",
     "xeus": "jupyter server",
-    "cli": "jupyter server xeus",
+    "mcp": "jupyter",
+    "cli": "jupyter server xeus mcp",
 }
 
 # What of sandbox/ the rooms of kernel/ may include.
@@ -45,6 +46,7 @@ KERNEL_OF_SANDBOX = {
     "history": "api base",
     "server": "api base",
     "xeus": "api base",
+    "mcp": "api base",
     "cli": "api base policy outputs audit jail relay pool engines network doctor",
 }
 

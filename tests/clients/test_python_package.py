@@ -29,6 +29,7 @@ pytestmark = pytest.mark.cellblock_only("the package starts cellblock itself")
 
 PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 4, 9])\nplt.show()"
 SPIN = "print('on', flush=True)\nwhile True: pass"
+NO_SLEEP = "while cat /proc/[0-9]*/comm 2>/dev/null | grep -q sleep; do :; done"  # waits for their end
 PIXEL = base64.b64encode(b"\x89PNG pixel").decode()
 
 
@@ -605,9 +606,102 @@ def test_a_models_text_has_what_a_person_would_read():
     assert made.to_gemini()[0]["code_execution_result"]["output"] == "out\nerr\nplain\nCellTimeout: stopped"
 
 
+# --- commands
+
+def test_a_commands_streams_are_bytes_and_texts(box):
+    done = box.commands.run("printf 'a\\377\\033[2J'; echo err >&2; exit 4")
+    assert (done.exit_code, done.stdout_bytes, done.stdout, done.stderr) == (4, b"a\xff\x1b[2J", "a\ufffd\x1b[2J", "err\n")
+    assert (done.ok, done.signal, done.timed_out, done.cut, done.error) == (False, None, False, False, None)
+
+
+def test_a_command_beside_a_cell(box):
+    seen = []
+    done = box.run("import time, os\nprint('on', flush=True)\nwhile not os.path.exists('made'): time.sleep(0.01)",
+                   on_stdout=lambda text: seen.append(box.commands.run("touch made; echo beside").stdout))
+    assert done.status == "ok" and seen == ["beside\n"]
+
+
+def test_a_commands_large_input_and_output(box):
+    data = os.urandom(9 << 20)
+    done = box.commands.run(["cat"], input=data)
+    assert done.stdout_bytes == data
+    counted = box.commands.run(["wc", "-c"], input="é" * 10)
+    assert counted.stdout.split() == ["20"]
+    assert box.commands.run(["true"], input=data).ok  # it reads none of it
+
+
+def test_callbacks_get_a_commands_text_while_it_runs(box):
+    texts, errors = [], []
+    box.commands.run("printf '\\303'; sleep 0.3; printf '\\251'; echo err >&2", on_stdout=texts.append, on_stderr=errors.append)
+    assert "".join(texts) == "é" and "".join(errors) == "err\n"
+    with pytest.raises(ZeroDivisionError):
+        box.commands.run("echo $$; exec sleep 100", timeout=0, on_stdout=lambda text: 1 / 0)
+    assert box.commands.run(NO_SLEEP, timeout=20).ok
+
+
+def test_a_commands_time_is_the_callers_or_the_policys(home):
+    with sandbox(policy={"limits": {"cell_time": "1s"}}) as box:
+        assert box.commands.run("sleep 100").timed_out
+        late = box.commands.run(["sleep", "100"], timeout=0.3)
+        assert (late.exit_code, late.timed_out) == (124, True) and late.to_openai()["outcome"] == {"type": "timeout"}
+        assert box.commands.run("sleep 1.5", timeout=0).ok
+        with pytest.raises(ValueError):
+            box.commands.run("true", timeout=-1)
+
+
+def test_commands_that_cant_be_run(box):
+    done = box.commands.run(["no-such-program"])
+    assert done.exit_code == 127 and "no-such-program" in done.error and done.to_openai()["stderr"] == done.error
+    assert box.commands.run("true", timeout=1e7).exit_code == 126
+    assert "program's name" in box.commands.run([]).error
+    with pytest.raises(ValueError, match="object of texts"):
+        box.commands.run("true", env={"A": 1})
+
+
+def test_commands_end_with_their_sandbox(home):
+    box = sandbox()
+    running = box.commands.start(["sleep", "100"])
+    resetting = threading.Timer(0.3, box.reset)
+    resetting.start()
+    with pytest.raises(cellblock.SandboxClosed):
+        running.wait()
+    resetting.join()
+    assert box.commands.run("echo again").stdout == "again\n"
+    running = box.commands.start(["sleep", "100"])
+    box.close()
+    with pytest.raises(cellblock.SandboxClosed):
+        running.wait()
+    with pytest.raises(cellblock.SandboxClosed):
+        box.commands.run("true")
+
+
+def test_commands_of_an_async_sandbox(home):
+    async def main():
+        async with cellblock.AsyncSandbox(python=kernels.PYTHON) as box:
+            texts = []
+
+            async def on_stdout(text):
+                await asyncio.sleep(0)
+                texts.append(text)
+
+            done, other = await asyncio.gather(box.commands.run("sleep 0.3; echo one", on_stdout=on_stdout),
+                                               box.commands.run(["cat"], input="two"))
+            assert done.ok and texts == ["one\n"] and other.stdout == "two"
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(box.commands.run("exec sleep 100", timeout=0), 0.5)
+            assert (await box.commands.run(NO_SLEEP, timeout=20)).ok
+            shell = await box.commands.start(["sh"], takes_input=True)
+            await shell.write("echo $((6 * 7))\n")
+            assert shell.is_running
+            await shell.close_input()
+            assert (await shell.wait()).stdout == "42\n"
+
+    asyncio.run(main())
+
+
 # --- the package itself
 
-@pytest.mark.parametrize("name", ["", ".errors", ".files", ".program", ".results", ".sandbox", ".session_pool", ".session_types", ".sessions"])
+@pytest.mark.parametrize("name", ["", ".commands", ".errors", ".files", ".program", ".results", ".sandbox", ".session_pool", ".session_types", ".sessions"])
 def test_every_example_of_the_docstrings_runs(home, monkeypatch, name):
     monkeypatch.chdir(home.root / "work")
     done = doctest.testmod(importlib.import_module("cellblock" + name), optionflags=doctest.ELLIPSIS)

@@ -10,6 +10,7 @@ import time
 from support import kernels, leftovers
 from support.brokers import Server, echo, http
 from support.certificates import Authority
+from support.commands import Commands
 from support.files import Files
 
 from . import bench
@@ -446,6 +447,29 @@ def disk_of_files(it):
     ours.ok("remove", path="fill")
 
 
+def commands(it):
+    """Programs beside the cells: streams as bytes, input, a terminal, a time, signals."""
+    it.restart()
+    ours = Commands(it.client)
+    done = ours.run(line="printf 'a\\377'; echo err >&2; exit 3")
+    assert (done.stdout, done.stderr, done.exit_code) == (b"a\xff", b"err\n", 3)
+    it.client.run("open('a.txt', 'w').write('one two');").ok()
+    assert ours.run("python", "-c", "print(len(open('a.txt').read().split()))").stdout == b"2\n"
+    cell = it.client.execute("%%timeout 60\nimport os, time\nprint('on', flush=True)\nwhile not os.path.exists('go'): time.sleep(0.05)")
+    it.client.first(cell, "stream")
+    request, number = ours.begin("sh", "-c", "cat > go", input=True)
+    data = bytes(range(256)) * 2000
+    assert ours.ask({"id": number, "do": "input", "end": True}, [data]) == []
+    assert ours.end((request, number)).exit_code == 0 and it.client.finish(cell).status == "ok"
+    assert it.client.run("open('go', 'rb').read() == bytes(range(256)) * 2000").result == "True"
+    assert b"30 90" in ours.run("stty", "size", terminal=True, rows=30, columns=90).stdout
+    late = ours.run("sleep", "100", timeout=0.5)
+    assert (late.exit_code, late.timed_out) == (124, True)
+    sleeping = ours.begin("sleep", "100")
+    it.client.first(sleeping[0], "status")
+    assert ours.ask({"id": sleeping[1], "do": "signal", "signal": 15}) == [] and ours.end(sleeping).signal == 15
+
+
 def killed_owner(it):
     """kill -9 of the kernel: its processes, folders, groups and containers go."""
     it.client.run("import subprocess; subprocess.Popen(['sleep', '1234'])").ok()
@@ -459,4 +483,4 @@ def killed_owner(it):
 CHECKS = [outputs, last_words, figures, stdin, completion, interrupt, rung_interrupt, rung_worker, rung_sandbox, memory,
           memory_of_many, memory_limit, processes, disk, root_is_read_only, network, network_by_list, network_secrets, privileges, calls, proc, terminals, shown_pipe,
           secret_file, environment, death, children_die,
-          lost_connection, restart_forgets, overlay, files, disk_of_files, killed_owner]
+          lost_connection, restart_forgets, overlay, files, disk_of_files, commands, killed_owner]

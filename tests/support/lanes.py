@@ -13,9 +13,9 @@ import execnet.gateway
 from xdist.scheduler import LoadScopeScheduling
 
 # What takes half a minute or more, the longest first, so that no long one comes last.
-LONG = ("browser/", "hostile/test_packages", "limits/test_deadlines", "limits/test_packages", "protocol/test_debugger_faults",
-        "hostile/test_neighbours", "hostile/test_warm", "limits/test_output_floods", "hostile/test_contained.py",
-        "limits/test_deaths", "hostile/test_exhaustion", "hostile/test_channel", "hostile/test_doctor", "newest/")
+LONG = ("browser/", "unit/test_catch2", "fuzz/test_replay", "hostile/test_packages", "limits/test_deadlines", "limits/test_packages",
+        "protocol/test_debugger_faults", "hostile/test_neighbours", "hostile/test_warm", "limits/test_output_floods",
+        "hostile/test_contained.py", "limits/test_deaths", "hostile/test_exhaustion", "hostile/test_channel", "hostile/test_doctor", "newest/")
 
 # Last, one after another, while nothing else runs. A kernel that starts sweeps away what others left, so whoever looks
 # for that must be the only one to start kernels; the hour compares what comes when; a cell heeds SIGINT within half a

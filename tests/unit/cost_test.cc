@@ -74,7 +74,8 @@ void check(const char* cleaner, const std::function<void(const std::string&)>& c
         const std::string whole = text(2 * kSize);
         double half = 1e9;
         double all = 1e9;
-        // Whatever disturbs a measurement makes it longer, and may disturb one of the two alone: the least counts.
+        // Whatever disturbs a measurement makes it longer, and may disturb one of the two alone: the least
+        // counts.
         for (int i = 0; i < 4 && (i == 0 || (all > kLittle && all >= 3.2 * half)); ++i) {
             half = std::min(half, cost(clean, text(kSize)));
             all = std::min(all, cost(clean, whole));

@@ -48,6 +48,8 @@ struct Stage {
     FrameReader to_worker{kWorkerBounds};
     UniqueFd files;  // the file agent's end, once handed over
     FrameReader to_files{kWorkerBounds};
+    UniqueFd commands;  // the command agent's
+    FrameReader to_commands{kWorkerBounds};
 
     void have_others_make_it(TimePoint until) {
         bell.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -84,6 +86,9 @@ struct Stage {
         if (type == "start_files") {
             files = std::move(fd);
             to_files = FrameReader(kWorkerBounds);
+        } else if (type == "start_commands") {
+            commands = std::move(fd);
+            to_commands = FrameReader(kWorkerBounds);
         } else if (fd.valid()) {
             worker = std::move(fd);
             to_worker = FrameReader(kWorkerBounds);
@@ -105,6 +110,24 @@ struct Stage {
         const std::string bytes = encode_frame(header, buffers);
         REQUIRE(::send(files.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
                 static_cast<ssize_t>(bytes.size()));
+    }
+
+    // The next frame that the host sent to the command agent.
+    std::optional<Frame> command_frame() {
+        Frame frame;
+        auto state = to_commands.read(commands.get(), frame);
+        return state && *state == ReadState::frame ? std::optional(std::move(frame)) : std::nullopt;
+    }
+    void from_commands(const json& header, const std::vector<std::string>& buffers = {}) const {
+        const std::string bytes = encode_frame(header, buffers);
+        REQUIRE(::send(commands.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL) ==
+                static_cast<ssize_t>(bytes.size()));
+    }
+    void command_exits(CommandId command, const json& changes = {{"status", 0}}) const {
+        json header{{"type", "command_exited"}, {"command", command}, {"status", nullptr},
+                    {"signal", nullptr},        {"errno", 0},         {"cut", false}};
+        header.update(changes);
+        from_commands(header);
     }
 
     // The next frame that the host sent to the worker.
@@ -133,6 +156,7 @@ struct Stage {
     void worker_dies(std::optional<int> signal, std::optional<int> status) {
         worker.reset();
         files.reset();
+        commands.reset();
         from_warden({{"type", "worker_exited"},
                      {"exit_status", status ? json(*status) : json(nullptr)},
                      {"signal", signal ? json(*signal) : json(nullptr)}});
@@ -140,6 +164,7 @@ struct Stage {
     void sandbox_dies() {
         worker.reset();
         files.reset();
+        commands.reset();
         warden.reset();
     }
 };

@@ -13,6 +13,7 @@ import socket
 import struct
 import subprocess
 import time
+import types
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
 WORKER_FOLDER = REPO / "sandbox" / "python"
@@ -229,7 +230,8 @@ class Host:
                     "c": [str(WARDEN), "--", python, "-I", "-S", "-B", str(WORKER_FOLDER / "worker.py")]}
         self.process = subprocess.Popen(
             ["bash", "-c", script, "warden", *(unshare() if namespace else []), *commands[warden]],
-            pass_fds=[theirs.fileno()], cwd=cwd, start_new_session=True, stderr=subprocess.PIPE if namespace else None)
+            pass_fds=[theirs.fileno()], cwd=cwd, start_new_session=True, stderr=subprocess.PIPE if namespace else None,
+            env={**os.environ, **({"TMPDIR": str(cwd)} if cwd else {})})
         theirs.close()
         self.namespace = namespace
         self.warden = Socket(ours)
@@ -280,6 +282,59 @@ class Host:
         header, received = self.files.read()
         assert header["request"] == self.asked
         return Frame(header, received).check()
+
+    # --- commands
+
+    def start_commands(self):
+        ours, theirs = socket.socketpair()
+        socket.send_fds(self.warden.sock, [encode({"type": "start_commands"})], [theirs.fileno()])
+        theirs.close()
+        self.commands, self.commanded = Socket(ours), 0
+
+    def tell_commands(self, header, buffers=()):
+        self.commands.sock.sendall(encode(header, buffers))
+
+    def begin_command(self, argv, directory=None, environment=None, input=False, terminal=None, output_bytes=1 << 20):
+        self.commanded += 1
+        self.tell_commands({"type": "run", "command": self.commanded, "argv": argv, "directory": directory, "input": input,
+                            "environment": environment or {}, "terminal": terminal, "output_bytes": output_bytes})
+        return self.commanded
+
+    def input(self, number, data, end=False, wait=False):
+        while wait and self.command_frame()[0] != {"type": "input_taken", "command": number}:
+            pass
+        self.tell_commands({"type": "input", "command": number, "bytes": 0, "end": end}, [data])
+
+    def signal_command(self, number, signal_number):
+        self.tell_commands({"type": "signal", "command": number, "signal": int(signal_number)})
+
+    def resize_command(self, number, rows, columns):
+        self.tell_commands({"type": "resize", "command": number, "rows": rows, "columns": columns})
+
+    def command_frame(self):
+        """Its header and buffers."""
+        return self.commands.read()
+
+    def command_ends(self, numbers):
+        """What each of them wrote, and its end."""
+        found = {number: types.SimpleNamespace(stdout=b"", stderr=b"", end=None) for number in numbers}
+        while any(one.end is None for one in found.values()):
+            header, buffers = self.command_frame()
+            one = found[header["command"]]
+            if header["type"] == "command_output":
+                setattr(one, header["name"], getattr(one, header["name"]) + bytes(buffers[0]))
+            elif header["type"] == "command_exited":
+                one.end = {name: header[name] for name in ("status", "signal", "errno", "cut")}
+        return found
+
+    def command_end(self, number):
+        return self.command_ends([number])[number]
+
+    def run_command(self, argv, **more):
+        return self.command_end(self.begin_command(argv, **more))
+
+    def command_line(self, line, **more):
+        return self.run_command(["/bin/sh", "-c", line], **more)
 
     def first_frame(self):
         """A worker's, but for the one that only tells a cold jail's Python."""

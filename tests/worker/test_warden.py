@@ -155,7 +155,8 @@ def frame_of(text, buffers=0):
     (frame_of(b'{"type":"interrupt"}', 1), 0, "a frame out of bounds"),
     (encode({"type": "start_worker"}), 0, "start_worker without a socket"),
     (encode({"type": "start_worker"}), 3, "more descriptors than a worker has"),
-    (encode({"type": "start_files"}), 0, "start_files without a socket"),
+    (encode({"type": "start_files"}), 0, "no socket for an agent"),
+    (encode({"type": "start_commands"}), 0, "no socket for an agent"),
 ])
 def test_what_it_can_not_obey_ends_it(host_options, frame, descriptors, reason):
     with Host(**host_options) as host, open(os.devnull) as null:

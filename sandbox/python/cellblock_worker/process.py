@@ -9,6 +9,17 @@ WORKER_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, 
 FAILED = 70  # exit status of a worker that met what it didn't expect
 
 
+def agent_of(argument):
+    """The module of what a warden starts beside the worker, by the argument that it gives; None: it is the worker."""
+    if argument == "--files":
+        from . import file_agent
+        return file_agent
+    if argument == "--commands":
+        from . import command_agent
+        return command_agent
+    return None
+
+
 def run_and_leave(work):
     """Runs work(), and ends this process as a program would end."""
     status = FAILED

@@ -13,7 +13,7 @@ import sys
 from time import monotonic
 import _signal  # signal's own functions look for an enum first
 
-from cellblock_worker.process import WORKER_SIGNALS, run_and_leave
+from cellblock_worker.process import WORKER_SIGNALS, agent_of, run_and_leave
 
 MAX_HEADER = 256  # of a command; it is a type and no more
 MOST_DESCRIPTORS = 2
@@ -110,7 +110,7 @@ class Warden:
         self.control = control
         self.alone = alone
         self.worker = None       # its process id, also that of its process group
-        self.files = None        # the file agent's
+        self.agents = {}         # "--files" or "--commands" → the agent's
         self.death = None        # (exit status, signal) of a worker not yet told of
         self.give_up_at = 0.0
         self.known_kills = oom_kills()
@@ -221,7 +221,9 @@ class Warden:
         elif command == b'{"type":"kill_worker"}':
             self.kill_all()
         elif command == b'{"type":"start_files"}':
-            self.start_files()
+            self.start_agent("--files")
+        elif command == b'{"type":"start_commands"}':
+            self.start_agent("--commands")
         else:
             raise BadFrame("an unknown command")
 
@@ -240,30 +242,31 @@ class Warden:
             os.close(one)
         self.worker = pid
 
-    def start_files(self):
+    def start_agent(self, which):
         if not self.descriptors:
-            raise BadFrame("start_files without a socket")
+            raise BadFrame("no socket for an agent")
         fd = self.descriptors.pop(0)
-        self.kill_files()
+        self.kill_agent(which)
         try:
-            self.files = os.fork()
+            pid = os.fork()
+            if pid:
+                self.agents[which] = pid
         except OSError:  # limits.processes: the socket's end tells the host
-            self.files = None
-        if self.files == 0:
-            run_and_leave(lambda: self.become_file_agent(fd))
+            pid = None
+        if pid == 0:
+            run_and_leave(lambda: self.become_agent(which, fd))
         os.close(fd)
 
-    def kill_files(self):
-        if self.files is not None:
+    def kill_agent(self, which):
+        if which in self.agents:
             try:
-                os.kill(self.files, signal.SIGKILL)
+                os.kill(self.agents.pop(which), signal.SIGKILL)
             except OSError:
                 pass
 
-    def become_file_agent(self, fd):
+    def become_agent(self, which, fd):
         self.become_child()
-        from cellblock_worker import file_agent
-        file_agent.main(fd)
+        agent_of(which).main(fd)
 
     def become_worker(self, fd, debugger=None):
         self.become_child()
@@ -322,8 +325,8 @@ class Warden:
                 self.give_up_at = monotonic() + REAP_SECONDS
                 self.kill_all()
                 self.worker = None
-            elif pid == self.files:
-                self.files = None
+            else:
+                self.agents = {which: one for which, one in self.agents.items() if one != pid}
         if self.death is None:
             return
         if alone or monotonic() > self.give_up_at:

@@ -33,9 +33,9 @@ def be_worker(library):
     from cellblock_worker import worker  # there already
     ctypes.pythonapi.PyOS_AfterFork_Child()
     wake(library)
-    if library.cellblock_serves_files():
-        from cellblock_worker import file_agent
-        return file_agent.main(library.cellblock_worker_socket())
+    agent = library.cellblock_agent()
+    if agent:
+        return process.agent_of(os.fsdecode(agent)).main(library.cellblock_worker_socket())
     debugger = library.cellblock_debugger_socket()
     worker.main(library.cellblock_worker_socket(), None if debugger < 0 else debugger)
 

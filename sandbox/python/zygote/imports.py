@@ -100,7 +100,7 @@ def stamps(task, since):
 def load_library(path):
     library = ctypes.PyDLL(path)  # the interpreter stays locked during a call: a fork comes back from one
     library.cellblock_start.argtypes = [ctypes.c_int] * 6
-    library.cellblock_argument.restype = library.cellblock_variable.restype = ctypes.c_char_p
+    library.cellblock_argument.restype = library.cellblock_variable.restype = library.cellblock_agent.restype = ctypes.c_char_p
     if not library.cellblock_usable():
         raise Refused("this kernel doesn't tell where libc keeps a thread's number (CONFIG_CHECKPOINT_RESTORE)")
     if not hasattr(os, "pidfd_open"):

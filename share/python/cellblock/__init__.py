@@ -9,6 +9,7 @@
 A sandbox is a `cellblock kernel` of its own: its cells share variables, and its policy says what they may do. `AsyncSandbox` is the
 same for asyncio. The program `cellblock` must be installed; `find_program` tells where it is looked for.
 """
+from .commands import AsyncCommand, AsyncCommands, Command, CommandResult, Commands
 from .errors import KernelDied, ProgramNotFound, SandboxClosed, SandboxError
 from .files import AsyncFiles, FileEntry, Files
 from .program import find_program
@@ -21,7 +22,8 @@ from .session_types import (CommandEmptyError, CommandFailedError, ConsoleOutput
                             StreamCallback, SupportedLanguage)
 from .sessions import ArtifactSandboxSession, InteractiveSandboxSession, SandboxSession, create_session
 
-__all__ = ["ArtifactSandboxSession", "AsyncFiles", "AsyncSandbox", "CommandEmptyError", "CommandFailedError", "ConsoleOutput", "Error",
+__all__ = ["ArtifactSandboxSession", "AsyncCommand", "AsyncCommands", "AsyncFiles", "AsyncSandbox", "Command", "CommandEmptyError",
+           "CommandFailedError", "CommandResult", "Commands", "ConsoleOutput", "Error",
            "ExecutionResult", "ExhaustionStrategy", "FileEntry", "FileNotKept", "FileType", "Files", "InteractiveSandboxSession",
            "KeptFile", "KernelDied", "KernelType", "LanguageNotSupportedError", "NotOpenSessionError", "Output", "PlotOutput",
            "PoolClosedError", "PoolConfig", "PoolExhaustedError", "PooledSandboxSession", "ProgramNotFound", "RestrictedModule", "Result",

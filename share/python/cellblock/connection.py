@@ -19,7 +19,7 @@ from jupyter_client.connect import ConnectionFileMixin
 from .errors import KernelDied, SandboxClosed, SandboxError
 
 Sink = Callable[[Any], None]
-FILES_TARGET = "cellblock.files"
+FILES_TARGET, COMMANDS_TARGET = "cellblock.files", "cellblock.commands"
 MOST_AT_ONCE = 500       # messages of one socket, before the others are looked at
 LAST_MESSAGES_MS = 100   # so long a dead process's last messages may take
 IDLE, REPLY = "idle", "reply"
@@ -40,7 +40,7 @@ class Connection:
     """`popen` is the kernel's process, whose end ends all requests; `last_words` gives what it wrote to stderr."""
 
     def __init__(self, info: Mapping[str, Any], popen: Any, last_words: Callable[[], str]) -> None:
-        self.files_comm = uuid.uuid4().hex
+        self.files_comm, self.commands_comm = uuid.uuid4().hex, uuid.uuid4().hex
         self._endpoints = Endpoints(info)
         self._session = self._endpoints.session
         self._sockets = {"shell": self._endpoints.connect_shell(), "control": self._endpoints.connect_control(),
@@ -62,7 +62,8 @@ class Connection:
         self._thread.start()
         self.send("shell", "connect_request", {}, lambda message: self._heard("shell"))
         self.send("control", "connect_request", {}, lambda message: self._heard("control"))
-        self.send("control", "comm_open", {"comm_id": self.files_comm, "target_name": FILES_TARGET, "data": {}})
+        for comm, target in ((self.files_comm, FILES_TARGET), (self.commands_comm, COMMANDS_TARGET)):
+            self.send("control", "comm_open", {"comm_id": comm, "target_name": target, "data": {}})
 
     def wait_ready(self, seconds: float) -> None:
         """Returns once all sockets are connected, and nothing that the kernel publishes can be missed."""

@@ -5,7 +5,6 @@ background go on until the sandbox is closed.
 """
 from __future__ import annotations
 
-import itertools
 import posixpath
 import uuid
 from typing import Any, Callable, List, Optional, Tuple
@@ -17,8 +16,7 @@ from .session_types import SandboxTimeoutError
 from .sessions import InteractiveSandboxSession
 
 TIMED_OUT = 124  # as timeout(1) leaves
-OUTPUT = "/tmp/.cellblock-output-%d"  # inside
-MOST_OUTPUT = 16 << 20                # bytes of a command's
+COMBINED = 'exec 2>&1; eval "$1"'
 READ_ONLY = "Read-only file system"
 ERRORS = ((FileNotFoundError, "file_not_found"), (PermissionError, "permission_denied"), (IsADirectoryError, "is_directory"),
           (NotADirectoryError, "invalid_path"))
@@ -34,7 +32,6 @@ class CellblockBackend(BaseSandbox):
 
     def __init__(self, **session: Any) -> None:
         self._id = "cellblock-" + uuid.uuid4().hex[:12]
-        self._commands = itertools.count(1)
         self._session = InteractiveSandboxSession(**session)
         self._session.open()
 
@@ -44,19 +41,12 @@ class CellblockBackend(BaseSandbox):
 
     def execute(self, command: str, *, timeout: Optional[int] = None) -> ExecuteResponse:
         """Combined output, as it was written. Exit code 124: it was stopped at `timeout`, by default the session's."""
-        file, words = OUTPUT % next(self._commands), ""
+        texts: List[str] = []
         try:
-            done = self._session._call(command, timeout=timeout or None, into=file)
-            status, words = done.exit_code, done.stderr
+            done = self._session._call(["/bin/sh", "-c", COMBINED, "sh", command], timeout=timeout or None, on_stdout=texts.append)
         except SandboxTimeoutError as error:
-            status, words = TIMED_OUT, str(error)
-        try:
-            output = self._session._files().read(file, most=MOST_OUTPUT + 1)
-            self._session._files().remove(file)
-        except OSError:
-            output = b""
-        return ExecuteResponse(output=output[:MOST_OUTPUT].decode("utf-8", "replace") + words, exit_code=status,
-                               truncated=len(output) > MOST_OUTPUT)
+            return ExecuteResponse(output="".join(texts) + str(error), exit_code=TIMED_OUT, truncated=False)
+        return ExecuteResponse(output=done.stdout + (done.error or ""), exit_code=done.exit_code, truncated=done.cut)
 
     def upload_files(self, files: List[Tuple[str, bytes]]) -> List[FileUploadResponse]:
         return [FileUploadResponse(path=path, error=_error_of(path, lambda: self._session._files().write(path, content)))

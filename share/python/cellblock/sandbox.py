@@ -10,6 +10,7 @@ import threading
 import weakref
 from typing import Any, Awaitable, Callable, Dict, Mapping, Optional, Union
 
+from .commands import AsyncCommands, Commands
 from .connection import Connection
 from .errors import SandboxClosed, SandboxError
 from .files import Answer, Answering, AsyncFiles, Files, Steps, Walk, request_content
@@ -248,6 +249,7 @@ class Sandbox:
         self._finalizer = weakref.finalize(self, self._core.abandon)
         self._core.start()
         self.files = Files(self._core.drive)
+        self.commands = Commands(self._core)
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -332,6 +334,7 @@ class AsyncSandbox:
         self._core = Core(policy, python, program, cwd, start_timeout)
         self._finalizer = weakref.finalize(self, self._core.abandon)
         self.files = AsyncFiles(self._core.drive_async)
+        self.commands = AsyncCommands(self._core)
 
     async def start(self) -> "AsyncSandbox":
         """Starts the kernel, where it hasn't started."""

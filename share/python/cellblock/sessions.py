@@ -10,13 +10,13 @@ import base64
 import os
 import posixpath
 import re
-import subprocess
 import threading
 import warnings
 from types import SimpleNamespace
 from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union
 
 from . import session_files
+from .commands import CommandResult, Line
 from .errors import SandboxError
 from .files import Files
 from .results import Output, Result
@@ -28,16 +28,6 @@ from .session_types import (CommandEmptyError, CommandFailedError, ConsoleOutput
 INSTALL_SECONDS = 3600.0
 LONGEST_SECONDS = 240 * 3600.0  # what a policy's limits.cell_time_max may be
 LARGEST_CODE = "8MiB"  # what a policy's limits.code may be
-PROGRAMS = "/tmp/.cellblock-programs"  # inside, first on a command's PATH
-# For commands the names python and python3 are the Python that runs code; a link to it would forget a virtual environment.
-MAKE_PROGRAMS = """
-import os, sys
-os.makedirs(%r, exist_ok=True)
-for name in ("python", "python3"):
-    with open(%r + "/" + name, "w") as file:
-        file.write("#!/bin/sh\\nexec '%%s' \\"$@\\"\\n" %% sys.executable.replace("'", "'\\\\''"))
-    os.chmod(file.name, 0o755)
-""" % (PROGRAMS, PROGRAMS)
 FIND_PACKAGES = """
 import importlib.metadata, json
 def is_there(name):
@@ -181,7 +171,7 @@ class SandboxSession:
         for folder in (self._workdir_entry(), None):
             self._box = Sandbox(self._policy(folder), **self._options)
             self._has_workdir = folder is not None
-            done = self._box.run("exec(%r, {})\n" % MAKE_PROGRAMS + self._enter_workdir())
+            done = self._box.run(self._enter_workdir())
             if done.status == "ok":
                 return
             self._box.close()
@@ -239,13 +229,16 @@ class SandboxSession:
             if self._has_workdir:
                 box._core.run_unseen(self._enter_workdir())
 
-    def _files(self) -> Files:
-        """Once an old Python's end, which is the end of all its sandbox's processes, can't meet a request."""
+    def _settled(self) -> Sandbox:
+        """Once an old Python's end, which is the end of all its sandbox's processes, can't meet what is asked next."""
         box, renewal = self._opened(), self._renewal
         if renewal is not None:
             self._renewal = None
             renewal()
-        return box.files
+        return box
+
+    def _files(self) -> Files:
+        return self._settled().files
 
     # --- code
 
@@ -272,11 +265,15 @@ class SandboxSession:
         finally:
             self._renew()
 
+    def _limit(self, timeout: Optional[float]) -> Tuple[Optional[float], Optional[float]]:
+        """The time limit, and what the kernel is asked for."""
+        limit = timeout or self.config.execution_timeout or self.config.default_timeout
+        return limit, min(limit, LONGEST_SECONDS) if limit else LONGEST_SECONDS if self._owns_policy() else None
+
     def _execute(self, code: str, timeout: Optional[float], on_stdout: Optional[StreamCallback],
                  on_stderr: Optional[StreamCallback]) -> Result:
         box = self._opened()
-        limit = timeout or self.config.execution_timeout or self.config.default_timeout
-        seconds = min(limit, LONGEST_SECONDS) if limit else LONGEST_SECONDS if self._owns_policy() else None
+        limit, seconds = self._limit(timeout)
         done = box._core.run_cell(code, seconds, {"stdout": on_stdout, "stderr": on_stderr},
                                   None if self._keeps_variables else PROGRAM)
         if done.status == "timeout":
@@ -294,7 +291,7 @@ class SandboxSession:
 
     def execute_command(self, command: str, workdir: Optional[str] = None, on_stdout: Optional[StreamCallback] = None,
                         on_stderr: Optional[StreamCallback] = None) -> ConsoleOutput:
-        """Runs a shell line in the sandbox, in `workdir`, by default the session's. It waits for code that runs.
+        """Runs a shell line in the sandbox, in `workdir`, by default the session's; also while code runs.
 
             >>> from cellblock import SandboxSession
             >>> with SandboxSession() as session:
@@ -304,20 +301,18 @@ class SandboxSession:
         if not command or not command.strip():
             raise CommandEmptyError
         self._opened()
-        return self._call(command, workdir, on_stdout=on_stdout, on_stderr=on_stderr)
+        done = self._call(command, workdir, on_stdout=on_stdout, on_stderr=on_stderr)
+        return ConsoleOutput(done.exit_code, done.stderr + (done.error or ""), done.stdout)
 
-    def _call(self, command: str, workdir: Optional[str] = None, *, timeout: Optional[float] = None, into: Optional[str] = None,
-              on_stdout: Optional[StreamCallback] = None, on_stderr: Optional[StreamCallback] = None) -> ConsoleOutput:
-        """`into`: a file inside for all that it writes, byte by byte; what is shown instead is text without control characters."""
-        folder = self._inside(workdir) if workdir else None
-        line = 'PATH=%s:"$PATH"; export PATH\n%s' % (PROGRAMS, command)
-        output = ", stdout=open(%r, 'wb'), stderr=%d" % (into, subprocess.STDOUT) if into else ""
-        code = "__import__('subprocess').call(%r, shell=True, cwd=%r, stdin=%d%s)" % (line, folder, subprocess.DEVNULL, output)
-        try:
-            done = self._execute(code, timeout, on_stdout, on_stderr)
-        finally:
-            self._renew()
-        return ConsoleOutput(status_of(done.text) if done.ok else exit_code_of(done), error_text(done), done.stdout)
+    def _call(self, command: Line, workdir: Optional[str] = None, *, timeout: Optional[float] = None,
+              on_stdout: Optional[StreamCallback] = None, on_stderr: Optional[StreamCallback] = None) -> CommandResult:
+        """Raises SandboxTimeoutError and SandboxError as run() does."""
+        folder = self._inside(workdir) if workdir else self._workdir if self._has_workdir else None
+        limit, seconds = self._limit(timeout)
+        done = self._settled().commands.run(command, cwd=folder, timeout=seconds, on_stdout=on_stdout, on_stderr=on_stderr)
+        if done.timed_out:
+            raise SandboxTimeoutError("the command was stopped at its time limit", limit)
+        return done
 
     def execute_commands(self, commands: Sequence[Union[str, Tuple[str, Optional[str]]]], workdir: Optional[str] = None,
                          on_stdout: Optional[StreamCallback] = None, on_stderr: Optional[StreamCallback] = None) -> ConsoleOutput:
@@ -568,12 +563,6 @@ def exit_code_of(done: Result) -> int:
         told = re.search(r"\b(exit status|signal) (\d+)", words)
         return 137 if told is None else int(told[2]) + (128 if told[1] == "signal" else 0)
     return 1
-
-
-def status_of(returned: Optional[str]) -> int:
-    """A shell's exit code of what subprocess.call() returned; below 0 it is a signal."""
-    found = re.fullmatch("(-?)([0-9]{1,3})", returned or "")
-    return 1 if found is None else int(found[2]) + (128 if found[1] else 0)
 
 
 def error_text(done: Result) -> str:

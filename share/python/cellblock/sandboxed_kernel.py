@@ -1,0 +1,216 @@
+"""`python -m cellblock.sandboxed_kernel --connection-file FILE -- ARGV…`: a kernel in a sandbox, as if it ran here.
+
+The sandbox has no network, so a program inside (INSIDE) starts the kernel, whose sockets are on the sandbox's own loopback, and
+carries the bytes of each connection over its stdin and stdout, which are those of `cellblock exec`. This process listens in the
+kernel's place. A frame is the connection's number, a kind, a length, and so many bytes.
+"""
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+from typing import Any, Dict, List, Optional
+
+from .program import find_program
+
+HEAD = struct.Struct(">IBI")
+OPEN, DATA, CLOSE, SIGNAL = range(4)
+PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+MOST_WAITING = 64 << 20  # bytes for a client that doesn't read; it is cut off then
+MOST_OUTPUT = "4GiB"     # what the kernel may send in its life: the policy's limits.output, at its highest
+INSIDE = r'''
+import asyncio, os, signal, struct, subprocess, sys
+HEAD = struct.Struct(">IBI")
+OPEN, DATA, CLOSE, SIGNAL = range(4)
+
+async def main(place, connection, argv):
+    with open(place, "w") as file:
+        file.write(connection)
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=1 << 20)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(os.dup(0), "rb", 0))
+    transport, protocol = await loop.connect_write_pipe(asyncio.streams.FlowControlMixin, os.fdopen(os.dup(1), "wb", 0))
+    out = asyncio.StreamWriter(transport, protocol, None, loop)
+    kernel = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=2, start_new_session=True)
+    writers = {}
+
+    def tell(number, kind, data=b""):
+        out.write(HEAD.pack(number, kind, len(data)) + data)
+
+    async def carry(number, port, waiting):
+        try:
+            source, writers[number] = await asyncio.open_connection("127.0.0.1", port)
+            for data in waiting:
+                writers[number].write(data)
+            while data := await source.read(65536):
+                tell(number, DATA, data)
+                await out.drain()
+        except OSError:
+            pass
+        finally:
+            writer = writers.pop(number, None)
+            if writer is not None:
+                writer.close()
+            tell(number, CLOSE)
+
+    async def obey():
+        opening, tasks = {}, set()
+        try:
+            while True:
+                number, kind, size = HEAD.unpack(await reader.readexactly(HEAD.size))
+                data = await reader.readexactly(size)
+                if kind == OPEN:
+                    opening[number] = []
+                    task = asyncio.ensure_future(carry(number, int(data), opening[number]))
+                    tasks.add(task)
+                    task.add_done_callback(tasks.discard)
+                elif kind == DATA:
+                    if number in writers:
+                        writers[number].write(data)
+                        await writers[number].drain()
+                    elif number in opening:
+                        opening[number].append(data)
+                elif kind == CLOSE:
+                    opening.pop(number, None)
+                    writer = writers.get(number)
+                    if writer is not None:
+                        writer.close()
+                elif kind == SIGNAL:
+                    os.killpg(kernel.pid, int(data))
+        except (asyncio.IncompleteReadError, OSError):
+            pass
+
+    obeying = asyncio.ensure_future(obey())
+    while kernel.poll() is None and not obeying.done():
+        await asyncio.wait([obeying], timeout=0.2)
+    if kernel.poll() is None:
+        os.killpg(kernel.pid, signal.SIGKILL)
+    code = kernel.wait()
+    sys.stderr.flush()
+    os._exit(code if code >= 0 else 128 - code)
+
+signal.signal(signal.SIGINT, lambda *_: None)
+asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3:]))
+'''
+CONNECTION_INSIDE = "/tmp/kernel-connection.json"
+
+
+def policy_of(program: str, name: str) -> Dict[str, Any]:
+    """The policy's document, with what a kernel needs that cells don't."""
+    done = subprocess.run([program, "policy", "show", name], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise SystemExit(done.stderr.strip())
+    policy = json.loads(done.stdout)
+    policy["limits"]["output"] = MOST_OUTPUT
+    return policy
+
+
+def exec_arguments(program: str, policy: str, argv: List[str], names: List[str]) -> List[str]:
+    """A Python's kernel runs in that Python; others must be among what the policy shows."""
+    python = shutil.which(argv[0]) if os.path.basename(argv[0]).startswith("python") else None
+    words = [program, "exec", "--policy", policy, "--timeout", "0"]
+    words += ["--python", python] if python else []
+    for name in names:
+        words += ["--env", name]
+    return words
+
+
+class Carrier:
+    """Listens in the kernel's place, and carries what comes to the program inside and back."""
+
+    def __init__(self, connection: Dict[str, Any]) -> None:
+        self._connection = connection
+        self._writers: Dict[int, asyncio.StreamWriter] = {}
+        self._last = 0
+        self._out: Optional[asyncio.StreamWriter] = None
+
+    def _tell(self, number: int, kind: int, data: bytes = b"") -> None:
+        if self._out is not None:
+            self._out.write(HEAD.pack(number, kind, len(data)) + data)
+
+    async def listen(self) -> None:
+        for name in PORTS:
+            port = self._connection[name]
+
+            async def come(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, port: int = port) -> None:
+                self._last += 1
+                await self._carry(self._last, port, reader, writer)
+
+            if self._connection["transport"] == "ipc":
+                path = "%s-%d" % (self._connection["ip"], port)
+                await asyncio.start_unix_server(come, path)
+                os.chmod(path, 0o600)
+            else:
+                await asyncio.start_server(come, self._connection["ip"], port)
+
+    async def _carry(self, number: int, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers[number] = writer
+        self._tell(number, OPEN, b"%d" % port)
+        try:
+            while data := await reader.read(65536):
+                self._tell(number, DATA, data)
+                if self._out is not None:
+                    await self._out.drain()
+        except OSError:
+            pass
+        finally:
+            self._tell(number, CLOSE)
+            self._writers.pop(number, None)
+            writer.close()
+
+    async def serve(self, words: List[str]) -> int:
+        await self.listen()
+        process = await asyncio.create_subprocess_exec(*words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
+                                                       limit=1 << 20)
+        assert process.stdin is not None and process.stdout is not None
+        self._out = process.stdin
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
+            loop.add_signal_handler(number, self._tell, 0, SIGNAL, b"%d" % number)
+        try:
+            while True:
+                number, kind, size = HEAD.unpack(await process.stdout.readexactly(HEAD.size))
+                self._take(number, kind, await process.stdout.readexactly(size))
+        except asyncio.IncompleteReadError:
+            pass
+        return await process.wait()
+
+    def _take(self, number: int, kind: int, data: bytes) -> None:
+        writer = self._writers.get(number)
+        if writer is None or kind not in (DATA, CLOSE):
+            return
+        if kind == CLOSE or writer.transport.get_write_buffer_size() > MOST_WAITING:
+            writer.transport.abort() if kind == DATA else writer.close()
+            return
+        writer.write(data)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m cellblock.sandboxed_kernel", description=__doc__.split("\n")[0])
+    parser.add_argument("--connection-file", required=True)
+    parser.add_argument("--policy", default=os.environ.get("CELLBLOCK_KERNEL_POLICY") or "notebook")
+    parser.add_argument("--env", action="append", default=[], metavar="NAME", help="a variable of this environment for the kernel")
+    parser.add_argument("argv", nargs="+")
+    asked = parser.parse_args()
+    with open(asked.connection_file) as file:
+        connection = json.load(file)
+    program = find_program(None)
+    inside = json.dumps({**connection, "transport": "tcp", "ip": "127.0.0.1"})
+    argv = [CONNECTION_INSIDE if word == asked.connection_file else word.replace(asked.connection_file, CONNECTION_INSIDE)
+            for word in asked.argv]
+    with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="cellblock-policy-") as policy:
+        json.dump(policy_of(program, asked.policy), policy)
+        policy.flush()
+        words = exec_arguments(program, policy.name, argv, asked.env)
+        return asyncio.run(Carrier(connection).serve([*words, "--", "python", "-c", INSIDE, CONNECTION_INSIDE, inside, *argv]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
