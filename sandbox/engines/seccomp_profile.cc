@@ -90,6 +90,10 @@ std::string seccomp_profile() {
     for (const std::uint64_t family : {AF_UNIX, AF_INET, AF_INET6}) {
         calls.push_back(with_argument("socket", 0, family, 0, "SCMP_CMP_EQ"));
     }
+    ordered_json interfaces = with_argument("socket", 0, AF_NETLINK, 0, "SCMP_CMP_EQ");
+    interfaces["action"] = "SCMP_ACT_ERRNO";
+    interfaces["errnoRet"] = 95;  // EOPNOTSUPP, which libzmq lives with
+    calls.push_back(interfaces);
     calls.push_back(with_argument("socketpair", 0, AF_UNIX, 0, "SCMP_CMP_EQ"));
     return ordered_json{{"defaultAction", "SCMP_ACT_ERRNO"}, {"defaultErrnoRet", 1}, {"syscalls", calls}}
         .dump();

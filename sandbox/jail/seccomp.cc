@@ -240,10 +240,15 @@ void add_sockets(Rules& rules, const FilterOptions& options) {
                     has_bits(1, kSocketType, static_cast<std::uint64_t>(kind.type)),
                     is(2, static_cast<std::uint64_t>(kind.protocol)));
     }
-    for (int family = AF_INET + 1; family < AF_INET6; ++family) {
-        lack_family(rules, "socket", family);
+    for (int family = AF_INET + 1; family < AF_NETLINK; ++family) {
+        if (family != AF_INET6) {
+            lack_family(rules, "socket", family);
+        }
     }
-    rules.answer(EAFNOSUPPORT, "socket", scmp_arg_cmp{0, SCMP_CMP_GT, AF_INET6, 0});
+    // By this one getifaddrs() asks. libzmq, which asks before it binds a TCP socket, ends the process at any
+    // other answer.
+    rules.answer(EOPNOTSUPP, "socket", is(0, AF_NETLINK));
+    rules.answer(EAFNOSUPPORT, "socket", scmp_arg_cmp{0, SCMP_CMP_GT, AF_NETLINK, 0});
 }
 
 // The kernel makes two sockets of any family, before it finds that only few can be a pair.

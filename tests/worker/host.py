@@ -219,7 +219,8 @@ class Host:
     POLICY = {"name": "default", "cell_time": "60 s", "memory": "1 GiB", "processes": 128, "disk": "256 MiB",
               "output_bytes": 1 << 30, "network": "none", "files": "", "working_directory": "/work"}
 
-    def __init__(self, python=PYTHON, preload=(), imports=None, cwd=None, warden="python", namespace=False, **policy):
+    def __init__(self, python=PYTHON, preload=(), imports=None, cwd=None, temporary=None, warden="python", namespace=False,
+                 **policy):
         """`warden`: that of jails, "c", or "python". `namespace`: it is PID 1 of one; the first is nowhere else."""
         self.policy = {**self.POLICY, **policy}
         self.preload = list(preload)
@@ -231,7 +232,7 @@ class Host:
         self.process = subprocess.Popen(
             ["bash", "-c", script, "warden", *(unshare() if namespace else []), *commands[warden]],
             pass_fds=[theirs.fileno()], cwd=cwd, start_new_session=True, stderr=subprocess.PIPE if namespace else None,
-            env={**os.environ, **({"TMPDIR": str(cwd)} if cwd else {})})
+            env={**os.environ, **({"TMPDIR": str(temporary)} if temporary else {})})
         theirs.close()
         self.namespace = namespace
         self.warden = Socket(ours)

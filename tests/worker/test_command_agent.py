@@ -10,13 +10,13 @@ from host import WARDEN, Host, children, namespaces_work
 
 
 @pytest.fixture(params=["c", "python", "python, no namespace"])
-def host(request, tmp_path):
+def host(request, tmp_path, tmp_path_factory):
     kind, _, rest = request.param.partition(",")
     if not rest and not namespaces_work():
         pytest.skip("this machine lets no PID namespace be made")
     if kind == "c" and not WARDEN.exists():
         pytest.skip("there is no %s" % WARDEN)
-    with Host(warden=kind, namespace=not rest, cwd=str(tmp_path)) as made:
+    with Host(warden=kind, namespace=not rest, cwd=str(tmp_path), temporary=tmp_path_factory.mktemp("tmp")) as made:
         assert made.start_worker()["type"] == "ready"
         made.start_commands()
         yield made

@@ -25,7 +25,7 @@ class _Environment:
     """A sandbox, for all backends that name it."""
 
     def __init__(self, options: Mapping[str, Any]) -> None:
-        self.ref = WorkspaceRef(PROVIDER, uuid.uuid4().hex)
+        self.ref = WorkspaceRef(provider=PROVIDER, id=uuid.uuid4().hex)
         self.box = AsyncSandbox(**options)
         self.directory = ""
         self.is_gone = False

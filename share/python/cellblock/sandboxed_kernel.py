@@ -1,6 +1,6 @@
 """`python -m cellblock.sandboxed_kernel --connection-file FILE -- ARGV…`: a kernel in a sandbox, as if it ran here.
 
-The sandbox has no network, so a program inside (INSIDE) starts the kernel, whose sockets are on the sandbox's own loopback, and
+The sandbox has no network, so a program inside (INSIDE) starts the kernel, whose sockets are files of the sandbox (ZMQ's `ipc`), and
 carries the bytes of each connection over its stdin and stdout, which are those of `cellblock exec`. This process listens in the
 kernel's place. A frame is the connection's number, a kind, a length, and so many bytes.
 """
@@ -30,7 +30,7 @@ import asyncio, os, signal, struct, subprocess, sys
 HEAD = struct.Struct(">IBI")
 OPEN, DATA, CLOSE, SIGNAL = range(4)
 
-async def main(place, connection, argv):
+async def main(place, connection, sockets, argv):
     with open(place, "w") as file:
         file.write(connection)
     loop = asyncio.get_running_loop()
@@ -46,7 +46,7 @@ async def main(place, connection, argv):
 
     async def carry(number, port, waiting):
         try:
-            source, writers[number] = await asyncio.open_connection("127.0.0.1", port)
+            source, writers[number] = await asyncio.open_unix_connection("%s-%d" % (sockets, port))
             for data in waiting:
                 writers[number].write(data)
             while data := await source.read(65536):
@@ -97,9 +97,9 @@ async def main(place, connection, argv):
     os._exit(code if code >= 0 else 128 - code)
 
 signal.signal(signal.SIGINT, lambda *_: None)
-asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3:]))
+asyncio.run(main(*sys.argv[1:4], sys.argv[4:]))
 '''
-CONNECTION_INSIDE = "/tmp/kernel-connection.json"
+CONNECTION_INSIDE, SOCKETS_INSIDE = "/tmp/kernel-connection.json", "/tmp/kernel-socket"
 
 
 def policy_of(program: str, name: str) -> Dict[str, Any]:
@@ -202,14 +202,14 @@ def main() -> int:
     with open(asked.connection_file) as file:
         connection = json.load(file)
     program = find_program(None)
-    inside = json.dumps({**connection, "transport": "tcp", "ip": "127.0.0.1"})
+    inside = json.dumps({**connection, "transport": "ipc", "ip": SOCKETS_INSIDE})
     argv = [CONNECTION_INSIDE if word == asked.connection_file else word.replace(asked.connection_file, CONNECTION_INSIDE)
             for word in asked.argv]
     with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="cellblock-policy-") as policy:
         json.dump(policy_of(program, asked.policy), policy)
         policy.flush()
         words = exec_arguments(program, policy.name, argv, asked.env)
-        return asyncio.run(Carrier(connection).serve([*words, "--", "python", "-c", INSIDE, CONNECTION_INSIDE, inside, *argv]))
+        return asyncio.run(Carrier(connection).serve([*words, "--", "python", "-c", INSIDE, CONNECTION_INSIDE, inside, SOCKETS_INSIDE, *argv]))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from mcp import StdioServerParameters
 from mcp.client.client import Client
 from mcp.client.stdio import stdio_client
 
-SERVER = StdioServerParameters(command=os.environ["CELLBLOCK"], args=["mcp"], env=dict(os.environ))
+SERVER = StdioServerParameters(command=os.environ["CELLBLOCK"], args=["mcp", "--python", os.environ["CELLBLOCK_PYTHON"]], env=dict(os.environ))
 
 
 @pytest.fixture
@@ -22,6 +22,7 @@ async def test_tools(mode):
     async with Client(stdio_client(SERVER), mode=mode) as client:
         assert {one.name for one in (await client.list_tools()).tools} == {"execute_code", "reset", "list_files", "read_file", "write_file"}
         result = await client.call_tool("execute_code", {"code": "import matplotlib.pyplot as plt\nprint('on')\nplt.plot([1, 4]); plt.show()"})
+        assert not result.is_error, result.content[0].text
         text, image = result.content
         assert text.text == "on\n" and base64.b64decode(image.data).startswith(b"\x89PNG") and not result.is_error
         assert (await client.call_tool("execute_code", {"code": "1/0"})).is_error

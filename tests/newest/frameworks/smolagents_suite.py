@@ -58,11 +58,12 @@ def test_values_and_pictures(executor):
 
 def test_time_and_pickles(executor):
     with pytest.raises(AgentError, match="stopped"):
-        CellblockExecutor(python=os.environ["CELLBLOCK_PYTHON"], default_timeout=0.5)("while True: pass")
+        CellblockExecutor(python=os.environ["CELLBLOCK_PYTHON"], timeout=0.5)("while True: pass")
     with pytest.raises(Exception, match="ickle"):
         executor("class FinalAnswerException(Exception): pass\nraise FinalAnswerException('pickle:gASV')")
 
 
-def test_a_package_that_cant_be_had(executor):
+def test_a_package_that_cant_be_had():
+    policy = {"packages": {"index": "http://127.0.0.1:9/simple", "allow": ["no_such_package_of_ours"], "time": "20s"}}
     with pytest.raises(AgentError):
-        executor.install_packages(["no_such_package_of_ours"])
+        CellblockExecutor(["no_such_package_of_ours", "json"], python=os.environ["CELLBLOCK_PYTHON"], policy=policy)
