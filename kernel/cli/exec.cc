@@ -275,7 +275,7 @@ private:
         }
         bytes.resize(static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
         wants_input_ = false;
-        session_.command_input(command_, std::move(bytes), size <= 0);
+        session_.command_input(command_, bytes, size <= 0);
     }
 
     void pass_on(int number) {

@@ -54,9 +54,8 @@ Result<Policy> session_policy(const std::string& command, const std::optional<st
 }
 
 Result<std::chrono::milliseconds> read_timeout(const std::string& text, bool may_be_none) {
-    const auto time = text == "0" && may_be_none
-                          ? Result<std::chrono::milliseconds>(std::chrono::milliseconds{0})
-                          : parse_duration(text);
+    auto time = text == "0" && may_be_none ? Result<std::chrono::milliseconds>(std::chrono::milliseconds{0})
+                                           : parse_duration(text);
     if (!time || time->count() < (may_be_none ? 0 : 1)) {
         return Error{"--timeout " + text, 0, time ? "must be above 0" : time.error().message,
                      "For example --timeout 30s"};

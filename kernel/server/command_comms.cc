@@ -111,7 +111,7 @@ bool CommandComms::is_over_after(const Message& request) {
 // Empty: it has begun.
 std::string CommandComms::run(CommMembers& members, const Running& asked) {
     CommandRequest request = read_request(members);
-    const std::string fault = members.fault();
+    std::string fault = members.fault();
     if (fault.empty()) {
         running_.emplace(session_.run_command(std::move(request)), asked);
     }

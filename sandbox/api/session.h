@@ -113,7 +113,7 @@ public:
     CommandId run_command(CommandRequest request);
     // Input for such a command, at most 16 MiB at a time; `end`: it is the last. CommandWantsInput tells when
     // the command has read all. False: it takes none (any more), or too much waits already.
-    bool command_input(CommandId command, std::string bytes, bool end = false);
+    bool command_input(CommandId command, const std::string& bytes, bool end = false);
     // To the command and what it has started in its process group. Ignored where it has ended.
     void signal_command(CommandId command, int number);
     void resize_command(CommandId command, TerminalSize size);

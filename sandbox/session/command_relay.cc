@@ -126,7 +126,7 @@ void CommandRelay::refuse(CommandId id, Error error) {
     events_.emplace_back(lost(id, std::move(error)));
 }
 
-bool CommandRelay::input(CommandId id, std::string bytes, bool end) {
+bool CommandRelay::input(CommandId id, const std::string& bytes, bool end) {
     const auto found = commands_.find(id);
     if (found == commands_.end()) {
         return false;
@@ -233,7 +233,8 @@ void CommandRelay::overdue(CommandId id, Command& command, TimePoint now) {
     send(encode_signal(id, kKill));
 }
 
-Status CommandRelay::take(CommandMessage message) {
+Status CommandRelay::take(CommandMessage message, TimePoint now) {
+    now_ = now;
     if (std::holds_alternative<CommandsGone>(message)) {
         lose_sent(
             "the process that runs commands ended: it was killed with a cell or by one, or limits.processes "

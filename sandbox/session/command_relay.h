@@ -41,12 +41,12 @@ public:
     // Ends one that wasn't begun.
     void refuse(CommandId id, Error error);
     // False: no such command takes input any more, or too much waits.
-    bool input(CommandId id, std::string bytes, bool end);
+    bool input(CommandId id, const std::string& bytes, bool end);
     void signal(CommandId id, int number);
     void resize(CommandId id, TerminalSize size);
     // Starts what can be started now, and kills what has had its time.
     void advance(TimePoint now);
-    Status take(CommandMessage message);
+    Status take(CommandMessage message, TimePoint now);
     // Ends every command with this reason: no sandbox can be had.
     void fail_all(const std::string& reason);
     // When advance() has something to do.
@@ -80,7 +80,7 @@ private:
     std::deque<Event>& events_;
     SandboxHost& host_;
     Recorded recorded_;
-    TimePoint now_{};  // of the last advance()
+    TimePoint now_{};  // of the last call that told it
     std::map<CommandId, Command> commands_;
 };
 

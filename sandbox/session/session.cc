@@ -165,8 +165,8 @@ CommandId Session::run_command(CommandRequest request) {
     return impl_->last_command_;
 }
 
-bool Session::command_input(CommandId command, std::string bytes, bool end) {
-    return impl_->commands_.input(command, std::move(bytes), end);
+bool Session::command_input(CommandId command, const std::string& bytes, bool end) {
+    return impl_->commands_.input(command, bytes, end);
 }
 
 void Session::signal_command(CommandId command, int number) {

@@ -275,7 +275,7 @@ void Session::Impl::on(FileMessage message) {
 }
 
 void Session::Impl::on(CommandMessage message) {
-    if (const auto taken = commands_.take(std::move(message)); !taken) {
+    if (const auto taken = commands_.take(std::move(message), now_()); !taken) {
         host_.condemn(taken.error().message);
     }
 }

@@ -60,6 +60,22 @@ def test_a_line_for_each_cell(audit):
     assert verify(audit.path)[0] == 0
 
 
+def test_commands_have_lines_too_and_dont_run_without(audit):
+    def command(path, *words):
+        file = audit.place.policy("commands", audit=str(path))
+        return subprocess.run(audit.place.as_user([kernels.PROGRAM, "exec", "--policy", str(file), "--", *words]), capture_output=True,
+                              text=True, timeout=60, env=audit.place.environment(), check=False)
+
+    audit("1")
+    assert command(audit.path, "sh", "-c", "echo out; exit 3").returncode == 3
+    first, second = (json.loads(line) for line in lines_of(audit.path))
+    assert second["command_digest"] == hashlib.sha256(b'["sh","-c","echo out; exit 3"]').hexdigest() and "code_digest" not in second
+    assert (second["exit_code"], second["output_bytes"], second["timed_out"]) == (3, 4, False) and second["wall_seconds"] > 0
+    assert first["policy_digest"] != "" and verify(audit.path)[0] == 0
+    refused = command(audit.folder / "no" / "such" / "log", "echo", "ran")
+    assert refused.returncode != 0 and refused.stdout == "" and "audit" in refused.stderr
+
+
 def test_how_it_ended_is_in_the_line(audit):
     audit("%%timeout 1\nwhile True:\n    try:\n        while True:\n            pass\n    except BaseException:\n        pass")
     audit("print('x' * 100000)", limits={"output": "4KiB"})

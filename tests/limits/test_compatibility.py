@@ -112,6 +112,11 @@ WORKS = {
     "pseudo_terminals": """
         import pty, os
         leader, follower = pty.openpty(); os.write(follower, b'a'); got = os.read(leader, 1); got == b'a'""",
+    "zmq_over_tcp": """
+        import zmq
+        context = zmq.Context(); one = context.socket(zmq.PAIR); port = one.bind_to_random_port('tcp://127.0.0.1')
+        two = context.socket(zmq.PAIR); two.connect('tcp://127.0.0.1:%d' % port); two.send(b'sent'); got = one.recv()
+        context.destroy(0); got == b'sent'""",
     "signals_and_timers": """
         import signal, os
         heard = []; old = signal.signal(signal.SIGUSR1, lambda *_: heard.append(1)); os.kill(os.getpid(), signal.SIGUSR1)
