@@ -708,11 +708,14 @@ def test_every_example_of_the_docstrings_runs(home, monkeypatch, name):
     assert done.attempted and not done.failed
 
 
-def test_the_example_runs(home):
-    done = subprocess.run([sys.executable, kernels.REPO / "examples" / "sandbox_session.py"], capture_output=True, text=True, timeout=120,
-                          check=False, cwd=home.root / "work", env={**os.environ, "PYTHONPATH": str(PACKAGES)})
+@pytest.mark.parametrize("name, told, picture", [
+    ("sandbox_session.py", "the total is 14", "plot.png"), ("data_agent.py", "('2026-11', 367) 116.5", "chart.png"),
+    ("mcp_client.py", "a square: 49", "figure.png")])
+def test_the_examples_run(home, name, told, picture):
+    done = subprocess.run([sys.executable, kernels.REPO / "examples" / name], capture_output=True, text=True, timeout=120, check=False,
+                          cwd=home.root / "work", env={**os.environ, "PYTHONPATH": str(PACKAGES)})
     assert done.returncode == 0, done.stderr
-    assert "the total is 14" in done.stdout and (home.root / "work" / "plot.png").read_bytes().startswith(b"\x89PNG")
+    assert told in done.stdout and (home.root / "work" / picture).read_bytes().startswith(b"\x89PNG")
 
 
 def test_it_says_which_version_it_is_and_that_it_has_types():

@@ -163,8 +163,7 @@ TEST_CASE("a command's input goes piece by piece, as it is taken") {
     CHECK(scene.all<CommandWantsInput>().empty());  // there is no more
 }
 
-TEST_CASE(
-    "a command that has read its input wants more; too much isn't kept, and none for one without input") {
+TEST_CASE("a command that has read its input wants more, and too much is not kept") {
     CommandRequest what = request({"cat"});
     what.has_input = true;
     Scene scene(what);

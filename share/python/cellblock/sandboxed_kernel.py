@@ -107,7 +107,7 @@ def policy_of(program: str, name: str) -> Dict[str, Any]:
     done = subprocess.run([program, "policy", "show", name], capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise SystemExit(done.stderr.strip())
-    policy = json.loads(done.stdout)
+    policy: Dict[str, Any] = json.loads(done.stdout)
     policy["limits"]["output"] = MOST_OUTPUT
     return policy
 

@@ -311,7 +311,7 @@ class SandboxSession:
         limit, seconds = self._limit(timeout)
         done = self._settled().commands.run(command, cwd=folder, timeout=seconds, on_stdout=on_stdout, on_stderr=on_stderr)
         if done.timed_out:
-            raise SandboxTimeoutError("the command was stopped at its time limit", limit)
+            raise SandboxTimeoutError("the command was stopped " + ("after %g s" % limit if limit else "at its time limit"), limit)
         return done
 
     def execute_commands(self, commands: Sequence[Union[str, Tuple[str, Optional[str]]]], workdir: Optional[str] = None,

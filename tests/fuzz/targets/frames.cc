@@ -89,6 +89,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         kFilesBounds, [](Frame frame) { (void)decode_file_frame(std::move(frame)); }, data + 1, size - 1,
         piece);
     read_all(
+        kCommandsBounds, [](Frame frame) { (void)decode_command_frame(std::move(frame)); }, data + 1,
+        size - 1, piece);
+    read_all(
         kBuilderBounds, [](Frame frame) { (void)decode_builder_frame(std::move(frame)); }, data + 1, size - 1,
         piece);
     return 0;
