@@ -35,7 +35,8 @@ LINES = {
     "the kernel's memory": ("cat /proc/1/mem /proc/1/environ /proc/kcore", (1,)),
     "another session": ("setsid sleep 1000 & setsid -f sleep 1000; exit 7", (7,)),
     "all terminals": ("python -c 'import os\nheld = []\nwhile True: held.append(os.open(\"/dev/ptmx\", os.O_RDWR))'", (1,)),
-    "its agent's socket": ("for fd in /proc/$PPID/fd/*; do echo x > $fd; done; true", (0,)),
+    # 126: one of these tells the agent whether the program was found, and may still be open.
+    "its agent's socket": ("for fd in /proc/$PPID/fd/*; do echo x > $fd; done; true", (0, 126)),
     "its agent's memory": ("python -c 'import os; open(\"/proc/%%d/mem\" %% os.getppid(), \"r+b\", 0).write(b\"x\")'", (1,)),
     "its agent, watched": ("python -c 'import ctypes, os; raise SystemExit(ctypes.CDLL(None).ptrace(16, os.getppid(), 0, 0) == 0)'", (0,)),
     "no time": ("trap \"\" INT TERM HUP; while true; do sleep 1; done", (124,)),
