@@ -35,8 +35,7 @@ LINES = {
     "the kernel's memory": ("cat /proc/1/mem /proc/1/environ /proc/kcore", (1,)),
     "another session": ("setsid sleep 1000 & setsid -f sleep 1000; exit 7", (7,)),
     "all terminals": ("python -c 'import os\nheld = []\nwhile True: held.append(os.open(\"/dev/ptmx\", os.O_RDWR))'", (1,)),
-    # 126: one of these tells the agent whether the program was found, and may still be open.
-    "its agent's socket": ("for fd in /proc/$PPID/fd/*; do echo x > $fd; done; true", (0, 126)),
+    "its agent's socket": ("for fd in /proc/$PPID/fd/*; do echo x > $fd; done; true", (0,)),
     "its agent's memory": ("python -c 'import os; open(\"/proc/%%d/mem\" %% os.getppid(), \"r+b\", 0).write(b\"x\")'", (1,)),
     "its agent, watched": ("python -c 'import ctypes, os; raise SystemExit(ctypes.CDLL(None).ptrace(16, os.getppid(), 0, 0) == 0)'", (0,)),
     "no time": ("trap \"\" INT TERM HUP; while true; do sleep 1; done", (124,)),
@@ -110,6 +109,30 @@ def test_a_cell_can_end_a_command_and_no_more(sandbox, name):
     assert done.exit_code in codes and time.monotonic() - began < 20, done
     kernel.client.run("globals().get('stop') and stop.set()")
     assert not witness.changes()
+    commands.close()
+    works_again(kernel)
+
+
+def test_no_cell_tells_a_commands_start_or_end_in_its_agents_place(sandbox):
+    """By the pipe through which Python's subprocess hears whether the program was found, or by any other descriptor."""
+    kernel, _ = sandbox
+    commands = Commands(kernel.client)
+    commands.run("true")
+    kernel.client.run(HELP + """
+import threading
+told, stop = set(), threading.Event()
+def write():
+    while not stop.is_set():
+        for pid in agents():
+            try:
+                for name in os.listdir('/proc/%d/fd' % pid):
+                    with open('/proc/%d/fd/%s' % (pid, name), 'wb', 0) as file: file.write(b'OSError:2:forged'); told.add('written')
+            except OSError as error: told.add(type(error).__name__)
+threads = [threading.Thread(target=write) for _ in range(4)]
+for one in threads: one.start()
+""").ok()
+    assert {commands.run("sh", "-c", "echo $((6 * 7))").stdout for _ in range(40)} == {b"42\n"}
+    assert kernel.client.run("stop.set(); [one.join() for one in threads]; told").result == "{'PermissionError'}"
     commands.close()
     works_again(kernel)
 

@@ -19,6 +19,7 @@ import termios
 
 from . import frames
 from .descriptors import out_of_the_way
+from .process import set_dumpable
 
 RECEIVED = 64 * 1024
 PIECE = 64 * 1024     # bytes of one message
@@ -29,6 +30,7 @@ PROGRAM = "#!/bin/sh\nexec '%s' \"$@\"\n"
 
 
 def main(fd):
+    set_dumpable(0)  # else a command could write into the pipe that tells of its start; a program is dumpable again
     connection = socket.socket(fileno=out_of_the_way(fd))
     agent = Agent(connection)
     try:

@@ -13,11 +13,10 @@ import sys
 from time import monotonic
 import _signal  # signal's own functions look for an enum first
 
-from cellblock_worker.process import WORKER_SIGNALS, agent_of, run_and_leave
+from cellblock_worker.process import WORKER_SIGNALS, agent_of, run_and_leave, set_dumpable
 
 MAX_HEADER = 256  # of a command; it is a type and no more
 MOST_DESCRIPTORS = 2
-PR_SET_DUMPABLE = 4
 REAP_SECONDS = 2.0  # how long killed processes are waited for before the host is told
 EVERYBODY = -1  # one at a time won't do
 
@@ -29,14 +28,6 @@ class BadFrame(Exception):
 def encode(text):
     body = text.encode()
     return len(body).to_bytes(4, "big") + bytes(4) + body
-
-
-def set_dumpable(value):
-    """Who isn't dumpable is closed to other processes of its user: no /proc/PID/mem, environ or fd, no ptrace."""
-    import _ctypes  # ctypes itself takes five times as long to import
-    prctl = _ctypes.dlsym(_ctypes.dlopen(None, 0), "prctl")
-    if _ctypes.call_cdeclfunction(prctl, (PR_SET_DUMPABLE, value, 0, 0, 0)) != 0:
-        raise OSError("prctl(PR_SET_DUMPABLE) failed")
 
 
 class MemoryWatch:
