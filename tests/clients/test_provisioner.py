@@ -103,6 +103,47 @@ def test_nothing_is_left_of_one_that_is_killed(ask):
     assert found[1].startswith("ok:") and not leftovers.is_alive(found[0])
 
 
+def begun(place, packages, *argv, **more):
+    """The process that Jupyter would start."""
+    environment = {**place.environment(), "PYTHONPATH": str(packages), "CELLBLOCK": kernels.PROGRAM}
+    connection = place.root / "work" / "connection.json"
+    names = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+    connection.write_text(json.dumps({**dict(zip(names, kernels.free_ports(5))), "ip": "127.0.0.1", "transport": "tcp", "key": "k",
+                                      "signature_scheme": "hmac-sha256"}))
+    return subprocess.Popen([*more.get("by", []), sys.executable, "-m", "cellblock.sandboxed_kernel", "--connection-file", str(connection), "--",
+                             *argv], env=environment, cwd=place.root / "work", stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+
+STOPS_ITS_CARRIER = "import os, signal, time\nos.kill(os.getppid(), signal.SIGSTOP)\nopen('/tmp/on', 'w')\nwhile True: time.sleep(1)"
+
+
+def test_nothing_outlives_it_whatever_the_kernel_does(place, packages):
+    process = begun(place, packages, "python", "-c", STOPS_ITS_CARRIER)
+    assert leftovers.wait_until(lambda: any("os.getppid" in leftovers.command_line(pid) and "-c import os" in leftovers.command_line(pid)
+                                            for pid in leftovers.descendants(process.pid)), 60)
+    tree = leftovers.descendants(process.pid)
+    process.kill()
+    process.communicate()
+    assert leftovers.wait_until(lambda: not leftovers.living(tree), 20), [leftovers.command_line(pid) for pid in leftovers.living(tree)]
+
+
+def test_it_ends_with_the_server_that_started_it(place, packages):
+    process = begun(place, packages, "sleep", "1000", by=["sh", "-c", '"$@" & echo $! >&2; wait', "sh"])
+    pid = int(process.stderr.readline())
+    assert leftovers.wait_until(lambda: any("sleep 1000" in leftovers.command_line(one) for one in leftovers.descendants(pid)), 60)
+    tree = {**leftovers.descendants(pid), pid: leftovers.stat_of(pid)[3]}
+    process.kill()
+    process.communicate()
+    assert leftovers.wait_until(lambda: not leftovers.living(tree), 20), [leftovers.command_line(one) for one in leftovers.living(tree)]
+
+
+def test_a_frame_beyond_its_bound_ends_it(place, packages):
+    forged = "import os, struct, time; os.write(os.open('/proc/%d/fd/1' % os.getppid(), os.O_WRONLY), struct.pack('>IBI', 1, 1, 1 << 31)); time.sleep(60)"
+    process = begun(place, packages, "python", "-c", forged)
+    _, error = process.communicate(timeout=90)
+    assert process.returncode != 0 and b"broke the protocol" in error, error
+
+
 def test_a_kernel_that_cant_be_started_says_why(place, packages):
     environment = {**place.environment(), "PYTHONPATH": str(packages), "CELLBLOCK": kernels.PROGRAM}
     connection = place.root / "work" / "connection.json"

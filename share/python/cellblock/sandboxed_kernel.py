@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import json
 import os
 import shutil
@@ -23,6 +24,8 @@ from .program import find_program
 HEAD = struct.Struct(">IBI")
 OPEN, DATA, CLOSE, SIGNAL = range(4)
 PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
+MOST_FRAME = 65536      # bytes; what is longer doesn't come from INSIDE
+PARENT_SECONDS = 1.0     # between two looks whether who started this is still there
 MOST_WAITING = 64 << 20  # bytes for a client that doesn't read; it is cut off then
 MOST_OUTPUT = "4GiB"     # what the kernel may send in its life: the policy's limits.output, at its highest
 INSIDE = r'''
@@ -122,6 +125,11 @@ def exec_arguments(program: str, policy: str, argv: List[str], names: List[str])
     return words
 
 
+def die_with_parent() -> None:
+    """In the process of `cellblock exec`: whatever the sandbox does, it doesn't outlive this one."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
 class Carrier:
     """Listens in the kernel's place, and carries what comes to the program inside and back."""
 
@@ -168,19 +176,32 @@ class Carrier:
     async def serve(self, words: List[str]) -> int:
         await self.listen()
         process = await asyncio.create_subprocess_exec(*words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
-                                                       limit=1 << 20)
+                                                       preexec_fn=die_with_parent)
         assert process.stdin is not None and process.stdout is not None
         self._out = process.stdin
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
             loop.add_signal_handler(number, self._tell, 0, SIGNAL, b"%d" % number)
+        watching = asyncio.ensure_future(self._end_with_parent(process, os.getppid()))
         try:
             while True:
                 number, kind, size = HEAD.unpack(await process.stdout.readexactly(HEAD.size))
+                if size > MOST_FRAME:
+                    process.kill()
+                    raise SystemExit("the sandbox broke the protocol of its connections, and was ended")
                 self._take(number, kind, await process.stdout.readexactly(size))
         except asyncio.IncompleteReadError:
             pass
+        finally:
+            watching.cancel()
         return await process.wait()
+
+    @staticmethod
+    async def _end_with_parent(process: asyncio.subprocess.Process, parent: int) -> None:
+        """As kernels do where the server that started them is killed."""
+        while os.getppid() == parent:
+            await asyncio.sleep(PARENT_SECONDS)
+        process.kill()
 
     def _take(self, number: int, kind: int, data: bytes) -> None:
         writer = self._writers.get(number)
