@@ -174,6 +174,14 @@ def module_place(one_user):
     made.remove()
 
 
+@pytest.fixture(scope="module")
+def user_place(any_user):
+    """Of root, and of an ordinary user."""
+    made = kernels.Place(any_user)
+    yield made
+    made.remove()
+
+
 @pytest.fixture
 def start(place):
     """start(**options) gives a Kernel of the test's own."""

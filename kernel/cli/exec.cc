@@ -36,7 +36,7 @@ constexpr std::size_t kPiece = 64U << 10;
 constexpr std::size_t kStubborn = 3;
 constexpr std::chrono::seconds kImpatience{3};
 
-// What this process passes on.
+// Signals that are passed on to the command.
 constexpr std::array kPassed{SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
 
 // The write end of the pipe that a handler writes its signal's number to.

@@ -16,7 +16,7 @@ using nlohmann::json;
 namespace {
 
 constexpr const char* kModern = "2026-07-28";
-// Those that begin with `initialize`.
+// Versions whose clients begin with `initialize`.
 constexpr std::array kVersions{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"};
 constexpr const char* kLinks = "2025-06-18";  // the first that has links to resources in a tool's content
 constexpr const char* kMeta = "io.modelcontextprotocol/";

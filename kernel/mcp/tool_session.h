@@ -22,7 +22,7 @@
 
 namespace cellblock::kernel {
 
-// What a tool gives back: a text, and pictures, each of which is an object of MCP's `content`.
+// A tool's result: its text, and its pictures, each an object of MCP's `content`.
 struct ToolResult {
     std::string text;
     std::vector<nlohmann::json> more;

@@ -1,4 +1,4 @@
-// What the comm targets that the kernel answers itself have in common: which comms are open, and messages.
+// CommTarget: a target of comms that the kernel answers itself. Keeps which comms are open, and sends.
 //
 // Purpose: the worker never sees such comms, so they are answered while a cell runs as well, on the control
 // channel at once. file_comms.h and command_comms.h are two; kernel/clients.md has their messages.
@@ -46,7 +46,7 @@ private:
 // The id of the comm that a comm message is for; empty: it names none.
 std::string comm_of(const Message& request);
 
-// What an answer says of a request that can't be done.
+// The answer to a request that can't be done.
 nlohmann::json comm_error(const std::string& ename, const std::string& evalue);
 
 // Takes the members of a request one by one, and finds out at the end whether there were others.

@@ -10,7 +10,7 @@
 //     }
 //
 // A command is a process of the sandbox, with a cell's rights, files and limits, and it runs while cells run.
-// It ends with the worker: a cell that has to be killed takes the commands with it. What it writes is bytes
+// Commands end with the worker: a cell that has to be killed takes them with it. What they write is bytes
 // as they are, control sequences too: not for a terminal (see sandbox/outputs/terminal_text.h).
 //
 // All types are plain values without shared state.

@@ -16,37 +16,30 @@ from support import kernels
 pytestmark = pytest.mark.cellblock_only("a command of cellblock")
 
 
-@pytest.fixture(scope="module")
-def exec_place(any_user):
-    made = kernels.Place(any_user)
-    yield made
-    made.remove()
-
-
 @pytest.fixture
-def argv(program, exec_place):
+def argv(program, user_place):
     def make(*words, options=(), policy=None):
         if policy:
-            options = ["--policy", str(exec_place.policy("exec", **policy)), *options]
-        return exec_place.as_user([str(program), "exec", *options, "--", *words])
+            options = ["--policy", str(user_place.policy("exec", **policy)), *options]
+        return user_place.as_user([str(program), "exec", *options, "--", *words])
     return make
 
 
 @pytest.fixture
-def run(argv, exec_place):
+def run(argv, user_place):
     def call(*words, options=(), policy=None, input=b"", timeout=90):
         return subprocess.run(argv(*words, options=options, policy=policy), input=input, capture_output=True, timeout=timeout,
-                              env=exec_place.environment(), cwd=exec_place.root, check=False)
+                              env=user_place.environment(), cwd=user_place.root, check=False)
     return call
 
 
 @pytest.fixture
-def start(argv, exec_place):
+def start(argv, user_place):
     started = []
 
     def call(*words, options=(), **more):
         streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more}
-        started.append(subprocess.Popen(argv(*words, options=options), env=exec_place.environment(), cwd=exec_place.root, **streams))
+        started.append(subprocess.Popen(argv(*words, options=options), env=user_place.environment(), cwd=user_place.root, **streams))
         return started[-1]
 
     yield call
@@ -95,9 +88,9 @@ def test_it_is_in_the_sandbox(run):
     assert "unreachable" in done.stderr.decode() or "Network" in done.stderr.decode()
 
 
-def test_files_directory_and_variables(run, exec_place):
-    (exec_place.root / "data.csv").write_text("a\n1\n")
-    (exec_place.root / "data.csv").chmod(0o644)
+def test_files_directory_and_variables(run, user_place):
+    (user_place.root / "data.csv").write_text("a\n1\n")
+    (user_place.root / "data.csv").chmod(0o644)
     done = run("sh", "-c", "wc -l < /work/data.csv; pwd; echo $MINE-$NONE", options=["--file", "data.csv", "-w", "/tmp", "-e", "MINE=a b",
                                                                                       "-e", "NONE_SUCH"])
     assert done.stdout == b"2\n/tmp\na b-\n"
@@ -111,9 +104,9 @@ def test_the_policys_python(run):
 @pytest.mark.parametrize("words, part", [(["--policy", "no-such", "--", "true"], "no-such"), (["--timeout", "x", "--", "true"], "--timeout x"),
                                          (["-t", "--", "true"], "no terminal"), ([], "command"), (["-e", "=x", "--", "true"], "--env"),
                                          (["--file", "/no/such", "--", "true"], "--file /no/such")])
-def test_usage(program, exec_place, words, part):
-    done = subprocess.run(exec_place.as_user([str(program), "exec", *words]), env=exec_place.environment(), stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=60, check=False, cwd=exec_place.root)
+def test_usage(program, user_place, words, part):
+    done = subprocess.run(user_place.as_user([str(program), "exec", *words]), env=user_place.environment(), stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=60, check=False, cwd=user_place.root)
     assert done.returncode == 2 and part in done.stderr.decode()
 
 

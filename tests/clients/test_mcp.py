@@ -74,15 +74,8 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def place_of_module(any_user):
-    made = kernels.Place(any_user)
-    yield made
-    made.remove()
-
-
-@pytest.fixture(scope="module")
-def started(place_of_module):
-    made = Server(kernels.PROGRAM, place_of_module)
+def started(user_place):
+    made = Server(kernels.PROGRAM, user_place)
     made.ask("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}})
     made.send("notifications/initialized")
     yield made
@@ -239,9 +232,9 @@ def test_bad_arguments_are_told_to_the_model(server, tool, arguments, part):
     assert part in server.error(tool, **arguments)
 
 
-def test_nothing_is_left_when_its_client_goes_or_it_is_killed(place_of_module):
+def test_nothing_is_left_when_its_client_goes_or_it_is_killed(user_place):
     for end in (lambda one: one.process.stdin.close(), lambda one: one.process.kill()):
-        server = Server(kernels.PROGRAM, place_of_module)
+        server = Server(kernels.PROGRAM, user_place)
         begun = server.begin("tools/call", {"name": "execute_code", "arguments": {"code": "print('on', flush=True)\nwhile True: pass"}})
         assert leftovers.wait_until(lambda one=server: len(leftovers.descendants(one.process.pid)) >= 2, 60) and begun
         tree = leftovers.descendants(server.process.pid)
@@ -251,13 +244,13 @@ def test_nothing_is_left_when_its_client_goes_or_it_is_killed(place_of_module):
         server.process.wait(30)
 
 
-def test_a_policy_that_is_none_is_told(place_of_module):
+def test_a_policy_that_is_none_is_told(user_place):
     done = subprocess.run([str(kernels.PROGRAM), "mcp", "--policy", "no-such"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
-                          env=place_of_module.environment(), check=False)
+                          env=user_place.environment(), check=False)
     assert done.returncode == 2 and b"no-such" in done.stderr
 
 
-def test_where_no_sandbox_can_be_had_the_model_is_told(place_of_module):
-    server = Server(kernels.PROGRAM, place_of_module, "--policy", str(place_of_module.policy("none", python="/no/such/python")))
+def test_where_no_sandbox_can_be_had_the_model_is_told(user_place):
+    server = Server(kernels.PROGRAM, user_place, "--policy", str(user_place.policy("none", python="/no/such/python")))
     assert "/no/such/python" in server.error("execute_code", code="1") and "/no/such/python" in server.error("read_file", path="a")
     server.stop()

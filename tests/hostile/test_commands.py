@@ -3,19 +3,10 @@
 import time
 
 import pytest
+from agents import HELP, watched_kernel
 from jails import USERS
-from support import kernels
 from support.commands import Commands
-from witness import Witness
 
-HELP = """
-import os, signal
-def agents():
-    for pid in os.listdir('/proc'):
-        if pid.isdigit() and int(pid) not in (1, os.getpid()):
-            with open('/proc/%s/stat' % pid) as file:
-                if int(file.read().rpartition(')')[2].split()[1]) == 1: yield int(pid)
-"""
 OUTPUT, PROCESSES = 1 << 20, 64
 
 # Lines for a shell, and the exit codes that they may end with; None: any.
@@ -44,19 +35,9 @@ LINES = {
 
 @pytest.fixture(scope="module", params=USERS)
 def sandbox(request):
-    place = kernels.Place(None if request.param == "root" or len(USERS) == 1 else request.param)
-    witness = Witness(place)
-    kernel = None
-    try:
-        kernel = kernels.Kernel(place, command=[kernels.PROGRAM, "kernel", "-f", "{connection_file}", "--policy", place.policy(
-            "commands", limits={"processes": PROCESSES, "output": "%dKiB" % (OUTPUT >> 10), "memory": "512MiB", "cell_time": "20s"})])
-        kernel.client.run("1").ok()
-        yield kernel, witness
-    finally:
-        left = kernel.stop() if kernel else {}
-        witness.leave()
-        place.remove()
-    assert not left, "outlived the kernel: %s" % left
+    with watched_kernel(request.param, processes=PROCESSES, output="%dKiB" % (OUTPUT >> 10), memory="512MiB", cell_time="20s") as made:
+        made[0].client.run("1").ok()
+        yield made
 
 
 def works_again(kernel):

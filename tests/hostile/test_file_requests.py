@@ -4,19 +4,9 @@ import os
 import time
 
 import pytest
+from agents import HELP, watched_kernel
 from jails import USERS
-from support import kernels
 from support.files import Files
-from witness import Witness
-
-HELP = """
-import os, signal
-def agents():
-    for pid in os.listdir('/proc'):
-        if pid.isdigit() and int(pid) not in (1, os.getpid()):
-            with open('/proc/%s/stat' % pid) as file:
-                if int(file.read().rpartition(')')[2].split()[1]) == 1: yield int(pid)
-"""
 
 # Cells, and what is asked meanwhile or afterwards: (do, members, what it may end with).
 PROGRAMS = {
@@ -55,19 +45,9 @@ PROGRAMS = {
 
 @pytest.fixture(scope="module", params=USERS)
 def sandbox(request):
-    place = kernels.Place(None if request.param == "root" or len(USERS) == 1 else request.param)
-    witness = Witness(place)
-    kernel = None
-    try:
-        kernel = kernels.Kernel(place, command=[kernels.PROGRAM, "kernel", "-f", "{connection_file}", "--policy",
-                                                place.policy("files", limits={"disk": "160MiB", "processes": 64})])
+    with watched_kernel(request.param, disk="160MiB", processes=64) as (kernel, witness):
         kernel.client.run("import os; work = os.getcwd()").ok()
         yield kernel.client, witness
-    finally:
-        left = kernel.stop() if kernel else {}
-        witness.leave()
-        place.remove()
-    assert not left, "outlived the kernel: %s" % left
 
 
 def cleared(client):

@@ -12,13 +12,6 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.cellblock_only("limits are a matter of its policy"))
 
 
-@pytest.fixture(scope="module")
-def user_place(any_user):
-    made = kernels.Place(any_user)
-    yield made
-    made.remove()
-
-
 @pytest.fixture
 def own_place(user_place):
     """A place of the test's own, as the user at hand."""

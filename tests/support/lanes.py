@@ -20,9 +20,9 @@ LONG = ("browser/", "unit/test_catch2", "fuzz/test_replay", "hostile/test_packag
 # Last, one after another, while nothing else runs. A kernel that starts sweeps away what others left, so whoever looks
 # for that must be the only one to start kernels; the hour compares what comes when; a cell heeds SIGINT within half a
 # second only if nobody else has the processors; without namespaces the limit on processes counts those of other tests,
-# and what of them end meanwhile the cell may have more.
+# and what of them end meanwhile the cell may have more; bombs among the commands took from each other once, side by side.
 ALONE = ("limits/test_deadlines.py::test_a_cell_that_heeds_sigint", "limits/test_kill_9", "hostile/test_nothing_left",
-         "hostile/test_exhaustion.py::test_a_fork_bomb_that_never_stops", "hostile/test_contained.py::test_the_doctor_says",
+         "hostile/test_exhaustion.py::test_a_fork_bomb_that_never_stops", "hostile/test_commands", "hostile/test_contained.py::test_the_doctor_says",
          "hostile/test_known_escapes.py::test_changes_nothing_outside[nobody-no-namespaces",
          "conformance/test_templates.py::test_owner_and_relay_killed_at_one_blow", "hour/test_hour")
 
