@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from agents import HELP, watched_kernel
 from jails import USERS
 from support.commands import Commands
+from watched import HELP, watched_kernel
 
 OUTPUT, PROCESSES = 1 << 20, 64
 

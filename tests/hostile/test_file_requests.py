@@ -4,9 +4,9 @@ import os
 import time
 
 import pytest
-from agents import HELP, watched_kernel
 from jails import USERS
 from support.files import Files
+from watched import HELP, watched_kernel
 
 # Cells, and what is asked meanwhile or afterwards: (do, members, what it may end with).
 PROGRAMS = {
