@@ -12,8 +12,8 @@ SOCKET, DEBUGGER = 3, 4
 def be_agent():
     os.set_inheritable(SOCKET, False)
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-    from cellblock_worker import process
-    process.run_and_leave(lambda: process.agent_of(sys.argv[-1]).main(SOCKET))
+    from cellblock_worker import agents, process
+    process.run_and_leave(lambda: agents.agent_of(sys.argv[-1]).main(SOCKET))
 
 
 def main():

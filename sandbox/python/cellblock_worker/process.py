@@ -1,4 +1,4 @@
-"""A worker's process: which signals it finds reset, and how it ends."""
+"""A worker's process: which signals it finds reset, who may look into it, and how it ends."""
 
 import os
 import signal
@@ -8,17 +8,6 @@ WORKER_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, 
                   signal.SIGUSR2, signal.SIGALRM, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 PR_SET_DUMPABLE = 4
 FAILED = 70  # exit status of a worker that met what it didn't expect
-
-
-def agent_of(argument):
-    """The module of what a warden starts beside the worker, by the argument that it gives; None: it is the worker."""
-    if argument == "--files":
-        from . import file_agent
-        return file_agent
-    if argument == "--commands":
-        from . import command_agent
-        return command_agent
-    return None
 
 
 def set_dumpable(value):

@@ -13,7 +13,8 @@ import sys
 from time import monotonic
 import _signal  # signal's own functions look for an enum first
 
-from cellblock_worker.process import WORKER_SIGNALS, agent_of, run_and_leave, set_dumpable
+from cellblock_worker.agents import agent_of
+from cellblock_worker.process import WORKER_SIGNALS, run_and_leave, set_dumpable
 
 MAX_HEADER = 256  # of a command; it is a type and no more
 MOST_DESCRIPTORS = 2

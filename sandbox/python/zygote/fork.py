@@ -35,7 +35,8 @@ def be_worker(library):
     wake(library)
     agent = library.cellblock_agent()
     if agent:
-        return process.agent_of(os.fsdecode(agent)).main(library.cellblock_worker_socket())
+        from cellblock_worker import agents
+        return agents.agent_of(os.fsdecode(agent)).main(library.cellblock_worker_socket())
     debugger = library.cellblock_debugger_socket()
     worker.main(library.cellblock_worker_socket(), None if debugger < 0 else debugger)
 
