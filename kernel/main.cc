@@ -33,13 +33,24 @@ constexpr const char* kExamples =
     "  cellblock policy show default         what a sandbox may do\n"
     "\n`cellblock COMMAND --help` tells more about a command.";
 
+void add_place(CLI::App& command, KernelspecPlace& place) {
+    command.add_flag("--user", place.user, "For you alone (the default unless you are root)");
+    command.add_flag("--sys-prefix", place.sys_prefix,
+                     "In the active virtual environment, or python3's own prefix");
+    command.add_option("--prefix", place.prefix, "In DIR/share/jupyter/kernels")->type_name("DIR");
+    command.add_option("--name", place.name, "The kernel's name (default: cellblock)")->type_name("NAME");
+}
+
+void add_uninstall(CLI::App& app, KernelspecPlace& place, Action& action) {
+    auto* command = app.add_subcommand("uninstall", "Remove the kernel from Jupyter");
+    add_place(*command, place);
+    command->add_option("--as", place.as, "The kernel whose place was taken, as --name")->type_name("NAME");
+    command->callback([&] { action = [&] { return uninstall_command(place); }; });
+}
+
 void add_install(CLI::App& app, InstallOptions& options, Action& action) {
     auto* command = app.add_subcommand("install", "Make the kernel known to Jupyter");
-    command->add_flag("--user", options.user, "For you alone (the default unless you are root)");
-    command->add_flag("--sys-prefix", options.sys_prefix,
-                      "Into the active virtual environment, or python3's own prefix");
-    command->add_option("--prefix", options.prefix, "Into DIR/share/jupyter/kernels")->type_name("DIR");
-    command->add_option("--name", options.name, "The kernel's name (default: cellblock)")->type_name("NAME");
+    add_place(*command, options.place);
     command->add_option("--display-name", options.display_name, "The name that Jupyter shows")
         ->type_name("TEXT")
         ->capture_default_str();
@@ -48,7 +59,7 @@ void add_install(CLI::App& app, InstallOptions& options, Action& action) {
         ->capture_default_str();
     command->add_option("--python", options.python, "The Python that runs the cells (default: found on PATH)")
         ->type_name("PYTHON");
-    command->add_option("--as", options.as, "Take the place of the kernel NAME, for example python3")
+    command->add_option("--as", options.place.as, "Take the place of the kernel NAME, for example python3")
         ->type_name("NAME");
     command->callback([&] { action = [&] { return install_command(options); }; });
 }
@@ -90,6 +101,23 @@ void add_kernel(CLI::App& app, KernelOptions& options, Action& action) {
     });
 }
 
+// The options of a command that runs `what`: whose policy and Python, and what files it may read.
+template <class Options>
+void add_sandbox_options(CLI::App& command, Options& options, const std::string& what,
+                         const std::string& python) {
+    command.add_option("--policy", options.policy, "A policy's name, or the path of a .json file")
+        ->type_name("POLICY");
+    command.add_option("--python", options.python, python)->type_name("PYTHON");
+    command
+        .add_option("--file", options.inputs,
+                    "A file or folder that the " + what +
+                        " may read, in /work under its name or where INSIDE says; may be given several times")
+        ->type_name("PATH[:INSIDE]")
+        ->expected(1)
+        ->allow_extra_args(false)  // else a `--` behind it would be taken for the end of its values
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
 void add_run(CLI::App& app, RunOptions& options, Action& action) {
     auto* command = app.add_subcommand("run", "Run a Python file in a sandbox");
     command
@@ -99,21 +127,10 @@ void add_run(CLI::App& app, RunOptions& options, Action& action) {
         ->required();
     command->add_option("arguments", options.arguments, "After --: what the file finds in sys.argv")
         ->type_name("ARGUMENTS");
-    command->add_option("--policy", options.policy, "A policy's name, or the path of a .json file")
-        ->type_name("POLICY");
-    command->add_option("--python", options.python, "The Python that runs the cells")->type_name("PYTHON");
+    add_sandbox_options(*command, options, "cells", "The Python that runs the cells");
     command->add_option("--timeout", options.timeout, "Time for each cell, for example 30s or 2m")
         ->type_name("TIME");
     command->add_option("--plots", options.plots, "Write figures into DIR")->type_name("DIR");
-    command
-        ->add_option(
-            "--file", options.inputs,
-            "A file or folder that the cells may read, in /work under its name or where INSIDE says; "
-            "may be given several times")
-        ->type_name("PATH[:INSIDE]")
-        ->expected(1)
-        ->allow_extra_args(false)  // else a `--` behind it would be taken for the end of its values
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     command
         ->add_option("--files", options.files,
                      "Keep the data files that the cells write in the working directory, in DIR")
@@ -131,24 +148,12 @@ void add_exec(CLI::App& app, ExecOptions& options, Action& action) {
     command->add_option("command", options.command, "After --: a program of the sandbox, and its arguments")
         ->type_name("COMMAND")
         ->required();
-    command->add_option("--policy", options.policy, "A policy's name, or the path of a .json file")
-        ->type_name("POLICY");
-    command->add_option("--python", options.python, "The Python that `python` is in the sandbox")
-        ->type_name("PYTHON");
+    add_sandbox_options(*command, options, "command", "The Python that `python` is in the sandbox");
     command
         ->add_option("--timeout", options.timeout,
                      "When it is killed, for example 30s or 2m; 0: never (default: the policy's "
                      "limits.cell_time, and never with -t)")
         ->type_name("TIME");
-    command
-        ->add_option(
-            "--file", options.inputs,
-            "A file or folder that the command may read, in /work under its name or where INSIDE says; "
-            "may be given several times")
-        ->type_name("PATH[:INSIDE]")
-        ->expected(1)
-        ->allow_extra_args(false)  // else a `--` behind it would be taken for the end of its values
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     command->add_option("-e,--env", options.variables, "A variable of its environment")
         ->type_name("NAME[=VALUE]")
         ->expected(1)
@@ -169,19 +174,45 @@ void add_exec(CLI::App& app, ExecOptions& options, Action& action) {
 void add_mcp(CLI::App& app, McpOptions& options, Action& action) {
     auto* command =
         app.add_subcommand("mcp", "Serve the Model Context Protocol on standard input and output");
-    command->add_option("--policy", options.policy, "A policy's name, or the path of a .json file")
-        ->type_name("POLICY");
-    command->add_option("--python", options.python, "The Python that runs the code")->type_name("PYTHON");
+    add_sandbox_options(*command, options, "code", "The Python that runs the code");
+    command->callback([&] { action = [&] { return mcp_command(options); }; });
+}
+
+void add_serve(CLI::App& app, ServeOptions& options, Action& action) {
+    auto* command =
+        app.add_subcommand("serve", "Serve sandboxes by HTTP, to clients of E2B's protocol and of MCP");
+    command
+        ->add_option("--listen", options.addresses,
+                     "HOST:PORT (port 0: one that is free) or unix:/path; may be given several times")
+        ->type_name("ADDRESS")
+        ->expected(1)
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+    command
+        ->add_option("--token-file", options.token_file,
+                     "A file with the token that clients give as their API key; HOST:PORT needs one")
+        ->type_name("FILE");
     command
         ->add_option(
-            "--file", options.inputs,
-            "A file or folder that the code may read, in /work under its name or where INSIDE says; may be "
-            "given several times")
-        ->type_name("PATH[:INSIDE]")
-        ->expected(1)
-        ->allow_extra_args(false)  // else a `--` behind it would be taken for the end of its values
-        ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-    command->callback([&] { action = [&] { return mcp_command(options); }; });
+            "--tls-cert", options.tls_certificate,
+            "Speak TLS at HOST:PORT: the server's certificate as PEM, and behind it those that signed it; "
+            "SIGHUP has it read again")
+        ->type_name("FILE");
+    command
+        ->add_option("--tls-key", options.tls_key,
+                     "The certificate's key as PEM, without a password, in a file that is yours alone")
+        ->type_name("FILE");
+    add_sandbox_options(*command, options, "code", "The Python that runs the code");
+    command
+        ->add_option("--sandboxes", options.sandboxes,
+                     "How many there may be at a time, of E2B's clients and of MCP's each (100)")
+        ->type_name("NUMBER")
+        ->check(CLI::Range(1, 10'000));
+    command
+        ->add_option("--mcp-idle", options.mcp_idle_seconds,
+                     "Seconds after which a session of MCP that nothing was asked of ends (1800)")
+        ->type_name("SECONDS")
+        ->check(CLI::Range(1, 1'000'000));
+    command->callback([&] { action = [&] { return serve_command(options); }; });
 }
 
 void add_doctor(CLI::App& app, DoctorOptions& options, Action& action) {
@@ -338,10 +369,12 @@ int run_program(int argc, char** argv) {
     app.require_subcommand(1);
     app.footer(kExamples);
     InstallOptions install;
+    KernelspecPlace uninstall;
     KernelOptions kernel;
     RunOptions run;
     ExecOptions exec;
     McpOptions mcp;
+    ServeOptions serve;
     DoctorOptions doctor;
     EnginesOptions engines;
     CleanOptions clean;
@@ -351,10 +384,12 @@ int run_program(int argc, char** argv) {
     std::string argument;
     Action action;
     add_install(app, install, action);
+    add_uninstall(app, uninstall, action);
     add_kernel(app, kernel, action);
     add_run(app, run, action);
     add_exec(app, exec, action);
     add_mcp(app, mcp, action);
+    add_serve(app, serve, action);
     add_doctor(app, doctor, action);
     add_engines(app, engines, action);
     add_clean(app, clean, action);

@@ -11,6 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from support import kernels, leftovers  # noqa: E402
 from support.client import TimedOut  # noqa: E402
+from support.either_user import left_to_the_other  # noqa: E402
 from support.shared import lasting  # noqa: E402
 
 # Sandboxes start cold, but where a test asks for a daemon of its own: none is to be left behind.
@@ -27,6 +28,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "seconds(n): may take longer than the usual bound")
     config.addinivalue_line("markers", "console_says(pattern): the browser's console may hold such errors")
     config.addinivalue_line("markers", "long: only with tests/run --long")
+    config.addinivalue_line("markers", "both_users: one of root and an ordinary user can't do this test, so it isn't left to either")
 
 
 def pytest_collection_modifyitems(items):
@@ -35,6 +37,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.seconds(1500))
         if item.get_closest_marker("long") and not os.environ.get("CELLBLOCK_LONG_TESTS"):
             item.add_marker(pytest.mark.skip(reason="a long suite: tests/run --long"))
+        if left_to_the_other(item):
+            item.add_marker(pytest.mark.skip(reason="root or an ordinary user, whichever; both: tests/run --long"))
         if kernels.is_ipykernel():
             for mark in item.iter_markers("ipykernel_fails"):
                 item.add_marker(pytest.mark.xfail(reason="ipykernel: " + mark.args[0], strict=False))

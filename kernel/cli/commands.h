@@ -59,6 +59,20 @@ struct McpOptions {
 };
 int mcp_command(const McpOptions& options);
 
+// cellblock serve
+struct ServeOptions {
+    std::vector<std::string> addresses;          // HOST:PORT or unix:/path
+    std::optional<std::string> token_file;       // needed for HOST:PORT
+    std::optional<std::string> tls_certificate;  // files in PEM, both or none; for HOST:PORT alone
+    std::optional<std::string> tls_key;
+    std::optional<std::string> policy;  // as RunOptions has these three
+    std::optional<std::string> python;
+    std::vector<std::string> inputs;
+    std::size_t sandboxes = 100;  // at a time, of E2B's clients and of MCP's each
+    std::uint32_t mcp_idle_seconds = 1800;
+};
+int serve_command(const ServeOptions& options);
+
 // cellblock engines
 struct EnginesOptions {
     std::string policy = "default";  // a name or a path: what is asked of them
@@ -109,18 +123,27 @@ struct AuditOptions {
 };
 int audit_verify_command(const AuditOptions& options);
 
-// cellblock install
-struct InstallOptions {
+// The place of a kernelspec: at most one of the first three (none: /usr/local as root, else the user's own
+// folder), and at most one of the two names (none: "cellblock").
+struct KernelspecPlace {
     bool user = false;
     bool sys_prefix = false;
     std::optional<std::string> prefix;
     std::optional<std::string> name;
     std::optional<std::string> as;  // the name of a kernel whose place is taken
+};
+
+// cellblock install
+struct InstallOptions {
+    KernelspecPlace place;
     std::string display_name = "Python (cellblock)";
     std::string policy = "notebook";
     std::optional<std::string> python;
 };
 int install_command(const InstallOptions& options);
+
+// cellblock uninstall
+int uninstall_command(const KernelspecPlace& place);
 
 // cellblock policy check FILE | show NAME | prompt NAME | reference
 int policy_check_command(const std::string& file);

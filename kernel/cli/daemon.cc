@@ -7,6 +7,7 @@
 #include "kernel/cli/commands.h"
 #include "sandbox/api/policy.h"
 #include "sandbox/pool/all_daemons.h"
+#include "sandbox/pool/runtime_directory.h"
 #include "sandbox/pool/server.h"
 #include "sandbox/pool/status.h"
 
@@ -20,7 +21,7 @@ constexpr int kFailed = 1;
 constexpr int kUsageError = 2;
 
 int fail(const std::string& text, int status = kFailed) {
-    std::cerr << "cellblock daemon: " << text << "\n";
+    std::cerr << pool::kFailureStart << text << "\n";
     return status;
 }
 
@@ -58,7 +59,11 @@ int daemon_status_command(const DaemonStatusOptions& options) {
     for (const auto& one : *all) {
         std::cout << pool::in_words(one);
     }
-    std::cout << (all->empty() ? "no daemon runs\n" : "");
+    if (all->empty()) {
+        const std::string failure = pool::last_start_failure();
+        std::cout << "no daemon runs" << (failure.empty() ? "" : "; the last one couldn't start: " + failure)
+                  << "\n";
+    }
     return 0;
 }
 

@@ -119,13 +119,18 @@ Status keep(const FontListFile& file, const fs::path& folder) {
     return Ok{};
 }
 
-// The lists that were made last stay, and what another `install` may be writing now.
-void remove_old(const fs::path& root) {
+// The list `fresh` stays, whatever the times of the other lists say: the clock may have been set back. Of the
+// others those stay that were made last, and what another `install` may be writing now.
+void remove_old(const fs::path& fresh) {
+    const fs::path root = fresh.parent_path();
     std::vector<std::pair<fs::file_time_type, fs::path>> all;
     std::error_code failed;
     for (fs::directory_iterator one(root, failed), end; !failed && one != end; one.increment(failed)) {
         std::error_code gone;
         const auto written = one->last_write_time(gone);
+        if (one->path() == fresh) {
+            continue;
+        }
         if (!one->path().filename().string().starts_with(kUnfinished)) {
             all.emplace_back(written, one->path());
         } else if (fs::file_time_type::clock::now() - written > kLeftAge) {
@@ -133,7 +138,7 @@ void remove_old(const fs::path& root) {
         }
     }
     std::sort(all.rbegin(), all.rend());
-    for (std::size_t i = kMostKept; i < all.size(); ++i) {
+    for (std::size_t i = kMostKept - 1; i < all.size(); ++i) {
         fs::remove_all(all[i].second, failed);
     }
 }
@@ -153,7 +158,7 @@ Status make_font_list(const std::string& python) {
     if (auto kept = keep(file, folder); !kept && jail::made_font_list(home).empty()) {
         return kept;  // else another `install` was faster
     }
-    remove_old(fs::path(folder).parent_path());
+    remove_old(folder);
     return Ok{};
 }
 

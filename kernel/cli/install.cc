@@ -1,8 +1,4 @@
 // `cellblock install`: checks everything first, then writes the kernelspec.
-#include <unistd.h>
-
-#include <climits>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -11,6 +7,7 @@
 #include "kernel/cli/commands.h"
 #include "kernel/cli/font_list.h"
 #include "kernel/cli/kernelspec.h"
+#include "kernel/cli/kernelspec_place.h"
 #include "kernel/cli/policy_findings.h"
 #include "kernel/cli/python_check.h"
 #include "sandbox/api/policy.h"
@@ -26,31 +23,11 @@ namespace fs = std::filesystem;
 constexpr int kUsageError = 2;
 constexpr int kFailed = 1;
 
-std::string variable(const char* name) {
-    const char* value = std::getenv(name);
-    return value != nullptr ? value : "";
-}
-
 // Refuses options that contradict each other, and names that Jupyter doesn't accept.
 Status check_options(const InstallOptions& options) {
-    const int places =
-        (options.user ? 1 : 0) + (options.sys_prefix ? 1 : 0) + (options.prefix.has_value() ? 1 : 0);
-    if (places > 1) {
-        return Error{"", 0, "--user, --sys-prefix and --prefix exclude each other", {}};
-    }
-    if (options.name && options.as) {
-        return Error{"", 0, "--name and --as exclude each other", {}};
-    }
-    const std::string name = options.as.value_or(options.name.value_or("cellblock"));
-    if (!is_kernel_name(name)) {
-        return Error{options.as ? "--as" : "--name", 0, "\"" + name + "\" is not a kernel's name",
-                     "Use letters, digits, '.', '-' and '_'"};
-    }
+    CELLBLOCK_RETURN_IF_ERROR(check_place(options.place));
     if (options.display_name.empty() || options.display_name.size() > 200) {
         return Error{"--display-name", 0, "must have 1 to 200 bytes", {}};
-    }
-    if (options.prefix && options.prefix->empty()) {
-        return Error{"--prefix", 0, "is empty", "Give a folder"};
     }
     return Ok{};
 }
@@ -62,38 +39,6 @@ Result<std::string> own_program() {
         return Error{"read /proc/self/exe", failed.value(), {}, {}};
     }
     return path.string();
-}
-
-// The prefix of the active virtual environment; if none is active, that of python3.
-Result<std::string> active_prefix() {
-    for (const char* name : {"VIRTUAL_ENV", "CONDA_PREFIX"}) {
-        const std::string prefix = variable(name);
-        if (!prefix.empty() && prefix.front() == '/') {
-            return prefix;
-        }
-    }
-    CELLBLOCK_ASSIGN_OR_RETURN(auto facts, ask_python("python3"));
-    return facts.sys_prefix;
-}
-
-Result<std::string> kernels_folder(const InstallOptions& options) {
-    if (options.prefix) {
-        std::error_code failed;
-        const fs::path prefix = fs::absolute(*options.prefix, failed);
-        if (failed) {
-            return Error{"--prefix " + *options.prefix, failed.value(), {}, {}};
-        }
-        return kernels_folder_of(prefix.string());
-    }
-    if (options.sys_prefix) {
-        auto prefix = active_prefix();
-        return prefix ? Result<std::string>(kernels_folder_of(*prefix)) : prefix.error();
-    }
-    if (!options.user && ::geteuid() == 0) {
-        return kernels_folder_of("/usr/local");
-    }
-    return user_kernels_folder(Surroundings{::geteuid() == 0, variable("HOME"), variable("JUPYTER_DATA_DIR"),
-                                            variable("XDG_DATA_HOME")});
 }
 
 // The policy as the kernelspec names it: a file by its absolute path, because a kernel starts in another
@@ -109,7 +54,8 @@ Result<std::vector<SpecFile>> read_logos() {
     CELLBLOCK_ASSIGN_OR_RETURN(auto data, jupyter_data_directory());
     const fs::path folder = fs::path(data) / "kernels" / "cellblock";
     std::vector<SpecFile> out;
-    for (const char* name : {"logo-32x32.png", "logo-64x64.png", "logo-svg.svg"}) {
+    for (std::size_t i = 1; i < kSpecFiles.size(); ++i) {
+        const char* name = kSpecFiles[i];
         std::ifstream file(folder / name, std::ios::binary);
         if (!file) {
             return errno_error("read " + (folder / name).string(),
@@ -131,7 +77,7 @@ struct Plan {
 
 Result<Plan> make_plan(const InstallOptions& options) {
     Plan plan;
-    plan.name = options.as.value_or(options.name.value_or("cellblock"));
+    plan.name = name_of(options.place);
     CELLBLOCK_ASSIGN_OR_RETURN(auto policy, load_policy(options.policy));
     print_notices("cellblock install: ", policy);
     CELLBLOCK_ASSIGN_OR_RETURN(auto program, own_program());
@@ -140,10 +86,10 @@ Result<Plan> make_plan(const InstallOptions& options) {
         asked = policy.python;
     }
     CELLBLOCK_ASSIGN_OR_RETURN(auto python, choose_python(asked));
-    CELLBLOCK_ASSIGN_OR_RETURN(auto kernels, kernels_folder(options));
+    CELLBLOCK_ASSIGN_OR_RETURN(auto folder, folder_of(options.place));
     CELLBLOCK_ASSIGN_OR_RETURN(auto logos, read_logos());
     plan.python = python;
-    plan.folder = (fs::path(kernels) / plan.name).string();
+    plan.folder = std::move(folder);
     plan.spec = Kernelspec{program, options.display_name, lasting_policy(options.policy), python.program,
                            offers_debugger(policy) && python.debugpy};
     plan.findings = findings_in(policy);
@@ -151,7 +97,7 @@ Result<Plan> make_plan(const InstallOptions& options) {
     plan.findings.insert(plan.findings.end(), warnings.begin(), warnings.end());
     plan.files = std::move(logos);
     plan.files.push_back(
-        SpecFile{"kernel.json", kernelspec_text(plan.spec)});  // last: it makes the kernel visible
+        SpecFile{kSpecFiles[0], kernelspec_text(plan.spec)});  // last: it makes the kernel visible
     return plan;
 }
 
@@ -169,7 +115,7 @@ void say_what_next(const InstallOptions& options, const Plan& plan) {
     for (const auto& finding : plan.findings) {
         std::cout << "  The policy: " << finding.text() << "\n";
     }
-    if (options.prefix) {
+    if (options.place.prefix) {
         const auto share = fs::path(plan.folder).parent_path().parent_path().string();
         std::cout << "If Jupyter does not look there by itself: export JUPYTER_PATH=" << share << "\n";
     }

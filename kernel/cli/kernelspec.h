@@ -4,6 +4,7 @@
 // half a file. Plain values without shared state. Failure: an Error that names the file and what to try.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,6 +46,9 @@ struct SpecFile {
     std::string name;
     std::string content;
 };
+
+// The names of all files of a kernelspec. The first is the one that makes it visible.
+inline constexpr std::array kSpecFiles{"kernel.json", "logo-32x32.png", "logo-64x64.png", "logo-svg.svg"};
 
 // Makes the folder if it is missing, and replaces each file in one step.
 sandbox::Status write_spec(const std::string& folder, const std::vector<SpecFile>& files);

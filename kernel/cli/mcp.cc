@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -11,7 +12,6 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 #include "kernel/cli/commands.h"
 #include "kernel/cli/session_policy.h"
@@ -85,6 +85,12 @@ bool write_line(const std::string& text) {
     return true;
 }
 
+// Standard output takes a notification at once, as none is longer than what a pipe with room takes.
+bool has_room() {
+    pollfd out{STDOUT_FILENO, POLLOUT, 0};
+    return ::poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
+}
+
 int milliseconds_until(const std::optional<TimePoint>& time) {
     if (!time) {
         return -1;
@@ -104,17 +110,22 @@ int mcp_command(const McpOptions& options) {
     ::signal(SIGPIPE, SIG_IGN);
     bool goes_on = true;
     std::error_code ignored;
-    McpServer server(std::move(*policy), std::filesystem::current_path(ignored).string(),
-                     [&](const std::string& line) { goes_on = goes_on && write_line(line); });
+    McpServerOptions server_options;
+    server_options.directory = std::filesystem::current_path(ignored).string();
+    McpServer server(std::move(*policy), std::move(server_options));
+    const auto send = [&](const std::string& line, int) { goes_on = goes_on && write_line(line); };
+    // Notifications can be left out: a client that reads nothing isn't waited for with them.
+    const auto notify = [&](const std::string& line) {
+        goes_on = goes_on && (!has_room() || write_line(line));
+    };
     Lines lines;
     while (goes_on) {
-        std::vector<pollfd> waiting{{STDIN_FILENO, POLLIN, 0}};
-        for (const int fd : server.poll_fds()) {
-            waiting.push_back({fd, POLLIN, 0});
-        }
+        std::array<pollfd, 2> waiting{pollfd{STDIN_FILENO, POLLIN, 0}, pollfd{server.poll_fd(), POLLIN, 0}};
         ::poll(waiting.data(), waiting.size(), milliseconds_until(server.next_deadline()));
         if (waiting.front().revents != 0) {
-            goes_on = lines.read([&](const std::string& line) { server.take(line); }) && goes_on;
+            goes_on = lines.read([&](const std::string& line) {
+                server.take(read_message(line), send, notify);
+            }) && goes_on;
         }
         server.advance();
     }

@@ -175,8 +175,9 @@ void precompile_worker(const PythonFacts& facts) {
 }
 
 Result<PythonFacts> choose_python(const std::optional<std::string>& asked) {
-    if (asked) {
-        auto facts = ask_python(*asked);
+    const std::string named = asked ? *asked : python_of_environment();
+    if (asked || !named.empty()) {
+        auto facts = ask_python(named);
         if (!facts) {
             return facts;
         }

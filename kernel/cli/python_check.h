@@ -31,7 +31,8 @@ sandbox::Status check_python(const PythonFacts& facts);
 // it compiles, so each sandbox would compile them again.
 void precompile_worker(const PythonFacts& facts);
 
-// The Python that was asked for, or the first python3 on PATH that is fit.
+// The Python that was asked for, or that of the environment that cellblock is installed in, or the first
+// python3 on PATH that is fit.
 sandbox::Result<PythonFacts> choose_python(const std::optional<std::string>& asked);
 
 }  // namespace cellblock::kernel

@@ -3,9 +3,11 @@
 #include <openssl/evp.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "sandbox/base/text.h"
 
@@ -258,6 +260,35 @@ std::optional<std::string> member_text(std::string_view object, std::string_view
 
 std::string iso_date_now() {
     return sandbox::utc_text(std::chrono::system_clock::now(), 6);
+}
+
+std::string as_one_line(const std::string& text) {
+    // Line ends of ASCII stand between JSON's values alone, the others in its texts alone.
+    constexpr std::array kOthers{std::pair{"\xc2\x85", "\\u0085"}, std::pair{"\xe2\x80\xa8", "\\u2028"},
+                                 std::pair{"\xe2\x80\xa9", "\\u2029"}};
+    std::string out;
+    out.reserve(text.size() + 1);
+    const auto may_end = [](char c) { return c == '\n' || c == '\r' || c == '\xc2' || c == '\xe2'; };
+    for (auto at = text.begin(); at != text.end();) {
+        const auto next = std::find_if(at, text.end(), may_end);
+        out.append(at, next);
+        at = next;
+        if (at == text.end()) {
+            break;
+        }
+        const std::string_view rest(text.data() + (at - text.begin()),
+                                    static_cast<std::size_t>(text.end() - at));
+        const auto found = std::find_if(kOthers.begin(), kOthers.end(),
+                                        [&](const auto& one) { return rest.starts_with(one.first); });
+        if (found != kOthers.end()) {
+            out += found->second;
+            at += static_cast<std::ptrdiff_t>(std::string_view(found->first).size());
+        } else {
+            out += *at == '\n' || *at == '\r' ? ' ' : *at;
+            ++at;
+        }
+    }
+    return out;
 }
 
 std::string without_colours(const std::string& text) {

@@ -62,6 +62,10 @@ std::size_t base64_bytes(std::size_t bytes);
 // members with that name the last one counts.
 std::optional<std::string> member_text(std::string_view object, std::string_view name);
 
+// JSON as one line, also for programs that end lines where Python's splitlines() does. To them a text of a
+// cell's could be a whole line otherwise, and a message of the server's.
+std::string as_one_line(const std::string& json);
+
 // The time in UTC, always with six digits: "2026-01-02T03:04:05.000678Z".
 std::string iso_date_now();
 

@@ -1,8 +1,11 @@
 #include "kernel/jupyter/sockets.h"
 
+#include <poll.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <iostream>
 #include <random>
 
@@ -124,6 +127,7 @@ Result<std::unique_ptr<Sockets>> Sockets::bind(Connection& connection) {
             return Error{"make a ZMQ socket", failed.num(), failed.what(), {}};
         }
         CELLBLOCK_RETURN_IF_ERROR(bind_channel(made->of(channel), connection, channel));
+        made->descriptors_[static_cast<std::size_t>(channel)] = made->of(channel).get(zmq::sockopt::fd);
     }
     made->gate_->open();
     return made;
@@ -132,6 +136,7 @@ Result<std::unique_ptr<Sockets>> Sockets::bind(Connection& connection) {
 std::optional<Frames> Sockets::receive(Channel channel) {
     Frames frames;
     bool more = true;
+    was_used_[static_cast<std::size_t>(channel)] = true;
     while (more) {
         zmq::message_t part;
         const int got = zmq_msg_recv(part.handle(), handle(channel), ZMQ_DONTWAIT);
@@ -148,6 +153,7 @@ std::optional<Frames> Sockets::receive(Channel channel) {
 }
 
 void Sockets::send(Channel channel, Frames frames) {
+    was_used_[static_cast<std::size_t>(channel)] = true;  // ZMQ may have taken in what its descriptor told of
     for (std::size_t i = 0; i < frames.size(); ++i) {
         zmq::message_t part = as_zmq(std::move(frames[i]));
         const int flags = ZMQ_DONTWAIT | (i + 1 < frames.size() ? ZMQ_SNDMORE : 0);
@@ -163,30 +169,56 @@ void Sockets::send(Channel channel, Frames frames) {
     }
 }
 
+// ZMQ tells by a socket's descriptor that something has happened since the socket was last asked, and only
+// then; zmq_poll() asks each socket whenever it is called, twice where it waits.
 Readable Sockets::wait(const std::vector<Channel>& channels, const std::vector<int>& fds,
                        std::chrono::milliseconds longest) {
-    std::array<zmq_pollitem_t, 4 + kMaxWaitedFds> items{};
-    std::size_t count = 0;
-    for (const Channel channel : channels) {
-        items[count++] = {handle(channel), 0, ZMQ_POLLIN, 0};
+    const auto end = std::chrono::steady_clock::now() + longest;
+    while (true) {
+        Readable readable;
+        std::array<pollfd, 4 + kMaxWaitedFds> items{};
+        std::size_t count = 0;
+        bool is_any = false;
+        for (const Channel channel : channels) {
+            is_any = has_message(channel) || is_any;
+            items[count++] = {descriptors_[static_cast<std::size_t>(channel)], POLLIN, 0};
+        }
+        for (const int fd : fds) {
+            items[count++] = {fd, POLLIN, 0};
+        }
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(end - std::chrono::steady_clock::now());
+        const auto time = is_any ? 0 : longest.count() < 0 ? -1 : std::max<std::int64_t>(left.count(), 0);
+        const int found =
+            ::poll(items.data(), count, static_cast<int>(std::min<std::int64_t>(time, INT_MAX)));
+        if (found < 0) {
+            return {};
+        }
+        for (std::size_t i = 0; i < channels.size(); ++i) {
+            const auto channel = static_cast<std::size_t>(channels[i]);
+            was_used_[channel] = was_used_[channel] || items[i].revents != 0;
+            readable.channels[channel] = has_message(channels[i]);
+            is_any = is_any || readable.channels[channel];
+        }
+        for (std::size_t i = 0; i < fds.size(); ++i) {
+            readable.fds[i] = items[channels.size() + i].revents != 0;
+            is_any = is_any || readable.fds[i];
+        }
+        if (is_any || found == 0) {
+            return readable;
+        }
     }
-    for (const int fd : fds) {
-        items[count++] = {nullptr, fd, static_cast<short>(fd < 0 ? 0 : ZMQ_POLLIN), 0};
+}
+
+bool Sockets::has_message(Channel channel) {
+    bool& was_used = was_used_[static_cast<std::size_t>(channel)];
+    int events = 0;
+    std::size_t size = sizeof events;
+    while (was_used && zmq_getsockopt(handle(channel), ZMQ_EVENTS, &events, &size) < 0 &&
+           zmq_errno() == EINTR) {
     }
-    Readable readable;
-    if (zmq_poll(items.data(), static_cast<int>(count), longest.count()) <= 0) {
-        return readable;
-    }
-    const auto ready = [](const zmq_pollitem_t& item) {
-        return (item.revents & (ZMQ_POLLIN | ZMQ_POLLERR)) != 0;
-    };
-    for (std::size_t i = 0; i < channels.size(); ++i) {
-        readable.channels[static_cast<std::size_t>(channels[i])] = ready(items[i]);
-    }
-    for (std::size_t i = 0; i < fds.size(); ++i) {
-        readable.fds[i] = ready(items[channels.size() + i]);
-    }
-    return readable;
+    was_used = was_used && (events & ZMQ_POLLIN) != 0;
+    return was_used;
 }
 
 }  // namespace cellblock::kernel

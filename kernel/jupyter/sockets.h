@@ -55,10 +55,13 @@ private:
     Sockets() = default;
     [[nodiscard]] void* handle(Channel channel) { return of(channel).handle(); }
     zmq::socket_t& of(Channel channel) { return sockets_[static_cast<std::size_t>(channel)]; }
+    bool has_message(Channel channel);
 
     zmq::context_t context_{1};
     std::optional<ClientGate> gate_;        // after the sockets, before the context
-    std::array<zmq::socket_t, 4> sockets_;  // by Channel, without the heartbeat
+    std::array<zmq::socket_t, 4> sockets_;  // by Channel, without the heartbeat; so are the next two
+    std::array<int, 4> descriptors_{-1, -1, -1, -1};
+    std::array<bool, 4> was_used_{true, true, true, true};  // since it was asked, and had no message
 };
 
 // Binds `socket` to the endpoint of `channel`. A port that was 0 is set in `connection`.

@@ -1,11 +1,11 @@
 #include "kernel/mcp/server.h"
 
-#include <algorithm>
-#include <array>
+#include <sys/epoll.h>
+
 #include <utility>
+#include <vector>
 
 #include "kernel/mcp/tools.h"
-#include "sandbox/base/json_text.h"
 #include "sandbox/base/text.h"
 
 namespace cellblock::kernel {
@@ -15,21 +15,7 @@ using nlohmann::json;
 
 namespace {
 
-constexpr const char* kModern = "2026-07-28";
-// Versions whose clients begin with `initialize`.
-constexpr std::array kVersions{"2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"};
 constexpr const char* kLinks = "2025-06-18";  // the first that has links to resources in a tool's content
-constexpr const char* kMeta = "io.modelcontextprotocol/";
-constexpr JsonBounds kBounds{64, 100'000};
-constexpr std::size_t kLongestId = 200;
-
-// JSON-RPC's, and the protocol's own.
-constexpr int kParseError = -32700;
-constexpr int kInvalidRequest = -32600;
-constexpr int kMethodNotFound = -32601;
-constexpr int kInvalidParams = -32602;
-constexpr int kNoSuchResource = -32002;
-constexpr int kUnsupportedVersion = -32022;
 
 constexpr const char* kInstructions =
     "Runs Python in a sandbox. Variables and files last from call to call of a session; describe what "
@@ -41,10 +27,6 @@ json server_info() {
 
 json capabilities() {
     return {{"tools", json::object()}, {"resources", json::object()}};
-}
-
-std::string dumped(const json& value) {
-    return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 std::string uri_of(int number) {
@@ -65,22 +47,20 @@ std::string shortened(const std::string& text, const std::string& where) {
 
 }  // namespace
 
-McpServer::McpServer(Policy policy, std::string directory, Send send)
-    : policy_(std::move(policy)), directory_(std::move(directory)), send_(std::move(send)) {}
-
-std::vector<int> McpServer::poll_fds() const {
-    std::vector<int> fds;
-    for (const auto& [name, session] : sessions_) {
-        fds.push_back(session->poll_fd());
-    }
-    return fds;
-}
+McpServer::McpServer(Policy policy, McpServerOptions options)
+    : policy_(std::move(policy)),
+      options_(std::move(options)),
+      epoll_(UniqueFd(::epoll_create1(EPOLL_CLOEXEC))) {}
 
 std::optional<TimePoint> McpServer::next_deadline() const {
     std::optional<TimePoint> next;
+    const auto sooner = [&](std::optional<TimePoint> time) {
+        next = time && (!next || *time < *next) ? time : next;
+    };
     for (const auto& [name, session] : sessions_) {
-        if (const auto one = session->next_deadline(); one && (!next || *one < *next)) {
-            next = one;
+        sooner(session->next_deadline());
+        if (options_.idle_time && !session->is_busy()) {
+            sooner(session->last_used() + *options_.idle_time);
         }
     }
     return next;
@@ -90,93 +70,88 @@ void McpServer::advance() {
     for (auto& [name, session] : sessions_) {
         session->advance();
     }
+    if (options_.idle_time) {
+        end_idle_sessions();
+    }
 }
 
-// --- messages
-
-void McpServer::take(std::string_view message) {
-    auto parsed = parse_json_object(message, kBounds);
-    if (!parsed) {
-        const bool is_batch = message.find_first_not_of(" \t\r") == message.find('[');
-        return is_batch
-                   ? refuse("null", kInvalidRequest, "batches aren't taken: send one message on each line")
-                   : refuse("null", kParseError, parsed.error().text());
-    }
-    const json& object = *parsed;
-    const auto method = object.find("method");
-    const auto params = object.find("params");
-    const bool has_params = params != object.end() && params->is_object();
-    const json id = object.value("id", json());
-    if (method == object.end()) {
-        return;  // an answer; nothing was asked
-    }
-    if (!method->is_string() || object.value("jsonrpc", json()) != "2.0" ||
-        (params != object.end() && !has_params)) {
-        return refuse(dumped(id.is_structured() ? json() : id), kInvalidRequest,
-                      "no message of JSON-RPC 2.0 with an object as its params");
-    }
-    const json given = has_params ? *params : json::object();
-    if (!object.contains("id")) {
-        return notice(method->get<std::string>(), given);
-    }
-    if ((!id.is_string() && !id.is_number_integer()) || dumped(id).size() > kLongestId) {
-        return refuse("null", kInvalidRequest, "an id is a text or a whole number");
-    }
-    Request asked{dumped(id)};
-    if (const auto meta = given.find("_meta"); meta != given.end() && meta->is_object()) {
-        if (const auto version = meta->find(std::string(kMeta) + "protocolVersion"); version != meta->end()) {
-            if (*version != kModern) {
-                return refuse(asked.id, kUnsupportedVersion, "this version of the protocol isn't spoken here",
-                              {{"supported", json::array({kModern})}, {"requested", *version}});
-            }
-            asked.is_modern = true;
+void McpServer::end_idle_sessions() {
+    const auto oldest = Clock::now() - *options_.idle_time;
+    std::vector<std::string> idle;
+    for (const auto& [name, session] : sessions_) {
+        if (!session->is_busy() && session->last_used() <= oldest) {
+            idle.push_back(name);
         }
     }
-    request(asked, method->get<std::string>(), given);
+    for (const auto& name : idle) {
+        end_session(name, "the session was idle for too long");
+    }
 }
 
-void McpServer::answer(const Request& request, json result, bool may_be_cached) const {
-    if (request.is_modern) {
-        result["resultType"] = "complete";
-        result["_meta"][std::string(kMeta) + "serverInfo"] = server_info();
-        if (may_be_cached) {
-            result["ttlMs"] = 0;
-            result["cacheScope"] = "private";
-        }
-    }
-    send_(R"({"jsonrpc":"2.0","id":)" + request.id + R"(,"result":)" + dumped(result) + "}");
-}
-
-void McpServer::refuse(const std::string& id, int code, const std::string& why, json data) const {
-    json error{{"code", code}, {"message", why}};
-    if (!data.is_null()) {
-        error["data"] = std::move(data);
-    }
-    send_(R"({"jsonrpc":"2.0","id":)" + id + R"(,"error":)" + dumped(error) + "}");
-}
-
-void McpServer::notice(const std::string& method, const json& params) {
-    const auto id = params.find("requestId");
-    if (method != "notifications/cancelled" || id == params.end()) {
-        return;
-    }
+void McpServer::cancel(const std::string& key) {
     for (auto& [name, session] : sessions_) {
-        if (session->cancel(dumped(*id))) {
+        if (session->cancel(key)) {
             return;
         }
     }
 }
 
+void McpServer::end(const std::string& reason) {
+    while (!sessions_.empty()) {
+        end_session(std::string(sessions_.begin()->first), reason);
+    }
+}
+
+// --- messages
+
+void McpServer::take(const McpMessage& message, Send send, Notify notify, const std::string& key) {
+    Request asked{message.id, key.empty() ? message.id : key, std::move(send), std::move(notify)};
+    if (message.error != 0) {
+        return refuse(asked, message.error, message.why);
+    }
+    if (message.id.empty()) {
+        const auto id = message.params.find("requestId");
+        if (message.method == "notifications/cancelled" && id != message.params.end()) {
+            cancel(json_line(*id));
+        }
+        return;
+    }
+    if (!message.version.is_null()) {
+        if (message.version != kModernVersion) {
+            return refuse(asked, kUnsupportedVersion, "this version of the protocol isn't spoken here",
+                          unsupported_version(message.version));
+        }
+        asked.is_modern = true;
+    }
+    request(asked, message.method, message.params);
+}
+
+void McpServer::answer(const Request& request, json result, bool may_be_cached) {
+    if (request.is_modern) {
+        result["resultType"] = "complete";
+        result["_meta"][meta_name("serverInfo")] = server_info();
+        if (may_be_cached) {
+            result["ttlMs"] = 0;
+            result["cacheScope"] = "private";
+        }
+    }
+    request.send(result_text(request.id, result), 0);
+}
+
+void McpServer::refuse(const Request& request, int code, const std::string& why, const json& data) {
+    request.send(error_text(request.id, code, why, data), code);
+}
+
 void McpServer::request(const Request& request, const std::string& method, const json& params) {
-    if (method == "initialize") {
+    if (method == "initialize" && !request.is_modern) {
         initialize(request, params);
     } else if (method == "server/discover" && request.is_modern) {
         answer(request,
-               {{"supportedVersions", json::array({kModern})},
+               {{"supportedVersions", json::array({kModernVersion})},
                 {"capabilities", capabilities()},
                 {"instructions", kInstructions}},
                true);
-    } else if (method == "ping") {
+    } else if (method == "ping" && !request.is_modern) {
         answer(request, json::object());
     } else if (method == "tools/list") {
         answer(request, {{"tools", tool_list(policy_)}}, true);
@@ -189,16 +164,14 @@ void McpServer::request(const Request& request, const std::string& method, const
     } else if (method == "resources/read") {
         read_resource(request, params);
     } else {
-        refuse(request.id, kMethodNotFound,
-               "there is no method \"" + printable(method.substr(0, 100)) + "\"");
+        refuse(request, kMethodNotFound, "there is no method \"" + printable(method.substr(0, 100)) + "\"");
     }
 }
 
 void McpServer::initialize(const Request& request, const json& params) {
     const json wanted = params.value("protocolVersion", json());
-    const auto known = std::find_if(kVersions.begin(), kVersions.end(),
-                                    [&](const char* version) { return wanted == version; });
-    version_ = known != kVersions.end() ? *known : kVersions.back();
+    const bool is_known = wanted.is_string() && is_handshake_version(wanted.get_ref<const std::string&>());
+    version_ = is_known ? wanted.get<std::string>() : kNewestHandshake;
     answer(request, {{"protocolVersion", version_},
                      {"capabilities", capabilities()},
                      {"serverInfo", server_info()},
@@ -211,11 +184,11 @@ void McpServer::call_tool(const Request& request, const json& params) {
     const json name = params.value("name", json());
     const json arguments = params.value("arguments", json::object());
     if (!name.is_string() || !is_tool(name)) {
-        return refuse(request.id, kInvalidParams,
+        return refuse(request, kInvalidParams,
                       "there is no such tool: execute_code, reset, list_files, read_file, write_file");
     }
     if (!arguments.is_object()) {
-        return refuse(request.id, kInvalidParams, "a tool's arguments are an object");
+        return refuse(request, kInvalidParams, "a tool's arguments are an object");
     }
     const std::string tool = name;
     if (const std::string fault = arguments_fault(tool, arguments); !fault.empty()) {
@@ -223,22 +196,28 @@ void McpServer::call_tool(const Request& request, const json& params) {
     }
     const std::string named = arguments.value("session", kDefaultSession);
     if (tool == "reset") {
-        auto old = sessions_.extract(named);
-        if (old) {
-            old.mapped()->end("the session was reset");
-        }
+        const bool was_there = end_session(named, "the session was reset");
         return tool_is_done(request,
-                            {old ? "the session begins anew" : "there was no such session", {}, false});
+                            {was_there ? "the session begins anew" : "there was no such session", {}, false});
     }
     ToolSession* const session = session_of(named);
     if (session == nullptr) {
-        return tool_is_done(request, {"there are " + std::to_string(kMostSessions) +
-                                          " sessions already: reset one that isn't needed any more",
+        return tool_is_done(request, {"there are " + std::to_string(sessions_.size()) +
+                                          " sessions here, and no room for more: reset one that isn't needed "
+                                          "any more",
                                       {},
                                       true});
     }
-    begin_tool(tool, arguments, request.id, *session,
-               [this, request](ToolResult result) { tool_is_done(request, std::move(result)); });
+    ToolProgress progress;
+    if (std::string token = progress_token(params); !token.empty()) {
+        progress = [notify = request.notify, token](int seconds, const std::string& text) {
+            notify(progress_text(token, seconds, text));
+        };
+    }
+    begin_tool(
+        tool, arguments, request.key, *session,
+        [this, request](ToolResult result) { tool_is_done(request, std::move(result)); },
+        std::move(progress));
 }
 
 ToolSession* McpServer::session_of(const std::string& name) {
@@ -246,10 +225,22 @@ ToolSession* McpServer::session_of(const std::string& name) {
     if (found != sessions_.end()) {
         return found->second.get();
     }
-    if (sessions_.size() >= kMostSessions) {
+    if (sessions_.size() >= options_.most_sessions || (options_.has_room && !options_.has_room())) {
         return nullptr;
     }
-    return sessions_.emplace(name, std::make_unique<ToolSession>(policy_, directory_)).first->second.get();
+    auto session = std::make_unique<ToolSession>(policy_, options_.directory);
+    epoll_event event{EPOLLIN, {}};
+    ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, session->poll_fd(), &event);
+    return sessions_.emplace(name, std::move(session)).first->second.get();
+}
+
+bool McpServer::end_session(const std::string& name, const std::string& reason) {
+    auto old = sessions_.extract(name);
+    if (old) {
+        ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, old.mapped()->poll_fd(), nullptr);
+        old.mapped()->end(reason);
+    }
+    return !old.empty();
 }
 
 bool McpServer::knows_links() const {
@@ -308,7 +299,7 @@ void McpServer::read_resource(const Request& request, const json& params) const 
             return answer(request, {{"contents", std::move(contents)}}, true);
         }
     }
-    refuse(request.id, request.is_modern ? kInvalidParams : kNoSuchResource,
+    refuse(request, request.is_modern ? kInvalidParams : kNoSuchResource,
            "there is no such resource (any more); the last " + std::to_string(kMostKept) + " are kept");
 }
 

@@ -1,6 +1,7 @@
 #include "kernel/mcp/tool_session.h"
 
 #include <algorithm>
+#include <chrono>
 #include <string_view>
 #include <utility>
 
@@ -30,6 +31,20 @@ void add_line(std::string& text, const std::string& line) {
     text += line;
 }
 
+constexpr std::chrono::seconds kProgressTime{1};
+
+// The last line of a text that isn't empty; of a long one its end.
+std::string last_line(std::string_view text) {
+    constexpr std::size_t kMost = 200;
+    text = text.substr(0, text.find_last_not_of(" \r\n") + 1);
+    text.remove_prefix(text.size() - std::min(text.size(), kMost));
+    text.remove_prefix(text.find_last_of("\r\n") + 1);  // npos + 1 is 0
+    while (!text.empty() && (static_cast<unsigned char>(text.front()) & 0xc0) == 0x80) {
+        text.remove_prefix(1);  // the rest of a character
+    }
+    return std::string(text);
+}
+
 }  // namespace
 
 json image_content(const std::string& mime, const std::string& bytes) {
@@ -39,15 +54,21 @@ json image_content(const std::string& mime, const std::string& bytes) {
 ToolSession::ToolSession(const Policy& policy, const std::string& directory)
     : session_(policy, make_engine(policy), StartOptions{directory}) {}
 
-void ToolSession::execute(const std::string& key, ExecuteRequest request, ToolAnswer answer) {
+void ToolSession::execute(const std::string& key, ExecuteRequest request, ToolAnswer answer,
+                          ToolProgress progress) {
+    last_used_ = Clock::now();
     if (calls_.size() >= kMostWaiting) {
         return answer({"too many calls wait for this session; nothing was run", {}, true});
     }
-    calls_.push_back({key, std::move(request), std::move(answer)});
+    if (progress && !progress_due_) {
+        progress_due_ = Clock::now() + kProgressTime;
+    }
+    calls_.push_back({key, std::move(request), std::move(answer), std::move(progress)});
     begin_next();
 }
 
 void ToolSession::file(FileRequest request, FileAnswer answer) {
+    last_used_ = Clock::now();
     files_.emplace(session_.file(std::move(request)), std::move(answer));
 }
 
@@ -82,6 +103,31 @@ bool ToolSession::cancel(const std::string& key) {
 void ToolSession::advance() {
     session_.advance([this](Event event) { take(std::move(event)); });
     begin_next();
+    tell_progress();
+}
+
+std::optional<TimePoint> ToolSession::next_deadline() const {
+    const auto next = session_.next_deadline();
+    return next && progress_due_ ? std::min(*next, *progress_due_) : next ? next : progress_due_;
+}
+
+void ToolSession::tell_progress() {
+    const auto now = Clock::now();
+    if (!progress_due_ || now < *progress_due_) {
+        return;
+    }
+    progress_due_.reset();
+    for (std::size_t i = 0; i < calls_.size(); ++i) {
+        const Call& call = calls_[i];
+        if (call.progress && !call.cancelled) {
+            const std::string line = last_line(gathered_.text);
+            const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - call.came);
+            call.progress(static_cast<int>(seconds.count()), i > 0          ? "waits for another call"
+                                                             : line.empty() ? "runs"
+                                                                            : line);
+            progress_due_ = now + kProgressTime;
+        }
+    }
 }
 
 void ToolSession::begin_next() {
@@ -139,6 +185,7 @@ void ToolSession::on(const Outcome& outcome) {
         add_line(gathered_.text, note);
     }
     runs_ = false;
+    last_used_ = Clock::now();
     Call call = std::move(calls_.front());
     calls_.pop_front();
     if (!call.cancelled) {

@@ -30,6 +30,9 @@ struct ToolResult {
 };
 
 using ToolAnswer = std::function<void(ToolResult)>;
+// Called once a second while a call waits or runs, with the seconds since it came and the last line that its
+// code has printed, or what it does without any. Must not call the session.
+using ToolProgress = std::function<void(int seconds, const std::string& message)>;
 using FileAnswer = std::function<void(const sandbox::FileReply&)>;
 
 class ToolSession {
@@ -38,8 +41,9 @@ public:
 
     ToolSession(const sandbox::Policy& policy, const std::string& directory);
 
-    // `key`: the call's, for cancel().
-    void execute(const std::string& key, sandbox::ExecuteRequest request, ToolAnswer answer);
+    // `key`: the call's, for cancel(). `progress` may be empty.
+    void execute(const std::string& key, sandbox::ExecuteRequest request, ToolAnswer answer,
+                 ToolProgress progress);
     void file(sandbox::FileRequest request, FileAnswer answer);
     // Answers every call with this reason; the session is to be destroyed then.
     void end(const std::string& reason);
@@ -47,18 +51,24 @@ public:
     bool cancel(const std::string& key);
 
     [[nodiscard]] int poll_fd() const { return session_.poll_fd(); }
-    [[nodiscard]] std::optional<sandbox::TimePoint> next_deadline() const { return session_.next_deadline(); }
+    [[nodiscard]] std::optional<sandbox::TimePoint> next_deadline() const;
     void advance();
+    // Whether a call waits or runs, and when the session was last asked for something, or answered.
+    [[nodiscard]] bool is_busy() const { return !calls_.empty() || !files_.empty(); }
+    [[nodiscard]] sandbox::TimePoint last_used() const { return last_used_; }
 
 private:
     struct Call {
         std::string key;
         sandbox::ExecuteRequest request;
         ToolAnswer answer;
+        ToolProgress progress;
+        sandbox::TimePoint came = sandbox::Clock::now();
         bool cancelled = false;
     };
 
     void begin_next();
+    void tell_progress();
     void take(sandbox::Event event);
     void on(const sandbox::DisplayOutput& output);
     void on(const sandbox::Outcome& outcome);
@@ -66,6 +76,8 @@ private:
     sandbox::Session session_;
     std::deque<Call> calls_;  // the first one runs
     bool runs_ = false;
+    std::optional<sandbox::TimePoint> progress_due_;  // nullopt: nobody wants to be told
+    sandbox::TimePoint last_used_ = sandbox::Clock::now();
     int count_ = 0;
     ToolResult gathered_;  // of the call that runs
     std::map<sandbox::FileId, FileAnswer> files_;

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <optional>
 #include <string_view>
 #include <utility>
 
 #include "kernel/jupyter/message_text.h"
+#include "sandbox/base/base64.h"
 #include "sandbox/base/text.h"
 
 namespace cellblock::kernel {
@@ -87,50 +87,6 @@ const Tool* find_tool(const std::string& name) {
 std::string text_of(const json& arguments, const char* name, const std::string& otherwise = {}) {
     const auto found = arguments.find(name);
     return found != arguments.end() && found->is_string() ? found->get<std::string>() : otherwise;
-}
-
-std::optional<std::string> from_base64(std::string_view text) {
-    std::string out;
-    std::uint32_t bits = 0;
-    int count = 0;
-    std::size_t padding = 0;
-    for (const char c : text) {
-        int value = -1;
-        if (c >= 'A' && c <= 'Z') {
-            value = c - 'A';
-        } else if (c >= 'a' && c <= 'z') {
-            value = c - 'a' + 26;
-        } else if (c >= '0' && c <= '9') {
-            value = c - '0' + 52;
-        } else if (c == '+') {
-            value = 62;
-        } else if (c == '/') {
-            value = 63;
-        } else if (c == '=') {
-            ++padding;
-            continue;
-        } else if (c == '\n' || c == '\r') {
-            continue;
-        }
-        if (value < 0 || padding > 0) {
-            return std::nullopt;
-        }
-        bits = bits << 6 | static_cast<std::uint32_t>(value);
-        if (++count == 4) {
-            out += {static_cast<char>(bits >> 16), static_cast<char>(bits >> 8), static_cast<char>(bits)};
-            bits = 0;
-            count = 0;
-        }
-    }
-    if (count == 1 || padding > 2) {
-        return std::nullopt;
-    }
-    if (count == 2) {
-        out += static_cast<char>(bits >> 4);
-    } else if (count == 3) {
-        out += {static_cast<char>(bits >> 10), static_cast<char>(bits >> 2)};
-    }
-    return out;
 }
 
 std::string picture_type(const std::string& bytes) {
@@ -290,7 +246,7 @@ std::string arguments_fault(const std::string& tool, const json& arguments) {
         if (arguments.contains("content") == arguments.contains("content_base64")) {
             return "write_file needs one of the arguments \"content\" and \"content_base64\"";
         }
-        if (arguments.contains("content_base64") && !from_base64(text_of(arguments, "content_base64"))) {
+        if (arguments.contains("content_base64") && !decode_base64(text_of(arguments, "content_base64"))) {
             return "content_base64 isn't base64";
         }
     }
@@ -298,7 +254,7 @@ std::string arguments_fault(const std::string& tool, const json& arguments) {
 }
 
 void begin_tool(const std::string& tool, const json& arguments, const std::string& key, ToolSession& session,
-                ToolAnswer answer) {
+                ToolAnswer answer, ToolProgress progress) {
     const std::string path = text_of(arguments, "path", ".");
     if (tool == "execute_code") {
         ExecuteRequest request;
@@ -309,7 +265,7 @@ void begin_tool(const std::string& tool, const json& arguments, const std::strin
                           std::clamp(arguments["timeout"].get<double>(), 0.001, 1e9));
             request.time_limit = seconds.data();
         }
-        session.execute(key, std::move(request), std::move(answer));
+        session.execute(key, std::move(request), std::move(answer), std::move(progress));
     } else if (tool == "list_files") {
         Listing::go_on(std::make_shared<Listing>(Listing{session, path, std::move(answer), {}, 0}), "");
     } else if (tool == "read_file") {
@@ -319,7 +275,7 @@ void begin_tool(const std::string& tool, const json& arguments, const std::strin
     } else {
         const bool is_text = arguments.contains("content");
         WriteFile write{path, is_text ? text_of(arguments, "content")
-                                      : *from_base64(text_of(arguments, "content_base64"))};
+                                      : *decode_base64(text_of(arguments, "content_base64"))};
         session.file(std::move(write), [answer = std::move(answer), path](const FileReply& reply) {
             answer(reply.error
                        ? failed(*reply.error)

@@ -21,7 +21,8 @@ nlohmann::json tool_list(const sandbox::Policy& policy);
 std::string arguments_fault(const std::string& tool, const nlohmann::json& arguments);
 
 // Begins a call whose arguments are good, on its session (`reset` isn't called). `key`: the call's.
+// `progress`, which may be empty, is told of code alone.
 void begin_tool(const std::string& tool, const nlohmann::json& arguments, const std::string& key,
-                ToolSession& session, ToolAnswer answer);
+                ToolSession& session, ToolAnswer answer, ToolProgress progress);
 
 }  // namespace cellblock::kernel

@@ -158,7 +158,7 @@ struct Policy {
     std::string image;              // for engines with images; empty: the engine's own
     std::string destination;        // for remote engines: a host, a partition, a namespace
     Requirement require;
-    std::string python;  // empty: the first python3 on PATH
+    std::string python;  // empty: cellblock's own environment's, else the first python3 on PATH
     // Modules that are imported before the first cell.
     std::vector<std::string> preload;
     // The document says "auto": `preload` is empty, and warm sandboxes of the engine `native` have imported

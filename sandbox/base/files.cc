@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
@@ -23,6 +24,35 @@ std::string which(const struct stat& info) {
 
 std::string when(const timespec& time) {
     return ":" + std::to_string(time.tv_sec) + ":" + std::to_string(time.tv_nsec);
+}
+
+Result<std::string> bounded_text(const std::string& step, const std::string& path, std::size_t most,
+                                 mode_t not_for_others) {
+    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    struct stat info {};
+    if (!file.valid() || ::fstat(file.get(), &info) != 0) {
+        return errno_error(step);
+    }
+    if (!S_ISREG(info.st_mode)) {
+        return Error{step, 0, "it is not a regular file", {}};
+    }
+    if ((info.st_mode & not_for_others) != 0) {
+        return Error{step, 0, "others can read or change it", "chmod 600 " + path};
+    }
+    std::string text(most + 1, '\0');
+    std::size_t size = 0;
+    while (size < text.size()) {
+        const ssize_t got = ::read(file.get(), text.data() + size, text.size() - size);
+        if (got < 0 && errno != EINTR) {
+            return errno_error(step);
+        }
+        if (got == 0) {
+            text.resize(size);
+            return text;
+        }
+        size += static_cast<std::size_t>(std::max<ssize_t>(got, 0));
+    }
+    return Error{step, 0, "it is longer than " + std::to_string(most >> 10) + " KiB", {}};
 }
 
 }  // namespace
@@ -46,6 +76,15 @@ std::string file_text(int fd) {
         text.append(part.data(), static_cast<std::size_t>(size));
     }
     return text;
+}
+
+Result<std::string> regular_file_text(const std::string& step, const std::string& path, std::size_t most) {
+    return bounded_text(step, path, most, 0);
+}
+
+Result<std::string> secret_file_text(const std::string& step, const std::string& path, std::size_t most) {
+    constexpr mode_t kOthers = 077;
+    return bounded_text(step, path, most, kOthers);
 }
 
 std::uint64_t sum_of_kib(const std::string& text, std::string_view start) {

@@ -1,7 +1,8 @@
 // Small files: reading one, telling one from a later one of the same name, files in memory.
 //
 // Purpose: files of proc, sys and cgroup can end under their reader (a process that has ended answers ESRCH),
-// so none of these functions throws, as a stream's iterator does. Threads: any; no shared state.
+// so none of these functions throws, as a stream's iterator does. A file that a person names may be anything,
+// a FIFO or a device too, and nobody waits for it. Threads: any; no shared state.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,12 @@ namespace cellblock::sandbox {
 std::string file_text(const std::string& path);
 // The text from the file's start, wherever the descriptor stands. The text of -1 is empty.
 std::string file_text(int fd);
+
+// The text of a regular file of at most `most` bytes, which are whole KiB. An Error, which names `step`: the
+// file can't be read, is none, or is longer.
+Result<std::string> regular_file_text(const std::string& step, const std::string& path, std::size_t most);
+// The same of a file that holds a secret: also an Error where anybody but its owner may read or change it.
+Result<std::string> secret_file_text(const std::string& step, const std::string& path, std::size_t most);
 
 // The number behind `key` in lines of "key value"; 0 where no line has the key.
 std::uint64_t value_in(const std::string& text, const std::string& key);

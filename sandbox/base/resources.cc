@@ -1,9 +1,13 @@
 // Files of an installed cellblock, relative to its program.
 #include "sandbox/base/resources.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <string_view>
+#include <system_error>
 
 #include "sandbox/api/program.h"
 
@@ -59,11 +63,21 @@ Result<std::string> program_with_files() {
     if (is_set && (own.empty() || path_beside(own, kDataFolders, kPython).empty())) {
         return existing(variable);
     }
-    if (own.empty()) {
-        return errno_error("find the program's own files",
-                           "Is /proc mounted? cellblock reads /proc/self/exe");
+    if (!own.empty()) {
+        return own;
     }
-    return own;
+    std::error_code failed;
+    const std::filesystem::path link = std::filesystem::read_symlink("/proc/self/exe", failed);
+    if (failed) {
+        return Error{"find the program's own files",
+                     failed.value(),
+                     {},
+                     "Is /proc mounted? cellblock reads /proc/self/exe"};
+    }
+    // The kernel has written " (deleted)" after its path. Another version's files may lie there now.
+    return Error{"find the program's own files", 0,
+                 "cellblock was upgraded or removed since this program began: " + link.string(),
+                 "Start it anew (a notebook: restart the kernel)"};
 }
 
 Result<std::string> find_in(std::initializer_list<const char*> folders, std::string_view name) {
@@ -137,6 +151,20 @@ Result<std::string> jail_library() {
 }
 Result<std::string> cellblock_program() {
     return find_in({"/", "/../bin/"}, "cellblock");
+}
+
+// PEP 405 has pyvenv.cfg in a virtual environment's root; conda has conda-meta there.
+std::string python_of_environment() {
+    const auto program = cellblock_program();
+    if (!program) {
+        return {};
+    }
+    const std::string folder = program->substr(0, program->rfind('/'));
+    const std::string root = folder.substr(0, folder.rfind('/'));
+    const std::string python = folder + "/python3";
+    const bool is_environment = ::access((root + "/pyvenv.cfg").c_str(), F_OK) == 0 ||
+                                ::access((root + "/conda-meta").c_str(), F_OK) == 0;
+    return is_environment && ::access(python.c_str(), X_OK) == 0 ? python : std::string();
 }
 
 }  // namespace cellblock::sandbox

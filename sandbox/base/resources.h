@@ -4,7 +4,8 @@
 // installed (../share/cellblock). An embedding program uses those of an installed `cellblock`
 // (api/program.h). Entries may be symbolic links; the paths returned are resolved.
 // Ownership: plain values. Threads: any, once use_program() was called.
-// Failure: an Error that names the folder that is missing.
+// Failure: an Error that names the folder that is missing, or says that this program's file was replaced or
+// removed since it began, as an upgrade does: the files of another version aren't mixed with it.
 #pragma once
 
 #include <string>
@@ -30,5 +31,10 @@ Result<std::string> warden_program();          // cellblock-warden, the first pr
 Result<std::string> helper_program();          // cellblock-helper: the cleaner and the broker
 Result<std::string> jail_library();            // libcellblock_jail.so, which a warm Python loads
 Result<std::string> cellblock_program();       // the program `cellblock` that these files belong to
+
+// The python3 beside the program, where that is installed in a virtual environment (`pip install`, pipx) or
+// in one of conda: such a program runs its environment's Python, as that environment's pip does, whether the
+// environment is active or not. Empty: it is installed elsewhere.
+std::string python_of_environment();
 
 }  // namespace cellblock::sandbox

@@ -216,8 +216,9 @@ Result<int> CommandEngine::clean(const std::string& destination) {
     if (template_.list.empty() || template_.kill.empty()) {
         return 0;
     }
-    Values values;
-    values.texts["destination"] = destination;
+    Policy policy;
+    policy.destination = destination;
+    Values values = values_of(policy, template_);
     const auto listed = output_of(fill(template_.list, values), kTimeToList);
     if (!listed) {
         return Error{"engine \"" + template_.name + "\"", 0, listed.error().text(), template_.needs};

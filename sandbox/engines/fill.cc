@@ -15,7 +15,7 @@ const std::vector<std::string>& text_names() {
         "name",   "memory",    "memory_mib",     "processes", "cpus",   "cpu_millis",
         "disk",   "scratch",   "scratch_mib",    "shm",       "image",  "destination",
         "python", "bootstrap", "start_in_shell", "uid",       "bundle", "state",
-        "inodes", "path",      "folder",         "seconds"};
+        "inodes", "path",      "folder",         "seconds",   "tools"};
     return names;
 }
 

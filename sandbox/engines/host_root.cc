@@ -109,7 +109,7 @@ Result<std::vector<jail::FileStep>> host_steps(const Policy& policy, const Start
     CELLBLOCK_ASSIGN_OR_RETURN(auto rules, jail::file_rule_steps(policy.files, options.directory, python));
     auto steps = jail::system_steps({"/nonexistent", "/nonexistent"});  // our own files come by stdin
     std::erase_if(steps, [](const jail::FileStep& step) { return step.source == "/nonexistent"; });
-    for (auto& list : {jail::python_steps(python), rules}) {
+    for (auto& list : {jail::python_steps(python), jail::link_steps(rules), rules}) {
         steps.insert(steps.end(), list.begin(), list.end());
     }
     if (!options.packages.empty()) {

@@ -84,6 +84,9 @@ Status start_daemon(const RuntimeDirectory& directory, const Request& claim, int
         send_message(sockets.ours.get(), to_bytes(to_prepare(claim)), std::array<int, 1>{plan}));
     const UniqueFd client(::fcntl(sockets.theirs.get(), F_DUPFD_CLOEXEC, 10));
     const UniqueFd written(open_log(directory));
+    if (!written.valid()) {
+        return errno_error("open the daemon's log in " + directory.path);
+    }
     const UniqueFd log(::fcntl(written.get(), F_DUPFD_CLOEXEC, 10));
     std::vector<std::string> variables{"PATH=/usr/bin:/bin"};
     for (const char* name : {"XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME"}) {
@@ -110,8 +113,13 @@ Result<UniqueFd> connect_or_start(const Request& claim, int plan) {
     if (socket || (socket.error().code != ENOENT && socket.error().code != ECONNREFUSED)) {
         return socket;
     }
+    const std::string failure = last_failure(directory, context_name());
     CELLBLOCK_RETURN_IF_ERROR(start_daemon(directory, claim, plan));
-    return Error{kStep, 0, "it was started just now and has nothing ready yet", {}};
+    return Error{kStep,
+                 0,
+                 "it was started just now and has nothing ready yet" +
+                     (failure.empty() ? "" : ". The one before couldn't start: " + failure),
+                 {}};
 }
 
 Result<GivenSandbox> read_given(Message& answer) {

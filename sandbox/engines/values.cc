@@ -9,6 +9,7 @@
 #include <random>
 #include <sstream>
 
+#include "sandbox/base/resources.h"
 #include "sandbox/jail/rootfs_files.h"
 
 namespace cellblock::sandbox {
@@ -64,6 +65,9 @@ Values values_of(const Policy& policy, const EngineTemplate& from) {
     texts["uid"] = std::to_string(kFirstUser + std::random_device()() % kUsers);
     const char* path = std::getenv("PATH");
     texts["path"] = path == nullptr ? "/usr/bin:/bin" : path;
+    if (auto engines = engines_directory()) {
+        texts["tools"] = *engines + "/tools";
+    }
     texts["seconds"] = std::to_string(kMostSeconds);
     for (const char* list :
          {"bind.host", "bind.sandbox", "link.text", "link.path", "hidden.file", "hidden.folder"}) {

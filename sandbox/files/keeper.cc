@@ -2,8 +2,10 @@
 #include "sandbox/files/keeper.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +13,7 @@
 #include <atomic>
 #include <cerrno>
 #include <chrono>
+#include <ctime>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -113,6 +116,36 @@ struct Stamp {
     }
 };
 
+// A folder as it was at a look that found nothing to keep now or later: no folder, and no file whose name
+// fits. Whatever comes into it changes its ctime, which no cell can set.
+class BareFolder {
+public:
+    // As the folder is now. The clock of files moves in steps, so a ctime of this moment may be that of the
+    // next change, too: then the folder is none, as is one of another filesystem, which may have another
+    // clock.
+    static std::optional<BareFolder> of(int folder) {
+        struct statfs system {};
+        struct stat info {};
+        timespec now{};
+        const bool is_known = ::fstatfs(folder, &system) == 0 && system.f_type == TMPFS_MAGIC &&
+                              ::fstat(folder, &info) == 0 &&
+                              ::clock_gettime(CLOCK_REALTIME_COARSE, &now) == 0;
+        const bool is_before = info.st_ctim.tv_sec < now.tv_sec ||
+                               (info.st_ctim.tv_sec == now.tv_sec && info.st_ctim.tv_nsec < now.tv_nsec);
+        return is_known && is_before ? std::optional(BareFolder(info)) : std::nullopt;
+    }
+    [[nodiscard]] bool is_same(int folder) const {
+        struct stat info {};
+        return ::fstat(folder, &info) == 0 && info.st_dev == device_ && Stamp(info) == stamp_;
+    }
+
+private:
+    explicit BareFolder(const struct stat& info) : device_(info.st_dev), stamp_(info) {}
+
+    dev_t device_;
+    Stamp stamp_;
+};
+
 }  // namespace
 
 // The state of a session's looks, from cell to cell. The background has it while the Keeper is busy.
@@ -129,6 +162,7 @@ struct Keeper::Work {
     std::string told;                    // the last Error
     std::size_t unfit_names = 0;         // of the last look, as is what follows
     bool was_whole = true;
+    std::optional<BareFolder> bare;              // where the last look found nothing that could be kept
     std::map<std::string, std::uint64_t> sizes;  // of the files that this session has kept, by their paths
     std::uint64_t total = 0;                     // their sum
     // Members of one look.
@@ -297,6 +331,7 @@ void Keeper::Work::look(const Result<UniqueFd>& changes) {
     kept = {};
     left = 0;
     if (!changes) {
+        bare.reset();
         const std::string reason = changes.error().text();
         if (std::exchange(told, reason) != reason) {
             leave({}, reason + " (" + key + ")");
@@ -305,12 +340,16 @@ void Keeper::Work::look(const Result<UniqueFd>& changes) {
     }
     told.clear();
     end = Clock::now() + kTimeToCopy;
+    bare = BareFolder::of(changes->get());
     const auto walked = walk(changes->get(), {}, [&](const Found& found) {
         if (!is_over()) {
             consider(found);
         }
     });
     seen = std::exchange(found_now, {});
+    if (!seen.empty() || walked.folders > 0 || !walked.whole || is_over()) {
+        bare.reset();
+    }
     if (digests) {
         digests->save();
         digests.reset();
@@ -379,7 +418,10 @@ void Keeper::end_given(const std::string& path, std::uint64_t size_bytes, std::u
 void Keeper::begin(Result<UniqueFd> changes) {
     busy_ = true;
     work_->cancelled = false;
-    work_->done = false;
+    work_->done = changes && work_->bare && work_->bare->is_same(changes->get());
+    if (work_->done) {
+        return;
+    }
     run_in_background([work = work_, folder = std::make_shared<Result<UniqueFd>>(std::move(changes))] {
         work->look(*folder);
         work->tell();

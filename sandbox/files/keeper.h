@@ -36,7 +36,8 @@ public:
     [[nodiscard]] bool on() const { return work_ != nullptr; }
     // -1 where it doesn't.
     [[nodiscard]] int poll_fd() const;
-    // `changes`: as Sandbox::changes() gives it. The result tells an Error, but none twice in a row.
+    // `changes`: as Sandbox::changes() gives it. The result tells an Error, but none twice in a row. It is
+    // there at once where there is nothing to look for.
     void begin(Result<UniqueFd> changes);
     // A file that a client of the session writes (`path`: relative, or below /work) is no cell's: it isn't
     // kept from begin_given() to end_given(), nor later while it has this size and time (nanoseconds since

@@ -31,7 +31,8 @@ constexpr std::size_t kDigestLength = 64;
 
 }  // namespace
 
-KeptDigests::KeptDigests(std::string path) : path_(std::move(path)) {
+KeptDigests::KeptDigests(std::string path)
+    : path_(std::move(path)), begin_(static_cast<std::int64_t>(std::time(nullptr))) {
     load();
 }
 
@@ -54,7 +55,10 @@ void KeptDigests::load() {
     for (const auto& [name, one] : (*all)["files"].items()) {
         if (one.is_array() && one.size() == 2 && one[0].is_string() && one[1].is_number_integer() &&
             one[0].get_ref<const std::string&>().size() == kDigestLength) {
-            kept_[name] = {one[0].get<std::string>(), one[1].get<std::int64_t>()};
+            // After the clock was set back, a digest with a time in the future counts as older than all that
+            // this session notes. Else such digests would displace every new one until the clock has passed
+            // that time again.
+            kept_[name] = {one[0].get<std::string>(), std::min(one[1].get<std::int64_t>(), begin_ - 1)};
         }
     }
 }

@@ -36,6 +36,7 @@ private:
     void write() const;
 
     std::string path_;
+    std::int64_t begin_;  // seconds since 1970
     std::map<std::string, Kept> kept_;
     std::map<std::string, Kept> noted_;  // since the latest save()
 };

@@ -67,6 +67,7 @@ public:
                 continue;
             }
             if (is_folder(fd, *entry)) {
+                ++walked_.folders;
                 descend(fd, name, above, depth);
             } else {
                 visit_({fd, name, above + name});
@@ -145,7 +146,7 @@ Walked walk(int root, const WalkBounds& bounds, const std::function<void(const F
     Walk all(bounds, visit);
     const int fd = open_folder(root, ".");
     if (fd < 0) {
-        return {0, false};
+        return {0, 0, false};
     }
     all.look(fd, {}, 1);
     return all.walked();

@@ -38,6 +38,7 @@ struct Found {
 // How far a walk came.
 struct Walked {
     std::size_t unfit_names = 0;  // not plain, but for those that begin with a dot
+    std::size_t folders = 0;      // below the root
     bool whole = true;            // false: a bound was met, or a folder couldn't be read
 };
 

@@ -2,7 +2,7 @@
 //
 // Purpose: `cellblock-helper cleaner` makes outputs harmless (outputs/cleaner_program.h), `cellblock-helper
 // broker` carries the cells' connections (network/broker_program.h). They are a program of their own, so that
-// a kernel, which starts more often, loads neither libxml2 nor OpenSSL's TLS.
+// a kernel, which starts more often, doesn't load libxml2.
 #include <fcntl.h>
 #include <sys/stat.h>
 

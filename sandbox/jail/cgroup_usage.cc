@@ -2,7 +2,9 @@
 #include "sandbox/jail/cgroup_usage.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 
@@ -16,8 +18,11 @@ UniqueFd opened(const std::string& folder, const char* name) {
     return UniqueFd(folder.empty() ? -1 : ::open((folder + name).c_str(), O_RDONLY | O_CLOEXEC));
 }
 
+// The file is one number, which comes whole.
 std::uint64_t number_in(const UniqueFd& file) {
-    return std::strtoull(file_text(file.get()).c_str(), nullptr, 10);
+    std::array<char, 32> text{};
+    const bool is_read = file.valid() && ::pread(file.get(), text.data(), text.size() - 1, 0) > 0;
+    return is_read ? std::strtoull(text.data(), nullptr, 10) : 0;
 }
 
 // Version 1 counts a kill where the killed process was: that may be a group that an engine made.

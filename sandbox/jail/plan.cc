@@ -91,6 +91,7 @@ Status plan_root(JailPlan& plan, std::vector<FileStep> system, std::vector<FileS
     });
     append(plan.files, std::move(system));
     append(plan.files, std::move(replaceable));
+    append(plan.files, link_steps(own));
     append(plan.files, std::move(own));
     append(plan.files, python_steps(python));
     sort_by_depth(plan.files);

@@ -9,9 +9,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
+#include "sandbox/base/resources.h"
 #include "sandbox/base/text.h"
 
 namespace cellblock::sandbox::jail {
@@ -27,7 +30,8 @@ bool is_program(const std::string& path) {
 }
 
 Result<std::string> locate(const std::string& name) {
-    const std::string wanted = name.empty() ? "python3" : name;
+    const std::string own = name.empty() ? python_of_environment() : std::string();
+    const std::string wanted = !own.empty() ? own : name.empty() ? "python3" : name;
     if (wanted.find('/') != std::string::npos) {
         std::string path = wanted;
         if (path.front() != '/') {
@@ -49,6 +53,19 @@ Result<std::string> locate(const std::string& name) {
     }
     return Error{"find Python", 0, "there is no " + wanted + " on PATH",
                  std::string("Install it (on Debian: apt install python3 python3-ipython). ") + kRemedy};
+}
+
+// A jail has the folders of a path alone, not those that `..` leads through and out of again. The file itself
+// may be a link: a virtual environment's is.
+std::string without_dots(const std::string& path) {
+    std::error_code failed;
+    const std::filesystem::path file(path);
+    const auto is_dots = [](const std::filesystem::path& part) { return part == ".." || part == "."; };
+    if (std::none_of(file.begin(), file.end(), is_dots)) {
+        return path;
+    }
+    const auto folder = std::filesystem::canonical(file.parent_path(), failed);
+    return failed ? path : (folder / file.filename()).string();
 }
 
 // python3.11, pypy3, graalpy: perl in /usr/bin would find the same lib/python3 beside it.
@@ -229,7 +246,7 @@ Result<PythonHome> find_python(const std::string& name) {
     if (script) {
         CELLBLOCK_ASSIGN_OR_RETURN(path, ask_python_script(path));
     }
-    return Analysis(path).run();
+    return Analysis(without_dots(path)).run();
 }
 
 }  // namespace cellblock::sandbox::jail

@@ -24,7 +24,8 @@ struct PythonHome {
     std::vector<PathLink> links;        // to be made where no bind has them
 };
 
-// `name`: a path, a program's name to look for on PATH, or empty for python3.
+// `name`: a path, a program's name to look for on PATH, or empty: the Python of the environment that
+// cellblock is installed in (base/resources.h), else python3.
 Result<PythonHome> find_python(const std::string& name);
 
 // Folders that are homes, or that homes lie in.

@@ -48,6 +48,9 @@ void show_root_folder(std::vector<FileStep>& steps, const std::string& path) {
     }
 }
 
+// The home folder of other services' sandboxes: code that was written for them names it.
+constexpr const char* kUsualHome = "/home/user";
+
 constexpr const char* kPasswd =
     "root:x:0:0:root:/nonexistent:/usr/sbin/nologin\n"
     "cell:x:1000:1000:cell:/home/cell:/bin/sh\n"
@@ -198,6 +201,14 @@ std::vector<FileStep> scratch_steps() {
         make(Kind::scratch, "home/cell", {}, "home"), make(Kind::scratch, "work", {}, "work"),
         make(Kind::scratch, "dev/shm", {}, "shm"),
     };
+}
+
+std::vector<FileStep> link_steps(const std::vector<FileStep>& rules) {
+    const bool is_taken = std::any_of(rules.begin(), rules.end(), [](const FileStep& rule) {
+        return is_inside("/" + rule.target, kUsualHome);
+    });
+    return is_taken ? std::vector<FileStep>()
+                    : std::vector<FileStep>{make(Kind::link, kUsualHome + 1, {}, kWorkingDirectory)};
 }
 
 std::vector<FileStep> device_steps() {

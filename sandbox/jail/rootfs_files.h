@@ -30,6 +30,8 @@ void show_for_nesting(std::vector<FileStep>& steps);
 FileStep packages_step(const std::string& folder);
 FileStep font_list_step(const std::string& folder);
 std::vector<FileStep> scratch_steps();
+// /home/user, which leads to the working directory, unless one of the policy's `rules` lies there.
+std::vector<FileStep> link_steps(const std::vector<FileStep>& rules);
 std::vector<FileStep> device_steps();
 std::vector<FileStep> proc_steps();
 // What of /proc no sandbox sees, whatever its engine; true: a file. All but what is known to be needed, as

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "sandbox/base/base64.h"
 #include "sandbox/base/json_text.h"
 #include "sandbox/outputs/charts.h"
 #include "sandbox/outputs/data_url.h"

@@ -14,9 +14,6 @@ namespace cellblock::sandbox {
 // For image/png, image/jpeg, image/gif and image/webp.
 std::optional<std::string> inert_image_url(std::string_view url);
 
-// The decoded bytes; nullopt if the text isn't base64. Blanks are ignored.
-std::optional<std::string> decode_base64(std::string_view text);
-
 // The same for sound and video. `element`: "audio" or "video".
 std::optional<std::string> inert_media_url(std::string_view element, std::string_view url);
 

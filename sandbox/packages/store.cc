@@ -44,10 +44,16 @@ Status check_private(const std::string& path) {
     return Ok{};
 }
 
+// A time that lies in the future, since the clock was set back, becomes now. A folder with such a time would
+// be the youngest of all, and would displace what is in use, until the clock has passed that time again.
 bool is_older(const fs::path& path, std::chrono::seconds age) {
     std::error_code failed;
     const auto changed = fs::last_write_time(path, failed);
-    return !failed && fs::file_time_type::clock::now() - changed > age;
+    const auto now = fs::file_time_type::clock::now();
+    if (!failed && changed > now) {
+        fs::last_write_time(path, now, failed);
+    }
+    return !failed && now - changed > age;
 }
 
 std::vector<fs::path> folders_in(const std::string& folder) {

@@ -1,10 +1,6 @@
 // Strict JSON for policies.
 #include "sandbox/policy/document.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -12,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "sandbox/api/unique_fd.h"
+#include "sandbox/base/files.h"
 #include "sandbox/base/json_text.h"
 
 namespace cellblock::sandbox {
@@ -106,31 +102,7 @@ Result<json> parse_policy_document(std::string_view text) {
 }
 
 Result<std::string> read_document(const std::string& path, const std::string& step) {
-    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-    if (!file.valid()) {
-        return errno_error(step);
-    }
-    struct stat facts {};
-    if (::fstat(file.get(), &facts) != 0) {
-        return errno_error(step);
-    }
-    if (!S_ISREG(facts.st_mode)) {
-        return Error{step, 0, "it is not a regular file", {}};
-    }
-    std::string text;
-    std::array<char, 4096> part{};
-    for (;;) {
-        const ssize_t got = ::read(file.get(), part.data(), part.size());
-        if (got < 0 && errno != EINTR) {
-            return errno_error(step);
-        }
-        if (got == 0 || text.size() > kMaxPolicyBytes) {
-            return text;  // the parser refuses what is too long
-        }
-        if (got > 0) {
-            text.append(part.data(), static_cast<std::size_t>(got));
-        }
-    }
+    return regular_file_text(step, path, kMaxPolicyBytes);
 }
 
 }  // namespace cellblock::sandbox

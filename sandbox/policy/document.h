@@ -16,8 +16,8 @@ namespace cellblock::sandbox {
 inline constexpr std::size_t kMaxPolicyBytes = 64U << 10;
 inline constexpr std::size_t kMaxPolicyDepth = 16;
 
-// The text of a policy's file. Only regular files are read, since a pipe or a device might never end. A text
-// that is too long comes back cut, and the parser refuses it. `step` is the Error's step.
+// The text of a policy's file. Only regular files are read, since a pipe or a device might never end, and
+// none that is longer than a policy may be. `step` is the Error's step.
 Result<std::string> read_document(const std::string& path, const std::string& step);
 
 Result<nlohmann::json> parse_policy_document(std::string_view text);

@@ -124,7 +124,7 @@ Result<std::string> read_history(const std::string& path, const json& value) {
 
 Result<std::string> read_python(const std::string& path, const json& value) {
     const char* allowed =
-        "an absolute path, a program's name that is looked up on PATH, or \"\" for the first python3 on PATH";
+        "an absolute path, a program's name that is looked up on PATH, or \"\" for the default";
     auto text = read_text(path, value, kMostPath);
     const bool is_path = text && text->find('/') != std::string::npos;
     if (!text || (is_path && text->front() != '/')) {

@@ -354,7 +354,9 @@ std::vector<PolicyKey> make_table() {
             "`processes`, `cpus`. `full`: all of them. `standard`: those before the cgroups, and of another "
             "engine than `native` what that one has. `cellblock doctor` shows which there are."),
         member_key("python", "text", "\"\"", "an absolute path, a name on PATH, or empty", &Policy::python,
-                   &read_python, &same, "Python to run; empty: the first `python3` on PATH."),
+                   &read_python, &same,
+                   "Python to run; empty: the one of the virtual or conda environment that cellblock is "
+                   "installed in, else the first `python3` on PATH."),
         PolicyKey{
             "preload", "text or list of text", "\"auto\"", "`auto`, or at most 64 modules' dotted names",
             "Modules to import before the first cell. `auto`: what earlier sessions of this Python have "

@@ -43,6 +43,11 @@ Result<std::vector<nlohmann::ordered_json>> all_daemons() {
     return all;
 }
 
+std::string last_start_failure() {
+    const auto directory = open_runtime_directory();
+    return directory ? last_failure(*directory, context_name()) : std::string();
+}
+
 Result<int> stop_daemons() {
     auto answers = ask_all(Verb::stop);
     return answers ? Result<int>(static_cast<int>(answers->size())) : answers.error();

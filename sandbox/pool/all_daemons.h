@@ -5,6 +5,7 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "sandbox/api/result.h"
@@ -13,6 +14,10 @@ namespace cellblock::sandbox::pool {
 
 // The figures of each daemon (status.h).
 Result<std::vector<nlohmann::ordered_json>> all_daemons();
+
+// Why the last daemon couldn't start that a process like the calling one had started. Empty where none
+// failed.
+std::string last_start_failure();
 
 // Stops all daemons, and gives their number.
 Result<int> stop_daemons();

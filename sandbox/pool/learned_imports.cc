@@ -100,9 +100,18 @@ void LearnedImports::load() {
     forget_old();
 }
 
+// A day in the future, since the clock was set back, becomes today. Else a module that failed once would not
+// be tried before that day, and the names of that day would displace all later ones.
 void LearnedImports::forget_old() {
     const std::int64_t now = today_();
     for (auto& [program, python] : pythons_) {
+        python.last = std::min(python.last, now);
+        for (auto& [name, one] : python.names) {
+            one.last = std::min(one.last, now);
+        }
+        for (auto& [name, one] : python.dropped) {
+            one.day = std::min(one.day, now);
+        }
         std::erase_if(python.names, [&](const auto& one) { return now - one.second.last > kUnused; });
         std::erase_if(python.dropped, [&](const auto& one) { return now - one.second.day > kTriedIn; });
         keep_most(python.names, kMostNames,

@@ -23,6 +23,7 @@
 #include "sandbox/base/digests.h"
 #include "sandbox/base/files.h"
 #include "sandbox/base/resources.h"
+#include "sandbox/base/text.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -35,6 +36,7 @@ namespace {
 constexpr const char* kStep = "find the daemon";
 constexpr const char* kSocketStart = "daemon-";
 constexpr int kWaiting = 64;
+constexpr std::size_t kLastOfLog = 4096;
 constexpr mode_t kOthers = 077;
 
 bool is_ours_alone(int fd) {
@@ -219,6 +221,24 @@ Result<UniqueFd> connect_to(const RuntimeDirectory& directory, const std::string
         return Error{kStep, 0, "another user listens in " + directory.path, {}};
     }
     return socket;
+}
+
+std::string last_failure(const RuntimeDirectory& directory, const std::string& name) {
+    const UniqueFd log(
+        ::openat(directory.folder.get(), (name + ".log").c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat info {};
+    if (!log.valid() || ::fstat(log.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
+        return {};
+    }
+    std::string end(kLastOfLog, '\0');
+    const off_t start = std::max<off_t>(0, info.st_size - static_cast<off_t>(end.size()));
+    const ssize_t size = ::pread(log.get(), end.data(), end.size(), start);
+    end.resize(static_cast<std::size_t>(std::max<ssize_t>(0, size)));
+    if (end.ends_with('\n')) {
+        end.pop_back();
+    }
+    const std::string last = end.substr(end.rfind('\n') + 1);
+    return last.starts_with(kFailureStart) ? printable(last.substr(kFailureStart.size())) : std::string();
 }
 
 bool is_one_of_us(int socket) {

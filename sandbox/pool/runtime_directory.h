@@ -8,6 +8,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sandbox/api/result.h"
@@ -39,6 +40,13 @@ std::vector<std::string> sockets_in(const RuntimeDirectory& directory);
 Result<UniqueFd> listen_at(const RuntimeDirectory& directory, const std::string& name);
 // Error also where the listener isn't this user.
 Result<UniqueFd> connect_to(const RuntimeDirectory& directory, const std::string& name);
+
+// A daemon that can't start writes a line to its log that begins so.
+inline constexpr std::string_view kFailureStart = "cellblock daemon: ";
+
+// Why the last daemon of that name couldn't start, as its log tells. Empty where the daemon started or there
+// is no log.
+std::string last_failure(const RuntimeDirectory& directory, const std::string& name);
 
 // Is the other end a process of this user in these namespaces? A cell never is, even if it should reach the
 // socket.

@@ -608,6 +608,7 @@ void Session::Impl::finish(Outcome outcome) {
     current_->over = true;
     current_->outcome = std::move(outcome);
     keeper_.begin(std::move(*current_->changes));
+    advance_keeping();  // where nothing has changed
 }
 
 void Session::Impl::advance_keeping() {

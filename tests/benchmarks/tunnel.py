@@ -20,6 +20,7 @@ import urllib.parse
 BLOCK = 256 << 10
 REQUEST = 64     # bytes of a small request, and of its answer
 CONNECTS = 50
+PATIENCE = 30    # seconds until a proxy listens
 ORDER = struct.Struct(">cQ")  # what is wanted, how many bytes
 
 
@@ -67,6 +68,20 @@ def take(connection, count):
 
 # --- the client
 
+def wait_for_proxy():
+    """sandbox-runtime starts the listener of its proxy beside the command, so that it may not be there yet."""
+    proxy = os.environ.get("HTTPS_PROXY")
+    parts = urllib.parse.urlsplit(proxy or "")
+    until = time.monotonic() + PATIENCE
+    while proxy:
+        try:
+            return socket.create_connection((parts.hostname, parts.port), timeout=60).close()
+        except ConnectionRefusedError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.05)
+
+
 def connect(address, port):
     proxy = os.environ.get("HTTPS_PROXY")
     if not proxy:
@@ -103,6 +118,7 @@ def gigabits(work, count):
 
 
 def measure(address, port, count, trips):
+    wait_for_proxy()
     with connect(address, port) as tunnel:
         def down():
             tunnel.sendall(ORDER.pack(b"d", count))

@@ -36,8 +36,10 @@ KERNEL = {
     "history": "",
     "server": "jupyter history",
     "xeus": "jupyter server",
-    "mcp": "jupyter",
-    "cli": "jupyter server xeus mcp",
+    "http": "",
+    "e2b": "jupyter http",
+    "mcp": "jupyter http",
+    "cli": "jupyter server xeus mcp http e2b",
 }
 
 # What of sandbox/ the rooms of kernel/ may include.
@@ -46,6 +48,8 @@ KERNEL_OF_SANDBOX = {
     "history": "api base",
     "server": "api base",
     "xeus": "api base",
+    "http": "api base",
+    "e2b": "api base",
     "mcp": "api base",
     "cli": "api base policy outputs audit jail relay pool engines network doctor",
 }
@@ -62,6 +66,8 @@ PYTHON = {
 LIBRARIES = {
     r"xeus/": {"kernel/xeus"},
     r"zmq": {"kernel/jupyter"},
+    r"boost/": {"kernel/http"},
+    r"zlib\.h": {"kernel/http"},
     r"libxml/": {"sandbox/outputs"},
     r"sqlite3": {"kernel/history"},
     r"seccomp\.h": {"sandbox/jail", "sandbox/engines", "sandbox/outputs", "sandbox/network"},

@@ -1,6 +1,7 @@
 """`cellblock mcp`: the Model Context Protocol on standard input and output, message by message."""
 
 import base64
+import fcntl
 import json
 import select
 import subprocess
@@ -31,6 +32,16 @@ class Server:
         self.last += 1
         self.send(method, params, id=self.last)
         return self.last
+
+    def begin_code(self, code, token, **more):
+        return self.begin("tools/call", {"name": "execute_code", "arguments": {"code": code}, "_meta": {"progressToken": token, **more}})
+
+    def until_answer(self, number):
+        """(the notifications before it, the answer to that request)."""
+        told = []
+        while (message := self.message()).get("id") != number:
+            told.append(message)
+        return told, message
 
     def message(self, timeout=60):
         while b"\n" not in self.buffered:
@@ -185,6 +196,59 @@ def test_calls_queue_and_files_and_pings_are_answered_meanwhile(server):
     server.text("write_file", path="go", content="")
     assert server.end(first)["result"]["content"][0]["text"] == "'one'\n" and server.end(second)["result"]["content"][0]["text"] == "'two'\n"
     server.text("execute_code", code="os.remove('go')")
+
+
+@pytest.mark.parametrize("token, meta", [("a", {}), (7, {}), ("m", MODERN)])
+def test_progress_is_told_while_code_runs(server, token, meta):
+    code = "import time\nprint('first\\n' + 'x' * 300, end='', flush=True)\ntime.sleep(1.5)\nprint('\\n 50%\\r 60%', flush=True)\ntime.sleep(2)\n'over'"
+    told, answer = server.until_answer(server.begin_code(code, token, **meta))
+    assert answer["result"]["content"][0]["text"].endswith("'over'\n") and len(told) >= 3
+    assert all(one["method"] == "notifications/progress" and "id" not in one and one["params"]["progressToken"] == token for one in told)
+    steps = [one["params"]["progress"] for one in told]
+    assert all(one < later for one, later in zip(steps, steps[1:]))
+    printed = [one["params"]["message"].strip() for one in told if one["params"]["message"] != "runs"]
+    assert printed[0] == "x" * 200 and printed[-1] == "60%"
+
+
+def test_calls_that_wait_are_told_progress_too(server):
+    first = server.begin_code("import time; time.sleep(2.5)", "first")
+    second = server.begin_code("'second'", "second")
+    told, answer = server.until_answer(first)
+    assert "error" not in answer and {(one["params"]["progressToken"], one["params"]["message"]) for one in told} == {
+        ("first", "runs"), ("second", "waits for another call")}
+    told, answer = server.until_answer(second)
+    assert told == [] and answer["result"]["content"][0]["text"] == "'second'\n"
+
+
+def test_progress_is_for_whom_has_a_token_and_for_code_alone(server):
+    for token in ({}, [], None, 1.5, True, "x" * 300):
+        told, answer = server.until_answer(server.begin_code("import time; time.sleep(1.2)", token))
+        assert told == [] and "result" in answer
+    for meta in ([], "a"):
+        told, answer = server.until_answer(server.begin("tools/call", {"name": "execute_code", "arguments": {"code": "1"}, "_meta": meta}))
+        assert told == [] and "result" in answer
+    told, answer = server.until_answer(server.begin("tools/call", {"name": "list_files", "arguments": {}, "_meta": {"progressToken": 1}}))
+    assert told == [] and "result" in answer
+
+
+def test_a_cancelled_call_has_no_progress(server):
+    number = server.begin_code("import time\ntry:\n    time.sleep(50)\nexcept KeyboardInterrupt:\n    time.sleep(2)", "gone")
+    assert server.message()["params"]["progressToken"] == "gone"
+    server.send("notifications/cancelled", {"requestId": number})
+    told, _ = server.until_answer(server.begin("tools/call", {"name": "execute_code", "arguments": {"code": "'after'"}}))
+    assert told == []
+
+
+def test_a_client_that_does_not_read_holds_up_no_cell(server):
+    """Its notifications are left out once the pipe is full; answers wait for it."""
+    fcntl.fcntl(server.process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+    calls = [server.begin_code("import time; time.sleep(1.2); print('x' * 100, flush=True); time.sleep(%d)" % (n == 0), "x" * 150 + str(n)) for n in range(40)]
+    time.sleep(3)
+    answers = [server.until_answer(calls[0])]
+    assert 1 <= len(answers[0][0]) < 40
+    for number in calls[1:]:
+        server.send("notifications/cancelled", {"requestId": number})
+    server.until_answer(server.begin("ping"))  # before it comes what was told of them meanwhile
 
 
 def test_a_reset_answers_what_waits(server):

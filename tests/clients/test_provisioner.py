@@ -22,8 +22,9 @@ client.wait_for_ready(timeout=90)
 told = []
 
 def run(code, timeout=60):
+    """Its status and texts. A failure doesn't stop what is sent next: ipykernel would abort what comes in the moment after an error."""
     out = []
-    reply = client.execute_interactive(code, timeout=timeout, output_hook=lambda message: out.append(message["content"]))
+    reply = client.execute_interactive(code, timeout=timeout, stop_on_error=False, output_hook=lambda message: out.append(message["content"]))
     texts = [one.get("text") or one.get("data", {}).get("text/plain") or one.get("evalue") or "" for one in out]
     return reply["content"]["status"] + ":" + "".join(texts)
 
@@ -91,6 +92,10 @@ def test_interrupts_and_restarts_reach_it(ask):
     found = ask(code)
     assert found[0] == "ok:" and found[2].startswith("error:") and found[3] == "ok:1"
     assert "not defined" in found[6] and found[7] == "ok:42"
+
+
+def test_a_python_named_through_folders_and_out_of_them(ask):
+    assert ask("[run('6 * 7')]", argv=["/usr/lib/../bin/python3", "-m", "ipykernel_launcher", "-f", "{connection_file}"]) == ["ok:42"]
 
 
 def test_interrupts_in_a_row_are_only_that(ask):

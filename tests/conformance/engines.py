@@ -12,16 +12,18 @@ import pytest
 
 from support import beside, kernels, leftovers
 
+from . import modal_service
 from .kubernetes import build, cluster
 
 QUICK = ("native", "bubblewrap", "bubblewrap warm", "runc")  # warm: from the daemon's pool
-LONG = ("runc warm", "crun", "youki", "runsc", "podman", "docker", "kata", "srt", "ssh", "slurm", "kubernetes")
+LONG = ("runc warm", "crun", "youki", "runsc", "podman", "docker", "kata", "srt", "ssh", "slurm", "e2b", "modal", "kubernetes")
 # What an engine can't keep by its nature; its checks are left out and say so.
 ELSEWHERE = ("memory", "memory_of_many", "memory_limit", "processes", "disk", "disk_of_files", "secret_file", "environment",
              "root_is_read_only", "network_by_list", "network_secrets")
 # /proc is the engine's own affair, or that of the other machine, and so is the number of terminals.
 OWN_PROC = ("proc", "terminals")
 WITHOUT = {"ssh": (*ELSEWHERE, *OWN_PROC, "shown_pipe"), "slurm": (*ELSEWHERE, *OWN_PROC, "shown_pipe"),
+           "e2b": (*ELSEWHERE, *OWN_PROC, "shown_pipe"), "modal": (*ELSEWHERE, *OWN_PROC, "shown_pipe"),
            "srt": ("disk", "disk_of_files", "secret_file", "network_by_list", "network_secrets", *OWN_PROC, "shown_pipe"),
            "bubblewrap": ("terminals",), "podman": ("terminals",),
            "docker": OWN_PROC, "kata": OWN_PROC, "kubernetes": ("network_by_list", "network_secrets", *OWN_PROC, "shown_pipe"),
@@ -48,8 +50,8 @@ def chosen():
 
 
 def parameter(name):
-    """Of Kubernetes the first check may wait for the build."""
-    return pytest.param(name, marks=[pytest.mark.seconds(1500)] if name == "kubernetes" else [])
+    """The first check of these may wait for a build or for PyPI's packages."""
+    return pytest.param(name, marks=[pytest.mark.seconds(1500)] if name in ("kubernetes", "modal") else [])
 
 
 def prepare(name, place):
@@ -205,6 +207,34 @@ def srt(place):
     return Prepared({"allow_unenforced": True}, {"PATH": "%s:/usr/bin:/bin" % program})
 
 
+def e2b(place):
+    """A server of cellblock's own, which speaks E2B's protocol. Its sandboxes hold ours."""
+    folder = place.root / "e2b"
+    folder.mkdir(mode=0o700)
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text(os.urandom(32).hex())
+    policy = place.policy("e2b-server", limits={"output": "1GiB", "processes": 512})
+    server = subprocess.Popen([kernels.PROGRAM, "serve", "--listen", "127.0.0.1:0", "--token-file", str(token), "--policy", policy],
+                              env=place.environment(), stdout=subprocess.PIPE, stderr=open(folder / "log", "wb"), text=True,
+                              start_new_session=True, cwd=place.root / "work")
+    address = server.stdout.readline().removeprefix("listening on ").strip()
+    if not address:
+        stop(server)
+        raise NotHere("its server doesn't start: " + (folder / "log").read_text()[:300])
+    return Prepared({"destination": address, "allow_unenforced": True}, {"E2B_API_KEY": token.read_text()}, lambda: stop(server))
+
+
+def modal(place):
+    """A stand-in for Modal's service, made of its SDK. The sandboxes are bubblewrap's."""
+    need("bwrap")
+    try:
+        service = modal_service.StandIn(place.root)
+    except (subprocess.CalledProcessError, AssertionError) as why:
+        raise NotHere(str(why)) from None
+    return Prepared({"allow_unenforced": True}, service.variables, service.stop)
+
+
 def slurm(place):
     """A cluster of one node: munge, slurmctld and slurmd of the tests' own."""
     need("munged", "slurmctld", "slurmd", "srun")
@@ -277,4 +307,5 @@ def kubernetes(place):
     return Prepared({"python": "python3", "destination": cluster.NAMESPACES[0]}, the_cluster().environment())
 
 
-MAKERS = {"kubernetes": kubernetes, "srt": srt, "slurm": slurm, "docker": docker, "kata": docker, "podman": podman, "ssh": ssh}
+MAKERS = {"kubernetes": kubernetes, "srt": srt, "slurm": slurm, "docker": docker, "kata": docker, "podman": podman, "ssh": ssh,
+          "e2b": e2b, "modal": modal}

@@ -13,8 +13,8 @@ import pytest
 
 from support import kernels, leftovers
 
-SHIPPED = {"native", "bubblewrap", "crun", "docker", "kata", "kubernetes", "podman", "runc", "runsc", "slurm", "srt", "ssh",
-           "youki"}
+SHIPPED = {"native", "bubblewrap", "crun", "docker", "e2b", "kata", "kubernetes", "modal", "podman", "runc", "runsc", "slurm", "srt",
+           "ssh", "youki"}
 # Python itself as the engine: nothing but the way through stdin and stdout.
 PLAIN = {"description": "plain Python", "isolation": "none", "needs": "python3", "probe": ["true"],
          "argv": ["env", "-i", "PATH=/usr/bin:/bin", "TMPDIR={path}", ["{start.word}"]], "enforces": [], "layers": [],

@@ -12,7 +12,7 @@ import textwrap
 import time
 
 from support.daemons import sandbox_of
-from support.leftovers import descendants, wait_until
+from support.leftovers import descendants, stat_of, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = os.environ.get("CELLBLOCK", str(ROOT / "build" / "cellblock"))
@@ -109,7 +109,7 @@ class Host:
         self.home = folder / "home"
         self.home.mkdir(mode=0o700)
         self.others = {entry[0] for entry in processes()}
-        self.pids = set()
+        self.owners = set()  # how names of control groups begin that its sessions make: a number alone is given to others later
         self.give(folder)
         self.give(self.home)
 
@@ -166,7 +166,7 @@ class Host:
         DAEMONS.warm_up(self, argv, zygote_of(self.user, options, **more))
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE, text=True, env=self.environment(), cwd=self.folder)
-        self.pids.add(process.pid)
+        self.owners.add("cellblock-%d-%d-" % (process.pid, stat_of(process.pid)[3]))
         return process
 
 
@@ -236,7 +236,7 @@ def leftovers(host):
     """Of this test's own sandboxes: others may run at the same time."""
     if host.warm and sandboxes_left(host) > 0:
         return ["supervisors %s, of which %d are spares" % supervisors(host)]
-    begins = tuple("cellblock-%d-" % pid for pid in host.pids)
+    begins = tuple(host.owners)
     found = [os.path.join(at, name) for at, folders, _ in os.walk("/sys/fs/cgroup")  # others' go while it looks
              for name in folders if name.startswith(begins)]
     every = list(processes())

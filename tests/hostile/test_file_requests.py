@@ -1,6 +1,5 @@
 """What a cell can do to the client's requests for files: make them fail, and nothing else."""
 
-import os
 import time
 
 import pytest
@@ -80,9 +79,7 @@ def test_a_request_ends_and_nothing_outside_changes(sandbox, name):
     assert client.run("6 * 7").result == "42"
 
 
-def test_an_agent_that_was_stopped_is_given_up_on(sandbox, request):
-    if request.node.callspec.params["sandbox"] != USERS[0] and not os.environ.get("CELLBLOCK_LONG_TESTS"):
-        pytest.skip("these 30 s don't go by the user; both: tests/run --long")
+def test_an_agent_that_was_stopped_is_given_up_on(sandbox):
     client, _ = sandbox
     Files(client).ok("list")
     client.run(HELP + "for pid in agents(): os.kill(pid, signal.SIGSTOP)").ok()

@@ -56,6 +56,18 @@ def test_files_of_a_sandbox_that_is_killed_are_kept(host, results):
     assert told["status"] != "ok" and there == {"a.csv": b"1"}
 
 
+@pytest.mark.parametrize("first", ["pass", "os.mkdir('d')", "os.symlink('/etc', 'l')", "open('x.py', 'w').write('1')", "open('.x', 'w').write('1')"])
+@pytest.mark.parametrize("then", ["open('a.csv', 'w').write('1')",
+                                  "before = os.stat('.')\nopen('a.csv', 'w').write('1')\nos.utime('.', ns=(before.st_atime_ns, before.st_mtime_ns))",
+                                  "open('.a', 'w').write('1'); os.rename('.a', 'a.csv')",
+                                  "os.makedirs('d', exist_ok=True); open('d/a.csv', 'w').write('1'); os.utime('.', (0, 0))",
+                                  "import threading\nthreading.Timer(0.3, lambda: open('a.csv', 'w').write('1')).start()\n# %%\nimport time; time.sleep(1)"])
+def test_a_file_that_comes_after_cells_without_any_is_kept(results, first, then):
+    """A folder without anything to keep isn't looked through again until it changes."""
+    _, there = results("import os\n%s\n# %%%%\npass\n# %%%%\nimport time; time.sleep(0.05)\n# %%%%\n%s" % (first, then))
+    assert {pathlib.Path(name).name: text for name, text in there.items()} == {"a.csv": b"1"}
+
+
 def test_they_have_no_more_rights_than_usual(results):
     results("import os; os.umask(0); open('a.csv', 'w').write('1'); os.chmod('a.csv', 0o4777)\n"
             "try: os.setxattr('a.csv', 'user.mark', b'1')\nexcept OSError: pass")
@@ -227,6 +239,7 @@ def test_a_file_that_is_locked_holds_nobody_up(results):
     assert time.monotonic() - began < 30 and there["b.csv"] == b"y" and there.get("a.csv", b"x") == b"x", told
 
 
+@pytest.mark.both_users
 def test_what_cant_be_read_is_told(host, results):
     told, there = results("import os\nopen('a.csv', 'w').write('x'); os.chmod('a.csv', 0)\n"
                           "os.mkdir('in'); open('in/b.csv', 'w').write('x'); os.chmod('in', 0)\nopen('c.csv', 'w').write('x')")

@@ -7,7 +7,7 @@ import tarfile
 import zipfile
 
 import pytest
-from jails import USERS, leftovers
+from jails import leftovers
 from support.package_index import Index, wheel
 
 MARK = "import pathlib; pathlib.Path('/tmp/cellblock-setup-ran').write_text('ran')\n"
@@ -114,9 +114,7 @@ def test_several_wheels_meet_it_together(install, index, host):
     assert sum(one.stat().st_size for one in (host.home / ".cache").rglob("*") if one.is_file()) < 8 << 20
 
 
-def test_many_files_meet_their_bound(install, index, host):
-    if host.user != USERS[0] and not os.environ.get("CELLBLOCK_LONG_TESTS"):
-        pytest.skip("the bound doesn't go by the user; both: tests/run --long")
+def test_many_files_meet_their_bound(install, index):
     index.add(*wheel("evil", files={"evil/%d.py" % number: "" for number in range(52_000)}))
     result = install()
     assert result["status"] == "error" and "too many files" in result["error"]["evalue"], result

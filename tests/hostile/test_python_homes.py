@@ -28,6 +28,14 @@ def test_a_virtual_environment_through_links(host):
         str(host.home / "real"), str(host.home / "named"))
 
 
+def test_a_path_that_leads_through_folders_and_out_of_them(host):
+    make_venv(host, host.home / "real")
+    host.file("home/beside/file", "")
+    os.symlink(host.home / "real/lib", host.home / "beside/lib")
+    for path in ("beside/../real/bin/python3", "./real/./bin/python3", "beside/lib/../bin/python3"):
+        assert host.out("import sys; print(sys.prefix)", python="%s/%s" % (host.home, path)).strip() == str(host.home / "real"), path
+
+
 def test_what_starts_with_python_doesnt_get_the_workers_sockets(host):
     """A .pth file's line runs before anything of ours could be imported."""
     make_venv(host, host.home / "venv")

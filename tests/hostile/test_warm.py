@@ -579,6 +579,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.both_users
 def test_a_cell_that_reaches_the_socket_is_refused(alone):
     if alone.user == "root":
         pytest.skip("root's cells are another user, who can't enter the folder")
@@ -589,6 +590,7 @@ def test_a_cell_that_reaches_the_socket_is_refused(alone):
     assert "refused a client" in DAEMONS.log(alone.user)
 
 
+@pytest.mark.both_users
 def test_another_user_is_kept_out(alone):
     if len(USERS) < 2:
         pytest.skip("needs root, to be two users")

@@ -10,6 +10,7 @@ import pytest
 PYTHON = "/usr/bin/python3"
 HAS_MATPLOTLIB = subprocess.run([PYTHON, "-c", "import matplotlib"], capture_output=True, check=False).returncode == 0
 pytestmark = pytest.mark.skipif(not HAS_MATPLOTLIB, reason="%s has no matplotlib" % PYTHON)
+TEN_YEARS = 3653 * 24 * 3600
 
 LOOK = """
 import json, logging, os
@@ -61,6 +62,16 @@ def test_a_second_install_finds_the_list(cellblock):
         assert cellblock("install", "--user", "--python", PYTHON).returncode == 0
         found = [path.stat().st_mtime_ns for path in (cellblock.home / ".cache/cellblock/fonts").glob("*/*")]
         assert len(found) == 1
+
+
+def test_lists_from_before_the_clock_was_set_back_displace_no_new_one(cellblock):
+    folder = cellblock.home / ".cache/cellblock/fonts"
+    for number in range(20):
+        (folder / ("early-%02d" % number)).mkdir(parents=True)
+        os.utime(folder / ("early-%02d" % number), (time.time() + TEN_YEARS,) * 2)
+    assert cellblock("install", "--user", "--python", PYTHON).returncode == 0
+    assert len(lists(cellblock.home / ".cache")) == 1
+    assert len(list(folder.iterdir())) == 16
 
 
 def test_a_list_that_others_may_change_is_not_shown(cellblock):

@@ -160,6 +160,7 @@ def test_where_it_cant_be_written_nothing_runs(audit, kind):
     refused(audit("print('ran')", path=path), "audit", str(path), "Nothing runs without it")
 
 
+@pytest.mark.both_users
 def test_an_unwritable_folder(audit):
     if not audit.place.user:
         pytest.skip("root may write everywhere")

@@ -1,6 +1,5 @@
 """Floods of output: no lost reply, no lost idle, a notice where it was cut, bounded memory in the kernel."""
 
-import os
 import time
 
 import pytest
@@ -115,9 +114,7 @@ def test_an_error_of_great_length(small):
 
 
 @pytest.mark.seconds(200)
-def test_a_thousand_figures(start_as, any_user):
-    if any_user and not os.environ.get("CELLBLOCK_LONG_TESTS"):
-        pytest.skip("the kernel's memory doesn't go by the user; both: tests/run --long")
+def test_a_thousand_figures(start_as):
     kernel = start_as(policy={"limits": {"output": "256MiB", "cell_time": "180s"}})
     code = ("import matplotlib.pyplot as plt\nfig, ax = plt.subplots(figsize=(1, 1), dpi=30)\nax.plot([1, 2])\n"
             "plt.close(fig)\nfor n in range(1000): display(fig)")

@@ -11,7 +11,7 @@ import time
 
 import pytest
 from support import leftovers
-from support.daemons import ask, daemons, make_font_list, ready, run, sandbox_of, sandboxes, status, wait_for
+from support.daemons import ask, daemons, make_font_list, processor_time, ready, run, sandbox_of, sandboxes, status, wait_for
 
 # What sessions import would bring about another warm Python, and with it other spares.
 WARM = {"warm": True, "preload": [], "limits": {"memory": "400MiB"}}
@@ -152,11 +152,7 @@ def file_limits(pid):
     return [int(word) for word in re.search(r"Max open files +(\d+) +(\d+)", text).groups()]
 
 
-def processor_time(pid):
-    fields = pathlib.Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
+@pytest.mark.both_users
 def test_each_is_another_user_of_the_host(daemon, place):
     if place.user:
         pytest.skip("an ordinary user's sandboxes are that user's")

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import subprocess
 
@@ -53,6 +54,12 @@ def sandboxes(place):
     parents = {zygote["process"] for zygote in told["zygotes"]}
     found = {pid for pid, stat in leftovers.all_processes().items() if stat[2] in parents and stat[1] not in "ZX"}
     return found, told["pool"]["ready"] + told["pool"]["under_way"]
+
+
+def processor_time(pid):
+    """Seconds that the process itself has had a processor."""
+    fields = pathlib.Path("/proc/%d/stat" % pid).read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def held_by(pid):

@@ -27,3 +27,24 @@ class Environment:
         pip = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, *packages], check=True)
         self._stamp_file.write_text(self._stamp)
+
+
+class NodeEnvironment:
+    """A folder with the packages that a package.json names, from npm. A copy of package.json, written last, says that the folder is whole."""
+
+    def __init__(self, folder, package):
+        self.folder = pathlib.Path(folder)
+        self._package = pathlib.Path(package).read_text()
+        self._stamp_file = self.folder / "made-of.json"
+
+    def is_ready(self):
+        return self._stamp_file.exists() and self._stamp_file.read_text() == self._package
+
+    def make(self):
+        if self.is_ready():
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        (self.folder / "package.json").write_text(self._package)
+        subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund"], cwd=self.folder, check=True)
+        self._stamp_file.write_text(self._package)

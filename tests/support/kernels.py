@@ -57,6 +57,7 @@ class Place:
 
     def __init__(self, user=None):
         self.user = user
+        self.variables = {}  # of the environment of what is started as the user, not of the program that changes the user
         self.warm = False  # sandboxes come from the daemon, as the policy says; else no kernel starts one
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="cbtest-", dir="/tmp"))
         for name in ("home", "work", "run", "data", "config", "cache", "tmp"):
@@ -87,11 +88,20 @@ class Place:
         path.chmod(0o644)
         return path
 
+    def secret_file(self, name, text):
+        """A file in the work folder that nobody but the user may read."""
+        path = self.file(name, text)
+        path.chmod(0o600)
+        os.chown(path, self.root.stat().st_uid, self.root.stat().st_gid)
+        return path
+
     def policy(self, name="test", **keys):
         """A policy file; keys as in policy(limits={"cell_time": "2s"})."""
         return str(self.file(name + ".json", json.dumps({"python": PYTHON, **keys})))
 
     def as_user(self, argv):
+        if self.variables:
+            argv = [shutil.which("env"), *("%s=%s" % one for one in self.variables.items()), *argv]
         if not self.user:
             return list(argv)
         entry = pwd.getpwnam(self.user)

@@ -17,12 +17,15 @@ LONG = ("browser/", "unit/test_catch2", "fuzz/test_replay", "hostile/test_packag
         "protocol/test_debugger_faults", "hostile/test_neighbours", "hostile/test_warm", "limits/test_output_floods",
         "hostile/test_contained.py", "limits/test_deaths", "hostile/test_exhaustion", "hostile/test_channel", "hostile/test_doctor", "newest/")
 
+BOMBS = ("hostile/test_commands.py::test_a_command_ends_and_nothing_outside_changes[nobody-a bomb",
+         "hostile/test_commands.py::test_a_cell_can_end_a_command_and_no_more[nobody-no process")
+
 # Last, one after another, while nothing else runs. A kernel that starts sweeps away what others left, so whoever looks
 # for that must be the only one to start kernels; the hour compares what comes when; a cell heeds SIGINT within half a
 # second only if nobody else has the processors; without namespaces the limit on processes counts those of other tests,
 # and what of them end meanwhile the cell may have more; bombs among the commands took from each other once, side by side.
 ALONE = ("limits/test_deadlines.py::test_a_cell_that_heeds_sigint", "limits/test_kill_9", "hostile/test_nothing_left",
-         "hostile/test_exhaustion.py::test_a_fork_bomb_that_never_stops", "hostile/test_commands", "hostile/test_contained.py::test_the_doctor_says",
+         "hostile/test_exhaustion.py::test_a_fork_bomb_that_never_stops", *BOMBS, "hostile/test_contained.py::test_the_doctor_says",
          "hostile/test_known_escapes.py::test_changes_nothing_outside[nobody-no-namespaces",
          "conformance/test_templates.py::test_owner_and_relay_killed_at_one_blow", "hour/test_hour")
 

@@ -119,15 +119,17 @@ def files():
 
 
 def cgroups():
-    """Those whose maker, named by its pid, is gone: another's kernel may be running beside the tests."""
-    found = set()
-    for folder, names, _ in os.walk("/sys/fs/cgroup"):
-        for name in names:
-            parts = name.split("-")
-            maker = parts[3] if len(parts) == 6 else (parts + [""])[1]  # a sandbox's own name, or that of a group for one
-            if name.startswith("cellblock") and not (maker.isdigit() and stat_of(int(maker))):
-                found.add(os.path.join(folder, name))
-    return found
+    """Those whose maker is gone: another's kernel may be running beside the tests."""
+    return {os.path.join(folder, name) for folder, names, _ in os.walk("/sys/fs/cgroup") for name in names
+            if name.startswith("cellblock") and not _maker_lives(name)}
+
+
+def _maker_lives(name):
+    """The maker's number and start time are in the name of a sandbox, which has six parts, and of a group for one."""
+    parts = name.split("-")
+    pid, start = parts[3:5] if len(parts) == 6 else (parts + ["", ""])[1:3]
+    stat = stat_of(int(pid)) if pid.isdigit() else None
+    return stat is not None and str(stat[3]) == start
 
 
 def mounts():

@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -187,6 +188,45 @@ TEST_CASE("an occupied port is an error that names it") {
     REQUIRE_FALSE(refused.ok());
     CHECK(refused.error().text().find("iopub_port " + std::to_string(first.port(Channel::iopub))) !=
           std::string::npos);
+}
+
+TEST_CASE("a message is told of, whatever its socket is used for as it comes, and nothing else is") {
+    using Clock = std::chrono::steady_clock;
+    json document = whole();
+    for (const char* name : kPortNames) {
+        document[name] = 0;
+    }
+    Connection connection = parsed(document);
+    const auto bound = Sockets::bind(connection);
+    REQUIRE(bound.ok());
+    Sockets& sockets = **bound;
+    zmq::context_t context;
+    zmq::socket_t client(context, zmq::socket_type::dealer);
+    client.set(zmq::sockopt::linger, 0);
+    client.connect(connection.endpoint(Channel::shell));
+    for (int i = 0; i < 500; ++i) {
+        const std::string text = std::to_string(i);
+        client.send(zmq::buffer(text), zmq::send_flags::none);
+        for (int n = 0; n < i % 4; ++n) {
+            sockets.send(Channel::shell, {"nobody", "x"});  // ZMQ takes in what has come, too
+        }
+        if (i % 3 == 0) {
+            (void)sockets.wait({Channel::shell, Channel::control}, {}, std::chrono::milliseconds(0));
+        }
+        const Readable readable =
+            sockets.wait({Channel::control, Channel::shell}, {}, std::chrono::seconds(30));
+        REQUIRE(readable.on(Channel::shell));
+        CHECK_FALSE(readable.on(Channel::control));
+        const auto frames = sockets.receive(Channel::shell);
+        REQUIRE(frames);
+        CHECK(frames->back() == text);
+    }
+    zmq::socket_t another(context, zmq::socket_type::dealer);
+    another.set(zmq::sockopt::linger, 0);
+    another.connect(connection.endpoint(Channel::shell));  // news for the socket, but no message
+    const auto begun = Clock::now();
+    CHECK_FALSE(sockets.wait({Channel::shell}, {}, std::chrono::milliseconds(200)).on(Channel::shell));
+    CHECK(Clock::now() - begun >= std::chrono::milliseconds(200));
 }
 
 TEST_CASE("the heartbeat echoes any bytes") {

@@ -261,7 +261,7 @@ struct Play {
     // A turn ends by the real clock, so on a busy machine what has come may take more of them.
     void advance() {
         pollfd more{session.poll_fd(), POLLIN, 0};
-        for (int i = 0; i < 3 || (i < 100 && ::poll(&more, 1, 0) > 0); ++i) {
+        for (int i = 0; i < 3 || (i < 10'000 && ::poll(&more, 1, 0) > 0); ++i) {
             session.advance([this](Event event) { events.push_back(std::move(event)); });
         }
     }

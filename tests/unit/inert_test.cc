@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "sandbox/base/base64.h"
 #include "sandbox/outputs/bundle.h"
 #include "sandbox/outputs/comms.h"
 #include "sandbox/outputs/css.h"

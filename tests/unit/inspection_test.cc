@@ -5,6 +5,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include <ctime>
+
 #include "tests/unit/catch.h"
 
 using namespace cellblock::sandbox;
@@ -60,6 +62,34 @@ TEST_CASE("An authority makes certificates for names and addresses") {
     }
     CHECK_FALSE(Issuer::make({}).ok());
     CHECK_FALSE(Issuer::make({"rubbish", "rubbish"}).ok());
+}
+
+TEST_CASE("Certificates hold whatever year the clock is set to during a session") {
+    const auto authority = make_authority();
+    REQUIRE(authority.ok());
+    const auto issuer = Issuer::make(*authority);
+    REQUIRE(issuer.ok());
+    const auto made = issuer->certificate_for({"example.org", false});
+    REQUIRE(made.ok());
+    BIO* const text =
+        BIO_new_mem_buf(authority->certificate.data(), static_cast<int>(authority->certificate.size()));
+    X509* const root = PEM_read_bio_X509(text, nullptr, nullptr, nullptr);
+    REQUIRE(root != nullptr);
+    constexpr std::time_t kTenYears = 3653L * 24 * 3600;
+    for (const std::time_t time : {std::time_t{0}, std::time(nullptr) - kTenYears, std::time(nullptr),
+                                   std::time(nullptr) + kTenYears}) {
+        X509_STORE* const store = X509_STORE_new();
+        X509_STORE_add_cert(store, root);
+        X509_VERIFY_PARAM_set_time(X509_STORE_get0_param(store), time);
+        X509_STORE_CTX* const context = X509_STORE_CTX_new();
+        REQUIRE(X509_STORE_CTX_init(context, store, made->get(), nullptr) == 1);
+        CHECK(X509_verify_cert(context) == 1);
+        CHECK(X509_STORE_CTX_get_error(context) == X509_V_OK);
+        X509_STORE_CTX_free(context);
+        X509_STORE_free(store);
+    }
+    X509_free(root);
+    BIO_free(text);
 }
 
 TEST_CASE("TLS to a host that isn't trusted stops at the handshake") {

@@ -183,6 +183,21 @@ TEST_CASE("a store of digests that can't be read is none") {
     }
 }
 
+TEST_CASE("digests from before the clock was set back displace no new one") {
+    const Folder folder;
+    const std::string path = folder.path + "/kept.json";
+    std::string text = R"({"version":1,"files":{)";
+    for (int i = 0; i < 4096; ++i) {
+        text += (i > 0 ? ",\"/" : "\"/") + std::to_string(i) + "\":[\"" + sha256("x") + "\",99999999999]";
+    }
+    write(path, text + "}}");
+    files::KeptDigests digests(path);
+    CHECK(digests.find("/7"));
+    digests.note("/new", sha256("y"));
+    digests.save();
+    CHECK(files::KeptDigests(path).find("/new") == sha256("y"));
+}
+
 TEST_CASE("of many digests the latest stay") {
     const Folder folder;
     const std::string path = folder.path + "/kept.json";

@@ -66,6 +66,32 @@ TEST_CASE("names that sessions import are there for the next daemon, the most fr
     CHECK(LearnedImports(path, &today).names_for(kPython).empty());
 }
 
+TEST_CASE("after the clock was set back, a failed module is tried again and later names aren't displaced") {
+    const Folder folder;
+    const std::string path = std::string(folder.path) + "/imports.json";
+    the_day += 3653;
+    {
+        LearnedImports learned(path, &today);
+        for (int i = 0; i < 64; ++i) {
+            learned.note(kPython, {"early" + std::to_string(i)});
+        }
+        learned.drop(kPython, "early0", "it failed");
+    }
+    the_day -= 3653;
+    {
+        LearnedImports learned(path, &today);
+        CHECK(learned.names_for(kPython).size() == 32);
+        the_day += 8;
+        for (int i = 0; i < 3; ++i) {
+            learned.note(kPython, {"late"});
+        }
+        CHECK(learned.names_for(kPython).front() == "late");
+        CHECK(learned.dropped(kPython).empty());
+    }
+    the_day += 25;  // 33 days after the clock was set back
+    CHECK(LearnedImports(path, &today).names_for(kPython) == Names{"late"});
+}
+
 TEST_CASE("however much is named, what is remembered has a bound") {
     LearnedImports learned({}, &today);
     for (int i = 0; i < 1000; ++i) {

@@ -242,6 +242,34 @@ TEST_CASE("package store: what was unused for longest goes first") {
     ::unsetenv("XDG_CACHE_HOME");
 }
 
+TEST_CASE("package store: what was used before the clock was set back displaces nothing") {
+    const Folder home;
+    ::setenv("XDG_CACHE_HOME", home.path.c_str(), 1);
+    const auto store = PackageStore::open();
+    REQUIRE(store);
+    const auto publish = [&](const std::string& key) {
+        const std::string folder = home / ("built-" + key);
+        fs::create_directory(folder);
+        REQUIRE(store->publish(folder, key, 100));
+        return store->entry(key);
+    };
+    const auto now = fs::file_time_type::clock::now();
+    const std::string session = store->root() + "/sessions/one";
+    fs::create_directory(session);
+    for (const auto& path : {publish("early"), session}) {
+        fs::last_write_time(path, now + std::chrono::hours(24 * 3653));
+    }
+    const auto later = PackageStore::open();  // sweeps
+    REQUIRE(later);
+    CHECK(fs::exists(session));
+    CHECK(fs::last_write_time(session) < now + std::chrono::hours(1));
+    fs::last_write_time(publish("late"), now + std::chrono::minutes(5));
+    later->keep_within(100);
+    CHECK(fs::exists(store->entry("late")));
+    CHECK_FALSE(fs::exists(store->entry("early")));
+    ::unsetenv("XDG_CACHE_HOME");
+}
+
 TEST_CASE("policy: packages") {
     const auto parse = [](const std::string& rules) {
         return parse_policy("{\"packages\": " + rules + "}", "p");

@@ -1,5 +1,6 @@
 """A worker for each test file, and a fresh one where a test wants it."""
 
+import functools
 import pathlib
 import subprocess
 import sys
@@ -44,10 +45,15 @@ def fresh(tmp_path):
         one.close()
 
 
+@functools.cache
+def can_import(name):
+    return subprocess.run([PYTHON, "-c", "import " + name], capture_output=True, check=False).returncode == 0
+
+
 @pytest.fixture
 def has():
     """Skips, visibly, where the Python under test lacks a module."""
     def check(name):
-        if subprocess.run([PYTHON, "-c", "import " + name], capture_output=True, check=False).returncode:
+        if not can_import(name):
             pytest.skip("%s has no %s" % (PYTHON, name))
     return check

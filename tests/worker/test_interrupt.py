@@ -102,6 +102,41 @@ def test_pre_and_post_hooks_stay_balanced(host):
     assert host.execute("n").result == "[2, 2]"
 
 
+HOOKS = """
+import time
+ip, armed, called = get_ipython(), [], []
+def slow(*_):
+    if armed:
+        armed.clear()
+        time.sleep(30)
+def behind(*_): called.append("behind")
+def after(result): called.append(type(result.error_before_exec or result.error_in_exec).__name__)
+ip.events.register(%(event)r, slow)
+ip.events.register(%(event)r, behind)
+ip.events.register("post_run_cell", after)
+"""
+
+
+def test_one_that_comes_while_a_hook_runs_ends_the_cell(fresh):
+    for event, ran, called in (("pre_execute", False, ["KeyboardInterrupt"]), ("pre_run_cell", False, ["KeyboardInterrupt"]),
+                               ("post_execute", True, ["NoneType"]), ("post_run_cell", True, [])):
+        host = fresh()
+        host.execute(HOOKS % {"event": event})
+        if not ran:
+            host.execute("called.clear(); armed.append(1)", silent=True)
+        result = interrupted(host, "ran = True; armed.append(1); called.clear()" if ran else "ran = True", wait=1)
+        assert result.error["ename"] == "KeyboardInterrupt", event
+        assert host.execute("print(called[:1], 'ran' in globals())").stdout == "%s %s\n" % (called, ran), event
+
+
+def test_a_hook_that_fails_is_told_and_the_cell_runs(fresh):
+    host = fresh()
+    host.execute("def bad(*_): 1 / 0\nget_ipython().events.register('pre_run_cell', bad)")
+    result = host.execute("print('ran')")
+    assert "Error in callback" in result.stdout and result.stdout.endswith("ran\n") and result.status == "ok"
+    assert result.of("error")[0]["ename"] == "ZeroDivisionError"
+
+
 def test_the_traceback_shows_nothing_of_ours(host):
     for code in ("while True: pass", "import time; time.sleep(60)", "!sleep 60"):
         error = interrupted(host, code).error

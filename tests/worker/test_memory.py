@@ -83,6 +83,19 @@ def test_completion_and_comms_when_memory_is_full(bounded):
     assert bounded.execute("1").result == "1"
 
 
+def test_limits_that_a_cell_sets_itself_stay(bounded):
+    """It may lower the soft one, and the hard one too, below what the worker holds back: the worker lives with that."""
+    told = "import resource; resource.getrlimit(resource.RLIMIT_DATA)"
+    for soft, hard in ((LIMIT * 3 // 4, LIMIT), (LIMIT // 2, LIMIT * 3 // 4), (LIMIT // 2, LIMIT // 2)):
+        assert bounded.execute("resource.setrlimit(resource.RLIMIT_DATA, (%d, %d))" % (soft, hard)).status == "ok"
+        for _ in range(2):
+            assert bounded.execute(told).result == "(%d, %d)" % (soft, hard)
+            assert bounded.execute("1/0").error["ename"] == "ZeroDivisionError"
+            assert "matches" in bounded.ask("complete", code="kep", cursor=3)
+        assert bounded.execute("bytearray(%d)" % LIMIT).error["ename"] == "MemoryError"
+    assert bounded.execute("kept").result == "'kept'"
+
+
 def test_a_hundred_threads_that_sleep(bounded):
     result = bounded.execute("import threading, time\nfor n in range(106): threading.Thread(target=time.sleep, args=(2,), "
                              "daemon=True).start()\nthreading.active_count() > 100")

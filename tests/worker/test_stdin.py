@@ -116,3 +116,17 @@ def test_an_interrupt_breaks_pdb(host):
         host.interrupt()
         host.finish(cell, timeout=10)
         assert host.execute("1").result == "1"
+
+
+def test_an_interrupt_that_comes_with_the_question_breaks_pdb(host):
+    """As soon as a client has the question it may send one; the worker is still busy with having sent it."""
+    for when in ("before", "after"):
+        result, asked = ask(host, "import pdb\nchannel = input.__self__._channel\nsend = channel.send\n"
+                            "def interrupted(header, *rest):\n"
+                            "    if header['type'] != 'input_request': return send(header, *rest)\n"
+                            "    channel.send = send\n"
+                            "    if %r == 'after': send(header, *rest)\n"
+                            "    raise KeyboardInterrupt\n"
+                            "channel.send = interrupted\npdb.set_trace()" % when, "c")
+        assert len(asked) == (when == "after") and "--KeyboardInterrupt--" in result.stdout, result.frames
+        assert result.error["ename"] == "BdbQuit", result.error

@@ -40,6 +40,11 @@ def main(fd):
             command.signal(signal.SIGKILL)
 
 
+def executable(path, flags):
+    """The file is one from its beginning: where others share the user, a later chmod is left undone."""
+    return os.open(path, flags, 0o755)
+
+
 def add_programs(variables):
     """python and python3 are the Python that runs the cells."""
     folder = os.path.join(os.environ.get("TMPDIR", "/tmp"), PROGRAMS)
@@ -48,9 +53,8 @@ def add_programs(variables):
         for name in ("python", "python3"):
             path = os.path.join(folder, name)
             if not os.path.exists(path):
-                with open(path, "w") as file:
+                with open(path, "w", opener=executable) as file:
                     file.write(PROGRAM % sys.executable.replace("'", "'\\''"))
-                os.chmod(path, 0o755)
     except OSError:  # nothing can be written there: the system's own are found
         return
     variables["PATH"] = folder + os.pathsep + variables.get("PATH", os.defpath)

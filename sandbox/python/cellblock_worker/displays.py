@@ -158,6 +158,7 @@ class ResultHook(DisplayHook):
 
     channel = None
     pipes = None
+    exec_result = None  # a trait in IPython: each cell sets it twice, and nobody watches it
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)

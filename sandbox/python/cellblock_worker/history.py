@@ -59,6 +59,7 @@ class Questions:
 
 class HostHistory(HistoryManager):
     questions = Any()
+    _i = _ii = _iii = _i00 = ""  # traits in IPython: each cell sets them all, and nobody watches them
 
     def search(self, pattern="*", raw=True, search_raw=True, output=False, n=None, unique=False):
         if len(pattern.encode("utf-8", "replace")) > MOST_PATTERN_BYTES:

@@ -66,6 +66,7 @@ class Interrupts:
         if self._depth:
             self._deferred = True
         elif self.running or self._in_another_task():
+            self._deferred = False  # one that waited for the shield's end just now is this one
             self.before_raise()
             raise KeyboardInterrupt
         elif self.wake is not None:

@@ -35,11 +35,20 @@ class Reserve:
         self._level = OWN
 
     def hold_back(self):
-        """Before a cell, and after it."""
+        """Before a cell, and after whatever may have taken memory."""
         if self._limits:
             self._set(HELD)
-            if not _has_room():
-                self._set(SHOWING)
+            self.give_room()
+
+    def give_room(self):
+        """After a cell's code, for what is still to be done."""
+        if self._limits and self._level == HELD and not _has_room():
+            self._set(SHOWING)
+
+    def settle(self):
+        """After a cell. Where there was room behind its code nothing has changed since."""
+        if self._level != HELD:
+            self.hold_back()
 
     def release(self):
         """For a cell's error."""
@@ -98,23 +107,30 @@ class _Limit:
         self._levels = ((hard - reserve, hard), (hard - min(LAST, reserve // 4), hard), (hard, hard))
         self._now = self._before = (soft, hard)
 
-    def _found(self):
+    def _exchange(self, limit):
+        """Gives the limit that there was; None, and nothing has changed: a cell has lowered the hard one."""
         try:
-            return resource.getrlimit(self._kind)
+            return resource.prlimit(0, self._kind, limit)
         except MemoryError:
             return self._now
+        except (OSError, ValueError):
+            return None
 
     def set(self, level):
-        if self._found() == self._now:  # else a cell has set its own
-            self._now = self._levels[level]
-            resource.setrlimit(self._kind, self._now)
+        wanted = self._levels[level]
+        if self._now == wanted:
+            return
+        found = self._exchange(wanted)
+        if found == self._now:
+            self._now = wanted
+        elif found is not None:
+            resource.setrlimit(self._kind, found)  # a cell has set its own
 
     def lend(self):
-        self._before = self._found()
         try:
-            resource.setrlimit(self._kind, self._levels[OWN])
-        except ValueError:
-            pass  # a cell has lowered the hard one
+            self._before = self._exchange(self._levels[OWN]) or resource.getrlimit(self._kind)
+        except MemoryError:
+            pass  # the one that was last found
 
     def take_back(self, level):
         before = self._before

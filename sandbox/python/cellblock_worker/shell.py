@@ -14,7 +14,7 @@ import traceback
 from IPython.core import page
 from IPython.core.autocall import ZMQExitAutocall
 from IPython.core.error import UsageError
-from IPython.core.interactiveshell import InteractiveShell
+from IPython.core.interactiveshell import ExecutionInfo, ExecutionResult, InteractiveShell
 from IPython.core.profiledir import ProfileDir
 from IPython.core.usage import default_banner
 from IPython.utils.process import arg_split  # noqa: F401  (as ipykernel's module offers it)
@@ -25,7 +25,9 @@ from . import cells, figures, frames
 from .compiler import Compiler
 from .displays import Publisher, ResultHook
 from .history import HostHistory
+from .hooks import Hooks
 from .magics import SandboxMagics, no_packages_text
+from .transformers import Transformers
 
 MAX_ERROR_TEXT = 64 * 1024
 MAX_TRACEBACK = 512 * 1024
@@ -92,6 +94,10 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
     def _default_banner1(self):
         return default_banner
 
+    @default("input_transformer_manager")
+    def _default_transformers(self):
+        return Transformers()
+
     @default("exiter")
     def _default_exiter(self):
         return ZMQExitAutocall(self)
@@ -109,6 +115,12 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
         os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # else debugpy warns of frozen modules, in four lines
         for name, value in OFFLINE.items():
             os.environ.setdefault(name, value)
+
+    def init_events(self):
+        super().init_events()
+        hooks = Hooks(self, {})
+        hooks.callbacks = self.events.callbacks
+        self.events = hooks
 
     def init_hooks(self):
         super().init_hooks()
@@ -329,6 +341,12 @@ class ZMQInteractiveShell(*(() if HAS_LATE_DB else (LateDb,)), InteractiveShell)
         for history in (self.history_manager.input_hist_parsed, self.history_manager.input_hist_raw):
             if len(history) < count:  # In[n] is cell n, also when this worker began later
                 history.extend([""] * (count - len(history)))
+
+    def result_of(self, error, code, store_history, silent, cell_id):
+        """The result, for post_run_cell, of a cell that an exception ended between IPython's own steps."""
+        result = ExecutionResult(ExecutionInfo(code, store_history, silent, True, cell_id))
+        result.error_in_exec = error
+        return result
 
     def error_of(self, error):
         """The reply's error for an exception that a cell ended with."""

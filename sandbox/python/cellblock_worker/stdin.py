@@ -53,11 +53,11 @@ class Stdin:
         if self._interrupted_in_pdb and _within_pdb():
             # pdb answers an interrupt by asking again; to the user it meant: stop.
             raise bdb.BdbQuit("interrupted")
-        number = self.replies.new_number()
-        self._pipes.drain()
-        self._channel.send({"type": "input_request", "cell": cells.current(), "request": number,
-                            "prompt": str(prompt)[:MAX_PROMPT], "password": password})
-        try:
+        try:  # around all of it: an interrupt may come before the request is out, or with it
+            number = self.replies.new_number()
+            self._pipes.drain()
+            self._channel.send({"type": "input_request", "cell": cells.current(), "request": number,
+                                "prompt": str(prompt)[:MAX_PROMPT], "password": password})
             value = str(self.replies.wait_for(number)[0].get("value", ""))
         except KeyboardInterrupt:
             self._interrupted_in_pdb = True

@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 
-from . import cells, first_pages, frames, imports, jsontext, program, proxies, shared_memory, startup, trust
+from . import cells, contexts, first_pages, frames, imports, jsontext, program, proxies, shared_memory, startup, trust
 from .debug_channel import DebugChannel
 from .debugging import Debugging
 from .frames import MAX_REPLY, FrameTooLarge
@@ -88,6 +88,7 @@ class Worker:
         self._questions = history.Questions(self._channel, self._facts)
         made = parts.Parts(lines, self._facts, self._questions)
         self._kernel, self._shell, self._comms = made.kernel, made.shell, made.comms
+        self._contexts = contexts.Contexts(self._shell)
         self._queries = completion.Queries(self._shell, self._comms, self._interrupts)
         self._stdin = Stdin(self._channel, self._pipes)
         self._ready = {"type": "ready", "python": sys.version.split()[0], "ipython": release.version,
@@ -225,7 +226,12 @@ class Worker:
         except MemoryError as error:  # outside of the cell's own code
             self._interrupts.end()
             self._reserve.insist(lambda: self._answer_without_memory(header, error))
-        self._reserve.hold_back()
+            self._reserve.hold_back()
+        else:
+            if header["type"] == "execute":
+                self._reserve.settle()
+            else:
+                self._reserve.hold_back()
 
     def _answer_without_memory(self, header, error):
         kind = header["type"]
@@ -343,12 +349,13 @@ class Worker:
                 if self._debugging:
                     self._debugging.begin_cell()
                 self._interrupts.begin()
-                error = await self._run_cell(header)
-                if error is None:
-                    expressions = self._expressions(header.get("user_expressions"))
+                with self._contexts.entered(header):
+                    error = await self._run_cell(header)
+                    if error is None:
+                        expressions = self._expressions(header.get("user_expressions"))
             finally:
                 self._interrupts.end()
-                self._reserve.release()
+                self._reserve.give_room()
         except BaseException as edge:  # an interrupt between IPython's own steps, say
             self._interrupts.end()
             error = self._show(edge)
@@ -387,16 +394,20 @@ class Worker:
         cell_id = (header.get("metadata") or {}).get("cellId")
         coroutine = shell.run_cell_async(code, store_history=store, silent=silent, transformed_cell=transformed,
                                          preprocessing_exc_tuple=failure, cell_id=cell_id)
-        result = None
-        awaits = shell.should_run_async(code, transformed_cell=transformed, preprocessing_exc_tuple=failure)
+        awaits = not facts or shell.should_run_async(code, transformed_cell=transformed, preprocessing_exc_tuple=failure)
         try:
-            with contextlib.nullcontext() if awaits or not facts else self._program.without_loop(self._loop):
+            with contextlib.nullcontext() if awaits else self._program.without_loop(self._loop):
                 result = await self._interrupts.drive(coroutine)
+        except BaseException as error:
+            result = shell.result_of(error, code, store, silent, cell_id)
+            raise
         finally:
             self._interrupts.running = True
-            shell.events.trigger("post_execute")
-            if not silent:
-                shell.events.trigger("post_run_cell", result)
+            try:
+                shell.events.trigger("post_execute")
+            finally:
+                if not silent:
+                    shell.events.trigger("post_run_cell", result)
         self._raised = result.error_before_exec or result.error_in_exec
         if facts and isinstance(self._raised, SystemExit):
             return program.error_of(self._raised)

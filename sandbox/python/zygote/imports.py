@@ -79,7 +79,22 @@ def check_origins(task):
 
 # --- is it still the same on disk?
 
-def stamps(task, since):
+class Period:
+    """The time since this object was made, for comparisons with times of files.
+
+    The system's clock may be set meanwhile, and times of files may lie in its future: a file's time is within the period by the
+    clock as it was at the beginning, or by the clock as it is now.
+    """
+
+    def __init__(self):
+        self._begin, self._steady_begin = time.time_ns(), time.monotonic_ns()
+
+    def has(self, moment):
+        now, passed = time.time_ns(), time.monotonic_ns() - self._steady_begin
+        return self._begin < moment <= self._begin + passed or now - passed < moment <= now
+
+
+def stamps(task, imports):
     """[[path, stamp]]: each folder that modules came from. What else matters the daemon knows itself."""
     paths = {path for path in sys.path if os.path.isdir(path)}
     for module in list(sys.modules.values()):
@@ -89,7 +104,7 @@ def stamps(task, since):
     found = []
     for path in sorted(paths):
         info = os.stat(path)
-        if info.st_mtime_ns > since:
+        if imports.has(info.st_mtime_ns):
             raise Refused("%s was changed during the imports" % path)
         found.append([path, "%d:%d:%d:%d" % (info.st_dev, info.st_ino, *divmod(info.st_mtime_ns, 10 ** 9))])
     return found
@@ -110,7 +125,7 @@ def load_library(path):
 
 def prepare(task, tell):
     """(library, stamps, {unfit name: reason}). tell(message): to the daemon, as JSON."""
-    begun, variables = time.time_ns(), dict(os.environb)
+    period, variables = Period(), dict(os.environb)
     os.chdir("/")
     library = load_library(task["library"])
     os.environ["MPLCONFIGDIR"] = os.environ["TMPDIR"] = SCRATCH
@@ -125,7 +140,7 @@ def prepare(task, tell):
     from . import warm_up
     warm_up.warm_up(lambda: check_alone("a cell for practice"))
     check_origins(task)
-    found = stamps(task, begun)
+    found = stamps(task, period)
     forget_places(shown_places(task))
     forget_chance()
     set_variables(variables)

@@ -115,6 +115,12 @@ def policy_of(program: str, name: str) -> Dict[str, Any]:
     return policy
 
 
+def without_dots(program: str) -> str:
+    """The program's path as the sandbox has it: not through folders that `..` leaves again. The file itself may be a link."""
+    folder, name = os.path.split(program)
+    return os.path.join(os.path.realpath(folder), name) if {"..", "."} & set(folder.split(os.sep)) else program
+
+
 def exec_arguments(program: str, policy: str, argv: List[str], names: List[str]) -> List[str]:
     """A Python's kernel runs in that Python; others must be among what the policy shows."""
     python = shutil.which(argv[0]) if os.path.basename(argv[0]).startswith("python") else None
@@ -226,6 +232,7 @@ def main() -> int:
     inside = json.dumps({**connection, "transport": "ipc", "ip": SOCKETS_INSIDE})
     argv = [CONNECTION_INSIDE if word == asked.connection_file else word.replace(asked.connection_file, CONNECTION_INSIDE)
             for word in asked.argv]
+    argv[0] = without_dots(argv[0])
     with tempfile.NamedTemporaryFile("w", suffix=".json", prefix="cellblock-policy-") as policy:
         json.dump(policy_of(program, asked.policy), policy)
         policy.flush()
