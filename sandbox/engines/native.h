@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "sandbox/api/engine.h"
+#include "sandbox/api/unique_fd.h"
 
 namespace cellblock::sandbox {
 
@@ -33,7 +34,8 @@ private:
     void tell_imports();
 
     std::string python_;                // the policy's, once it was looked for
-    std::vector<std::string> imports_;  // that no daemon has heard of yet
+    std::vector<std::string> imports_;  // that no daemon was told yet
+    UniqueFd told_;                     // the connection by which the last ones were told
 };
 
 }  // namespace cellblock::sandbox

@@ -182,14 +182,20 @@ Recipe recipe_for(const Policy& policy, bool is_interchangeable) {
     return recipe;
 }
 
-bool tell_imports(const std::string& python, const std::vector<std::string>& names) {
+UniqueFd tell_imports(const std::string& python, const std::vector<std::string>& names) {
     Request request;
     request.verb = Verb::learn;
     request.spec.program = python;
     request.names = names;
     const auto directory = open_runtime_directory();
-    const auto daemon = directory ? connect_to(*directory, context_name()) : directory.error();
-    return daemon.ok() && send_message(daemon->get(), to_bytes(request)).ok();
+    auto daemon = directory ? connect_to(*directory, context_name()) : directory.error();
+    return daemon && send_message(daemon->get(), to_bytes(request)).ok() ? std::move(*daemon) : UniqueFd();
+}
+
+void wait_until_heard(const UniqueFd& connection) {
+    if (connection.valid()) {
+        (void)is_readable(connection.get(), kPatience);
+    }
 }
 
 Claim::Claim(const Policy& policy, const Request& request, const std::string& plan)

@@ -302,9 +302,10 @@ def test_after_an_upgrade_a_kernel_goes_on_and_says_when_it_must_be_restarted(pl
         assert client.run("kept = 42; kept").result == "42"
         upgrade(program, installed("fresh"))
         assert client.run("kept").result == "42"
-        for pid in kernel.tree():
-            if "/opt/cellblock/warden" in leftovers.command_line(pid).split()[0:1]:
-                os.kill(pid, signal.SIGKILL)
+        wardens = [pid for pid in kernel.tree() if "/opt/cellblock/warden" in leftovers.command_line(pid).split()[0:1]]
+        for pid in wardens:
+            os.kill(pid, signal.SIGKILL)
+        assert wardens and leftovers.wait_until(lambda: not any(map(leftovers.is_alive, wardens)), 30)  # and the worker with them
         told = client.run("kept").content
         if told["status"] == "error" and told["ename"] == "WorkerDied":  # the cell came before the death was known
             told = client.run("kept").content

@@ -1,7 +1,10 @@
 """What somebody gets who has configured nothing: the first start is cold, the next is a claim, with what was imported before."""
 
 import json
+import os
+import signal
 import subprocess
+import time
 
 import pytest
 from support import kernels
@@ -44,6 +47,26 @@ def test_the_second_start_is_a_claim_with_what_the_first_imported(place):
                                      for one in told["zygotes"]))
     plain, _ = run(place, SEEN, "--policy", place.policy("plain", preload=[]))
     assert plain["stdout"].endswith(" False False\n")
+
+
+def test_what_a_short_session_imports_is_learned_by_a_busy_daemon_too(place):
+    """The daemon gets to its clients only when the cell is done, and looks at the process that told."""
+    run(place, "pass")
+    wait_for(place, lambda told: told["pool"]["ready"] > 0)
+    daemon = status(place)["process"]
+    os.kill(daemon, signal.SIGSTOP)
+    try:
+        session = subprocess.Popen(place.as_user([kernels.PROGRAM, "run", "--python", kernels.PYTHON, "-"]), stdin=subprocess.PIPE,
+                                   env=place.environment(), cwd=place.root / "work", stdout=subprocess.PIPE, text=True)
+        with session:
+            session.stdin.write("import statistics\nprint('done')")
+            session.stdin.close()
+            assert session.stdout.readline() == "done\n"
+            time.sleep(0.5)  # where nobody waits for the daemon, the session has ended
+            os.kill(daemon, signal.SIGCONT)
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+    wait_for(place, lambda told: any("statistics" in one["preload"] for one in told["zygotes"]))
 
 
 @pytest.mark.parametrize("how", ["policy", "variable"])
