@@ -1,5 +1,6 @@
 """The wheel, and environments that it is installed into as a user does: `pip install`, nothing else."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -7,12 +8,13 @@ import shutil
 import subprocess
 
 import pytest
-from support import kernels, leftovers, pythons
+from support import kernels, leftovers, pythons, roots
 from support.environments import Environment
 
 # Packages of a user's environment, beside the wheel. Each Python takes the versions that matrix/rows.txt has tested.
 BESIDE = ["nbclient==0.10.2", "ipykernel==6.29.5"]
 PACKAGES_OF = {"3.9": "oldest", "3.10": "py310", "3.11": "py312", "3.12": "py312", "3.13": "py313", "3.14": "py314"}
+ROOTS = {"bookworm": "3.11", "trixie": "3.13"}  # and each one's Python
 RUN_NOTEBOOK = """
 import sys, nbformat, nbclient
 notebook = nbformat.read(sys.argv[1], 4)
@@ -41,55 +43,92 @@ def row(name):
 
 
 class Installed:
-    """An environment that isn't active: neither PATH nor a variable names it."""
+    """An environment that isn't active: neither PATH nor a variable names it. In a root, all paths are the root's."""
 
-    def __init__(self, folder, home):
-        self.folder, self.home = folder, home
-        self.variables = {"PATH": "/usr/bin:/bin", "HOME": str(home), "XDG_RUNTIME_DIR": str(home / "run"), "LC_ALL": "C.UTF-8",
+    def __init__(self, folder, home, root=None):
+        self.folder, self.home, self.root = pathlib.Path(folder), pathlib.Path(home), root
+        self.variables = {"PATH": "/usr/bin:/bin", "HOME": str(home), "XDG_RUNTIME_DIR": str(self.home / "run"), "LC_ALL": "C.UTF-8",
                           **{name: value for name, value in os.environ.items() if name.startswith(("PIP_", "SSL_", "REQUESTS_"))}}
-        (home / "run").mkdir(mode=0o700)
-        (home / "notebooks").mkdir()
+        self.outside(self.home / "run").mkdir(mode=0o700, parents=True)
+        self.outside(self.home / "notebooks").mkdir()
+
+    def outside(self, path):
+        return self.root.outside(path) if self.root else pathlib.Path(path)
 
     def run(self, program, *arguments, stdin="", check=True):
-        done = subprocess.run([self.folder / "bin" / program, *arguments], input=stdin, env=self.variables, cwd=self.home / "notebooks",
-                              capture_output=True, text=True, timeout=600, check=False)
+        """program: one of the environment's, or an absolute path."""
+        command = [self.folder / "bin" / program, *arguments]
+        folder, variables = self.home / "notebooks", self.variables
+        if self.root:
+            command, folder, variables = self.root.command(command, variables, folder), None, None
+        done = subprocess.run(command, input=stdin, env=variables, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
         assert not check or done.returncode == 0, done.stdout + done.stderr
         return done
 
     def pip(self, *arguments):
         return self.run("python", "-m", "pip", "--disable-pip-version-check", *arguments)
 
-    def notebook(self, path):
+    def install(self, wheel):
+        shutil.copy(wheel, self.outside(self.home))
+        self.pip("install", "--quiet", str(self.home / wheel.name))
+
+    def notebook(self, text):
+        """Runs the notebook, and gives what it is then."""
+        path = self.home / "notebooks" / "one.ipynb"
+        self.outside(path).write_text(text)
         return json.loads(self.run("python", "-c", RUN_NOTEBOOK, str(path)).stdout)
 
     def files(self):
         """All of it but what Python compiles of other packages when they are first used."""
-        return {str(path.relative_to(self.folder)) for path in self.folder.rglob("*")
-                if "__pycache__" not in path.parts or "cellblock" in str(path)}
+        folder = self.outside(self.folder)
+        return {str(path.relative_to(folder)) for path in folder.rglob("*")
+                if "__pycache__" not in path.parts or "cellblock" in str(path.relative_to(folder))}
 
     def stop(self):
-        if (self.folder / "bin" / "cellblock").exists():
+        if self.outside(self.folder / "bin" / "cellblock").exists():
             self.run("cellblock", "daemon", "stop")
             assert leftovers.wait_until(lambda: self.run("cellblock", "daemon", "status", "--json").stdout.strip() in ("", "[]"), 20)
 
 
-@pytest.fixture(scope="module", params=PACKAGES_OF)
-def installed(request, wheel, tmp_path_factory):
-    base, why = pythons.find(request.param)
+@contextlib.contextmanager
+def here(version, home):
+    """An environment of a Python of this machine."""
+    base, why = pythons.find(version)
     if base is None:
         pytest.skip(why)
-    made = Environment(kernels.REPO / "build" / "wheel" / ("python" + request.param), base + request.param, "base.txt")
-    made.make(base, *row(PACKAGES_OF[request.param]), *BESIDE)
+    made = Environment(kernels.REPO / "build" / "wheel" / ("python" + version), base + version, "base.txt")
+    made.make(base, *row(PACKAGES_OF[version]), *BESIDE)
+    yield Installed(made.folder, home)
+
+
+@contextlib.contextmanager
+def in_a_root(release):
+    """An environment of Debian's Python in a system that has nothing else."""
+    why = roots.why_not()
+    if why:
+        pytest.skip(why)
+    root = roots.Root(release, ["python3-venv", "ca-certificates"])
+    try:
+        environment = Installed("/venv", "/home/somebody", root)
+        environment.run("/usr/bin/python3", "-m", "venv", "/venv")
+        environment.pip("install", "--quiet", *row(PACKAGES_OF[ROOTS[release]]), *BESIDE)
+        yield environment
+    finally:
+        root.end()
+
+
+@pytest.fixture(scope="module", params=[*PACKAGES_OF, *ROOTS])
+def installed(request, wheel, tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
-    environment = Installed(made.folder, home)
-    environment.before = environment.files()
-    environment.pip("install", "--quiet", str(wheel))
-    yield environment
-    environment.stop()
-    environment.pip("uninstall", "--yes", "cellblock")
+    with in_a_root(request.param) if request.param in ROOTS else here(request.param, home) as environment:
+        environment.before = environment.files()
+        environment.install(wheel)
+        yield environment
+        environment.stop()
+        environment.pip("uninstall", "--yes", "cellblock")
     shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 def notebook():
-    return pathlib.Path(kernels.REPO / "examples" / "quickstart.ipynb")
+    return (kernels.REPO / "examples" / "quickstart.ipynb").read_text()

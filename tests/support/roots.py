@@ -1,0 +1,74 @@
+"""Bare Debian systems in folders, made by mmdebstrap, and commands that run in them."""
+
+import contextlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+MOUNT = """
+set -e
+for name in proc sys dev; do mount --rbind "/$name" "$1/$name"; done
+echo mounted
+exec sleep infinity
+"""
+
+
+def why_not():
+    """Why no root can be made here; None where one can."""
+    if os.geteuid() != 0:
+        return "only root may make a root"
+    return None if shutil.which("mmdebstrap") else "mmdebstrap is missing: apt-get install mmdebstrap"
+
+
+def mirror():
+    """The one of this system, where it is a Debian."""
+    for listed in [pathlib.Path("/etc/apt/sources.list"), *sorted(pathlib.Path("/etc/apt/sources.list.d").glob("*"))]:
+        with contextlib.suppress(OSError):
+            found = re.search(r"https?://\S+/debian/?(?=\s|$)", listed.read_text())
+            if found:
+                return found.group()
+    return "http://deb.debian.org/debian"
+
+
+class Root:
+    """A release's smallest system and these packages. One mount namespace is kept for all of its commands: what one
+    of them starts, the next one finds. `end` removes everything."""
+
+    def __init__(self, release, packages):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="cellblock-root-", dir=os.environ.get("TMPDIR", "/var/tmp")))
+        self._holder = None
+        try:
+            self.folder.chmod(0o755)
+            subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", "--keyring=" + KEYRING, "--include=" + ",".join(packages),
+                            release, self.folder, mirror()], check=True, timeout=900)
+            for file in ("/etc/resolv.conf", AUTHORITIES):  # as this system reaches others
+                if os.path.exists(file):
+                    self.outside(file).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copy(file, self.outside(file))
+            self._holder = subprocess.Popen(["setpriv", "--pdeathsig=KILL", "unshare", "--mount", "--propagation", "private", "bash", "-c",
+                                             MOUNT, "mount", self.folder], stdout=subprocess.PIPE, text=True)
+            assert self._holder.stdout.readline() == "mounted\n"
+        except BaseException:
+            self.end()
+            raise
+
+    def command(self, arguments, variables, folder="/"):
+        """What to start outside so that it runs inside, in that folder, with these variables alone."""
+        return ["nsenter", "--mount=/proc/%d/ns/mnt" % self._holder.pid, "chroot", str(self.folder), "env", "--ignore-environment",
+                "--chdir=" + str(folder), *("%s=%s" % one for one in variables.items()), *map(str, arguments)]
+
+    def outside(self, path):
+        """Where a file of the root lies for whoever is outside."""
+        return self.folder / str(path).lstrip("/")
+
+    def end(self):
+        if self._holder:
+            self._holder.kill()
+            self._holder.wait()
+            self._holder.stdout.close()
+        shutil.rmtree(self.folder)
