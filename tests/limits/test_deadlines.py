@@ -264,7 +264,7 @@ def test_a_cell_that_handles_interrupts_may_ask_on(patient):
             interrupt(client)
     client.answer(asked[-1], "late")
     run = client.finish(cell)
-    assert run.result == "'late'" and not [one for one in run.of("stream") if one.content["name"] == "stderr"]
+    assert run.result == "'late'" and not run.stderr
 
 
 def test_the_deadline_holds_after_an_interrupt(client):

@@ -201,20 +201,25 @@ def test_61_what_cant_be_stopped_while_a_cell_runs_holds_up_only_inspections(mod
         assert not kernel.stop()
 
 
-def test_61_at_a_breakpoint_an_interrupt_ends_it(debug):
-    debug.attach()
-    debug.breakpoints(CELL, 3)
-    cell = debug.client.execute(CELL)
-    _, frames = debug.stopped()
-    request = debug.send("evaluate", expression="[0 for _ in iter(int, 1)]", frameId=frames[0]["id"], context="watch")
-    time.sleep(1)
-    debug.client.send("control", "interrupt_request")
-    run = debug.client.finish(cell, timeout=20)
-    assert run.content["ename"] == "KeyboardInterrupt", run.content
-    assert debug.client.finish(request, timeout=60).reply.content["type"] == "response"
-    debug.say("disconnect", ok=None)
-    debug.attach().breakpoints(CELL, 3)
-    assert stops_at(debug, CELL, 3).stdout == "42\n"
+def test_61_at_a_breakpoint_an_interrupt_ends_it(module_place):
+    kernel = kernels.Kernel(module_place, policy=module_place.policy("unhurried", debugger=True, limits={"cell_time": "60s"}))
+    try:
+        debug = Debug(kernel)
+        debug.attach()
+        debug.breakpoints(CELL, 3)
+        cell = debug.client.execute(CELL)
+        _, frames = debug.stopped()
+        request = debug.send("evaluate", expression="[0 for _ in iter(int, 1)]", frameId=frames[0]["id"], context="watch")
+        time.sleep(1)
+        debug.client.send("control", "interrupt_request")
+        run = debug.client.finish(cell, timeout=20)
+        assert run.content["ename"] == "KeyboardInterrupt", run.content
+        assert debug.client.finish(request, timeout=60).reply.content["type"] == "response"
+        debug.say("disconnect", ok=None)
+        debug.attach().breakpoints(CELL, 3)
+        assert stops_at(debug, CELL, 3).stdout == "42\n"
+    finally:
+        assert not kernel.stop()
 
 
 def test_61_an_inspection_stops_at_no_breakpoint(debug):
