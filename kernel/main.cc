@@ -221,7 +221,8 @@ void add_doctor(CLI::App& app, DoctorOptions& options, Action& action) {
         ->type_name("POLICY")
         ->capture_default_str();
     command->add_option("--python", options.python, "The Python that runs the attempts")->type_name("PYTHON");
-    command->add_option("--engine", options.engine, "An engine, instead of the policy's")->type_name("NAME");
+    command->add_option("--engine", options.engine, "An engine, instead of the policy's")
+        ->type_name("ENGINE");
     command->add_flag("--json", options.json, "Print one JSON object: layers, attempts, promise_holds");
     command->footer(
         "Exit status: 0 (the policy's promise holds), 1 (something got through), 2 (usage), 125 (no sandbox "
@@ -304,17 +305,35 @@ void add_policy(CLI::App& app, std::string& argument, Action& action) {
     check->callback([&] { action = [&] { return policy_check_command(argument); }; });
     auto* show = policy->add_subcommand("show", "Print a policy with every key");
     show->add_option("name", argument, "A policy's name, or the path of a .json file")
-        ->type_name("NAME")
+        ->type_name("POLICY")
         ->required();
     show->callback([&] { action = [&] { return policy_show_command(argument); }; });
     auto* prompt =
         policy->add_subcommand("prompt", "Print instructions for a language model that writes cells");
     prompt->add_option("name", argument, "A policy's name, or the path of a .json file")
-        ->type_name("NAME")
+        ->type_name("POLICY")
         ->required();
     prompt->callback([&] { action = [&] { return policy_prompt_command(argument); }; });
     auto* reference = policy->add_subcommand("reference", "Print the table of all keys, in Markdown");
     reference->callback([&] { action = [] { return policy_reference_command(); }; });
+}
+
+void add_completion(CLI::App& app, std::string& argument, Action& action) {
+    auto* command = app.add_subcommand(
+        "completion", "Print a script with which a shell completes cellblock's command line");
+    command->add_option("shell", argument, "The shell")
+        ->type_name("bash|zsh|fish")
+        ->required()
+        ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+    command->footer(
+        "Examples:\n"
+        "  source <(cellblock completion bash)     in ~/.bashrc\n"
+        "  source <(cellblock completion zsh)      in ~/.zshrc, behind compinit\n"
+        "  cellblock completion fish > ~/.config/fish/completions/cellblock.fish");
+    command->callback([&] { action = [&] { return completion_command(app, argument); }; });
+    auto* page = app.add_subcommand("man-page", "For the build alone")->group("");
+    page->add_option("name", argument)->required()->check(CLI::IsMember({"cellblock", "cellblock-policy"}));
+    page->callback([&] { action = [&] { return man_page_command(app, argument); }; });
 }
 
 // Names that are valid at that place of the command line: commands that the help shows, or options.
@@ -397,6 +416,7 @@ int run_program(int argc, char** argv) {
     add_relay(app, action);
     add_audit(app, audit, action);
     add_policy(app, argument, action);
+    add_completion(app, argument, action);
     if (argc < 2) {
         std::cerr << app.help();
         return kUsageError;

@@ -11,6 +11,10 @@
 #include <string>
 #include <vector>
 
+namespace CLI {
+class App;
+}
+
 namespace cellblock::kernel {
 
 // cellblock kernel: a Jupyter client starts this one.
@@ -150,5 +154,10 @@ int policy_check_command(const std::string& file);
 int policy_show_command(const std::string& name_or_path);
 int policy_prompt_command(const std::string& name_or_path);
 int policy_reference_command();
+
+// cellblock completion bash | zsh | fish, cellblock man-page cellblock | cellblock-policy: on stdout, of the
+// commands that `app` has
+int completion_command(const CLI::App& app, const std::string& shell);
+int man_page_command(const CLI::App& app, const std::string& name);
 
 }  // namespace cellblock::kernel

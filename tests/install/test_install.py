@@ -190,5 +190,5 @@ def test_the_packages_own_kernelspec_promises_a_debugger_and_recommends_one(tmp_
         pytest.skip("build/ isn't configured")
     subprocess.run(["cmake", "--install", build, "--prefix", tmp_path], check=True, capture_output=True, timeout=60)
     assert read_spec(spec_in(tmp_path))["metadata"] == {"debugger": True, "supported_encryption": ["curve"]}
-    assert "python3-debugpy" in next(line for line in (build / "CPackConfig.cmake").read_text().splitlines()
-                                     if "CPACK_DEBIAN_PACKAGE_RECOMMENDS" in line)
+    program = (kernels.REPO / "debian" / "control").read_text().split("\n\n")[1]
+    assert program.startswith("Package: cellblock\n") and "python3-debugpy" in program.partition("Recommends:")[2].partition("Suggests:")[0]

@@ -1,5 +1,5 @@
-# What is installed, and the Debian package of it: `cpack` in the build folder. The component `program` is what a wheel has
-# below its environment's prefix (pyproject.toml); there the Python package is installed by pip.
+# What is installed. The component `program` is what a wheel has below its environment's prefix (pyproject.toml); there the
+# Python package is installed by pip. debian/ makes packages of all of it.
 set(data ${CMAKE_INSTALL_DATADIR})
 
 install(TARGETS cellblock RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
@@ -22,6 +22,11 @@ install(FILES share/jupyter/kernels/cellblock/logo-32x32.png share/jupyter/kerne
 install(DIRECTORY share/python/cellblock DESTINATION ${data}/python COMPONENT python
         PATTERN __pycache__ EXCLUDE PATTERN "*.pyc" EXCLUDE)
 install(FILES share/python/pyproject.toml share/python/README.md DESTINATION ${data}/python COMPONENT python)
+if(NOT CMAKE_CROSSCOMPILING)  # what kernel/CMakeLists.txt has the program print
+  install(DIRECTORY ${CMAKE_BINARY_DIR}/share/man/ DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT shell)
+  install(DIRECTORY ${CMAKE_BINARY_DIR}/share/bash-completion ${CMAKE_BINARY_DIR}/share/zsh ${CMAKE_BINARY_DIR}/share/fish
+          DESTINATION ${data} COMPONENT shell)
+endif()
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright COMPONENT documents)
 file(GLOB_RECURSE pages CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} kernel/*.md sandbox/*.md share/*.md tests/*.md)
 foreach(page README.md SECURITY.md CONTRIBUTING.md ${pages})
@@ -60,28 +65,3 @@ install(CODE "
   set(python_arguments \"${python_arguments}\")
   configure_file(\"${CMAKE_SOURCE_DIR}/share/jupyter/kernels/cellblock/kernel.json.in\"
                  \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${kernelspec}/kernel.json\" @ONLY)" COMPONENT program)
-
-# Debian's Python imports the package from here; elsewhere this folder is on no Python's path.
-install(CODE "
-  if(CMAKE_INSTALL_PREFIX STREQUAL \"/usr\")
-    set(folder \"\$ENV{DESTDIR}/usr/lib/python3/dist-packages\")
-    file(MAKE_DIRECTORY \"\${folder}\")
-    file(CREATE_LINK ../../../${data}/python/cellblock \"\${folder}/cellblock\" SYMBOLIC)
-  endif()" COMPONENT python)
-
-set(CPACK_GENERATOR DEB)
-set(CPACK_PACKAGE_NAME cellblock)
-set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})
-set(CPACK_PACKAGE_CONTACT "cellblock contributors <cellblock@localhost>")
-set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "${PROJECT_DESCRIPTION}")
-set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
-set(CPACK_STRIP_FILES ON)
-set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-set(CPACK_DEBIAN_PACKAGE_SECTION science)
-set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "python3, python3-ipython (>= 8.0)")
-set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "python3-debugpy, python3-jupyter-client, python3-matplotlib, python3-pandas")
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "jupyter-console, jupyter-notebook")
-set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
-set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/cmake/debian/postinst;${CMAKE_SOURCE_DIR}/cmake/debian/prerm)
-include(CPack)
