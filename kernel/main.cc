@@ -273,6 +273,21 @@ void add_daemon(CLI::App& app, DaemonCommandOptions& options, DaemonStatusOption
     stop->callback([&] { action = [] { return daemon_stop_command(); }; });
 }
 
+void add_logs(CLI::App& app, LogsOptions& options, Action& action) {
+    auto* command = app.add_subcommand("logs", "Show what kernels, daemons and servers of yours have logged");
+    command->add_option("whose", options.whose, "daemon, kernel, serve or all")
+        ->type_name("WHOSE")
+        ->check(CLI::IsMember({"daemon", "kernel", "serve", "all"}))
+        ->capture_default_str();
+    command->add_option("-n,--tail", options.tail, "So many of each file's last lines, or all")
+        ->type_name("N")
+        ->check(CLI::IsMember({"all"}) | CLI::Range(0, 1'000'000))
+        ->capture_default_str();
+    command->add_flag("-f,--follow", options.follow, "Go on with what is logged from now on");
+    command->footer("Exit status: 0 (also where nothing was logged), 1 (a log can't be read), 2 (usage).");
+    command->callback([&] { action = [&] { return logs_command(options); }; });
+}
+
 void add_relay(CLI::App& app, Action& action) {
     auto* command = app.add_subcommand("relay", "For engines alone")->group("");
     command->callback([&] { action = [] { return relay_command(); }; });
@@ -399,6 +414,7 @@ int run_program(int argc, char** argv) {
     CleanOptions clean;
     DaemonCommandOptions daemon;
     DaemonStatusOptions daemon_status;
+    LogsOptions logs;
     AuditOptions audit;
     std::string argument;
     Action action;
@@ -413,6 +429,7 @@ int run_program(int argc, char** argv) {
     add_engines(app, engines, action);
     add_clean(app, clean, action);
     add_daemon(app, daemon, daemon_status, action);
+    add_logs(app, logs, action);
     add_relay(app, action);
     add_audit(app, audit, action);
     add_policy(app, argument, action);

@@ -115,6 +115,14 @@ struct DaemonStatusOptions {
 int daemon_status_command(const DaemonStatusOptions& options);
 int daemon_stop_command();
 
+// cellblock logs
+struct LogsOptions {
+    std::string whose = "all";  // "daemon", "kernel", "serve" or "all"
+    std::string tail = "all";   // how many of each file's last lines, or "all"
+    bool follow = false;
+};
+int logs_command(const LogsOptions& options);
+
 // cellblock relay, cellblock launcher, cellblock font-list: started by cellblock itself, never by people
 int relay_command();
 int launcher_command();

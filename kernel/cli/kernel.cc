@@ -7,6 +7,7 @@
 
 #include "kernel/cli/commands.h"
 #include "kernel/cli/policy_findings.h"
+#include "kernel/cli/program_log.h"
 #include "kernel/jupyter/heartbeat.h"
 #include "kernel/server/server.h"
 #include "kernel/xeus/xeus_core.h"
@@ -79,6 +80,8 @@ void tell_where(const Connection& connection, const std::string& policy) {
 }  // namespace
 
 int kernel_command(const KernelOptions& options) {
+    ProgramLog log(
+        "kernel", "policy \"" + policy_asked_for(options) + "\", connection file " + options.connection_file);
     auto connection = read_connection(options.connection_file);
     if (!connection) {
         return fail(connection.error());
@@ -118,6 +121,8 @@ int kernel_command(const KernelOptions& options) {
     RequestDispatcher dispatcher(*connection, publisher, bridge, history);
     JupyterServer server({ports.sockets(), wire, publisher, bridge, dispatcher, history, **watch});
     serve_with_xeus(server);
+    const std::string why = (*watch)->why_to_leave();
+    log.ends(why.empty() ? "a client asked it to" : why);
     return 0;
 }
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "kernel/cli/commands.h"
+#include "kernel/cli/program_log.h"
 #include "kernel/cli/session_policy.h"
 #include "kernel/e2b/service.h"
 #include "kernel/http/loop.h"
@@ -113,6 +114,7 @@ int serve_command(const ServeOptions& options) {
         complain(policy.error().text());
         return kUsageError;
     }
+    ProgramLog log("serve", "policy \"" + policy->name + "\"");
     ::signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
     std::error_code ignored;
@@ -154,6 +156,7 @@ int serve_command(const ServeOptions& options) {
         std::cout << "listening on " << *shown << std::endl;
     }
     loop.run();
+    log.ends("a signal asked it to");
     mcp.reset();  // tells who waits
     service.reset();
     server->close();

@@ -97,7 +97,7 @@ int uninstall_command(const KernelspecPlace& place) {
     std::cout << "Kernels that run go on. `cellblock daemon stop` ends what waits for others. What sessions "
                  "have left stays in "
               << cache_directory() << " (can be made anew) and " << state_directory()
-              << " (history, kept files' digests)\n";
+              << " (history, logs, kept files' digests)\n";
     return 0;
 }
 

@@ -11,6 +11,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "sandbox/base/process.h"
+
 namespace cellblock::kernel {
 
 namespace {
@@ -79,9 +81,17 @@ Notice ProcessWatch::signal_notice() {
         // There is no new signal. The flags below are what counts.
     }
     if (terminated.exchange(false)) {
+        terminated_ = true;
         return Notice::leave;
     }
     return interrupted.exchange(false) ? Notice::interrupt : Notice::none;
+}
+
+std::string ProcessWatch::why_to_leave() const {
+    if (parent_.valid() && sandbox::ends_within(parent_.get(), std::chrono::milliseconds{0})) {
+        return "the process that started it is gone";
+    }
+    return terminated_ ? "SIGTERM" : "";
 }
 
 }  // namespace cellblock::kernel

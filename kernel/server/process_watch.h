@@ -10,6 +10,7 @@
 
 #include <csignal>
 #include <memory>
+#include <string>
 
 #include "sandbox/api/result.h"
 #include "sandbox/api/unique_fd.h"
@@ -30,6 +31,9 @@ public:
     [[nodiscard]] int signal_fd() const { return signals_.get(); }
     // The request behind the signals that came since the last call.
     Notice signal_notice();
+    // For people: why the kernel is to leave, as far as signals and the parent tell. Empty: neither asks for
+    // that.
+    [[nodiscard]] std::string why_to_leave() const;
     // Readable when the parent is gone. -1: no parent is watched.
     [[nodiscard]] int parent_fd() const { return parent_.get(); }
 
@@ -38,6 +42,7 @@ private:
 
     sandbox::UniqueFd signals_;
     sandbox::UniqueFd parent_;
+    bool terminated_ = false;
     struct sigaction old_interrupt_ {};
     struct sigaction old_terminate_ {};
 };

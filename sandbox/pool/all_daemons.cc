@@ -3,6 +3,9 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
+
 #include "sandbox/pool/protocol.h"
 #include "sandbox/pool/runtime_directory.h"
 
@@ -41,6 +44,19 @@ Result<std::vector<nlohmann::ordered_json>> all_daemons() {
         }
     }
     return all;
+}
+
+Result<std::vector<std::string>> daemon_logs() {
+    const auto directory = open_runtime_directory(IfMissing::fail);
+    std::vector<std::string> paths;
+    if (!directory) {
+        return directory.error().code == ENOENT ? Result<std::vector<std::string>>(paths) : directory.error();
+    }
+    for (const auto& name : logs_in(*directory)) {
+        paths.push_back(directory->path + "/" + name);
+    }
+    std::sort(paths.begin(), paths.end());
+    return paths;
 }
 
 std::string last_start_failure() {

@@ -15,6 +15,10 @@ namespace cellblock::sandbox::pool {
 // The figures of each daemon (status.h).
 Result<std::vector<nlohmann::ordered_json>> all_daemons();
 
+// The paths of all daemons' logs, sorted. A daemon removes its own when it leaves; one that couldn't start or
+// was killed leaves its log until the next daemon starts.
+Result<std::vector<std::string>> daemon_logs();
+
 // Why the last daemon couldn't start that a process like the calling one had started. Empty where none
 // failed.
 std::string last_start_failure();

@@ -35,6 +35,7 @@ namespace {
 
 constexpr const char* kStep = "find the daemon";
 constexpr const char* kSocketStart = "daemon-";
+constexpr const char* kLogEnd = ".log";
 constexpr int kWaiting = 64;
 constexpr std::size_t kLastOfLog = 4096;
 constexpr mode_t kOthers = 077;
@@ -109,14 +110,15 @@ std::string limits_facts() {
     return limits;
 }
 
-// Those that begin so, but no logs.
-std::vector<std::string> names_in(const RuntimeDirectory& directory, std::string_view start) {
+// Names of daemons' sockets, or of their logs.
+std::vector<std::string> names_in(const RuntimeDirectory& directory, bool logs) {
     std::vector<std::string> names;
     const int fd = ::openat(directory.folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR* const folder = fd >= 0 ? ::fdopendir(fd) : nullptr;
     while (const dirent* entry = folder != nullptr ? ::readdir(folder) : nullptr) {
         const std::string name = entry->d_name;
-        if (name.starts_with(start) && name.find('.') == std::string::npos) {
+        if (name.starts_with(kSocketStart) &&
+            (logs ? name.ends_with(kLogEnd) : name.find('.') == std::string::npos)) {
             names.push_back(name);
         }
     }
@@ -146,9 +148,9 @@ void RuntimeDirectory::unlock() const {
     ::flock(folder.get(), LOCK_UN);
 }
 
-Result<RuntimeDirectory> open_runtime_directory() {
+Result<RuntimeDirectory> open_runtime_directory(IfMissing missing) {
     RuntimeDirectory directory{place_path(), {}};
-    if (::mkdir(directory.path.c_str(), 0700) != 0 && errno != EEXIST) {
+    if (missing == IfMissing::make && ::mkdir(directory.path.c_str(), 0700) != 0 && errno != EEXIST) {
         return errno_error("make " + directory.path);
     }
     directory.folder = open_folder(directory.path.c_str());
@@ -182,13 +184,17 @@ void sweep(const RuntimeDirectory& directory) {
     for (const auto& name : sockets_in(directory)) {
         if (auto socket = connect_to(directory, name); !socket && socket.error().code == ECONNREFUSED) {
             ::unlinkat(directory.folder.get(), name.c_str(), 0);
-            ::unlinkat(directory.folder.get(), (name + ".log").c_str(), 0);
+            ::unlinkat(directory.folder.get(), (name + kLogEnd).c_str(), 0);
         }
     }
 }
 
 std::vector<std::string> sockets_in(const RuntimeDirectory& directory) {
-    return names_in(directory, kSocketStart);
+    return names_in(directory, false);
+}
+
+std::vector<std::string> logs_in(const RuntimeDirectory& directory) {
+    return names_in(directory, true);
 }
 
 Result<UniqueFd> listen_at(const RuntimeDirectory& directory, const std::string& name) {
@@ -225,7 +231,7 @@ Result<UniqueFd> connect_to(const RuntimeDirectory& directory, const std::string
 
 std::string last_failure(const RuntimeDirectory& directory, const std::string& name) {
     const UniqueFd log(
-        ::openat(directory.folder.get(), (name + ".log").c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+        ::openat(directory.folder.get(), (name + kLogEnd).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     struct stat info {};
     if (!log.valid() || ::fstat(log.get(), &info) != 0 || !S_ISREG(info.st_mode)) {
         return {};

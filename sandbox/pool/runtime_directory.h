@@ -25,8 +25,9 @@ struct RuntimeDirectory {
     void unlock() const;
 };
 
-// Opens the folder; makes it where there is none.
-Result<RuntimeDirectory> open_runtime_directory();
+// Opens the folder. Where there is none, it is made, or an Error with the code ENOENT says so.
+enum class IfMissing { make, fail };
+Result<RuntimeDirectory> open_runtime_directory(IfMissing missing = IfMissing::make);
 
 // The socket's name for the calling process's context: "daemon-…".
 std::string context_name();
@@ -36,6 +37,9 @@ void sweep(const RuntimeDirectory& directory);
 
 // Names of all daemons' sockets.
 std::vector<std::string> sockets_in(const RuntimeDirectory& directory);
+
+// Names of all daemons' logs, also of daemons that couldn't start.
+std::vector<std::string> logs_in(const RuntimeDirectory& directory);
 
 Result<UniqueFd> listen_at(const RuntimeDirectory& directory, const std::string& name);
 // Error also where the listener isn't this user.

@@ -1,5 +1,6 @@
 // UTF-8: whole characters, hostile bytes; hexadecimal and times.
 #include "sandbox/base/text.h"
+#include "sandbox/base/escaped_line.h"
 #include "tests/unit/catch.h"
 
 #include <string>
@@ -37,6 +38,16 @@ TEST_CASE("a cut never splits a character") {
     REQUIRE(utf8_prefix("añb", 3) == "añ");
     REQUIRE(utf8_prefix("añb", 9) == "añb");
     REQUIRE(utf8_prefix("𝒳", 3).empty());
+}
+
+TEST_CASE("a line is shown with nothing in it that a terminal would obey") {
+    CHECK(escaped_line("plain\tañb 日本語 🙂") == "plain\tañb 日本語 🙂");
+    CHECK(escaped_line("a\x1b]52;c;eA==\x07z\r\x7f") == "a\\x1b]52;c;eA==\\x07z\\x0d\\x7f");
+    CHECK(escaped_line("\xc2\x9b"
+                       "31m \xff\xc3") == "\\u009b31m \\xff\\xc3");
+    CHECK(escaped_line("a\xe2\x80\xae"
+                       "b\xe2\x81\xa9\xe2\x80\xa8") == "a\\u202eb\\u2069\\u2028");
+    CHECK(escaped_line("").empty());
 }
 
 TEST_CASE("hexadecimal has two digits for each byte") {
