@@ -23,11 +23,11 @@ BOMBS = ("hostile/test_commands.py::test_a_command_ends_and_nothing_outside_chan
 # Last, one after another, while nothing else runs. A kernel that starts sweeps away what others left, so whoever looks
 # for that must be the only one to start kernels; the hour compares what comes when; a cell heeds SIGINT within half a
 # second only if nobody else has the processors; without namespaces the limit on processes counts those of other tests,
-# and what of them end meanwhile the cell may have more; bombs among the commands took from each other once, side by side.
+# and what of them end meanwhile the cell may have more; bombs among the commands took from each other once, side by side; a machine of vm/ takes all processors.
 ALONE = ("limits/test_deadlines.py::test_a_cell_that_heeds_sigint", "limits/test_kill_9", "hostile/test_nothing_left",
          "hostile/test_exhaustion.py::test_a_fork_bomb_that_never_stops", *BOMBS, "hostile/test_contained.py::test_the_doctor_says",
          "hostile/test_known_escapes.py::test_changes_nothing_outside[nobody-no-namespaces",
-         "conformance/test_templates.py::test_owner_and_relay_killed_at_one_blow", "hour/test_hour")
+         "conformance/test_templates.py::test_owner_and_relay_killed_at_one_blow", "hour/test_hour", "vm/")
 
 # What tests/run makes beside the tests, and who needs it: not before the rest, unless it is there.
 BESIDE = (("pypi", "browser/|newest/|hour/"), ("sanitize", r"unit/.*\[sanitize|fuzz/.*-sanitize\]"), ("tidy", "clang_tidy"),

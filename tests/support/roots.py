@@ -1,14 +1,12 @@
 """Bare Debian systems in folders, made by mmdebstrap, and commands that run in them."""
 
-import contextlib
 import os
 import pathlib
-import re
 import shutil
 import subprocess
 import tempfile
 
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+ROOTS = pathlib.Path(__file__).with_suffix(".sh")
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 MOUNT = """
 set -e
@@ -25,16 +23,6 @@ def why_not():
     return None if shutil.which("mmdebstrap") else "mmdebstrap is missing: apt-get install mmdebstrap"
 
 
-def mirror():
-    """The one of this system, where it is a Debian."""
-    for listed in [pathlib.Path("/etc/apt/sources.list"), *sorted(pathlib.Path("/etc/apt/sources.list.d").glob("*"))]:
-        with contextlib.suppress(OSError):
-            found = re.search(r"https?://\S+/debian/?(?=\s|$)", listed.read_text())
-            if found:
-                return found.group()
-    return "http://deb.debian.org/debian"
-
-
 class Root:
     """A release's smallest system and these packages. One mount namespace is kept for all of its commands: what one
     of them starts, the next one finds. `end` removes everything."""
@@ -44,8 +32,7 @@ class Root:
         self._holder = None
         try:
             self.folder.chmod(0o755)
-            subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", "--keyring=" + KEYRING, "--include=" + ",".join(packages),
-                            release, self.folder, mirror()], check=True, timeout=900)
+            subprocess.run(["bash", "-c", '. "$0"; make_root "$@"', ROOTS, release, self.folder, *packages], check=True, timeout=900)
             for file in ("/etc/resolv.conf", AUTHORITIES):  # as this system reaches others
                 if os.path.exists(file):
                     self.outside(file).parent.mkdir(parents=True, exist_ok=True)

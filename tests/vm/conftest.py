@@ -1,0 +1,108 @@
+"""Each system's machine, booted once, with the package installed; what was seen of it goes to build/vm/SYSTEM.json."""
+
+import datetime
+import json
+import os
+import pathlib
+import sys
+
+import pytest
+from support import beside
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import machine as machines  # noqa: E402
+import ways  # noqa: E402
+
+SYSTEMS = os.environ.get("CELLBLOCK_VM_SYSTEMS", "bookworm trixie").split()
+DOCTOR_SECONDS = 400
+LIFE_SECONDS = 1500
+INSTALL = ["sh", "-c", "apt-get -q -y install --no-install-recommends /payload/packages/*.deb"]
+FACTS = ('. /etc/os-release; echo "$PRETTY_NAME"; uname -r; uname -m; stat -fc %T /sys/fs/cgroup; cat /sys/kernel/security/lsm; '
+         'echo; systemctl --version | head -n 1; dpkg-query -W cellblock')
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.parent == HERE:
+            item.add_marker(pytest.mark.long)
+            item.add_marker(pytest.mark.seconds(2400))
+
+
+class System:
+    """A machine, what is known of it, and what was found in it."""
+
+    def __init__(self, name, machine):
+        self.name, self.machine = name, machine
+        self.installed = machine.run(INSTALL, 400).stdout
+        told = machine.run(["sh", "-c", FACTS]).stdout.split("\n")
+        self.facts = dict(zip(("system", "linux", "processor", "cgroups", "security_modules", "_", "systemd", "package"), told))
+        self.facts["boot_seconds"] = round(machine.boot_seconds, 1)
+        self.doctors, self.lives, self.suites = {}, {}, {}
+        machine.run(["sh", "-c", "cat > /etc/systemd/system/jupyter.service; systemctl daemon-reload"], text=ways.JUPYTER)
+
+    def doctor(self, way):
+        """What `cellblock doctor --json` says, and its exit status."""
+        if way not in self.doctors:
+            done = self.machine.run(ways.started(way, ["cellblock", "doctor", "--json"], DOCTOR_SECONDS), DOCTOR_SECONDS + 20, check=False)
+            self.doctors[way] = done
+        return self.doctors[way]
+
+    def life(self, way):
+        """What the steps of inside/life.py gave."""
+        if way not in self.lives:
+            self.lives[way] = self._live(way)
+        return self.lives[way]
+
+    def _live(self, way):
+        served = way == "jupyter server"
+        if served:
+            self.machine.run(["systemctl", "start", "jupyter"])
+            self.machine.run(["timeout", "100", "sh", "-c", "until ss -ltn | grep -q :%d; do sleep 1; done" % ways.PORT], 120)
+        try:
+            argv = ["python3", "/payload/tests/vm/inside/life.py", *(["http://127.0.0.1:%d" % ways.PORT, ways.TOKEN] if served else [])]
+            return self.machine.run(ways.started(way, argv, LIFE_SECONDS), LIFE_SECONDS + 20, check=False)
+        finally:
+            if served:
+                self.machine.run(["systemctl", "stop", "jupyter"], 120)
+
+    def write(self):
+        found = {way: self._found(way) for way in ways.WAYS if way in self.doctors or way in self.lives}
+        facts = {key: value for key, value in self.facts.items() if key != "_"}
+        content = {**facts, "at": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"), "installed": ".deb", "ways": found, "suites": self.suites}
+        (machines.images() / (self.name + ".json")).write_text(json.dumps(content, indent=2) + "\n")
+
+    def _found(self, way):
+        found = {}
+        if way in self.doctors and self.doctors[way].stdout.startswith("{"):
+            told = json.loads(self.doctors[way].stdout)
+            endings = [one["ending"] for one in told.get("attempts", [])]
+            found.update(layers={one["layer"]: one["in_force"] for one in told.get("layers", [])},
+                         stopped=endings.count("stopped"), attempts=len(endings))
+        if way in self.lives and self.lives[way].stdout.startswith("{"):
+            steps = json.loads(self.lives[way].stdout)
+            found.update(steps={name: step["ok"] for name, step in steps.items()},
+                         **{key: steps[name]["seconds"] for key, name in (("cold", "start"), ("warm", "warm start"))
+                            if steps.get(name, {}).get("ok")})
+        return found
+
+
+@pytest.fixture(scope="session", params=SYSTEMS)
+def system(request):
+    why = machines.missing()
+    if why:
+        pytest.skip(why)
+    if os.getuid() != 0:
+        pytest.skip("only root may make the images that the machines boot")
+    beside.wait("vm")
+    folder = machines.images() / request.param
+    if not (folder / "payload.tar").exists():
+        pytest.skip("there is no %s: tests/vm/run %s makes it" % (folder / "payload.tar", request.param))
+    machine = machines.Machine(folder)
+    try:
+        booted = System(request.param, machine)
+        yield booted
+        booted.write()
+    finally:
+        machine.stop()

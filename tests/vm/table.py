@@ -1,0 +1,54 @@
+#!/usr/bin/python3
+"""Writes the README's table of systems from build/vm/*.json: table.py [FILE…]. Nothing stands in it that a run didn't write.
+
+Without files it reads all of build/vm. The table goes between the two comments of README.md that name this program; `--print`
+writes it to stdout instead.
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PAGE = ROOT / "README.md"
+PLACE = re.compile(r"(<!-- systems: written by tests/vm/table.py -->\n).*?(<!-- end of systems -->)", re.DOTALL)
+HEAD = ("system", "installed by", "started", "layers that stand", "escapes stopped", "first result, cold", "warm")
+
+
+def row_of(run, way, found):
+    layers = found.get("layers", {})
+    missing = [name for name, in_force in layers.items() if not in_force]
+    standing = len(layers) - len(missing)
+    told = "%d of %d%s" % (standing, len(layers), "; not " + ", ".join("`%s`" % name for name in missing) if missing else "") if layers else ""
+    stopped = "%d of %d" % (found["stopped"], found["attempts"]) if found.get("attempts") else ""
+    seconds = ["%.1f s" % found[key] if key in found else "" for key in ("cold", "warm")]
+    system = "%s, Linux %s, %s" % (run["system"], run["linux"], run["processor"])
+    return system, run["installed"], way, told, stopped, *seconds
+
+
+def table(runs):
+    lines = [HEAD, ("---",) * len(HEAD)]
+    for run in runs:
+        lines += [row_of(run, way, found) for way, found in run["ways"].items()]
+    return "".join("| %s |\n" % " | ".join(cells) for cells in lines)
+
+
+def main():
+    words = sys.argv[1:]
+    to_stdout = "--print" in words
+    files = [pathlib.Path(word) for word in words if word != "--print"] or sorted((ROOT / "build" / "vm").glob("*.json"))
+    if not files:
+        sys.exit("table.py: there is no build/vm/*.json; tests/vm/run writes them")
+    text = table([json.loads(file.read_text()) for file in files])
+    if to_stdout:
+        print(text, end="")
+        return
+    page = PAGE.read_text()
+    if not PLACE.search(page):
+        sys.exit("table.py: %s has no place for the table: the two comments are missing" % PAGE)
+    PAGE.write_text(PLACE.sub(lambda found: found[1] + text + found[2], page))
+
+
+if __name__ == "__main__":
+    main()

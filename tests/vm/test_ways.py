@@ -1,0 +1,49 @@
+"""The package on a real system: installed with apt, then used in each way in which people start it."""
+
+import json
+
+import pytest
+from ways import BASE, EXPECTED, WAYS
+
+STEPS = ("start", "state", "plot", "file", "interrupt", "time limit", "memory limit", "memory limit of several processes", "shutdown",
+         "start that leaves a daemon", "warm start", "warm plot", "warm shutdown")
+
+
+def test_the_system_is_what_it_is_said_to_be(system):
+    """Control groups of version 2 and AppArmor are on, and systemd has no unit that failed."""
+    facts = system.facts
+    assert facts["cgroups"] == "cgroup2fs" and "apparmor" in facts["security_modules"], facts
+    failed = system.machine.run(["systemctl", "--failed", "--plain", "--no-legend"]).stdout
+    assert not failed.strip(), failed
+
+
+def test_the_package_installs(system):
+    assert system.facts["package"].startswith("cellblock\t"), system.installed
+    assert system.machine.run(["cellblock", "--version"]).stdout.strip()
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_doctor_finds_the_promise_kept(system, way):
+    done = system.doctor(way)
+    assert done.status == 0, done
+    told = json.loads(done.stdout)
+    reached = [one for one in told["attempts"] if one["ending"] == "reached"]
+    assert told["promise_holds"] and not reached, reached
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_layers_that_are_expected_stand(system, way):
+    done = system.doctor(way)
+    must, may = EXPECTED[way]
+    stand = {one["layer"] for one in json.loads(done.stdout)["layers"] if one["in_force"]}
+    assert {*BASE, *must} <= stand <= {*BASE, *must, *may}, done
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_session_lives(system, way, step):
+    done = system.life(way)
+    assert done.stdout.startswith("{"), done
+    steps = json.loads(done.stdout)
+    assert step in steps, "the session's life ended before: %s" % done
+    assert steps[step]["ok"], "%s\n%s" % (steps[step]["told"], done.stderr[-3000:])

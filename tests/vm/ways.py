@@ -1,0 +1,52 @@
+"""How people start cellblock on a system with systemd, and what each way is expected to give.
+
+EXPECTED is the one place that says which layers stand: where the program learns to get one in some way, that name goes there.
+"""
+
+import shlex
+
+BASE = ("namespaces", "root", "user", "capabilities", "seccomp", "landlock", "network", "rlimits")
+
+# Beside BASE, which every way has: layers that must stand, and layers that may be missing there or not.
+EXPECTED = {
+    "root's service": ({"memory", "processes"}, {"cpus"}),
+    "login": (set(), {"memory", "processes", "cpus"}),
+    "user service": (set(), {"memory", "processes", "cpus"}),
+    "delegated scope": ({"memory", "processes"}, {"cpus"}),
+    "jupyter server": (set(), {"memory", "processes", "cpus"}),
+}
+WAYS = tuple(EXPECTED)
+
+USER = "alice"
+PORT = 8888
+TOKEN = "of-this-machine-alone"
+FOLDER = "/home/%s/notebooks" % USER
+UNIT = ["--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"]
+
+
+def _by_login(argv):
+    return ["ssh", "%s@localhost" % USER, shlex.join(argv)]
+
+
+def started(way, argv, seconds):
+    """The command that root gives for the argv to be run in that way, for so many seconds."""
+    bounded = ["--property=RuntimeMaxSec=%d" % seconds]
+    argv = [str(word) for word in argv]
+    if way == "root's service":
+        return ["systemd-run", *UNIT, *bounded, *argv]
+    if way == "jupyter server":  # a service of the system that runs as the user, as the server's own is
+        return ["systemd-run", *UNIT, *bounded, "--uid=" + USER, "--working-directory=" + FOLDER, *argv]
+    if way == "login":
+        return _by_login(argv)
+    if way == "user service":
+        return _by_login(["systemd-run", "--user", *UNIT, *bounded, *argv])
+    return _by_login(["systemd-run", "--user", "--quiet", "--scope", "--property=Delegate=yes", *bounded, *argv])
+
+
+JUPYTER = """[Unit]
+Description=Jupyter server
+[Service]
+User={user}
+WorkingDirectory={folder}
+ExecStart=/usr/bin/python3 -m jupyter_server --no-browser --ip=127.0.0.1 --port={port} --ServerApp.token={token} --ServerApp.port_retries=0
+""".format(user=USER, folder=FOLDER, port=PORT, token=TOKEN)
