@@ -67,7 +67,7 @@ class Machine:
         return [QEMU, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(PROCESSORS), "-m", str(MEMORY_MIB),
                 "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
                 "-kernel", str(folder / "vmlinuz"), "-initrd", str(folder / "initrd.img"),
-                "-append", "root=/dev/vda rw console=ttyS0 apparmor=1 security=apparmor quiet",
+                "-append", "root=/dev/vda rw console=ttyS0 apparmor=1 security=apparmor systemd.default_timeout_start_sec=600 quiet",
                 "-drive", "file=%s,format=raw,if=virtio,snapshot=on" % (folder / "disk.img"),
                 "-drive", "file=%s,format=raw,if=virtio,readonly=on" % (folder / "payload.tar"),
                 "-object", "rng-random,filename=/dev/urandom,id=random", "-device", "virtio-rng-pci,rng=random",

@@ -38,8 +38,9 @@ def main():
     words = sys.argv[1:]
     to_stdout = "--print" in words
     files = [pathlib.Path(word) for word in words if word != "--print"] or sorted((ROOT / "build" / "vm").glob("*.json"))
-    if not files:
-        sys.exit("table.py: there is no build/vm/*.json; tests/vm/run writes them")
+    absent = [str(file) for file in files if not file.exists()] or ([] if files else ["build/vm/*.json"])
+    if absent:
+        sys.exit("table.py: there is no %s: tests/vm/run writes such files" % ", ".join(absent))
     text = table([json.loads(file.read_text()) for file in files])
     if to_stdout:
         print(text, end="")
