@@ -12,12 +12,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from support import kernels, leftovers  # noqa: E402
 from support.client import TimedOut  # noqa: E402
 from support.either_user import left_to_the_other  # noqa: E402
+from support.patience import SLOWNESS  # noqa: E402
 from support.shared import lasting  # noqa: E402
 
 # Sandboxes start cold, but where a test asks for a daemon of its own: none is to be left behind.
 os.environ.setdefault("CELLBLOCK_DAEMON", "0")
 
-TEST_SECONDS = 150
+TEST_SECONDS = 150 * SLOWNESS
 MINE = ("protocol", "clients", "limits", "matrix")
 OF_PYPI = ("browser", "newest")  # the first of their tests may wait for the packages
 
@@ -52,7 +53,7 @@ def pytest_collection_modifyitems(items):
 
 def _bounded(item):
     mark = item.get_closest_marker("seconds")
-    seconds = mark.args[0] if mark else TEST_SECONDS
+    seconds = mark.args[0] * SLOWNESS if mark else TEST_SECONDS
 
     def late(*_):
         raise TimedOut("the test took longer than %d s" % seconds)

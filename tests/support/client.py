@@ -12,11 +12,12 @@ import uuid
 
 import zmq
 
+from support.patience import SLOWNESS
 from support.wire import Maker, Message
 
 # Shown, and then cleared, where a first cell waits long for its sandbox: on a machine that is busy.
 NOTICE = re.compile(r"starting sandbox \([\w-]+\)…\n")
-PATIENCE = 60.0  # seconds; generous, the machine may be busy
+PATIENCE = 60.0 * SLOWNESS  # seconds; generous, the machine may be busy
 
 CHANNELS = {"shell": "shell_port", "control": "control_port", "stdin": "stdin_port",
             "iopub": "iopub_port", "hb": "hb_port"}

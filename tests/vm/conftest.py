@@ -16,8 +16,8 @@ import machine as machines  # noqa: E402
 import ways  # noqa: E402
 
 SYSTEMS = os.environ.get("CELLBLOCK_VM_SYSTEMS", "bookworm trixie").split()
-DOCTOR_SECONDS = 400
-LIFE_SECONDS = 1500
+DOCTOR_SECONDS = 900
+LIFE_SECONDS = 2400
 INSTALL = ["sh", "-c", "apt-get -q -y install --no-install-recommends /payload/packages/*.deb"]
 FACTS = ('. /etc/os-release; echo "$PRETTY_NAME"; uname -r; uname -m; stat -fc %T /sys/fs/cgroup; cat /sys/kernel/security/lsm; '
          'echo; systemctl --version | head -n 1; dpkg-query -W cellblock')
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.parent == HERE:
             item.add_marker(pytest.mark.long)
-            item.add_marker(pytest.mark.seconds(2400))
+            item.add_marker(pytest.mark.seconds(3600))
 
 
 class System:
@@ -35,17 +35,18 @@ class System:
 
     def __init__(self, name, machine):
         self.name, self.machine = name, machine
-        self.installed = machine.run(INSTALL, 400).stdout
+        self.installed = machine.run(INSTALL, 600).stdout
         told = machine.run(["sh", "-c", FACTS]).stdout.split("\n")
-        self.facts = dict(zip(("system", "linux", "processor", "cgroups", "security_modules", "_", "systemd", "package"), told))
+        self.facts = dict(zip(("system", "linux", "processor", "cgroups", "security_modules", "systemd", "package"), told))
         self.facts["boot_seconds"] = round(machine.boot_seconds, 1)
         self.doctors, self.lives, self.suites = {}, {}, {}
+        machine.run(["python3", "-"], text=ways.PATIENCE)
         machine.run(["sh", "-c", "cat > /etc/systemd/system/jupyter.service; systemctl daemon-reload"], text=ways.JUPYTER)
 
     def doctor(self, way):
         """What `cellblock doctor --json` says, and its exit status."""
         if way not in self.doctors:
-            done = self.machine.run(ways.started(way, ["cellblock", "doctor", "--json"], DOCTOR_SECONDS), DOCTOR_SECONDS + 20, check=False)
+            done = self.machine.run(ways.started(way, ways.DOCTOR, DOCTOR_SECONDS), DOCTOR_SECONDS + 20, check=False)
             self.doctors[way] = done
         return self.doctors[way]
 
@@ -61,7 +62,7 @@ class System:
             self.machine.run(["systemctl", "start", "jupyter"])
             self.machine.run(["timeout", "100", "sh", "-c", "until ss -ltn | grep -q :%d; do sleep 1; done" % ways.PORT], 120)
         try:
-            argv = ["python3", "/payload/tests/vm/inside/life.py", *(["http://127.0.0.1:%d" % ways.PORT, ways.TOKEN] if served else [])]
+            argv = [*ways.LIFE, *(["http://127.0.0.1:%d" % ways.PORT, ways.TOKEN] if served else [])]
             return self.machine.run(ways.started(way, argv, LIFE_SECONDS), LIFE_SECONDS + 20, check=False)
         finally:
             if served:
@@ -69,8 +70,7 @@ class System:
 
     def write(self):
         found = {way: self._found(way) for way in ways.WAYS if way in self.doctors or way in self.lives}
-        facts = {key: value for key, value in self.facts.items() if key != "_"}
-        content = {**facts, "at": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"), "installed": ".deb", "ways": found, "suites": self.suites}
+        content = {**self.facts, "at": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"), "installed": ".deb", "ways": found, "suites": self.suites}
         (machines.images() / (self.name + ".json")).write_text(json.dumps(content, indent=2) + "\n")
 
     def _found(self, way):

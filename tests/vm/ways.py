@@ -24,6 +24,19 @@ FOLDER = "/home/%s/notebooks" % USER
 UNIT = ["--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"]
 
 
+# The shipped policies with one change, as the processor is emulated: a sandbox may take longer to start.
+PATIENCE = """import json
+for name in ("default", "notebook"):
+    with open("/usr/share/cellblock/policies/%s.json" % name) as shipped:
+        policy = json.load(shipped)
+    policy["limits"]["start_time"] = "10m"
+    with open("/etc/patient-%s.json" % name, "w") as patient:
+        json.dump(policy, patient)
+"""
+DOCTOR = ["cellblock", "doctor", "--json", "--policy", "/etc/patient-default.json"]
+LIFE = ["env", "CELLBLOCK_POLICY=/etc/patient-notebook.json", "python3", "/payload/tests/vm/inside/life.py"]
+
+
 def _by_login(argv):
     return ["ssh", "%s@localhost" % USER, shlex.join(argv)]
 
@@ -48,5 +61,6 @@ Description=Jupyter server
 [Service]
 User={user}
 WorkingDirectory={folder}
+Environment=CELLBLOCK_POLICY=/etc/patient-notebook.json
 ExecStart=/usr/bin/python3 -m jupyter_server --no-browser --ip=127.0.0.1 --port={port} --ServerApp.token={token} --ServerApp.port_retries=0
 """.format(user=USER, folder=FOLDER, port=PORT, token=TOKEN)

@@ -21,7 +21,7 @@ from jupyter_client import BlockingKernelClient, KernelManager  # noqa: E402
 from jupyter_core.paths import jupyter_runtime_dir  # noqa: E402
 from support import leftovers  # noqa: E402
 
-SECONDS = 240  # for one cell; nothing here takes long, but the processor is emulated
+SECONDS = 300  # for a start or a cell; nothing here takes long, but the processor is emulated
 STATE = "x = 40\nlen('state')"
 PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 4, 9])\nplt.show()"
 KEPT = "kept.csv"
@@ -211,7 +211,7 @@ def ready_in(daemon):
 
 
 def main():
-    signal.alarm(1500)
+    signal.alarm(2300)
     folder = pathlib.Path.home() / "notebooks"
     folder.mkdir(exist_ok=True)
     os.chdir(folder)
