@@ -8,9 +8,15 @@ import tempfile
 
 ROOTS = pathlib.Path(__file__).with_suffix(".sh")
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+# In a chroot Linux gives nobody a user namespace, so the folder becomes the namespace's root.
 MOUNT = """
 set -e
-for name in proc sys dev; do mount --rbind "/$name" "$1/$name"; done
+mount --bind "$1" "$1"
+cd "$1"
+for name in proc sys dev; do mount --rbind "/$name" "$name"; done
+pivot_root . .
+umount -l .
+cd /
 echo mounted
 exec sleep infinity
 """
@@ -46,8 +52,8 @@ class Root:
 
     def command(self, arguments, variables, folder="/"):
         """What to start outside so that it runs inside, in that folder, with these variables alone."""
-        return ["nsenter", "--mount=/proc/%d/ns/mnt" % self._holder.pid, "chroot", str(self.folder), "env", "--ignore-environment",
-                "--chdir=" + str(folder), *("%s=%s" % one for one in variables.items()), *map(str, arguments)]
+        return ["nsenter", "--mount=/proc/%d/ns/mnt" % self._holder.pid, "--", "env", "--ignore-environment", "--chdir=" + str(folder),
+                *("%s=%s" % one for one in variables.items()), *map(str, arguments)]
 
     def outside(self, path):
         """Where a file of the root lies for whoever is outside."""
