@@ -33,8 +33,8 @@ struct Wish {
 // The policy's, or instead of it $CELLBLOCK_DAEMON's (1 or 0). `is_native`: of the engine `native`.
 Wish wish_of(const Policy& policy, bool is_native);
 
-// Tells a daemon what a session of this Python (its program) imports. Never waits. Gives the connection, which
-// the daemon closes once it has heard; an invalid one: there is no daemon, or none yet.
+// Tells a daemon what a session of this Python (its program) imports. Never waits. Gives the connection,
+// which the daemon closes once it has heard; an invalid one: there is no daemon, or none yet.
 UniqueFd tell_imports(const std::string& python, const std::vector<std::string>& names);
 
 // Waits for that, at most 2 s: a daemon doesn't trust the word of a process that has ended, which it can no

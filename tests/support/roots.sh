@@ -25,7 +25,7 @@ make_root() { # release folder package…
 
 # Runs a command in the root, with $cache in /ccache, as in a container that it can't see out of: in a chroot Linux gives nobody a
 # user namespace. Variables DEB_… reach it. Nothing is unmounted or killed by hand: mounts and processes live in namespaces that end
-# with the command.
+# with the command. The machine's control groups aren't there, as they would outlive the command if a test failed.
 in_root() { # folder command…
     local variables=() name value
     while IFS='=' read -r -d '' name value; do
@@ -36,7 +36,7 @@ in_root() { # folder command…
         folder=$1 cache=$2
         shift 2
         mount --bind "$folder" "$folder" && cd "$folder" && mkdir -p ccache &&
-            mount --bind "$cache" ccache && mount -t proc proc proc && mount --rbind /sys sys && mount --rbind /dev dev &&
+            mount --bind "$cache" ccache && mount -t proc proc proc && mount --bind /sys sys && mount --rbind /dev dev &&
             pivot_root . . && umount -l . && cd / &&
             exec env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LC_ALL=C.UTF-8 CCACHE_DIR=/ccache "$@"
     ' in_root "$1" "$cache" "${variables[@]}" "${@:2}"
