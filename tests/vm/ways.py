@@ -24,12 +24,12 @@ FOLDER = "/home/%s/notebooks" % USER
 UNIT = ["--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"]
 
 
-# The shipped policies with one change, as the processor is emulated: a sandbox may take longer to start.
+# The shipped policies for a small machine whose processor is emulated: a sandbox may take longer to start, and has less memory to fill.
 PATIENCE = """import json
 for name in ("default", "notebook"):
     with open("/usr/share/cellblock/policies/%s.json" % name) as shipped:
         policy = json.load(shipped)
-    policy["limits"]["start_time"] = "10m"
+    policy["limits"].update(start_time="10m", memory="512MiB")
     with open("/etc/patient-%s.json" % name, "w") as patient:
         json.dump(policy, patient)
 """
