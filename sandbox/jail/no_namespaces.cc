@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -118,6 +119,13 @@ Result<std::vector<FileStep>> visible(const Policy& policy, const StartOptions& 
     return shown;
 }
 
+// In the first process of new namespaces: is a /proc of their own refused? It is where a container covers
+// parts of /proc, as Kubernetes and Docker do, also where their filter lets namespaces be made.
+bool is_refused_a_proc() {
+    return ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+           ::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr) != 0 && errno == EPERM;
+}
+
 // In the child of a fork: as the jail's first process would begin.
 bool can_be_made(const Identity& identity) {
     clone_args arguments{};
@@ -125,7 +133,7 @@ bool can_be_made(const Identity& identity) {
     arguments.exit_signal = SIGCHLD;
     const auto child = static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
     if (child == 0) {
-        ::_exit(::unshare(CLONE_NEWCGROUP) == 0 ? 0 : 1);
+        ::_exit(::unshare(CLONE_NEWCGROUP) == 0 && !is_refused_a_proc() ? 0 : 1);
     }
     int status = 0;
     while (child > 0 && ::waitpid(child, &status, 0) < 0 && errno == EINTR) {
