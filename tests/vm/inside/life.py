@@ -181,7 +181,7 @@ class Life:
         with self.step("start that leaves a daemon"):
             self.start(warm=True)
             self.stop()
-            assert leftovers.wait_until(self.has_ready, 120), daemons()
+            assert leftovers.wait_until(self.has_ready, SECONDS), daemons()
         with self.step("warm start"):
             self.start(warm=True)
         with self.step("warm plot"):
