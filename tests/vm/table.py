@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Writes the README's table of systems from build/vm/*.json: table.py [FILE…]. Nothing stands in it that a run didn't write.
 
-Without files it reads all of build/vm. The table goes between the two comments of README.md that name this program; `--print`
+Without files it reads all of build/vm. The section goes between the two comments of README.md that name this program; `--print`
 writes it to stdout instead.
 """
 
@@ -13,6 +13,13 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "README.md"
 PLACE = re.compile(r"(<!-- systems: written by tests/vm/table.py -->\n).*?(<!-- end of systems -->)", re.DOTALL)
+INTRODUCTION = """
+## Systems
+
+Each row is what a run of [tests/vm](tests/vm/README.md) found: the system booted in a virtual machine, the package installed with apt. The
+processor is emulated there, so the times compare rows, and are many times those of a real one. An empty cell was not tried.
+
+"""
 HEAD = ("system", "installed by", "started", "layers that stand", "escapes stopped", "first result, cold", "warm")
 
 
@@ -48,7 +55,7 @@ def main():
     page = PAGE.read_text()
     if not PLACE.search(page):
         sys.exit("table.py: %s has no place for the table: the two comments are missing" % PAGE)
-    PAGE.write_text(PLACE.sub(lambda found: found[1] + text + found[2], page))
+    PAGE.write_text(PLACE.sub(lambda found: found[1] + INTRODUCTION + text + "\n" + found[2], page))
 
 
 if __name__ == "__main__":
