@@ -140,6 +140,28 @@ void print_sum(std::ostream& out, const Painter& painter, const Policy& policy,
         << "\n";
 }
 
+// Each remedy once, with the layers that it brings, at the end: what was to be done is else lost between the
+// attempts.
+void print_remedies(std::ostream& out, const std::vector<LayerState>& layers) {
+    std::vector<std::pair<std::string, std::string>> remedies;  // and the layers' names
+    for (const LayerState& state : layers) {
+        if (state.in_force || state.remedy.empty()) {
+            continue;
+        }
+        const auto found = std::find_if(remedies.begin(), remedies.end(),
+                                        [&](const auto& one) { return one.first == state.remedy; });
+        if (found == remedies.end()) {
+            remedies.emplace_back(state.remedy, name_of(state.layer));
+        } else {
+            found->second += std::string(", ") + name_of(state.layer);
+        }
+    }
+    for (const auto& [remedy, names] : remedies) {
+        out << (remedies.front().first == remedy ? "\nStill to be done for every layer to stand:\n" : "")
+            << "  " << names << ": " << remedy << "\n";
+    }
+}
+
 }  // namespace
 
 std::string doctor_table(const Policy& policy, const Examination& examination, bool coloured) {
@@ -162,6 +184,7 @@ std::string doctor_table(const Policy& policy, const Examination& examination, b
         print_findings(out, painter, examination, group);
     }
     print_sum(out, painter, policy, examination);
+    print_remedies(out, examination.layers);
     return out.str();
 }
 

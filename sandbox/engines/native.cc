@@ -88,7 +88,7 @@ private:
 Result<std::unique_ptr<PendingSandbox>> claim_jail(const Policy& policy, jail::PlanMaker make_plan,
                                                    const StartOptions& options) {
     CELLBLOCK_ASSIGN_OR_RETURN(auto parts, jail::find_host_parts(policy));
-    const bool memory_is_limited = jail::Cgroup::would_limit_memory();
+    const bool memory_is_limited = jail::Cgroup::would_limit_memory() || pool::daemon_has_scope();
     CELLBLOCK_ASSIGN_OR_RETURN(auto plan, make_plan(parts.python, parts.own, memory_is_limited));
     jail::forget_identity(*plan);
     auto claim = send_claim(policy, options, *plan, parts.python, parts.own.python);

@@ -41,8 +41,8 @@ constexpr off_t kMaxLog = 1 << 20;
 
 // --- starting one
 
-UniqueFd open_log(const RuntimeDirectory& directory) {
-    UniqueFd log(::openat(directory.folder.get(), (context_name() + ".log").c_str(),
+UniqueFd open_log(const RuntimeDirectory& directory, const std::string& name) {
+    UniqueFd log(::openat(directory.folder.get(), (name + ".log").c_str(),
                           O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600));
     struct stat info {};
     if (log.valid() && ::fstat(log.get(), &info) == 0 && info.st_size > kMaxLog) {
@@ -76,20 +76,22 @@ Request to_prepare(const Request& claim) {
     return first;
 }
 
-Status start_daemon(const RuntimeDirectory& directory, const Request& claim, int plan) {
+Status start_daemon(const RuntimeDirectory& directory, const std::string& socket, const Request& claim,
+                    int plan) {
     CELLBLOCK_RETURN_IF_ERROR(load_settings());
     CELLBLOCK_ASSIGN_OR_RETURN(auto program, cellblock_program());
     CELLBLOCK_ASSIGN_OR_RETURN(auto sockets, make_socket_pair(SOCK_SEQPACKET, "start the daemon"));
     CELLBLOCK_RETURN_IF_ERROR(
         send_message(sockets.ours.get(), to_bytes(to_prepare(claim)), std::array<int, 1>{plan}));
     const UniqueFd client(::fcntl(sockets.theirs.get(), F_DUPFD_CLOEXEC, 10));
-    const UniqueFd written(open_log(directory));
+    const UniqueFd written(open_log(directory, socket));
     if (!written.valid()) {
         return errno_error("open the daemon's log in " + directory.path);
     }
     const UniqueFd log(::fcntl(written.get(), F_DUPFD_CLOEXEC, 10));
     std::vector<std::string> variables{"PATH=/usr/bin:/bin"};
-    for (const char* name : {"XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME"}) {
+    for (const char* name :
+         {"XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "HOME"}) {
         if (const char* value = std::getenv(name); value != nullptr) {
             variables.push_back(std::string(name) + "=" + value);
         }
@@ -109,12 +111,13 @@ Status start_daemon(const RuntimeDirectory& directory, const Request& claim, int
 
 Result<UniqueFd> connect_or_start(const Request& claim, int plan) {
     CELLBLOCK_ASSIGN_OR_RETURN(auto directory, open_runtime_directory());
-    auto socket = connect_to(directory, context_name());
+    const std::string name = context_name(directory).socket;
+    auto socket = connect_to(directory, name);
     if (socket || (socket.error().code != ENOENT && socket.error().code != ECONNREFUSED)) {
         return socket;
     }
-    const std::string failure = last_failure(directory, context_name());
-    CELLBLOCK_RETURN_IF_ERROR(start_daemon(directory, claim, plan));
+    const std::string failure = last_failure(directory, name);
+    CELLBLOCK_RETURN_IF_ERROR(start_daemon(directory, name, claim, plan));
     return Error{kStep,
                  0,
                  "it was started just now and has nothing ready yet" +
@@ -182,13 +185,18 @@ Recipe recipe_for(const Policy& policy, bool is_interchangeable) {
     return recipe;
 }
 
+bool daemon_has_scope() {
+    const auto directory = open_runtime_directory();
+    return directory && context_name(*directory).has_scope;
+}
+
 UniqueFd tell_imports(const std::string& python, const std::vector<std::string>& names) {
     Request request;
     request.verb = Verb::learn;
     request.spec.program = python;
     request.names = names;
     const auto directory = open_runtime_directory();
-    auto daemon = directory ? connect_to(*directory, context_name()) : directory.error();
+    auto daemon = directory ? connect_to(*directory, context_name(*directory).socket) : directory.error();
     return daemon && send_message(daemon->get(), to_bytes(request)).ok() ? std::move(*daemon) : UniqueFd();
 }
 

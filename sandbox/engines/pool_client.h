@@ -33,6 +33,10 @@ struct Wish {
 // The policy's, or instead of it $CELLBLOCK_DAEMON's (1 or 0). `is_native`: of the engine `native`.
 Wish wish_of(const Policy& policy, bool is_native);
 
+// True: the daemon that a claim goes to has a control group of its own from systemd, as far as that can be
+// told by looking; so its sandboxes' memory is limited, wherever the caller is.
+bool daemon_has_scope();
+
 // Tells a daemon what a session of this Python (its program) imports. Never waits. Gives the connection,
 // which the daemon closes once it has heard; an invalid one: there is no daemon, or none yet.
 UniqueFd tell_imports(const std::string& python, const std::vector<std::string>& names);

@@ -15,6 +15,7 @@
 #include "sandbox/base/files.h"
 #include "sandbox/base/syscalls.h"
 #include "sandbox/jail/cgroup_folders.h"
+#include "sandbox/jail/own_scope.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -36,11 +37,17 @@ std::string quota(const Limits& limits) {
     return std::to_string(static_cast<std::uint64_t>(std::ceil(limits.cpus * kPeriodMicroseconds)));
 }
 
-// What `folder` hands on to its children, asked for where it isn't yet.
-bool hands_on(const std::string& folder, const std::string& controller) {
-    return hands_on_already(folder, controller) ||
-           (write_text(folder + "/cgroup.subtree_control", "+" + controller) &&
-            hands_on_already(folder, controller));
+// What `folder` hands on to its children, asked for where it isn't yet. Where the groups aren't systemd's,
+// those above are asked to hand it on as well.
+bool hands_on(const std::string& folder, const std::string& mount, const std::string& controller) {
+    if (hands_on_already(folder, controller)) {
+        return true;
+    }
+    if (folder.size() > mount.size() && !has_controller(folder, controller) && !systemd_runs()) {
+        (void)hands_on(folder.substr(0, folder.rfind('/')), mount, controller);
+    }
+    return write_text(folder + "/cgroup.subtree_control", "+" + controller) &&
+           hands_on_already(folder, controller);
 }
 
 // Whether a process of ours may be moved there: a child tries.
@@ -129,38 +136,68 @@ void Cgroup::make_v1(const Limits& limits) {
     }
 }
 
-void Cgroup::make_v2(const Limits& limits) {
+// In the folder that was delegated: the one above, as a group with processes can't hand on controllers.
+bool Cgroup::make_delegated(const Limits& limits) {
     for (const auto& place : cgroup_places()) {
-        // A group with processes can't hand on controllers, so the search goes up.
-        for (std::string above = place.folder; place.version2 && above.size() >= place.mount.size();
-             above = above.substr(0, above.rfind('/'))) {
-            if (::access(above.c_str(), W_OK) != 0 || !hands_on(above, "memory") ||
-                !hands_on(above, "pids")) {
-                continue;
-            }
-            const bool cpu = hands_on(above, "cpu");
-            sweep_cgroups(above);
-            const std::string folder = above + "/" + new_cgroup_name();
-            if (::mkdir(folder.c_str(), 0755) != 0) {
-                continue;
-            }
-            if (!can_join(folder) ||
-                !write_text(folder + "/memory.max", std::to_string(limits.memory_bytes)) ||
-                !write_text(folder + "/pids.max", std::to_string(limits.processes))) {
-                remove_cgroup(folder);
-                continue;
-            }
-            (void)write_text(folder + "/memory.swap.max", "0");
-            (void)write_text(folder + "/memory.oom.group", "0");
-            const std::string share = quota(limits) + " " + std::to_string(kPeriodMicroseconds);
-            folders_ = {folder};
-            version2_ = true;
-            memory_ = pids_ = cpuacct_ = folder;
-            cpu_ = cpu && write_text(folder + "/cpu.max", share) ? folder : "";
-            (void)write_text(folder + "/cpu.weight", kWeight);
-            return;
+        const std::string above = place.folder.substr(0, place.folder.rfind('/'));
+        if (place.version2 && is_delegated(above) && make_in(above, place.mount, limits)) {
+            return true;
         }
     }
+    return false;
+}
+
+void Cgroup::make_v2(const Limits& limits) {
+    if (make_delegated(limits)) {
+        return;
+    }
+    const Status moved = enter_own_scope();
+    if (moved.ok() && make_delegated(limits)) {
+        return;
+    }
+    if (!moved) {
+        obstacle_ = moved.error().message;
+        remedy_ = moved.error().remedy;
+    }
+    for (const auto& place : cgroup_places()) {
+        for (std::string above = place.folder; place.version2 && above.size() >= place.mount.size();
+             above = above.substr(0, above.rfind('/'))) {
+            if (make_in(above, place.mount, limits)) {
+                return;
+            }
+        }
+    }
+}
+
+bool Cgroup::make_in(const std::string& above, const std::string& mount, const Limits& limits) {
+    if (::access(above.c_str(), W_OK) != 0 || !hands_on(above, mount, "memory") ||
+        !hands_on(above, mount, "pids")) {
+        return false;
+    }
+    const bool cpu = hands_on(above, mount, "cpu");
+    sweep_cgroups(above);
+    const std::string folder = above + "/" + new_cgroup_name();
+    if (::mkdir(folder.c_str(), 0755) != 0) {
+        return false;
+    }
+    if (!can_join(folder) || !write_text(folder + "/memory.max", std::to_string(limits.memory_bytes)) ||
+        !write_text(folder + "/pids.max", std::to_string(limits.processes))) {
+        remove_cgroup(folder);
+        return false;
+    }
+    (void)write_text(folder + "/memory.swap.max", "0");
+    (void)write_text(folder + "/memory.oom.group", "0");
+    const std::string share = quota(limits) + " " + std::to_string(kPeriodMicroseconds);
+    folders_ = {folder};
+    version2_ = true;
+    memory_ = pids_ = cpuacct_ = folder;
+    cpu_ = cpu && write_text(folder + "/cpu.max", share) ? folder : "";
+    (void)write_text(folder + "/cpu.weight", kWeight);
+    if (cpu_.empty() && obstacle_.empty()) {
+        obstacle_ = "the groups here have no controller cpu";
+        remedy_ = systemd_runs() ? how_to_delegate("cpu") : "";
+    }
+    return true;
 }
 
 std::vector<std::string> Cgroup::files_to_join() const {

@@ -47,11 +47,15 @@ bool hands_on_already(const std::string& folder, const std::string& controller) 
     return lists(folder + "/cgroup.subtree_control", controller);
 }
 
+bool has_controller(const std::string& folder, const std::string& controller) {
+    return lists(folder + "/cgroup.controllers", controller);
+}
+
 // Linux refuses where processes are, but in the root, which has no type.
 bool would_hand_on(const std::string& folder, const std::string& controller) {
     const std::string asked = folder + "/cgroup.subtree_control";
     return hands_on_already(folder, controller) ||
-           (lists(folder + "/cgroup.controllers", controller) && ::access(asked.c_str(), W_OK) == 0 &&
+           (has_controller(folder, controller) && ::access(asked.c_str(), W_OK) == 0 &&
             (file_text(folder + "/cgroup.procs").empty() ||
              ::access((folder + "/cgroup.type").c_str(), F_OK) != 0));
 }

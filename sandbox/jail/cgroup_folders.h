@@ -12,6 +12,8 @@ namespace cellblock::sandbox::jail {
 // asked to. Both only look.
 bool hands_on_already(const std::string& folder, const std::string& controller);
 bool would_hand_on(const std::string& folder, const std::string& controller);
+// Version 2: tells whether the folder above hands on the controller to this one.
+bool has_controller(const std::string& folder, const std::string& controller);
 
 // "cellblock-<pid>-<start time>-<number>-<pid namespace>": unique, and tells whose it is.
 std::string new_cgroup_name();

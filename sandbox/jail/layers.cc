@@ -11,16 +11,21 @@ constexpr const char* kGetNamespaces =
     "Inside another container? That one must allow user namespaces (for docker: --security-opt "
     "seccomp=unconfined --security-opt apparmor=unconfined)";
 constexpr const char* kGetCgroups =
-    "Run it where cgroups are delegated (a systemd user session, for example: systemd-run --user --scope -p "
-    "Delegate=yes …), or as root";
+    "Run it as root, or where cgroups can be had: in a login by which systemd runs for the user, or in a "
+    "service "
+    "with Delegate=cpu memory pids and DelegateSubgroup=";
 
 LayerState stands(Layer layer, std::string detail) {
     return {layer, true, std::move(detail), {}};
 }
 
-LayerState by_cgroup(Layer layer, const std::string& by, const char* instead) {
-    return by.empty() ? LayerState{layer, false, std::string("no cgroup; ") + instead, kGetCgroups}
-                      : stands(layer, by);
+LayerState by_cgroup(Layer layer, const Cgroup& cgroup, const std::string& by, const char* instead) {
+    if (!by.empty()) {
+        return stands(layer, by);
+    }
+    const std::string& why = cgroup.obstacle();
+    return {layer, false, "no cgroup" + (why.empty() ? "" : " (" + why + ")") + "; " + instead,
+            cgroup.remedy().empty() ? kGetCgroups : cgroup.remedy()};
 }
 
 LayerState namespaces_of(const JailPlan& plan) {
@@ -84,10 +89,11 @@ std::vector<LayerState> layers_of(const JailPlan& plan, const Cgroup& cgroup) {
         landlock_of(plan),
         network_of(plan),
         stands(Layer::rlimits, "of each process"),
-        by_cgroup(Layer::memory, cgroup.limits_memory(),
+        by_cgroup(Layer::memory, cgroup, cgroup.limits_memory(),
                   "each process is limited by itself, and the warden watches their sum"),
-        by_cgroup(Layer::processes, cgroup.limits_processes(), "RLIMIT_NPROC of the sandbox's user holds"),
-        by_cgroup(Layer::cpus, cgroup.limits_cpus(), "the share isn't limited"),
+        by_cgroup(Layer::processes, cgroup, cgroup.limits_processes(),
+                  "RLIMIT_NPROC of the sandbox's user holds"),
+        by_cgroup(Layer::cpus, cgroup, cgroup.limits_cpus(), "the share isn't limited"),
     };
 }
 

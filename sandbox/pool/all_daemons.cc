@@ -61,7 +61,7 @@ Result<std::vector<std::string>> daemon_logs() {
 
 std::string last_start_failure() {
     const auto directory = open_runtime_directory();
-    return directory ? last_failure(*directory, context_name()) : std::string();
+    return directory ? last_failure(*directory, context_name(*directory).socket) : std::string();
 }
 
 Result<int> stop_daemons() {

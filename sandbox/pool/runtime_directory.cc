@@ -24,6 +24,7 @@
 #include "sandbox/base/files.h"
 #include "sandbox/base/resources.h"
 #include "sandbox/base/text.h"
+#include "sandbox/jail/own_scope.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77
@@ -164,20 +165,35 @@ Result<RuntimeDirectory> open_runtime_directory(IfMissing missing) {
     return directory;
 }
 
-std::string context_name() {
+std::vector<ContextName> context_names() {
     std::string facts = status_facts();
     for (const char* name : {"mnt", "pid", "user", "net", "ipc", "uts", "cgroup"}) {
         facts += link_text(AT_FDCWD, std::string("/proc/self/ns/") + name) + "\n";
     }
     facts += limits_facts() + "\n";
-    for (const char* file : {"/proc/self/cgroup", "/proc/self/attr/current", "/proc/self/oom_score_adj"}) {
+    for (const char* file : {"/proc/self/attr/current", "/proc/self/oom_score_adj"}) {
         facts += file_text(file) + "\n";
     }
     const auto program = cellblock_program();  // an embedding program uses the installed one's daemon
     facts += which_file("/") + " " + which_file(program ? program->c_str() : "/proc/self/exe") + "\n";
     facts += std::to_string(::getpriority(PRIO_PROCESS, 0)) + " " + std::to_string(::sched_getscheduler(0)) +
-             " " + std::to_string(::personality(0xffffffff));
-    return kSocketStart + sha256(facts).substr(0, 16);
+             " " + std::to_string(::personality(0xffffffff)) + "\n";
+    std::vector<ContextName> names;
+    for (const bool has_scope : {true, false}) {
+        if (!has_scope || jail::belongs_to_scope()) {
+            names.push_back(
+                {kSocketStart + sha256(facts + jail::cgroup_facts(has_scope)).substr(0, 16), has_scope});
+        }
+    }
+    return names;
+}
+
+ContextName context_name(const RuntimeDirectory& directory) {
+    const auto names = context_names();
+    const auto found = std::find_if(names.begin(), names.end(), [&](const ContextName& name) {
+        return ::faccessat(directory.folder.get(), name.socket.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    });
+    return found != names.end() ? *found : names.front();
 }
 
 void sweep(const RuntimeDirectory& directory) {

@@ -3,8 +3,10 @@
 // Purpose: a folder of the user's own, $XDG_RUNTIME_DIR/cellblock or else /tmp/cellblock-UID; never a folder
 // that others own or can enter. It has a socket for each context: a daemon's sandboxes have the daemon's
 // namespaces, control group, resource limits and privileges, so a client uses only a daemon whose are the
-// same as its own. The socket's name is the context's digest. Ownership: an open folder. Threads: none of its
-// own. Failure: an Error that names the folder.
+// same as its own. The socket's name is the context's digest. Where sandboxes belong to a scope that systemd
+// hands over (jail/own_scope.h), the daemon has one of its own and the client's control group doesn't matter:
+// clients in several sessions or services of a user share the daemon. Ownership: an open folder. Threads:
+// none of its own. Failure: an Error that names the folder.
 #pragma once
 
 #include <string>
@@ -29,8 +31,16 @@ struct RuntimeDirectory {
 enum class IfMissing { make, fail };
 Result<RuntimeDirectory> open_runtime_directory(IfMissing missing = IfMissing::make);
 
-// The socket's name for the calling process's context: "daemon-…".
-std::string context_name();
+// The names of sockets at which the calling process's daemon may listen, "daemon-…", the best first: of a
+// daemon in a scope of its own, where one may be had, then of one in the caller's control group.
+struct ContextName {
+    std::string socket;
+    bool has_scope = false;
+};
+std::vector<ContextName> context_names();
+
+// The name whose socket is there; else the best.
+ContextName context_name(const RuntimeDirectory& directory);
 
 // Removes what killed daemons have left. Needs the lock.
 void sweep(const RuntimeDirectory& directory);

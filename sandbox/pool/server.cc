@@ -25,6 +25,7 @@
 #include "sandbox/base/subprocess.h"
 #include "sandbox/jail/cgroup.h"
 #include "sandbox/jail/font_list.h"
+#include "sandbox/jail/own_scope.h"
 #include "sandbox/jail/plan_bytes.h"
 #include "sandbox/pool/accounting.h"
 #include "sandbox/pool/launchers.h"
@@ -390,6 +391,20 @@ private:
     bool stopping_ = false;
 };
 
+// Where sandboxes belong to a scope, the daemon moves to one; the name tells whether that was possible.
+std::string settled_name(const RuntimeDirectory& directory, const std::vector<ContextName>& names) {
+    const std::string& best = names.front().socket;
+    const Status moved = names.front().has_scope ? jail::enter_own_scope() : Status(Ok{});
+    if (moved) {
+        return best;
+    }
+    log(moved.error().text());
+    const std::string& other = names.back().socket;
+    ::renameat(directory.folder.get(), (best + ".log").c_str(), directory.folder.get(),
+               (other + ".log").c_str());
+    return other;
+}
+
 }  // namespace
 
 Status serve(DaemonOptions options) {
@@ -400,15 +415,17 @@ Status serve(DaemonOptions options) {
     CELLBLOCK_ASSIGN_OR_RETURN(auto settings, load_settings());
     settings.idle = options.idle.value_or(settings.idle);
     CELLBLOCK_ASSIGN_OR_RETURN(auto directory, open_runtime_directory());
-    const std::string name = context_name();
+    const auto names = context_names();
     if (!directory.lock()) {
         return errno_error("lock " + directory.path);
     }
-    if (connect_to(directory, name)) {
+    if (std::any_of(names.begin(), names.end(),
+                    [&](const ContextName& one) { return connect_to(directory, one.socket).ok(); })) {
         directory.unlock();
         return Ok{};
     }
     sweep(directory);
+    const std::string name = settled_name(directory, names);
     auto listener = listen_at(directory, name);
     directory.unlock();
     if (!listener) {
