@@ -13,11 +13,11 @@ namespace {
 // A validator's description follows the name of the type behind a colon, as in "NUMBER:INT in [1 - 100]".
 std::string value_of(const CLI::Option& option) {
     const std::string type = option.get_type_name();
-    return type.substr(0, type.find_first_of(":", type.starts_with("PATH[:") ? 6 : 0));
+    return type.substr(0, type.find(':', type.starts_with("PATH[:") ? 6 : 0));
 }
 
 ValueKind kind_of(const std::string& value) {
-    static const std::map<std::string, ValueKind> kKinds{
+    static const std::map<std::string, ValueKind> kinds{
         {"FILE", ValueKind::file},     {"PATH", ValueKind::file},      {"PATH[:INSIDE]", ValueKind::file},
         {"PYTHON", ValueKind::file},   {"DIR", ValueKind::folder},     {"POLICY", ValueKind::policy},
         {"ENGINE", ValueKind::engine}, {"ARGUMENTS", ValueKind::file}, {"COMMAND", ValueKind::file},
@@ -25,8 +25,8 @@ ValueKind kind_of(const std::string& value) {
     if (value.find('|') != std::string::npos) {
         return ValueKind::choice;
     }
-    const auto found = kKinds.find(value);
-    return found == kKinds.end() ? ValueKind::text : found->second;
+    const auto found = kinds.find(value);
+    return found == kinds.end() ? ValueKind::text : found->second;
 }
 
 CommandOption described(const CLI::Option& option) {
