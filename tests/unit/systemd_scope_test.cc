@@ -104,11 +104,9 @@ public:
         }
         ::setenv(kAddress, address.c_str(), 1);
         if (!mode.empty()) {
-            const auto script =
-                std::filesystem::path(__FILE__).parent_path().parent_path() / "support/fake_systemd.py";
-            systemd_.emplace(
-                std::vector<std::string>{"/usr/bin/python3", std::filesystem::absolute(script), mode},
-                folder_ / "systemd");
+            systemd_.emplace(std::vector<std::string>{"/usr/bin/python3",
+                                                      CELLBLOCK_TESTS_SUPPORT "/fake_systemd.py", mode},
+                             folder_ / "systemd");
             CHECK(systemd_->says("ready"));
         }
     }
@@ -144,8 +142,7 @@ ScopeOrder order(std::chrono::milliseconds patience = kLong) {
 
 }  // namespace
 
-TEST_CASE(
-    "systemd is asked for a scope that is delegated, with this process alone, and its job is waited for") {
+TEST_CASE("systemd is asked for a delegated scope of this process alone, and its job is waited for") {
     const Environment kept(kAddress);
     if (!can_have_a_bus()) {
         return;
