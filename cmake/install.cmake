@@ -1,4 +1,4 @@
-# What is installed. The component `program` is what a wheel has below its environment's prefix (pyproject.toml); there the
+# The files that are installed. The component `program` is what a wheel has below its environment's prefix (pyproject.toml); there the
 # Python package is installed by pip. debian/ makes packages of all of it.
 set(data ${CMAKE_INSTALL_DATADIR})
 

@@ -94,7 +94,7 @@ constexpr const char* kBashTail = R"bash(    case $kind in
 complete -F _cellblock cellblock
 )bash";
 
-// What sets `kind`, and `words` where the value is one of some.
+// The lines that set `kind`, and `words` where the value is one of some.
 std::string bash_kind(const CommandOption& option) {
     switch (option.kind) {
         case ValueKind::file:
@@ -144,7 +144,7 @@ std::string bash_options(const std::vector<Command>& commands) {
     return out;
 }
 
-// What may stand where neither an option nor its value does.
+// The kinds of what may stand where neither an option nor its value does.
 std::string bash_arguments(const std::vector<Command>& commands) {
     std::string out;
     for (const auto& command : commands) {
@@ -165,7 +165,7 @@ constexpr const char* kZshHead =
     R"zsh(#compdef cellblock
 # Completes cellblock's command line in zsh. Printed by `cellblock completion zsh`.
 
-# What completes values. Two underscores, as one stands before a command's name.
+# The functions that complete values. Two underscores, as one stands before a command's name.
 # Sets `names` to the names of the user's and the program's JSON files of a kind: policies or engines.
 _cellblock__names() {
     local program=${commands[cellblock]:A}

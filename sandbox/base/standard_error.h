@@ -1,4 +1,4 @@
-// Where a process's standard error goes, in words for people.
+// The place where a process's standard error goes, in words for people.
 //
 //     std::cout << "it logs to " << standard_error_of(::getpid()) << "\n";  // /dev/pts/3
 //

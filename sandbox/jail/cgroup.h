@@ -43,7 +43,7 @@ public:
     [[nodiscard]] std::string limits_memory() const { return by(memory_); }
     [[nodiscard]] std::string limits_processes() const { return by(pids_); }
     [[nodiscard]] std::string limits_cpus() const { return by(cpu_); }
-    // Why there is no group, or one without a limit, and what to do; empty: not known.
+    // The reason for no group, or one without a limit, and what to do; empty: not known.
     [[nodiscard]] const std::string& obstacle() const { return obstacle_; }
     [[nodiscard]] const std::string& remedy() const { return remedy_; }
     // Where usage is counted; empty: nowhere.

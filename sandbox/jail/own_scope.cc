@@ -115,7 +115,7 @@ std::optional<Error> no_user_bus() {
             number + ", and here XDG_RUNTIME_DIR=" + folder};
 }
 
-// What would be asked for; the Error tells why nothing would.
+// The request that would be made; the Error tells why nothing would.
 Result<ScopeOrder> order_for(const std::optional<CgroupPlace>& place) {
     if (!place || !systemd_runs()) {
         return Error{kStep,

@@ -1,5 +1,4 @@
-// Whether this process's sandboxes have their control groups in a scope that systemd hands over, and the move
-// into one.
+// The scope that systemd hands over to this process for its sandboxes' control groups, and the move into it.
 //
 // Purpose: control groups of version 2 have one writer for each folder, and where systemd runs that is
 // systemd, but below what it delegates. So a process that makes sandboxes needs a folder that is delegated to
@@ -35,11 +34,11 @@ Status enter_own_scope();
 // ask. Changes nothing.
 bool belongs_to_scope();
 
-// What tells whether two processes' sandboxes are made in the same place: /proc/self/cgroup, but for the part
-// that a scope takes the place of.
+// The facts that tell whether two processes' sandboxes are made in the same place: /proc/self/cgroup, but for
+// the part that a scope takes the place of.
 std::string cgroup_facts(bool in_scope);
 
-// What an administrator can do where a scope lacks a controller: "cpu".
+// The remedy, an administrator's, where a scope lacks a controller: "cpu".
 std::string how_to_delegate(const std::string& controller);
 
 }  // namespace cellblock::sandbox::jail

@@ -87,7 +87,7 @@ public:
     Conversation(const SdBus& library, const ScopeOrder& order) : library_(library), order_(order) {}
     Conversation(const Conversation&) = delete;
     Conversation& operator=(const Conversation&) = delete;
-    // What wasn't sent yet isn't waited for: the bus may never take it.
+    // A request that wasn't sent yet isn't waited for: the bus may never take it.
     ~Conversation() {
         if (bus_ != nullptr) {
             library_.close(bus_);

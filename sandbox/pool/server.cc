@@ -391,7 +391,7 @@ private:
     bool stopping_ = false;
 };
 
-// Where sandboxes belong to a scope, the daemon moves to one; the name tells whether that was possible.
+// The daemon moves to a scope where sandboxes belong to one; the name tells whether that was possible.
 std::string settled_name(const RuntimeDirectory& directory, const std::vector<ContextName>& names) {
     const std::string& best = names.front().socket;
     const Status moved = names.front().has_scope ? jail::enter_own_scope() : Status(Ok{});

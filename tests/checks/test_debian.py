@@ -1,4 +1,4 @@
-"""What debian/ says, held against the rest of the project."""
+"""The files of debian/, held against the rest of the project."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""What shells and man know of the program: real shells are asked, and man formats the pages without a warning."""
+"""Completions and manual pages of the program: real shells are asked, and man formats the pages without a warning."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""How much longer than on a usual machine everything may take: tests/vm says so, whose processors are emulated.
+"""The factor by which everything may take longer than on a usual machine: tests/vm says so, whose processors are emulated.
 
 It lengthens what only ends a test that hangs; no figure that a test asserts.
 """

@@ -23,7 +23,7 @@ exec sleep infinity
 
 
 def why_not():
-    """Why no root can be made here; None where one can."""
+    """The reason why no root can be made here; None where one can."""
     if os.geteuid() != 0:
         return "only root may make a root"
     return None if shutil.which("mmdebstrap") else "mmdebstrap is missing: apt-get install mmdebstrap"
@@ -51,12 +51,12 @@ class Root:
             raise
 
     def command(self, arguments, variables, folder="/"):
-        """What to start outside so that it runs inside, in that folder, with these variables alone."""
+        """The command line that, started outside, runs this inside, in that folder, with these variables alone."""
         return ["nsenter", "--mount=/proc/%d/ns/mnt" % self._holder.pid, "--", "env", "--ignore-environment", "--chdir=" + str(folder),
                 *("%s=%s" % one for one in variables.items()), *map(str, arguments)]
 
     def outside(self, path):
-        """Where a file of the root lies for whoever is outside."""
+        """The path of a file of the root for whoever is outside."""
         return self.folder / str(path).lstrip("/")
 
     def end(self):

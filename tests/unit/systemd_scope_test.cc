@@ -111,7 +111,7 @@ public:
         }
     }
 
-    // What it was asked for.
+    // The request that it got.
     [[nodiscard]] nlohmann::json asked() const {
         CHECK(systemd_->says("\n{"));
         const std::string all = systemd_->output();

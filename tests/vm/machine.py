@@ -36,7 +36,7 @@ class Done:
 
 
 def missing():
-    """Why no machine can be started here; empty: it can."""
+    """The reason why no machine can be started here; empty: it can."""
     return "" if shutil.which(QEMU) else "%s is missing: apt-get install qemu-system-x86" % QEMU
 
 

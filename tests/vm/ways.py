@@ -1,4 +1,4 @@
-"""How people start cellblock on a system with systemd, and what each way is expected to give.
+"""The ways in which people start cellblock on a system with systemd, and what each way is expected to give.
 
 EXPECTED is the one place that says which layers stand: where the program learns to get one in some way, that name goes there.
 """
