@@ -445,7 +445,9 @@ int run_program(int argc, char** argv) {
     } catch (const CLI::ParseError& error) {
         return refuse(app, error);
     }
-    return action();
+    const int status = action();
+    finish_with_daemon();
+    return status;
 }
 
 }  // namespace

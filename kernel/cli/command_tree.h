@@ -17,7 +17,7 @@ class App;
 
 namespace cellblock::kernel {
 
-// What a shell may offer in a value's place.
+// The kinds of values, by what a shell may offer in their place.
 enum class ValueKind { none, text, choice, file, folder, policy, engine };
 
 // An option, or without names an argument that is known by its place.

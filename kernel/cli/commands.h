@@ -115,6 +115,9 @@ struct DaemonStatusOptions {
 int daemon_status_command(const DaemonStatusOptions& options);
 int daemon_stop_command();
 
+// The end of each command: waits, 2 s at most, until the daemon has heard what it was told.
+void finish_with_daemon();
+
 // cellblock logs
 struct LogsOptions {
     std::string whose = "all";  // "daemon", "kernel", "serve" or "all"

@@ -303,7 +303,7 @@ std::string fish_text(const std::string& text) {
     return "'" + escaped(in_one_line(text), "\\'", "\\") + "'";
 }
 
-// What may stand in an option's or an argument's place.
+// The completions that may stand in an option's or an argument's place.
 std::string fish_value(const CommandOption& option) {
     switch (option.kind) {
         case ValueKind::file:

@@ -6,6 +6,7 @@
 
 #include "kernel/cli/commands.h"
 #include "sandbox/api/policy.h"
+#include "sandbox/engines/pool_client.h"
 #include "sandbox/pool/all_daemons.h"
 #include "sandbox/pool/runtime_directory.h"
 #include "sandbox/pool/server.h"
@@ -74,6 +75,10 @@ int daemon_stop_command() {
     }
     std::cout << "stopped: " << *count << "\n";
     return 0;
+}
+
+void finish_with_daemon() {
+    sandbox::pool::wait_until_heard();
 }
 
 }  // namespace cellblock::kernel

@@ -115,7 +115,7 @@ public:
         }
     }
 
-    // What is there by now.
+    // Prints the lines that are there by now.
     void show() {
         for (const auto& path : paths()) {
             show_last(file(path));
@@ -136,7 +136,7 @@ public:
         std::cout << std::flush;
     }
 
-    // What comes, until nobody reads it any more.
+    // Prints the lines that come, until nobody reads them any more.
     void follow() {
         following_ = true;  // nothing is added to an older log
         while (std::cout.good()) {
@@ -200,7 +200,7 @@ private:
         std::cout << escaped_line(line) << "\n";
     }
 
-    // One that was started by hand or by a service writes to its standard error.
+    // A daemon that was started by hand or by a service writes to its standard error.
     void tell_of_daemons_without_a_log() {
         const auto daemons = pool::all_daemons();
         const auto logs = pool::daemon_logs();

@@ -35,7 +35,7 @@ public:
     ProgramLog(const ProgramLog&) = delete;
     ProgramLog& operator=(const ProgramLog&) = delete;
 
-    // Why the program is about to leave, for the last line, which the destructor writes.
+    // The reason why the program is about to leave, for the last line, which the destructor writes.
     void ends(const std::string& why) { why_ = why; }
 
 private:
@@ -49,7 +49,7 @@ private:
 // home.
 std::vector<std::string> program_logs(const std::string& name);
 
-// Of a program that has neither said that it leaves nor lives.
+// A program that hasn't said that it leaves, and is gone.
 struct LostProgram {
     pid_t process = 0;
     std::string began;  // the line that tells of its begin

@@ -131,7 +131,6 @@ Result<std::unique_ptr<PendingSandbox>> NativeEngine::begin(const Policy& policy
 
 NativeEngine::~NativeEngine() {
     tell_imports();
-    pool::wait_until_heard(told_);
 }
 
 void NativeEngine::note_imports(const Policy& policy, const std::vector<std::string>& names) {
@@ -149,11 +148,7 @@ void NativeEngine::note_imports(const Policy& policy, const std::vector<std::str
 
 // The daemon that this session has started may not listen yet.
 void NativeEngine::tell_imports() {
-    if (python_.empty() || imports_.empty()) {
-        return;
-    }
-    if (auto told = pool::tell_imports(python_, imports_); told.valid()) {
-        told_ = std::move(told);
+    if (!python_.empty() && !imports_.empty() && pool::tell_imports(python_, imports_)) {
         imports_.clear();
     }
 }

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "sandbox/api/engine.h"
-#include "sandbox/api/unique_fd.h"
 
 namespace cellblock::sandbox {
 
@@ -35,7 +34,6 @@ private:
 
     std::string python_;                // the policy's, once it was looked for
     std::vector<std::string> imports_;  // that no daemon was told yet
-    UniqueFd told_;                     // the connection by which the last ones were told
 };
 
 }  // namespace cellblock::sandbox

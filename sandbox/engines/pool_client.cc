@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
+#include <mutex>
 #include <optional>
 #include <string_view>
 #include <tuple>
@@ -107,6 +108,31 @@ Status start_daemon(const RuntimeDirectory& directory, const std::string& socket
     return pid > 0 ? Status(Ok{}) : errno_error("start the daemon");
 }
 
+// --- telling one
+
+// The connection by which this process told a daemon something last. The daemon closes it once it has heard,
+// and hears in turn.
+class LastTold {
+public:
+    void keep(UniqueFd connection) {
+        const std::lock_guard<std::mutex> held(mutex_);
+        connection_ = std::move(connection);
+    }
+    UniqueFd take() {
+        const std::lock_guard<std::mutex> held(mutex_);
+        return std::move(connection_);
+    }
+
+private:
+    std::mutex mutex_;
+    UniqueFd connection_;
+};
+
+LastTold& last_told() {
+    static LastTold one;
+    return one;
+}
+
 // --- asking one
 
 Result<UniqueFd> connect_or_start(const Request& claim, int plan) {
@@ -190,18 +216,22 @@ bool daemon_has_scope() {
     return directory && context_name(*directory).has_scope;
 }
 
-UniqueFd tell_imports(const std::string& python, const std::vector<std::string>& names) {
+bool tell_imports(const std::string& python, const std::vector<std::string>& names) {
     Request request;
     request.verb = Verb::learn;
     request.spec.program = python;
     request.names = names;
     const auto directory = open_runtime_directory();
     auto daemon = directory ? connect_to(*directory, context_name(*directory).socket) : directory.error();
-    return daemon && send_message(daemon->get(), to_bytes(request)).ok() ? std::move(*daemon) : UniqueFd();
+    if (!daemon || !send_message(daemon->get(), to_bytes(request)).ok()) {
+        return false;
+    }
+    last_told().keep(std::move(*daemon));
+    return true;
 }
 
-void wait_until_heard(const UniqueFd& connection) {
-    if (connection.valid()) {
+void wait_until_heard() {
+    if (const UniqueFd connection = last_told().take(); connection.valid()) {
         (void)is_readable(connection.get(), kPatience);
     }
 }

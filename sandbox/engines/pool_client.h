@@ -37,13 +37,13 @@ Wish wish_of(const Policy& policy, bool is_native);
 // told by looking; so its sandboxes' memory is limited, wherever the caller is.
 bool daemon_has_scope();
 
-// Tells a daemon what a session of this Python (its program) imports. Never waits. Gives the connection,
-// which the daemon closes once it has heard; an invalid one: there is no daemon, or none yet.
-UniqueFd tell_imports(const std::string& python, const std::vector<std::string>& names);
+// Tells a daemon what a session of this Python (its program) imports. Never waits. False: there is none, or
+// none yet.
+bool tell_imports(const std::string& python, const std::vector<std::string>& names);
 
-// Waits for that, at most 2 s: a daemon doesn't trust the word of a process that has ended, which it can no
-// longer look at.
-void wait_until_heard(const UniqueFd& connection);
+// Waits until the daemon has heard the last of that, at most 2 s; at once, where nothing was told. A program
+// calls it before it ends: a daemon doesn't trust the word of a process that it can no longer look at.
+void wait_until_heard();
 
 // The part of a claim that depends on the policy, for every engine. `is_interchangeable`: another session
 // with the same request may get the sandbox, so the daemon may make such sandboxes ahead.
