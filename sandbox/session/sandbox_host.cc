@@ -47,32 +47,8 @@ std::string with_remedy(const std::string& reason, const Sandbox& sandbox) {
     return remedy.empty() ? reason : reason + ". " + remedy;
 }
 
-constexpr std::chrono::milliseconds kDrainTime{10};  // of each round
 // From the end of a worker's socket to its own end, which says how it died.
 constexpr std::chrono::milliseconds kTimeToDie{250};
-
-// How much of what came over one socket is taken before others have their turn.
-class Turn {
-public:
-    explicit Turn(std::chrono::milliseconds time) : until_(Clock::now() + time) {}
-
-    void count(const Frame& frame) {
-        ++frames_;
-        bytes_ += frame.bytes;
-    }
-    // By the real clock: it is about other clients' time, not about the session's.
-    [[nodiscard]] bool over() const {
-        return frames_ >= kFrames || bytes_ > kBytes || (frames_ > 0 && Clock::now() > until_);
-    }
-
-private:
-    static constexpr int kFrames = 256;
-    static constexpr std::size_t kBytes = 8U << 20;
-
-    int frames_ = 0;
-    std::size_t bytes_ = 0;
-    TimePoint until_;
-};
 
 // What a socket says whose other end is closed; all else is the host's own affair.
 bool is_gone(int error) {
@@ -313,18 +289,47 @@ SandboxUsage SandboxHost::usage() const {
     return usage;
 }
 
-// --- reading the three sockets, of a flood only so much at once
+// --- how much is read
 
-// Reads frames until the socket is empty or the turn is over. `read`: takes the next frame. `take`: decodes
-// and handles one. `ended`: end of file. `open`: whether there still is a socket, as each frame may end the
-// sandbox.
+class SandboxHost::Share {
+public:
+    // Of a flood only so much, before others have their turn. By the real clock: it is about other clients'
+    // time, not about the session's.
+    static Share turn() { return {256, 8U << 20, Clock::now() + std::chrono::milliseconds(5)}; }
+
+    // After the writer's end: what the kernel holds and a frame that had begun. No limit of time, or a busy
+    // machine would lose outputs; the others are for a warden that lies about that end.
+    static Share rest() { return {32'768, 64U << 20, TimePoint::max()}; }
+
+    void count(const Frame& frame) {
+        --frames_left_;
+        bytes_left_ -= std::min(bytes_left_, frame.bytes);
+        has_begun_ = true;
+    }
+    [[nodiscard]] bool is_used_up() const {
+        return frames_left_ == 0 || bytes_left_ == 0 || (has_begun_ && Clock::now() > until_);
+    }
+
+private:
+    Share(int frames, std::size_t bytes, TimePoint until)
+        : frames_left_(frames), bytes_left_(bytes), until_(until) {}
+
+    int frames_left_;
+    std::size_t bytes_left_;
+    TimePoint until_;
+    bool has_begun_ = false;
+};
+
+// --- reading the sockets
+
+// Reads frames until the socket is empty or the share is used up. `read`: takes the next frame. `take`:
+// decodes and handles one. `ended`: end of file. `open`: whether there still is a socket, as each frame may
+// end the sandbox.
 template <class Open, class Read, class Take, class Ended>
-void SandboxHost::read_frames(std::chrono::milliseconds time, Open open, Read read, Take take_frame,
-                              Ended ended) {
-    Turn turn(time);
+void SandboxHost::read_frames(Share share, Open open, Read read, Take take_frame, Ended ended) {
     while (open()) {
         Frame frame;
-        if (turn.over()) {
+        if (share.is_used_up()) {
             return wake();
         }
         auto state = read(frame);
@@ -337,16 +342,16 @@ void SandboxHost::read_frames(std::chrono::milliseconds time, Open open, Read re
         if (*state == ReadState::end_of_file) {
             return ended();
         }
-        turn.count(frame);
+        share.count(frame);
         if (auto taken = take_frame(std::move(frame)); !taken) {
             return condemn(taken.error().message);
         }
     }
 }
 
-void SandboxHost::read_worker_frames(std::chrono::milliseconds time) {
+void SandboxHost::read_worker_frames(Share share) {
     read_frames(
-        time, [this] { return link_ && link_->has_worker(); },
+        share, [this] { return link_ && link_->has_worker(); },
         [this](Frame& frame) { return link_->read_worker(frame); },
         [this](Frame frame) -> Status {
             CELLBLOCK_ASSIGN_OR_RETURN(auto message, decode_worker_frame(std::move(frame)));
@@ -362,9 +367,9 @@ void SandboxHost::read_worker_frames(std::chrono::milliseconds time) {
         });
 }
 
-void SandboxHost::read_debug_frames() {
+void SandboxHost::read_debug_frames(Share share) {
     read_frames(
-        kTurn, [this] { return link_ && link_->has_debugger(); },
+        share, [this] { return link_ && link_->has_debugger(); },
         [this](Frame& frame) { return link_->read_debugger(frame); },
         [this](Frame frame) -> Status {
             CELLBLOCK_ASSIGN_OR_RETURN(auto message, decode_debug_frame(std::move(frame)));
@@ -377,9 +382,9 @@ void SandboxHost::read_debug_frames() {
         });
 }
 
-void SandboxHost::read_file_frames() {
+void SandboxHost::read_file_frames(Share share) {
     read_frames(
-        kTurn, [this] { return link_ && link_->has_files(); },
+        share, [this] { return link_ && link_->has_files(); },
         [this](Frame& frame) { return link_->read_files(frame); },
         [this](Frame frame) -> Status {
             CELLBLOCK_ASSIGN_OR_RETURN(auto message, decode_file_frame(std::move(frame)));
@@ -389,9 +394,9 @@ void SandboxHost::read_file_frames() {
         [this] { files_ended(); });
 }
 
-void SandboxHost::read_command_frames() {
+void SandboxHost::read_command_frames(Share share) {
     read_frames(
-        kTurn, [this] { return link_ && link_->has_commands(); },
+        share, [this] { return link_ && link_->has_commands(); },
         [this](Frame& frame) { return link_->read_commands(frame); },
         [this](Frame frame) -> Status {
             CELLBLOCK_ASSIGN_OR_RETURN(auto message, decode_command_frame(std::move(frame)));
@@ -422,7 +427,7 @@ void SandboxHost::files_ended() {
 
 void SandboxHost::read_warden_frames() {
     read_frames(
-        kTurn, [this] { return link_ != nullptr; },
+        Share::turn(), [this] { return link_ != nullptr; },
         [this](Frame& frame) { return link_->read_warden(frame); },
         [this](Frame frame) -> Status {
             CELLBLOCK_ASSIGN_OR_RETURN(auto message, decode_warden_frame(std::move(frame)));
@@ -432,13 +437,10 @@ void SandboxHost::read_warden_frames() {
         [this] { sandbox_ended(); });
 }
 
-// What the worker sent before its end. Its socket has no writer any more, so a few rounds reach the end of
-// what the kernel holds; a warden that lies about the worker's end gets no more than these.
-void SandboxHost::drain_worker() {
-    constexpr int kRounds = 8;
-    for (int i = 0; i < kRounds && link_ && link_->has_worker(); ++i) {
-        read_worker_frames(kDrainTime);
-    }
+void SandboxHost::drain() {
+    read_worker_frames(Share::rest());
+    read_file_frames(Share::rest());
+    read_command_frames(Share::rest());
     if (link_) {
         link_->drop_worker();
     }
@@ -458,11 +460,11 @@ void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
             kill_worker();
         }
         if (!held_) {
-            read_worker_frames();
-            read_debug_frames();
+            read_worker_frames(Share::turn());
+            read_debug_frames(Share::turn());
         }
-        read_file_frames();
-        read_command_frames();
+        read_file_frames(Share::turn());
+        read_command_frames(Share::turn());
         read_warden_frames();
     }
     if (deadline_ && now_() >= *deadline_) {
@@ -565,7 +567,7 @@ void SandboxHost::take(const WorkerExited& report) {
         return;  // its end of file follows
     }
     const Death death = death_of(report);
-    drain_worker();
+    drain();
     if (!sandbox_ || condemned_) {
         return;
     }
@@ -585,7 +587,7 @@ void SandboxHost::take(const WorkerExited& report) {
 
 void SandboxHost::sandbox_ended() {
     if (!condemned_) {
-        drain_worker();
+        drain();
         if (!sandbox_) {
             return;
         }

@@ -120,19 +120,21 @@ private:
     void use(Result<std::unique_ptr<Sandbox>> started);
     void next_worker();
     void expect_worker();
-    static constexpr std::chrono::milliseconds kTurn{5};
+    // How much is read from a socket at once.
+    class Share;
 
     template <class Open, class Read, class Take, class Ended>
-    void read_frames(std::chrono::milliseconds time, Open open, Read read, Take take_frame, Ended ended);
-    void read_worker_frames(std::chrono::milliseconds time = kTurn);
-    void read_debug_frames();
-    void read_file_frames();
-    void read_command_frames();
+    void read_frames(Share share, Open open, Read read, Take take_frame, Ended ended);
+    void read_worker_frames(Share share);
+    void read_debug_frames(Share share);
+    void read_file_frames(Share share);
+    void read_command_frames(Share share);
     void agents_ended();
     void files_ended();
     void commands_ended();
     void read_warden_frames();
-    void drain_worker();
+    // Reads what the worker and its agents sent before they ended.
+    void drain();
     void take(WorkerMessage message);
     void take(const WardenMessage& message);
     void take(const WorkerExited& report);

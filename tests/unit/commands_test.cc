@@ -277,6 +277,21 @@ TEST_CASE("commands end with their agent, with the worker and without a sandbox"
         scene.advance();
         CHECK(scene.done().error);
     }
+    SECTION("the worker, behind more output than one turn takes") {
+        Scene scene;
+        constexpr std::size_t kMany = 1500;
+        std::string many;
+        for (std::size_t i = 0; i < kMany; ++i) {
+            many += encode_frame(
+                {{"type", "command_output"}, {"command", scene.id}, {"name", "stdout"}, {"bytes", 0}}, {"x"});
+        }
+        REQUIRE(::send(scene.stage->commands.get(), many.data(), many.size(), MSG_NOSIGNAL) ==
+                static_cast<ssize_t>(many.size()));
+        scene.stage->worker_dies(SIGKILL, {});
+        scene.advance();
+        CHECK(scene.all<CommandOutput>().size() == kMany);
+        CHECK(scene.done().error);
+    }
     SECTION("no sandbox") {
         Play play;
         play.stage->refuse = Error{"start", 0, "there is none", {}};
