@@ -1,4 +1,4 @@
-# Roots of other Debian releases, by mmdebstrap. Sourced, after cmake/setup.sh and with $root set, by tests/roots/run and tests/vm/build.
+# Roots of other Debian releases, by mmdebstrap. Sourced, after cmake/setup.sh and with $root set, by tests/roots/ and tests/vm/build.
 
 # The mirror that this machine's own packages come from.
 mirror() {
@@ -18,8 +18,10 @@ root_folder() {
     folder=$(mktemp -d "${TMPDIR:-/var/tmp}/cellblock-root-XXXXXX") && chmod 755 "$folder" && echo "$folder"
 }
 
+# A release file of Debian's next release is valid for a week, and a mirror may keep an older one.
 make_root() { # release folder package…
     mmdebstrap --quiet --variant=minbase --keyring=/usr/share/keyrings/debian-archive-keyring.gpg \
+        --aptopt='Acquire::Check-Valid-Until "false"' \
         --include="$(echo "${@:3}" | tr ' ' ,)" "$1" "$2" "$(mirror)"
 }
 
@@ -40,4 +42,11 @@ in_root() { # folder command…
             pivot_root . . && umount -l . && cd / &&
             exec env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin HOME=/root LC_ALL=C.UTF-8 CCACHE_DIR=/ccache "$@"
     ' in_root "$1" "$cache" "${variables[@]}" "${@:2}"
+}
+
+# What the project's repository has, with changes that aren't committed; never what was built.
+copy_sources() { # folder
+    mkdir -p "$1"
+    git -C "$root" ls-files -z --cached --others --exclude-standard |
+        (cd "$root" && tar --create --null --files-from=- --ignore-failed-read --warning=no-failed-read) | tar -x -C "$1"
 }
