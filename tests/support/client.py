@@ -122,6 +122,7 @@ class Client:
         kind = {"iopub": zmq.SUB, "hb": zmq.REQ}.get(channel, zmq.DEALER)
         socket = self._context.socket(kind)
         socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.SNDTIMEO, int(PATIENCE * 1000))
         socket.setsockopt(zmq.RECONNECT_IVL, 5)
         encrypt(socket, self.info)
         if kind == zmq.DEALER:
@@ -247,9 +248,11 @@ class Client:
 
     def heartbeat(self, data=b"ping", timeout=5.0):
         socket = self._sockets["hb"]
-        if not socket.poll(int(timeout * 1000), zmq.POLLOUT):  # else it waits for as long as there is no connection
-            raise TimedOut("no connection for a heartbeat within %g s" % timeout)
-        socket.send(data)
+        socket.poll(int(timeout * 1000), zmq.POLLOUT)
+        try:
+            socket.send(data, zmq.NOBLOCK)  # a connection that was there may be refused meanwhile
+        except zmq.Again:
+            raise TimedOut("no connection for a heartbeat within %g s" % timeout) from None
         if not socket.poll(int(timeout * 1000)):
             raise TimedOut("no heartbeat within %g s" % timeout)
         return socket.recv()
