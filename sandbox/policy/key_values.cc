@@ -20,7 +20,8 @@ constexpr std::size_t kMostShown = 60;
 std::string shown(const json& value) {
     std::string text = value.dump(-1, ' ', true, json::error_handler_t::replace);
     if (text.size() > kMostShown) {
-        text = text.substr(0, kMostShown) + " …";
+        text.resize(kMostShown);
+        text += " …";
     }
     return text;
 }

@@ -43,9 +43,9 @@ public:
         const auto words = pointers(argv);
         pid_ = ::fork();
         if (pid_ == 0) {
-            std::freopen(output.c_str(), "w", stdout);
-            std::freopen("/dev/null", "w", stderr);
-            ::execvp(words[0], words.data());
+            if (std::freopen(output.c_str(), "w", stdout) && std::freopen("/dev/null", "w", stderr)) {
+                ::execvp(words[0], words.data());
+            }
             ::_exit(127);
         }
     }
