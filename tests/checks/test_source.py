@@ -71,6 +71,15 @@ def test_there_is_no_circle_of_python_modules():
     assert not arrows.circle_in({room: others - {room} for room, others in rooms.items()})
 
 
+def test_two_folders_of_tests_that_are_no_packages_have_no_module_of_one_name():
+    # pytest imports both under that name, and runs none of the second's tests.
+    modules = {}
+    for module in sorted((ROOT / "tests").rglob("test_*.py")):
+        if not (module.parent / "__init__.py").exists():
+            modules.setdefault(module.name, []).append(str(module.relative_to(ROOT)))
+    assert not [paths for paths in modules.values() if len(paths) > 1]
+
+
 @pytest.mark.seconds(1800)
 def test_clang_tidy():
     if os.environ.get("CELLBLOCK_FAST_TESTS"):

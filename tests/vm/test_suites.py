@@ -18,8 +18,8 @@ def test_a_suite_passes_inside(system, suite, record_property):
             "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--tb=short", "--junitxml=" + RESULTS, "/payload/tests/" + suite]
     done = system.machine.run(["systemd-run", *UNIT, "--property=Delegate=yes", *argv], SECONDS + 60, check=False)
     results = xml.etree.ElementTree.fromstring(system.machine.run(["cat", RESULTS], check=False).stdout or "<none/>").find("testsuite")
-    assert results is not None, done
+    assert results is not None, str(done)
     counts = {name: int(results.get(name)) for name in ("tests", "failures", "errors", "skipped")}
     record_property("inside", counts)
     system.suites[suite] = counts
-    assert done.status == 0 and counts["tests"] > counts["skipped"], done
+    assert done.status == 0 and counts["tests"] > counts["skipped"], str(done)

@@ -25,7 +25,7 @@ def test_the_package_installs(system):
 @pytest.mark.parametrize("way", WAYS)
 def test_the_doctor_finds_the_promise_kept(system, way):
     done = system.doctor(way)
-    assert done.status == 0, done
+    assert done.status == 0, str(done)
     told = json.loads(done.stdout)
     reached = [one for one in told["attempts"] if one["ending"] == "reached"]
     assert told["promise_holds"] and not reached, reached
@@ -36,14 +36,14 @@ def test_the_layers_that_are_expected_stand(system, way):
     done = system.doctor(way)
     must, may = EXPECTED[way]
     stand = {one["layer"] for one in json.loads(done.stdout)["layers"] if one["in_force"]}
-    assert {*BASE, *must} <= stand <= {*BASE, *must, *may}, done
+    assert {*BASE, *must} <= stand <= {*BASE, *must, *may}, str(done)
 
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("way", WAYS)
 def test_a_session_lives(system, way, step):
     done = system.life(way)
-    assert done.stdout.startswith("{"), done
+    assert done.stdout.startswith("{"), str(done)
     steps = json.loads(done.stdout)
     assert step in steps, "the session's life ended before: %s" % done
     assert steps[step]["ok"], "%s\n%s" % (steps[step]["told"], done.stderr[-3000:])
