@@ -61,23 +61,35 @@ std::string execute_reply_content(const sandbox::Outcome& outcome, int count) {
         .finish();
 }
 
-void Execution::begin(json& content) {
-    cell_ = {};
-    cell_.code = std::move(content["code"].get_ref<std::string&>());
-    cell_.silent = content["silent"];
-    cell_.store_history = content["store_history"];
-    cell_.allow_stdin = content["allow_stdin"];
-    cell_.user_expressions = content["user_expressions"].dump(-1, ' ', false, json::error_handler_t::replace);
-    const bool blank = cell_.code.find_first_not_of(" \t\n\v\f\r") == std::string::npos;
+void Execution::begin(json& content, const Message& request) {
     started_ = iso_date_now();
     stops_on_error_ = content["stop_on_error"];
-    stores_ = cell_.store_history && !blank;
-    count_ = last_count_ + (cell_.silent ? 0 : 1);
+    sandbox::ExecuteRequest cell;
+    cell.code = std::move(content["code"].get_ref<std::string&>());
+    cell.silent = content["silent"];
+    cell.store_history = content["store_history"];
+    cell.allow_stdin = content["allow_stdin"];
+    cell.user_expressions = content["user_expressions"].dump(-1, ' ', false, json::error_handler_t::replace);
+    cell.metadata = worker_metadata(request);
+    cell.time_limit = requested_time(cell.metadata);
+    cell.parent = request.id();
+
+    const bool blank = cell.code.find_first_not_of(" \t\n\v\f\r") == std::string::npos;
+    stores_ = cell.store_history && !blank;
+    count_ = last_count_ + (cell.silent ? 0 : 1);
     reply_count_ = blank ? last_count_ : count_;  // as ipykernel's
-    cell_.count = cell_.silent ? count_ + 1 : count_;
+    cell.count = cell.silent ? count_ + 1 : count_;
+    std::string input;
     if (stores_) {
         last_count_ = count_;
-        history_.store(count_, cell_.code);
+        input = cell.code;
+    }
+
+    bridge_.execute(std::move(cell),
+                    Origin{request.header_text, request.id(), request.identities, count_, stores_});
+    is_running_ = true;
+    if (stores_) {
+        history_.store(count_, std::move(input));
     }
 }
 
@@ -86,12 +98,8 @@ std::string Execution::input_content(const Message& request) const {
     return ObjectText(code.size() + 64).raw("code", code).number("execution_count", count_).finish();
 }
 
-ReplyText Execution::run(const Message& request, Loop& loop) {
-    cell_.metadata = worker_metadata(request);
-    cell_.time_limit = requested_time(cell_.metadata);
-    cell_.parent = request.id();
-    bridge_.execute(std::move(cell_),
-                    Origin{request.header_text, request.id(), request.identities, count_, stores_});
+ReplyText Execution::finish(Loop& loop) {
+    is_running_ = false;
     loop.run_until([this] { return bridge_.finished(); });
     const auto outcome = bridge_.take_outcome().value_or(left_behind());
     ObjectText metadata;

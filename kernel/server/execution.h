@@ -3,9 +3,9 @@
 // Purpose: all that Jupyter's protocol says of one cell's content and reply. Who is told when is the core's
 // matter (core.h), what a cell's outputs become is SessionBridge's.
 //
-//     execution.begin(content);                       // numbers the cell, stores it in the history
-//     publish(execution.input_content(request));
-//     reply(execution.run(request, loop));            // waits in the loop
+//     execution.begin(content, request);              // numbers the cell, and gives it to the session
+//     publish(execution.input_content(request));      // meanwhile the worker has it
+//     reply(execution.finish(loop));                  // waits in the loop
 //
 // Refers to bridge and history, which must live longer. Main thread only; one cell at a time, as the session
 // has it.
@@ -27,13 +27,14 @@ public:
     Execution(SessionBridge& bridge, History& history) : bridge_(bridge), history_(history) {}
 
     // `content`: from whole_content(). The code is moved out of it, so that the cell's text is copied no
-    // further.
-    void begin(nlohmann::json& content);
-    // The content of the cell's execute_input. `request`: the message that `content` came from; also below.
+    // further. `request`: the message that it came from; also below.
+    void begin(nlohmann::json& content, const Message& request);
+    // The session has a cell that finish() wasn't called for.
+    [[nodiscard]] bool is_running() const { return is_running_; }
+    // The content of the cell's execute_input.
     [[nodiscard]] std::string input_content(const Message& request) const;
-    // Gives the cell to the session and runs the loop until it has ended. Where the kernel leaves first, the
-    // reply says so.
-    ReplyText run(const Message& request, Loop& loop);
+    // Runs the loop until the cell has ended. Where the kernel leaves first, the reply says so.
+    ReplyText finish(Loop& loop);
     // Should the cells after this one be aborted if it fails?
     [[nodiscard]] bool stops_on_error() const { return stops_on_error_; }
 
@@ -43,7 +44,7 @@ private:
     int last_count_ = 0;  // of the session's stored cells
 
     // The current cell.
-    sandbox::ExecuteRequest cell_;
+    bool is_running_ = false;
     std::string started_;  // when, as an ISO date
     int count_ = 0;        // the number that it is shown with
     int reply_count_ = 0;  // and the number that its reply tells

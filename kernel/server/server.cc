@@ -217,13 +217,16 @@ void JupyterServer::give_to_core(Message request, Channel channel) {
     const std::string type = request.type();
     Handled& current = handled(channel);
     current = Handled{std::move(request)};
-    if (type == "execute_request") {
-        execution_.begin(*content);
-    }
     if (channel == Channel::shell) {
         parts_.publisher.hold();
     }
+    if (type == "execute_request") {
+        begin_cell(*content);
+    }
     core_->handle(channel, type, std::move(*content));
+    if (execution_.is_running()) {  // the session takes one cell at a time
+        (void)execute();
+    }
     if (!current.replied) {
         reply(channel, reply_type(type),
               {true, error_content("InternalError", "the kernel failed to handle this request")});
@@ -232,6 +235,16 @@ void JupyterServer::give_to_core(Message request, Channel channel) {
         publish_status(channel, "idle");
     }
     parts_.publisher.release();
+}
+
+// The worker has the cell before the core tells of it by `busy` and execute_input, which would hold it up.
+// What the cell sends is read by execute(), so after those.
+void JupyterServer::begin_cell(nlohmann::json& content) {
+    try {
+        execution_.begin(content, shell_handled_.request);
+    } catch (const std::exception& failed) {
+        std::cerr << "cellblock kernel: execute_request failed: " << failed.what() << "\n";
+    }
 }
 
 // A client that runs many cells sends them one after another. Cells that it sent before it could know of an
@@ -248,8 +261,11 @@ void JupyterServer::await_followers() {
 // --- what the core asks for
 
 ReplyText JupyterServer::execute() {
+    if (!execution_.is_running()) {
+        return {true, error_content("InternalError", "the kernel failed to handle this request")};
+    }
     try {
-        ReplyText reply = execution_.run(shell_handled_.request, *this);
+        ReplyText reply = execution_.finish(*this);
         if (reply.failed && execution_.stops_on_error()) {
             await_followers();
         }

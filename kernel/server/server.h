@@ -85,6 +85,7 @@ private:
     void serve_shell();
     void serve_control();
     void give_to_core(Message request, Channel channel);
+    void begin_cell(nlohmann::json& content);
     void await_followers();
     [[nodiscard]] Handled& handled(Channel channel) {
         return channel == Channel::control ? control_handled_ : shell_handled_;
