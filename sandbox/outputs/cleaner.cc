@@ -57,13 +57,6 @@ public:
     ProcessCleaner(const ProcessCleaner&) = delete;
     ProcessCleaner& operator=(const ProcessCleaner&) = delete;
 
-    void prepare() override {
-        reap();
-        if (const auto started = launch(); started.ok() && !send()) {
-            end();
-        }
-    }
-
     void begin(CleaningTask task) override {
         reap();
         if (auto started = launch(); !started) {

@@ -30,9 +30,6 @@ public:
 
     virtual ~Cleaner() = default;
 
-    // Starts the process now if there is none, for a caller who knows that a task will come: starting it
-    // takes longer than most tasks. A failure is told by the task, which tries again.
-    virtual void prepare() = 0;
     // Starts a task. The next task may begin when take() has given the answer to this one.
     virtual void begin(CleaningTask task) = 0;
     // The answer; nullopt: not yet.

@@ -347,6 +347,9 @@ OutputFilter::Begun OutputFilter::begin(CellId cell, RawJson& user_expressions, 
         payload = RawJson{"[]"};
         return begun;
     }
+    if (payload.text == "[]" && plain_.admits_expressions(user_expressions.text)) {
+        return begun;
+    }
     begun.task.emplace();
     begun.task->kind = CleaningTask::Kind::end;
     begun.task->parts.push_back({"user_expressions", std::move(user_expressions)});

@@ -11,6 +11,40 @@
 
 namespace cellblock::sandbox {
 
+namespace {
+
+// Takes the prefix off; false: it isn't there.
+bool take(std::string_view& text, std::string_view prefix) {
+    if (!text.starts_with(prefix)) {
+        return false;
+    }
+    text.remove_prefix(prefix.size());
+    return true;
+}
+
+// Takes a JSON string and its quotation marks off; false: there is none, or one that isn't plain.
+bool take_plain_string(std::string_view& text) {
+    if (!take(text, "\"")) {
+        return false;
+    }
+    std::size_t at = 0;
+    while (at < text.size() && text[at] != '"') {
+        if (text[at] == '\\') {
+            ++at;  // to what is escaped
+            if (at == text.size() || std::string_view("\"\\n").find(text[at]) == std::string_view::npos) {
+                return false;
+            }
+        } else if (text[at] < ' ' || text[at] > '~') {
+            return false;
+        }
+        ++at;
+    }
+    text.remove_prefix(at);
+    return take(text, "\"");
+}
+
+}  // namespace
+
 bool is_pixels(const std::string& type) {
     return type == "image/png" || type == "image/jpeg" || type == "image/gif" || type == "image/webp";
 }
@@ -46,6 +80,21 @@ LeftOut::Why PlainRules::why_not(const std::string& type) const {
 
 bool PlainRules::admits(const std::string& type, const Bytes& bytes) const {
     return allows(type) && (!is_pixels(type) || is_image(type, bytes.value));
+}
+
+bool PlainRules::admits_expressions(std::string_view json_text) const {
+    constexpr std::size_t kLongest = 64U << 10;
+    std::string_view rest = json_text;
+    if (json_text.size() > kLongest || !allows("text/plain") || !take(rest, "{")) {
+        return false;
+    }
+    do {
+        if (!take_plain_string(rest) || !take(rest, R"(:{"status":"ok","data":{"text/plain":)") ||
+            !take_plain_string(rest) || !take(rest, R"(},"metadata":{}})")) {
+            return false;
+        }
+    } while (take(rest, ","));
+    return rest == "}";
 }
 
 std::vector<LeftOut> PlainRules::admit(std::vector<MimeItem>& data) const {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sandbox/api/policy.h"
@@ -28,6 +29,11 @@ public:
     // Text and bytes of a bundle; JSON is left out. Changes `data`, and gives what was left out, for a
     // notice.
     std::vector<LeftOut> admit(std::vector<MimeItem>& data) const;
+
+    // May the user_expressions of a cell's end be shown as they are? Where each value is a short text as the
+    // worker writes it, {"status":"ok","data":{"text/plain":"42"},"metadata":{}}, in printable ASCII, with no
+    // other escapes than \", \\ and \n. The cleaner would change nothing in such a text.
+    [[nodiscard]] bool admits_expressions(std::string_view json_text) const;
 
 private:
     OutputRules rules_;

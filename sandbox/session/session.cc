@@ -295,13 +295,9 @@ void Session::Impl::begin_cell(ExecuteRequest request) {
     cell.time = options->time;
     cell.show_usage = options->show_usage;
     const auto imports = import_names(request.code);
-    const bool has_expressions = request.user_expressions.find('"') != std::string::npos;
     cell.frame = encode_execute(cell.id, std::move(request));
     begin(std::move(cell));
     host_.note_imports(imports);
-    if (has_expressions) {
-        cleaner_->prepare();  // their values are the cleaner's task; it starts while the cell runs
-    }
 }
 
 // When the cell has waited so long for its sandbox that the user should know.

@@ -113,30 +113,6 @@ TEST_CASE("cleaner: large outputs pass, and the process goes on") {
     REQUIRE(starts == 1);
 }
 
-TEST_CASE("cleaner: one that was prepared gets the first task, and another one if it has ended") {
-    int starts = 0;
-    const bool ends = GENERATE(false, true);
-    const auto cleaner =
-        cleaner_process(rules(), child(
-                                     [&](UniqueFd socket) {
-                                         const bool at_once = ends && starts == 1;
-                                         return at_once ? 0 : serve_cleaner(std::move(socket));
-                                     },
-                                     &starts));
-    cleaner->prepare();
-    if (!ends) {
-        cleaner->prepare();
-    }
-    REQUIRE(starts == 1);
-    REQUIRE(!cleaner->due());
-    if (ends) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(200));
-    }
-    const auto cleaned = clean(*cleaner, html("<b>bold</b>"));
-    REQUIRE(cleaned.ok());
-    REQUIRE(starts == (ends ? 2 : 1));
-}
-
 TEST_CASE("cleaner: one that is late, ends or lies costs its task, and the next finds a new one") {
     int starts = 0;
     const auto fault = GENERATE(0, 1, 2, 3, 4);
@@ -279,7 +255,6 @@ struct SlowCleaner : Cleaner {
         bool forgotten = false;
     };
     explicit SlowCleaner(std::shared_ptr<Desk> shared) : desk(std::move(shared)) {}
-    void prepare() override {}
     void begin(CleaningTask task) override { desk->begun.push_back(std::move(task)); }
     std::optional<Result<Cleaned>> take() override { return std::exchange(desk->answer, std::nullopt); }
     void stop() override { ++desk->stops; }

@@ -12,6 +12,7 @@
 #include "sandbox/outputs/image.h"
 #include "sandbox/outputs/latex.h"
 #include "sandbox/outputs/markdown.h"
+#include "sandbox/outputs/plain_items.h"
 #include "sandbox/outputs/replies.h"
 #include "sandbox/outputs/svg.h"
 #include "sandbox/outputs/terminal_text.h"
@@ -685,6 +686,44 @@ TEST_CASE("replies: payloads by allowlist, text without control sequences") {
               inert_expressions(RawJson{R"({"a":{"status":"ok","data":{"text/html":"<script>1</script>"}}})"},
                                 bundles)
                   .text)["a"]["data"]["text/html"] == "");
+}
+
+TEST_CASE("user_expressions that are plain text need no parser, and all others do") {
+    const OutputRules rules = builtin_policy().outputs;
+    const PlainRules plain(rules);
+    const BundleRules bundles(rules);
+    const auto value = [](const std::string& text) {
+        return R"({"status":"ok","data":{"text/plain":")" + text + R"("},"metadata":{}})";
+    };
+    for (const auto& text : {"{\"a\":" + value("42") + "}", R"({"a b \"c\"":)" + value("") + "}",
+                             "{\"a\":" + value(R"('x\\n' \"y\"\nz)") + ",\"b\":" + value("~ }") + "}"}) {
+        CHECK(plain.admits_expressions(text));
+        CHECK(inert_expressions(RawJson{text}, bundles).text == text);
+        for (std::size_t length = 0; length < text.size(); ++length) {
+            CHECK_FALSE(plain.admits_expressions(text.substr(0, length)));
+        }
+        CHECK_FALSE(plain.admits_expressions(text + " "));
+        CHECK_FALSE(plain.admits_expressions(text + text));
+    }
+    for (const char* text : {R"(\u001b[2J)", "\x1b[2J", "\n", "\t", "\x7f", "é", "\xff", R"(\)", R"(\x)",
+                             R"(\r)", R"(\/)", R"("},"text/html":"<script>1</script>)",
+                             R"(","text/html":"<b>)", R"("},"metadata":{},"data":{"x":"y)"}) {
+        INFO(text);
+        CHECK_FALSE(plain.admits_expressions("{\"a\":" + value(text) + "}"));
+        CHECK_FALSE(plain.admits_expressions("{\"a" + std::string(text) + "\":" + value("1") + "}"));
+    }
+    CHECK_FALSE(plain.admits_expressions("{\"a\":" + value(std::string(70'000, 'x')) + "}"));
+    for (const char* text :
+         {"", "{", "{}", "[]", "null", R"({"a":1})", R"({"a":{"status":"error","ename":"x"}})",
+          R"({"a":{"status":"ok","data":{"text/html":"42"},"metadata":{}}})",
+          R"({"a":{"status":"ok","data":{"text/plain":42},"metadata":{}}})",
+          R"({"a":{"status":"ok","data":{"text/plain":"42"},"metadata":{"x":1}}})",
+          R"({"a": {"status":"ok","data":{"text/plain":"42"},"metadata":{}}})"}) {
+        CHECK_FALSE(plain.admits_expressions(text));
+    }
+    OutputRules none = rules;
+    none.mime.clear();
+    CHECK_FALSE(PlainRules(none).admits_expressions("{\"a\":" + value("42") + "}"));
 }
 
 TEST_CASE("markdown: plain text stays to the letter") {

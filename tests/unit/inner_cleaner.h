@@ -13,7 +13,6 @@ namespace cellblock::testing {
 class InnerCleaner : public sandbox::Cleaner {
 public:
     explicit InnerCleaner(const sandbox::OutputRules& rules) : given_(rules), rules_(rules) {}
-    void prepare() override {}
     void begin(sandbox::CleaningTask task) override { answer_ = rules_.clean(std::move(task)); }
     std::optional<sandbox::Result<sandbox::Cleaned>> take() override {
         if (!answer_) {

@@ -7,6 +7,7 @@
 #include "sandbox/api/policy.h"
 #include "sandbox/base/json_text.h"
 #include "sandbox/outputs/comms.h"
+#include "sandbox/outputs/plain_items.h"
 #include "sandbox/outputs/replies.h"
 
 using namespace cellblock::sandbox;
@@ -25,6 +26,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         if (!nlohmann::json::accept(out.text)) {
             std::abort();
         }
+    }
+    if (PlainRules(rules).admits_expressions(text) && inert_expressions(json, bundles).text != text) {
+        std::abort();
     }
     CommRules comms(rules);
     for (const auto kind : {CommKind::open, CommKind::message, CommKind::close}) {
