@@ -217,7 +217,8 @@ def test_calls_that_wait_are_told_progress_too(server):
     assert "error" not in answer and {(one["params"]["progressToken"], one["params"]["message"]) for one in told} == {
         ("first", "runs"), ("second", "waits for another call")}
     told, answer = server.until_answer(second)
-    assert told == [] and answer["result"]["content"][0]["text"] == "'second'\n"
+    assert {(one["params"]["progressToken"], one["params"]["message"]) for one in told} <= {("second", "runs")}  # where it takes a while
+    assert answer["result"]["content"][0]["text"] == "'second'\n"
 
 
 def test_progress_is_for_whom_has_a_token_and_for_code_alone(server):
