@@ -18,6 +18,8 @@ INTRODUCTION = """
 
 Each row is what a run of [tests/vm](tests/vm/README.md) found: the system booted in a virtual machine, the package installed with apt. The
 processor is emulated there, so the times compare rows, and are many times those of a real one. An empty cell was not tried.
+No escape broke a promise: those that aren't counted could not be tried there, or passed where a layer is missing that the policy doesn't
+require (`cellblock doctor` tells which).
 
 """
 HEAD = ("system", "installed by", "started", "layers that stand", "escapes stopped", "first result, cold", "warm")
