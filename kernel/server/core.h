@@ -44,7 +44,7 @@ public:
     virtual void serve(RequestCore& core) = 0;
     virtual void stop() = 0;
 
-    // Runs the request's cell; returns when the cell has ended. Never throws.
+    // Waits until the request's cell, which the server has begun already, has ended. Never throws.
     virtual ReplyText execute() = 0;
     // The content of kernel_info_reply, without the protocol's version.
     [[nodiscard]] virtual nlohmann::json kernel_info() const = 0;

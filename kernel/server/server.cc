@@ -22,6 +22,10 @@ constexpr milliseconds kForever{-1};
 constexpr milliseconds kFollowerPause = 5ms;  // see await_followers
 constexpr milliseconds kFollowerLimit = 50ms;
 
+ReplyText internal_error() {
+    return {true, error_content("InternalError", "the kernel failed to handle this request")};
+}
+
 milliseconds until(SteadyClock::time_point time) {
     return std::clamp<milliseconds>(std::chrono::ceil<milliseconds>(time - SteadyClock::now()), 0ms,
                                     60'000ms);
@@ -224,12 +228,11 @@ void JupyterServer::give_to_core(Message request, Channel channel) {
         begin_cell(*content);
     }
     core_->handle(channel, type, std::move(*content));
-    if (execution_.is_running()) {  // the session takes one cell at a time
+    if (execution_.is_running()) {  // the core didn't ask for it, but the session takes one cell at a time
         (void)execute();
     }
     if (!current.replied) {
-        reply(channel, reply_type(type),
-              {true, error_content("InternalError", "the kernel failed to handle this request")});
+        reply(channel, reply_type(type), internal_error());
     }
     if (!current.idle) {
         publish_status(channel, "idle");
@@ -238,7 +241,7 @@ void JupyterServer::give_to_core(Message request, Channel channel) {
 }
 
 // The worker has the cell before the core tells of it by `busy` and execute_input, which would hold it up.
-// What the cell sends is read by execute(), so after those.
+// The cell's outputs are read by execute() alone, so they come after those two messages.
 void JupyterServer::begin_cell(nlohmann::json& content) {
     try {
         execution_.begin(content, shell_handled_.request);
@@ -262,7 +265,7 @@ void JupyterServer::await_followers() {
 
 ReplyText JupyterServer::execute() {
     if (!execution_.is_running()) {
-        return {true, error_content("InternalError", "the kernel failed to handle this request")};
+        return internal_error();
     }
     try {
         ReplyText reply = execution_.finish(*this);
@@ -272,7 +275,7 @@ ReplyText JupyterServer::execute() {
         return reply;
     } catch (const std::exception& failed) {
         std::cerr << "cellblock kernel: execute_request failed: " << failed.what() << "\n";
-        return {true, error_content("InternalError", "the kernel failed to handle this request")};
+        return internal_error();
     }
 }
 

@@ -69,8 +69,7 @@ def cases(options):
         ("%d prints" % count, of_cell("for n in range(%d): print(n)" % count, lambda run: prints(run, count)),
          options.rounds, half()),
         ("%d MB of stdout" % blocks, of_cell(FLOOD % blocks, lambda run: flood(run, blocks)), few, half()),
-        ("%d figures" % figures, of_cell(FIGURES % figures, lambda run: len(pictures(run)) == figures), options.rounds,
-         [Goal(0.6, IPYKERNEL)]),  # of which most is matplotlib's own
+        ("%d figures" % figures, of_cell(FIGURES % figures, lambda run: len(pictures(run)) == figures), options.rounds, half()),
     ]
 
 

@@ -8,7 +8,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DEBIAN = ROOT / "debian"
 SPEC = (ROOT / "cmake/rpm/cellblock.spec").read_text()
 RECIPE = (ROOT / "cmake/conda/recipe.yaml").read_text()
-# What the build needs: Debian's name, Fedora's, and conda-forge's, which has none for what another package brings or what has no use there.
+# The build's dependencies by their names in Debian, in Fedora and in conda-forge. None: another package brings it there, or it has no use.
 NAMES = {
     "catch2": ("catch-devel", None),
     "cmake": ("cmake", "cmake"),

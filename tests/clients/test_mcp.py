@@ -216,8 +216,10 @@ def test_calls_that_wait_are_told_progress_too(server):
     told, answer = server.until_answer(first)
     assert "error" not in answer and {(one["params"]["progressToken"], one["params"]["message"]) for one in told} == {
         ("first", "runs"), ("second", "waits for another call")}
+    begun = time.monotonic()
     told, answer = server.until_answer(second)
-    assert {(one["params"]["progressToken"], one["params"]["message"]) for one in told} <= {("second", "runs")}  # where it takes a while
+    is_slow = time.monotonic() - begun > 0.3  # a busy machine's cell may run when the next second is over
+    assert {(one["params"]["progressToken"], one["params"]["message"]) for one in told} <= ({("second", "runs")} if is_slow else set())
     assert answer["result"]["content"][0]["text"] == "'second'\n"
 
 
