@@ -186,6 +186,11 @@ class Life:
             self.start(warm=True)
         with self.step("warm plot"):
             assert self.run(PLOT)["png"].startswith(b"\x89PNG")
+        with self.step("warm memory limit of several processes") as told:
+            ended = self.run(CROWD)
+            told.append(ended["error"][:200] or ended["said"][:200])
+            assert "limits.memory" in ended["error"] + ended["said"], ended
+            assert self.run("6 * 7")["text"] == "42"
         with self.step("warm shutdown"):
             self.stop()
             os.system("cellblock daemon stop >&2")
