@@ -93,8 +93,7 @@ def nothing_left(request):
     yield
     leftovers.wait_until(lambda: not leftovers.reap_adopted(kept), 20)  # a busy machine clears away slowly
     left = leftovers.reap_adopted(kept)
-    for pid in left:
-        os.kill(pid, signal.SIGKILL)
+    leftovers.send(signal.SIGKILL, left)
     assert not left, "processes outlived their kernels: %s" % left
     if not is_one_of_several(request.config):
         assert not before.wait_clean(), "left behind: %s" % before.wait_clean(0)

@@ -31,8 +31,6 @@ void add_line(std::string& text, const std::string& line) {
     text += line;
 }
 
-constexpr std::chrono::seconds kProgressTime{1};
-
 // The last line of a text that isn't empty; of a long one its end.
 std::string last_line(std::string_view text) {
     constexpr std::size_t kMost = 200;
@@ -59,9 +57,6 @@ void ToolSession::execute(const std::string& key, ExecuteRequest request, ToolAn
     last_used_ = Clock::now();
     if (calls_.size() >= kMostWaiting) {
         return answer({"too many calls wait for this session; nothing was run", {}, true});
-    }
-    if (progress && !progress_due_) {
-        progress_due_ = Clock::now() + kProgressTime;
     }
     calls_.push_back({key, std::move(request), std::move(answer), std::move(progress)});
     begin_next();
@@ -106,26 +101,30 @@ void ToolSession::advance() {
     tell_progress();
 }
 
+std::optional<TimePoint> ToolSession::Call::progress_due() const {
+    return progress && !cancelled ? std::optional(came + std::chrono::seconds(seconds_told + 1))
+                                  : std::nullopt;
+}
+
 std::optional<TimePoint> ToolSession::next_deadline() const {
-    const auto next = session_.next_deadline();
-    return next && progress_due_ ? std::min(*next, *progress_due_) : next ? next : progress_due_;
+    auto next = session_.next_deadline();
+    for (const Call& call : calls_) {
+        if (const auto due = call.progress_due(); due && (!next || *due < *next)) {
+            next = due;
+        }
+    }
+    return next;
 }
 
 void ToolSession::tell_progress() {
     const auto now = Clock::now();
-    if (!progress_due_ || now < *progress_due_) {
-        return;
-    }
-    progress_due_.reset();
     for (std::size_t i = 0; i < calls_.size(); ++i) {
-        const Call& call = calls_[i];
-        if (call.progress && !call.cancelled) {
+        Call& call = calls_[i];
+        if (const auto due = call.progress_due(); due && *due <= now) {
             const std::string line = last_line(gathered_.text);
             const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - call.came);
-            call.progress(static_cast<int>(seconds.count()), i > 0          ? "waits for another call"
-                                                             : line.empty() ? "runs"
-                                                                            : line);
-            progress_due_ = now + kProgressTime;
+            call.seconds_told = static_cast<int>(seconds.count());
+            call.progress(call.seconds_told, i > 0 ? "waits for another call" : line.empty() ? "runs" : line);
         }
     }
 }

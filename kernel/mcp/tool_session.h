@@ -63,8 +63,12 @@ private:
         sandbox::ExecuteRequest request;
         ToolAnswer answer;
         ToolProgress progress;
+        int seconds_told = 0;  // by `progress`, since it came
         sandbox::TimePoint came = sandbox::Clock::now();
         bool cancelled = false;
+
+        // When its client is to be told next; nullopt: it doesn't want to be.
+        [[nodiscard]] std::optional<sandbox::TimePoint> progress_due() const;
     };
 
     void begin_next();
@@ -76,7 +80,6 @@ private:
     sandbox::Session session_;
     std::deque<Call> calls_;  // the first one runs
     bool runs_ = false;
-    std::optional<sandbox::TimePoint> progress_due_;  // nullopt: nobody wants to be told
     sandbox::TimePoint last_used_ = sandbox::Clock::now();
     int count_ = 0;
     ToolResult gathered_;  // of the call that runs

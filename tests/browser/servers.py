@@ -118,8 +118,7 @@ class Server:
         self.log.close()
         leftovers.wait_until(lambda: not leftovers.living(self._known), 5)
         left = {pid: leftovers.command_line(pid) for pid in leftovers.living(self._known)}
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
+        leftovers.send(signal.SIGKILL, left)
         return left
 
 

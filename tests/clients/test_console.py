@@ -1,6 +1,5 @@
 """jupyter console in a real terminal."""
 
-import os
 import re
 import signal
 
@@ -57,8 +56,7 @@ def console(spec_place):
     finally:
         made.child.close(force=True)
         left = [] if leftovers.wait_until(lambda: not leftovers.living(tree), 5) else leftovers.living(tree)
-        for pid in left:
-            os.kill(pid, signal.SIGKILL)
+        leftovers.send(signal.SIGKILL, left)
     assert not left or kernels.is_ipykernel(), "the kernel outlived the console"
 
 

@@ -211,16 +211,24 @@ def test_progress_is_told_while_code_runs(server, token, meta):
 
 
 def test_calls_that_wait_are_told_progress_too(server):
+    begun = time.monotonic()
     first = server.begin_code("import time; time.sleep(2.5)", "first")
     second = server.begin_code("'second'", "second")
     told, answer = server.until_answer(first)
     assert "error" not in answer and {(one["params"]["progressToken"], one["params"]["message"]) for one in told} == {
         ("first", "runs"), ("second", "waits for another call")}
-    begun = time.monotonic()
     told, answer = server.until_answer(second)
-    is_slow = time.monotonic() - begun > 0.3  # a busy machine's cell may run when the next second is over
+    is_slow = time.monotonic() - begun >= 3  # the third second ended while it ran; by the first two it waited
     assert {(one["params"]["progressToken"], one["params"]["message"]) for one in told} <= ({("second", "runs")} if is_slow else set())
     assert answer["result"]["content"][0]["text"] == "'second'\n"
+
+
+def test_progress_is_told_a_second_after_a_call_came_whatever_came_before(server):
+    """A call that ended before its second was over doesn't make the next one's shorter."""
+    for seconds in (0.6, 0.6, 0.6):
+        begun = time.monotonic()
+        told, answer = server.until_answer(server.begin_code(f"import time; time.sleep({seconds})", "short"))
+        assert "result" in answer and (told == [] or time.monotonic() - begun >= 1)
 
 
 def test_progress_is_for_whom_has_a_token_and_for_code_alone(server):

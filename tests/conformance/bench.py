@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import io
-import os
 import signal
 import time
 
@@ -94,14 +93,12 @@ class Bench:
     def stop_the_way(self):
         """SIGSTOP for all behind the relay; gives whom it met."""
         met = [pid for relay in self.relays() for pid in leftovers.descendants(relay)]
-        for pid in met:
-            os.kill(pid, signal.SIGSTOP)
+        leftovers.send(signal.SIGSTOP, met)
         return met
 
     def kill_the_way(self):
         for relay in self.relays():
-            for pid in leftovers.children(relay):
-                os.kill(pid, signal.SIGKILL)
+            leftovers.send(signal.SIGKILL, leftovers.children(relay))
 
     def remember(self, what, value):
         first = self.seen.setdefault(what, (self.name, value))

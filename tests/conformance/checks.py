@@ -89,11 +89,7 @@ def rung_sandbox(it):
     try:
         reply = it.client.first(request, "execute_reply")
     finally:
-        for pid in stopped:
-            try:
-                os.kill(pid, signal.SIGCONT)
-            except ProcessLookupError:
-                pass
+        leftovers.send(signal.SIGCONT, stopped)
     it.client.finish(request)
     assert reply.content["ename"] == "CellTimeout" and "variables are lost" in reply.content["evalue"], reply.content
     assert it.client.run("1").result == "1"

@@ -231,8 +231,7 @@ def test_owner_and_relay_killed_at_one_blow(cluster, place, policy, call):
     kernel = kernels.Kernel(place, policy=policy(), environment=cluster.environment())
     kernel.client.run("1").ok()
     tree = kernel.tree()
-    for pid in (kernel.pid, *tree):
-        os.kill(pid, signal.SIGKILL)
+    leftovers.send(signal.SIGKILL, (kernel.pid, *tree))
     kernel.kill()
     [left] = pods(cluster)
     again = call("run", "--policy", policy(), "-", code="import time; time.sleep(5); print(1)")  # a start sweeps

@@ -221,8 +221,7 @@ def test_a_killed_kernel_leaves_no_sandbox(place, service):
 def test_all_killed_at_one_blow_leave_a_sandbox_for_the_next_start(place, service):
     kernel = kernel_of(place, service)
     tree = kernel.tree()
-    for pid in (kernel.pid, *tree):
-        os.kill(pid, signal.SIGKILL)
+    leftovers.send(signal.SIGKILL, (kernel.pid, *tree))
     kernel.kill()
     assert not service.ended()
     cleaned = subprocess.run([kernels.PROGRAM, "clean", "modal"], env={**place.environment(), **service.variables},

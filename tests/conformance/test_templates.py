@@ -213,8 +213,7 @@ def test_owner_and_relay_killed_at_one_blow_leave_nothing_for_long(place):
     kernel.client.run("1").ok()
     tree = kernel.tree()
     relay = [pid for pid in tree if "cellblock relay" in leftovers.command_line(pid)]
-    for pid in (kernel.pid, *relay):
-        os.kill(pid, signal.SIGKILL)
+    leftovers.send(signal.SIGKILL, (kernel.pid, *relay))
     assert leftovers.wait_until(lambda: not leftovers.living(tree), 20), leftovers.living(tree)
     kernel.kill()
     assert [one for one in (place.root / "tmp").iterdir() if one.name.startswith("cellblock-")]

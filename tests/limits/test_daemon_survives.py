@@ -35,13 +35,8 @@ def warm(place):
 
 def test_all_that_waits_goes_on_after_a_sleep(place):
     policy = warm(place)
-    everything = [status(place)["process"], *leftovers.descendants(status(place)["zygotes"][0]["process"]),
-                  status(place)["zygotes"][0]["process"]]
-    for pid in everything:
-        os.kill(pid, signal.SIGSTOP)
-    time.sleep(3)
-    for pid in reversed(everything):
-        os.kill(pid, signal.SIGCONT)
+    with asleep(status(place)["process"], status(place)["zygotes"][0]["process"]):
+        time.sleep(3)
     before = status(place)["claims"]["from_pool"]
     assert run(place, SEEN, policy)[0]["stdout"] == "True\n"
     assert status(place)["claims"]["from_pool"] == before + 1
@@ -55,15 +50,14 @@ COUNTS = ("import time\nprint('begun', flush=True)\nend = time.monotonic() + %d\
 @contextlib.contextmanager
 def asleep(*roots):
     """All of these processes and what descends from them stand still within."""
-    everything = {pid for root in roots for pid in (root, *leftovers.descendants(root))}
-    for pid in everything:
-        os.kill(pid, signal.SIGSTOP)
+    stopped = set()
     try:
+        while awake := [pid for root in roots for pid in (root, *leftovers.descendants(root)) if pid not in stopped]:
+            leftovers.send(signal.SIGSTOP, awake)
+            stopped.update(awake)  # what they started meanwhile is met in the next round
         yield
     finally:
-        for pid in everything:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        leftovers.send(signal.SIGCONT, stopped)
 
 
 def test_a_session_with_a_cell_under_way_goes_on_after_a_sleep(place, start_as):
@@ -303,8 +297,7 @@ def test_after_an_upgrade_a_kernel_goes_on_and_says_when_it_must_be_restarted(pl
         upgrade(program, installed("fresh"))
         assert client.run("kept").result == "42"
         wardens = [pid for pid in kernel.tree() if "/opt/cellblock/warden" in leftovers.command_line(pid).split()[0:1]]
-        for pid in wardens:
-            os.kill(pid, signal.SIGKILL)
+        leftovers.send(signal.SIGKILL, wardens)
         assert wardens and leftovers.wait_until(lambda: not any(map(leftovers.is_alive, wardens)), 30)  # and the worker with them
         told = client.run("kept").content
         if told["status"] == "error" and told["ename"] == "WorkerDied":  # the cell came before the death was known

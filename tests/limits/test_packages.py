@@ -222,11 +222,7 @@ def test_a_builder_that_is_killed_is_an_error_and_no_more(session, slow_index):
     before = set(kernel.tree())
     request = kernel.client.execute("%pip install sample-lib")
     assert leftovers.wait_until(lambda: slow_index.asked, 60)
-    for pid in set(kernel.tree()) - before:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+    leftovers.send(signal.SIGKILL, set(kernel.tree()) - before)
     assert "builder" in kernel.client.finish(request).content["evalue"]
     assert kernel.client.run("6 * 7").result == "42"
 

@@ -193,8 +193,7 @@ def test_a_spare_whose_sandbox_is_killed_is_replaced(daemon, place, engine):
     policy = policy_of(place, engine)
     primed(place, policy)
     (spare,) = makers(place)
-    for pid in leftovers.children(spare):
-        os.kill(pid, signal.SIGKILL)
+    leftovers.send(signal.SIGKILL, leftovers.children(spare))
     assert leftovers.wait_until(lambda: makers(place) and spare not in makers(place)
                                 and status(place)["pool"]["ready"] == 1, 20), of_place(place)
     assert warm(place, SEEN, policy) == "False False\n"

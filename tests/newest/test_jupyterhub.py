@@ -120,8 +120,7 @@ class Hub:
                 variables = {**self.place.environment(), "XDG_RUNTIME_DIR": str(self.place.root / "run" / user)}
                 subprocess.run(self.as_user(user, [kernels.PROGRAM, "daemon", "stop"]), env=variables, check=False, timeout=30)
             left = leftovers.wait_until(lambda: not leftovers.living(tree), 20)
-            for pid in leftovers.living(tree):
-                os.kill(pid, signal.SIGKILL)
+            leftovers.send(signal.SIGKILL, leftovers.living(tree))
         assert left, "outlived the hub: " + self.said()
 
     def make_folder(self, path, _user):

@@ -235,9 +235,5 @@ class Kernel:
         self.process.wait()
         leftovers.wait_until(lambda: not leftovers.living(self._known), 3)
         left = {pid: leftovers.command_line(pid) for pid in leftovers.living(self._known)}
-        for pid in left:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        leftovers.send(signal.SIGKILL, left)
         return left

@@ -54,6 +54,15 @@ def descendants(root):
     return found
 
 
+def send(signal, pids):
+    """Each gets it that is there: one may have ended since it was looked up, maybe with one before it."""
+    for pid in pids:
+        try:
+            os.kill(pid, signal)
+        except ProcessLookupError:
+            pass
+
+
 def children(root):
     """Its own, not theirs."""
     return [pid for pid, (_, state, parent, _) in all_processes().items() if parent == root and state not in "ZX"]

@@ -1,7 +1,6 @@
 """How a server ends, and what its clients see of that."""
 
 import concurrent.futures
-import os
 import signal
 import subprocess
 import time
@@ -71,11 +70,7 @@ def test_a_sandbox_whose_processes_are_killed(start_server):
     its_own = set(server.processes()) - nobodys
     other = Sandbox.create(**server.options)
     other.run_code("x = 1")
-    for pid in its_own:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+    leftovers.send(signal.SIGKILL, its_own)
     try:
         box.run_code("1", timeout=20)
     except Exception as error:  # noqa: BLE001

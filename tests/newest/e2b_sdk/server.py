@@ -90,8 +90,7 @@ class Server:
             self.process.kill()
         self.process.wait()
         leftovers.wait_until(lambda: not leftovers.living(known), 10)
-        for pid in leftovers.living(known):
-            os.kill(pid, signal.SIGKILL)
+        leftovers.send(signal.SIGKILL, leftovers.living(known))
         self.process.stdout.close()
         self._errors.close()
         self.folder.cleanup()
