@@ -157,6 +157,10 @@ std::string remedy_for(const JailPlan& plan, const Failure& failure) {
             return "The place lies in a read-only folder and isn't there: choose another path for the "
                    "sandbox";
         }
+        if (file->kind == FileStepKind::overlay && failure.error == ENODEV) {
+            return "This kernel has no overlayfs, or its module isn't loaded: sudo modprobe overlay. Or give "
+                   "the rule another mode than \"overlay\"";
+        }
         if (failure.error == ELOOP) {
             return "A symbolic link lies on the way to that place: choose another path for the sandbox";
         }

@@ -5,11 +5,17 @@
 // Threads: the calling process has one. Failure: before a jail's first process
 // exists, told by -1 and errno; afterwards as supervisor.h says.
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -34,11 +40,56 @@ std::vector<char*> the_argv;
 jail::WardenOrder the_order;
 jail::WorkerDescriptors the_worker;
 
+// Where libc may keep a thread's number, counted from what pthread_self() is: glibc's own record of the
+// thread, of which this much is surely there (its whole is above 2,000 bytes on each processor).
+constexpr std::size_t kThreadRecord = 1024;
+using Places = std::array<bool, kThreadRecord / sizeof(int)>;
+
+// The words of this thread's record that hold its number.
+Places places_of_number() {
+    std::array<int, std::tuple_size_v<Places>> record;
+    std::memcpy(record.data(), reinterpret_cast<const void*>(::pthread_self()), kThreadRecord);
+    Places found;
+    const auto number = static_cast<int>(::syscall(SYS_gettid));
+    std::transform(record.begin(), record.end(), found.begin(), [number](int one) { return one == number; });
+    return found;
+}
+
+void* find_places(void* found) {
+    *static_cast<Places*>(found) = places_of_number();
+    return nullptr;
+}
+
+// The one word that holds the number in this thread's record and in those of two more threads; -1: there is
+// no such. For a kernel that doesn't tell (without CONFIG_CHECKPOINT_RESTORE).
+int find_place_of_number() {
+#ifdef __GLIBC__
+    Places common = places_of_number();
+    for (int i = 0; i < 2; ++i) {
+        pthread_t thread;
+        Places found;
+        if (::pthread_create(&thread, nullptr, &find_places, &found) != 0) {
+            return -1;
+        }
+        ::pthread_join(thread, nullptr);
+        std::transform(common.begin(), common.end(), found.begin(), common.begin(), std::logical_and<>());
+    }
+    if (std::count(common.begin(), common.end(), true) == 1) {
+        return static_cast<int>(std::find(common.begin(), common.end(), true) - common.begin());
+    }
+#endif
+    return -1;
+}
+
+int the_place_of_number = -1;
+
 // Where libc keeps this thread's number, which a bare clone must write as fork does. Null: unknown.
 int* thread_id() {
     int* place = nullptr;
-    const bool known = ::prctl(PR_GET_TID_ADDRESS, &place, 0, 0, 0) == 0 && place != nullptr;
-    return known && *place == static_cast<int>(::syscall(SYS_gettid)) ? place : nullptr;
+    if (::prctl(PR_GET_TID_ADDRESS, &place, 0, 0, 0) != 0 && the_place_of_number >= 0) {
+        place = reinterpret_cast<int*>(::pthread_self()) + the_place_of_number;
+    }
+    return place != nullptr && *place == static_cast<int>(::syscall(SYS_gettid)) ? place : nullptr;
 }
 
 int raised(int fd) {
@@ -65,8 +116,11 @@ extern "C" {
 
 #define CELLBLOCK_EXPORT [[gnu::visibility("default")]]
 
-// Whether the other functions can do their work here.
+// Whether the other functions can do their work here; to be called once before them.
 CELLBLOCK_EXPORT int cellblock_usable() {
+    if (thread_id() == nullptr) {
+        the_place_of_number = find_place_of_number();
+    }
     return thread_id() != nullptr ? 1 : 0;
 }
 

@@ -15,7 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 # What takes half a minute or more, the longest first, so that no long one comes last.
 LONG = ("browser/", "unit/test_catch2", "fuzz/test_replay", "hostile/test_packages", "limits/test_deadlines", "limits/test_packages",
         "protocol/test_debugger_faults", "hostile/test_neighbours", "hostile/test_warm", "limits/test_output_floods",
-        "hostile/test_contained.py", "limits/test_deaths", "hostile/test_exhaustion", "hostile/test_channel", "hostile/test_doctor", "newest/")
+        "hostile/test_contained.py", "limits/test_deaths", "hostile/test_exhaustion", "hostile/test_channel", "hostile/test_doctor", "uml/", "newest/")
 
 BOMBS = ("hostile/test_commands.py::test_a_command_ends_and_nothing_outside_changes[nobody-a bomb",
          "hostile/test_commands.py::test_a_cell_can_end_a_command_and_no_more[nobody-no process")

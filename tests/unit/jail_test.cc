@@ -319,6 +319,11 @@ TEST_CASE("a failed step is told in words, with what to try") {
     }
     CHECK(jail::setup_error(plan, {jail::Step::execute, 0, ENOENT}).text().find("/usr/bin/python3") !=
           std::string::npos);
+    jail::FileStep overlay;
+    overlay.kind = jail::FileStepKind::overlay;
+    plan.files = {overlay};
+    CHECK(jail::setup_error(plan, {jail::Step::file_step, 0, ENODEV}).text().find("modprobe overlay") !=
+          std::string::npos);
 }
 
 TEST_CASE("a jail starts, and says how it ended") {

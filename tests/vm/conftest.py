@@ -52,7 +52,7 @@ class System:
         return self.doctors[way]
 
     def life(self, way):
-        """What the steps of inside/life.py gave."""
+        """What the steps of support/life.py gave."""
         if way not in self.lives:
             self.lives[way] = self._live(way)
         return self.lives[way]

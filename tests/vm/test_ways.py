@@ -3,11 +3,8 @@
 import json
 
 import pytest
+from support.life import STEPS
 from ways import BASE, EXPECTED, WAYS
-
-STEPS = ("start", "state", "plot", "file", "interrupt", "time limit", "memory limit", "memory limit of several processes", "shutdown",
-         "start that leaves a daemon", "warm start", "warm plot",
-         "warm memory limit of several processes", "warm shutdown")
 
 
 def test_the_system_is_what_it_is_said_to_be(system):

@@ -25,17 +25,18 @@ FOLDER = "/home/%s/notebooks" % USER
 UNIT = ["--quiet", "--wait", "--pipe", "--collect", "--service-type=exec"]
 
 
+MEMORY = 512  # MiB
 # The shipped policies for a small machine whose processor is emulated: a sandbox may take longer to start, and has less memory to fill.
 PATIENCE = """import json
 for name in ("default", "notebook"):
-    with open("/usr/share/cellblock/policies/%s.json" % name) as shipped:
+    with open("/usr/share/cellblock/policies/%%s.json" %% name) as shipped:
         policy = json.load(shipped)
-    policy["limits"].update(start_time="10m", memory="512MiB")
-    with open("/etc/patient-%s.json" % name, "w") as patient:
+    policy["limits"].update(start_time="10m", memory="%dMiB")
+    with open("/etc/patient-%%s.json" %% name, "w") as patient:
         json.dump(policy, patient)
-"""
+""" % MEMORY
 DOCTOR = ["cellblock", "doctor", "--json", "--policy", "/etc/patient-default.json"]
-LIFE = ["env", "CELLBLOCK_POLICY=/etc/patient-notebook.json", "python3", "/payload/tests/vm/inside/life.py"]
+LIFE = ["env", "CELLBLOCK_POLICY=/etc/patient-notebook.json", "python3", "/payload/tests/support/life.py", MEMORY]
 
 
 def _by_login(argv):

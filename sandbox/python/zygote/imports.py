@@ -117,7 +117,7 @@ def load_library(path):
     library.cellblock_start.argtypes = [ctypes.c_int] * 6
     library.cellblock_argument.restype = library.cellblock_variable.restype = library.cellblock_agent.restype = ctypes.c_char_p
     if not library.cellblock_usable():
-        raise Refused("this kernel doesn't tell where libc keeps a thread's number (CONFIG_CHECKPOINT_RESTORE)")
+        raise Refused("neither this kernel (CONFIG_CHECKPOINT_RESTORE) nor a look at its threads tells where libc keeps a thread's number")
     if not hasattr(os, "pidfd_open"):
         raise Refused("Python 3.9 or later is needed")
     return library

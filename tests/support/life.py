@@ -1,4 +1,5 @@
-"""A session's whole life by jupyter_client, with the installed kernelspec: life.py [URL TOKEN]. The policy has 512 MiB of memory.
+"""A session's whole life by jupyter_client, with the installed kernelspec: life.py MEMORY [URL TOKEN], with the policy's limits.memory in MiB,
+400 at least; or 0, and the steps of MEMORY_STEPS are left out.
 
 With a URL the kernels are those of that Jupyter server. Prints a line of JSON: {step: {"ok", "seconds", "told"}}. A step that fails
 doesn't end the life, as the later ones tell more; where there is no kernel, all fail.
@@ -15,12 +16,15 @@ import time
 import traceback
 import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from jupyter_client import BlockingKernelClient, KernelManager  # noqa: E402
 from jupyter_core.paths import jupyter_runtime_dir  # noqa: E402
 from support import leftovers  # noqa: E402
 
+MEMORY_STEPS = ("memory limit", "memory limit of several processes", "warm memory limit of several processes")
+STEPS = ("start", "state", "plot", "file", "interrupt", "time limit", *MEMORY_STEPS[:2], "shutdown",
+         "start that leaves a daemon", "warm start", "warm plot", MEMORY_STEPS[2], "warm shutdown")
 SECONDS = 300  # for a start or a cell; nothing here takes long, but the processor is emulated
 STATE = "x = 40\nlen('state')"
 PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 4, 9])\nplt.show()"
@@ -29,8 +33,8 @@ FILE = "open('%s', 'w').write('a,b\\n1,2\\n')" % KEPT
 WAIT = "import time\nwhile True: time.sleep(0.05)"
 LATE = "%%timeout 3\nwhile True: pass"
 HOARD = "kept = []\nwhile True: kept.append(bytearray(16 << 20))"
-CROWD = ("import os, time\nfor _ in range(16):\n    if os.fork() == 0:\n        held = b'x' * (48 << 20)\n        time.sleep(30)\n        os._exit(0)\n"
-         "for _ in range(16): os.wait()")
+CROWD = ("import os, time\nfor _ in range(12):\n    if os.fork() == 0:\n        held = b'x' * (%d << 20)\n        time.sleep(30)\n        os._exit(0)\n"
+         "for _ in range(12): os.wait()")  # together more than the limit, each with what fits beside Python in it
 
 
 class OwnKernel:
@@ -74,7 +78,8 @@ class ServersKernel:
 
 
 class Life:
-    def __init__(self, server):
+    def __init__(self, memory, server):
+        self.memory, self.crowd = memory, CROWD % (memory // 10)
         self.server = server
         self.steps = {}
         self.known = {}  # processes that must be gone in the end
@@ -159,22 +164,29 @@ class Life:
             ended = self.run(LATE)
             assert ended["error"].startswith("CellTimeout"), ended
             assert self.run("x + 2")["text"] == "42"
+        if self.memory:
+            self.fill_memory()
+        with self.step("shutdown"):
+            self.stop()
+            if self.server:
+                return  # its kernels bring a daemon about, which stays for the warm start
+            self.assert_nothing_left()
+
+    def fill_memory(self):
         with self.step("memory limit") as told:
             ended = self.run(HOARD)
             told.append(ended["error"][:200])
             assert ended["error"].startswith(("MemoryError", "MemoryLimit")) and "limits.memory" in ended["error"], ended
             self.run("kept = None")
             assert self.run("6 * 7")["text"] == "42"
-        with self.step("memory limit of several processes") as told:
-            ended = self.run(CROWD)
+        self.fill_by_several("memory limit of several processes")
+
+    def fill_by_several(self, step):
+        with self.step(step) as told:
+            ended = self.run(self.crowd)
             told.append(ended["error"][:200] or ended["said"][:200])
             assert "limits.memory" in ended["error"] + ended["said"], ended  # the worker was killed, or one of the others
             assert self.run("6 * 7")["text"] == "42"
-        with self.step("shutdown"):
-            self.stop()
-            if self.server:
-                return  # its kernels bring a daemon about, which stays for the warm start
-            self.assert_nothing_left()
 
     def live_again(self):
         """With a daemon, as who has configured nothing: the first start brings it about, the second takes what it has ready."""
@@ -186,11 +198,8 @@ class Life:
             self.start(warm=True)
         with self.step("warm plot"):
             assert self.run(PLOT)["png"].startswith(b"\x89PNG")
-        with self.step("warm memory limit of several processes") as told:
-            ended = self.run(CROWD)
-            told.append(ended["error"][:200] or ended["said"][:200])
-            assert "limits.memory" in ended["error"] + ended["said"], ended
-            assert self.run("6 * 7")["text"] == "42"
+        if self.memory:
+            self.fill_by_several("warm memory limit of several processes")
         with self.step("warm shutdown"):
             self.stop()
             os.system("cellblock daemon stop >&2")
@@ -219,7 +228,7 @@ def main():
     os.chdir(folder)
     pathlib.Path(KEPT).unlink(missing_ok=True)
     leftovers.become_subreaper()
-    life = Life(sys.argv[1:3])
+    life = Life(int(sys.argv[1]), sys.argv[2:4])
     try:
         life.live()
         life.live_again()
