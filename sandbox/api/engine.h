@@ -152,6 +152,10 @@ public:
 
     // After the deadline: stops waiting and starts a sandbox in another way, as Engine::start() does.
     virtual Result<std::unique_ptr<Sandbox>> give_up() = 0;
+
+    // After take() has given a sandbox, which ended before it was ready, for this reason: starts one in
+    // another way. nullopt: the sandbox was started in that way already.
+    virtual std::optional<Result<std::unique_ptr<Sandbox>>> start_anew(const std::string& reason) = 0;
 };
 
 // Waits until the sandbox is ready, and gives up at its deadline.

@@ -13,6 +13,7 @@ public:
     [[nodiscard]] std::chrono::steady_clock::time_point deadline() const override { return {}; }
     std::optional<Result<std::unique_ptr<Sandbox>>> take() override { return std::move(sandbox_); }
     Result<std::unique_ptr<Sandbox>> give_up() override { return std::move(sandbox_); }
+    std::optional<Result<std::unique_ptr<Sandbox>>> start_anew(const std::string&) override { return {}; }
 
 private:
     std::unique_ptr<Sandbox> sandbox_;

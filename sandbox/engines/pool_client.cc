@@ -292,7 +292,17 @@ Result<std::unique_ptr<Sandbox>> ClaimedSandbox::start_cold_because(const std::s
     if (!in_silence_) {
         std::cerr << "cellblock: a cold start: " << reason << "\n";
     }
+    started_cold_ = true;
     return start_cold();
+}
+
+// A fault of the daemon's, which is told even where a cold start is as good.
+std::optional<Result<std::unique_ptr<Sandbox>>> ClaimedSandbox::start_anew(const std::string& reason) {
+    if (started_cold_) {
+        return std::nullopt;
+    }
+    in_silence_ = false;
+    return start_cold_because("the daemon's sandbox ended before it was ready: " + reason);
 }
 
 }  // namespace cellblock::sandbox

@@ -128,6 +128,7 @@ public:
     }
     std::optional<Result<std::unique_ptr<Sandbox>>> take() override;
     Result<std::unique_ptr<Sandbox>> give_up() override;
+    std::optional<Result<std::unique_ptr<Sandbox>>> start_anew(const std::string& reason) override;
 
 protected:
     virtual Result<std::unique_ptr<Sandbox>> adopt(pool::GivenSandbox given) = 0;
@@ -139,6 +140,7 @@ protected:
 private:
     pool::Claim claim_;
     bool in_silence_;
+    bool started_cold_ = false;
 };
 
 }  // namespace cellblock::sandbox

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <string_view>
 
 #include "sandbox/base/files.h"
 
@@ -120,6 +121,14 @@ bool needs_namespaces(Step step) {
     }
 }
 
+// The AppArmor profile that confines this process; empty: none does.
+std::string confining_profile() {
+    std::string label = file_text("/proc/self/attr/apparmor/current");
+    label = label.substr(0, label.find('\n'));
+    constexpr std::string_view kEnforced = " (enforce)";
+    return label.ends_with(kEnforced) ? label.substr(0, label.size() - kEnforced.size()) : "";
+}
+
 std::string remedy_for(const JailPlan& plan, const Failure& failure) {
     if (failure.error == EMFILE || failure.error == ENFILE) {
         return "Let more files be open: ulimit -n 1024, or LimitNOFILE= of the service that starts cellblock";
@@ -132,6 +141,11 @@ std::string remedy_for(const JailPlan& plan, const Failure& failure) {
     if (refused && needs_namespaces(failure.step)) {
         if (auto remedy = namespaces_remedy(); !remedy.empty()) {
             return remedy;
+        }
+        if (auto profile = confining_profile(); failure.error == EACCES && !profile.empty()) {
+            return "AppArmor's profile \"" + profile +
+                   "\" confines this process and refuses it: give the profile the rules \"userns,\" and "
+                   "\"mount,\", or cellblock a profile of its own";
         }
     }
     if ((failure.step == Step::private_mounts && failure.error == EINVAL) ||

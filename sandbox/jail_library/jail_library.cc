@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -48,7 +49,7 @@ using Places = std::array<bool, kThreadRecord / sizeof(int)>;
 // The words of this thread's record that hold its number.
 Places places_of_number() {
     std::array<int, std::tuple_size_v<Places>> record;
-    std::memcpy(record.data(), reinterpret_cast<const void*>(::pthread_self()), kThreadRecord);
+    std::memcpy(record.data(), std::bit_cast<const void*>(::pthread_self()), kThreadRecord);
     Places found;
     const auto number = static_cast<int>(::syscall(SYS_gettid));
     std::transform(record.begin(), record.end(), found.begin(), [number](int one) { return one == number; });
@@ -87,7 +88,7 @@ int the_place_of_number = -1;
 int* thread_id() {
     int* place = nullptr;
     if (::prctl(PR_GET_TID_ADDRESS, &place, 0, 0, 0) != 0 && the_place_of_number >= 0) {
-        place = reinterpret_cast<int*>(::pthread_self()) + the_place_of_number;
+        place = std::bit_cast<int*>(::pthread_self()) + the_place_of_number;
     }
     return place != nullptr && *place == static_cast<int>(::syscall(SYS_gettid)) ? place : nullptr;
 }

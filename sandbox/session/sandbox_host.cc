@@ -99,8 +99,32 @@ void SandboxHost::fail(std::string reason) {
     wake();
 }
 
+void SandboxHost::fail_to_start(std::string reason) {
+    if (!taken_from_) {
+        return fail(std::move(reason));
+    }
+    auto from = std::move(taken_from_);
+    agents_ended();
+    discard();
+    taken_from_ = std::move(from);
+    failed_ = std::move(reason);
+    wake();
+}
+
+void SandboxHost::start_anew() {
+    const auto from = std::move(taken_from_);
+    const std::string reason = *std::exchange(failed_, std::nullopt);
+    if (auto anew = from->start_anew(reason)) {
+        use(std::move(*anew));
+    } else {
+        fail(reason);
+    }
+}
+
 void SandboxHost::discard() {
     pending_.reset();
+    taken_from_.reset();
+    failed_.reset();
     debugger_waits_.clear();
     link_.reset();
     sandbox_.reset();
@@ -119,7 +143,7 @@ void SandboxHost::shutdown() {
 }
 
 void SandboxHost::start() {
-    if (sandbox_ || pending_) {
+    if (sandbox_ || pending_ || failed_) {
         return;
     }
     if (!engine_) {
@@ -142,6 +166,7 @@ void SandboxHost::look_for_sandbox() {
     auto came = pending_->take();
     deadline_ = pending_->deadline();
     if (came) {
+        taken_from_ = std::move(pending_);
         use(std::move(*came));
     } else if (now_() >= *deadline_) {
         use(pending_->give_up());
@@ -453,6 +478,8 @@ void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
     [[maybe_unused]] const auto got = ::read(wake_.get(), &ignored, sizeof ignored);
     if (pending_) {
         look_for_sandbox();
+    } else if (failed_) {
+        start_anew();
     }
     if (link_) {
         if (!link_->flush()) {
@@ -514,6 +541,7 @@ void SandboxHost::take(WorkerMessage message) {
             state_ = State::ready;
             was_ready_ = worker_was_ready_ = true;
             deadline_.reset();
+            taken_from_.reset();
             events_.emplace_back(std::move(message));
         } else if (state_ == State::ready) {
             condemn("a second 'ready'");
@@ -524,7 +552,7 @@ void SandboxHost::take(WorkerMessage message) {
         if (state_ == State::ready) {
             return condemn("'failed' after 'ready'");
         }
-        return fail(std::move(failed->message));
+        return fail_to_start(std::move(failed->message));
     }
     if (state_ == State::starting && !is_early_output(message)) {
         return condemn("a message before 'ready'");
@@ -577,8 +605,8 @@ void SandboxHost::take(const WorkerExited& report) {
     left_early_ = left_early ? left_early_ + 1 : 0;
     if (!was_ready_ || left_early_ >= kMostLeftEarly) {
         const std::string more = sandbox_->death_reason();
-        return fail("Python ended before it was ready" +
-                    (more.empty() ? "" : ": " + with_remedy(more, *sandbox_)));
+        return fail_to_start("Python ended before it was ready" +
+                             (more.empty() ? "" : ": " + with_remedy(more, *sandbox_)));
     }
     events_.emplace_back(WorkerGone{death});
     agents_ended();  // all that lived in there was killed
@@ -601,9 +629,9 @@ void SandboxHost::sandbox_ended() {
     const bool had_worked = was_ready_;
     if (!had_worked && !condemned_) {
         const std::string python = policy_.python.empty() ? "python3" : policy_.python;
-        return fail(why.empty() ? "the sandbox ended before it was ready. Is \"" + python +
-                                      "\" a Python? (policy \"" + policy_.name + "\", key python)"
-                                : with_remedy(why, *sandbox_));
+        return fail_to_start(why.empty() ? "the sandbox ended before it was ready. Is \"" + python +
+                                               "\" a Python? (policy \"" + policy_.name + "\", key python)"
+                                         : with_remedy(why, *sandbox_));
     }
     agents_ended();
     discard();

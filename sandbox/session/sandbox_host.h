@@ -9,7 +9,8 @@
 //     if (host.ready()) { host.send(encode_execute(1, request)); }
 //
 // Owns the engine, the sandbox and their descriptors. For one thread. Never throws; failures are HostEvents.
-// A start that fails is tried again only when start() is called again.
+// A start that fails is tried again only when start() is called again; but where a sandbox of the daemon's
+// doesn't get ready, one is started without the daemon.
 #pragma once
 
 #include <deque>
@@ -116,6 +117,9 @@ private:
     };
 
     void fail(std::string reason);
+    // The sandbox ended before it was ready. One that somebody else made is replaced, by the next advance().
+    void fail_to_start(std::string reason);
+    void start_anew();
     void look_for_sandbox();
     void use(Result<std::unique_ptr<Sandbox>> started);
     void next_worker();
@@ -152,7 +156,9 @@ private:
     UniqueFd epoll_;
     UniqueFd wake_;
     std::unique_ptr<PendingSandbox> pending_;
-    std::vector<OutgoingFrame> debugger_waits_;  // for a sandbox that isn't there yet
+    std::unique_ptr<PendingSandbox> taken_from_;  // until the sandbox that it gave is ready
+    std::optional<std::string> failed_;           // why that sandbox is to be replaced
+    std::vector<OutgoingFrame> debugger_waits_;   // for a sandbox that isn't there yet
     std::unique_ptr<Sandbox> sandbox_;
     std::unique_ptr<Link> link_;
     State state_ = State::absent;

@@ -52,10 +52,27 @@ def git(*words):
 
 
 def common_text():
-    """What each file's result depends on."""
+    """What every file's result depends on."""
     version = subprocess.run(["clang-tidy", "--version"], capture_output=True, check=True).stdout
-    headers = sources("kernel", "sandbox", suffixes=(".h",))
-    return version + repr(CHECKS).encode() + b"".join(path.read_bytes() for path in [ROOT / ".clang-tidy", ROOT / "CMakeLists.txt", *headers])
+    return version + repr(CHECKS).encode() + b"".join(path.read_bytes() for path in (ROOT / ".clang-tidy", ROOT / "CMakeLists.txt"))
+
+
+def headers_of():
+    """{source: the project's headers that it includes}, as the compiler has told ninja of what is built."""
+    told = subprocess.run(["ninja", "-C", str(ROOT / "build"), "-t", "deps"], capture_output=True, text=True, check=False).stdout
+    found = {}
+    for one in told.split("\n\n"):
+        own = [path for line in one.splitlines()[1:] if ROOT in (path := pathlib.Path(os.path.normpath(ROOT / "build" / line.strip()))).parents]
+        for source in own:
+            if source.suffix == ".cc":
+                found.setdefault(source, set()).update(path for path in own if path.suffix == ".h" and path.exists())
+    return found
+
+
+def text_of(path, headers):
+    """What the file's result depends on beside the common text: of one that isn't built, every header may be part."""
+    included = sorted(headers.get(path) or sources("kernel", "sandbox", suffixes=(".h",)))
+    return b"".join(bytes(one.relative_to(ROOT)) + b"\n" + one.read_bytes() for one in (path, *included))
 
 
 def write_commands():
@@ -68,8 +85,8 @@ def write_commands():
     (COMMANDS / "compile_commands.json").write_text(json.dumps(list(each.values())))
 
 
-def findings_in(path, common):
-    stamp = STAMPS / hashlib.sha256(common + path.read_bytes()).hexdigest()
+def findings_in(path, text):
+    stamp = STAMPS / hashlib.sha256(text).hexdigest()
     if stamp.exists():
         stamp.touch()
         return ""
@@ -94,9 +111,9 @@ def findings(jobs):
     with open(COMMANDS / "lock", "w", encoding="utf-8") as lock, ThreadPoolExecutor(jobs) as pool:
         fcntl.flock(lock, fcntl.LOCK_EX)
         remove_old_stamps()
-        common = common_text()
+        common, headers = common_text(), headers_of()
         write_commands()
-        found = pool.map(lambda path: findings_in(path, common), latest())
+        found = pool.map(lambda path: findings_in(path, common + text_of(path, headers)), latest())
         return "\n".join(one for one in found if one)
 
 

@@ -196,6 +196,7 @@ class Life:
             assert leftovers.wait_until(self.has_ready, SECONDS), daemons()
         with self.step("warm start"):
             self.start(warm=True)
+            assert "zygote" in self.run("open('/proc/1/cmdline').read()")["text"], "it was a cold one"
         with self.step("warm plot"):
             assert self.run(PLOT)["png"].startswith(b"\x89PNG")
         if self.memory:

@@ -35,10 +35,12 @@ using namespace cellblock::sandbox;
 struct Stage {
     int starts = 0;
     int kills = 0;
-    std::optional<Error> refuse;  // start() fails with this
-    UniqueFd bell;                // valid: others make the sandbox, and it is there once this is rung
-    TimePoint due;                // until when it may be waited for
-    int given_up = 0;             // so often it wasn't
+    std::optional<Error> refuse;    // start() fails with this
+    UniqueFd bell;                  // valid: others make the sandbox, and it is there once this is rung
+    TimePoint due;                  // until when it may be waited for
+    int given_up = 0;               // so often it wasn't
+    bool can_start_anew = true;     // without those others
+    std::vector<std::string> anew;  // the reasons why it was to be
     std::string death_reason;
     std::string remedy;
     std::string last_words;
@@ -214,6 +216,10 @@ public:
         return start_();
     }
     Result<std::unique_ptr<Sandbox>> give_up() override { return start_(); }
+    std::optional<Result<std::unique_ptr<Sandbox>>> start_anew(const std::string& reason) override {
+        stage_->anew.push_back(reason);
+        return stage_->can_start_anew ? std::optional(start_()) : std::nullopt;
+    }
 
 private:
     std::shared_ptr<Stage> stage_;

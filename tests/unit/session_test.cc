@@ -73,6 +73,58 @@ TEST_CASE("a sandbox that others don't make in time is started by the session it
     REQUIRE(play.stage->worker_frame()->header["code"] == "1");
 }
 
+TEST_CASE("where the sandbox that others made doesn't get ready, the session starts one itself") {
+    Play play;
+    play.stage->have_others_make_it(play.now + 30s);
+    play.run("1");
+    play.stage->ring();
+    play.advance();
+    REQUIRE(play.stage->starts == 1);
+    const std::string_view reason = "join its cgroup (No such file or directory)";
+    play.stage->death_reason = reason;
+    REQUIRE(play.stage->warden_command() == "start_worker");
+    play.stage->from_warden({{"type", "hello"}});
+    SECTION("it ends") {
+        play.stage->sandbox_dies();
+    }
+    SECTION("its worker ends") {
+        play.stage->from_warden({{"type", "worker_exited"}, {"exit_status", 1}, {"signal", nullptr}});
+    }
+    SECTION("its worker says that it fails, and then all ends") {
+        play.stage->from_worker({{"type", "failed"}, {"message", reason}});
+        play.stage->sandbox_dies();
+    }
+    play.advance();
+    REQUIRE(play.stage->anew.size() == 1);
+    REQUIRE(play.stage->anew.front().find(reason) != std::string::npos);
+    REQUIRE(play.stage->starts == 2);
+    REQUIRE(play.all<CellDone>().empty());
+    play.open();
+    REQUIRE(play.stage->worker_frame()->header["code"] == "1");
+
+    // Once; and a sandbox that has been ready is no such.
+    play.stage->sandbox_dies();
+    play.advance();
+    REQUIRE(play.stage->anew.size() == 1);
+}
+
+TEST_CASE("where the session's own sandbox doesn't get ready either, the cell is told") {
+    Play play;
+    play.stage->have_others_make_it(play.now + 30s);
+    play.stage->can_start_anew = GENERATE(true, false);
+    play.run("1");
+    play.stage->ring();
+    play.advance();
+    play.stage->death_reason = "set up";
+    for (int i = 0; i < 2; ++i) {
+        play.stage->sandbox_dies();
+        play.advance();
+    }
+    REQUIRE(play.stage->starts == (play.stage->can_start_anew ? 2 : 1));
+    REQUIRE(play.outcome().status == CellStatus::unavailable);
+    REQUIRE_THAT(play.outcome().error->evalue, cellblock::tests::Contains("set up"));
+}
+
 TEST_CASE("why others make no sandbox is told to the cell") {
     Play play;
     play.stage->have_others_make_it(play.now + 30s);
