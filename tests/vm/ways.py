@@ -14,9 +14,11 @@ EXPECTED = {
     "login": (GROUPS, set()),
     "user service": (GROUPS, set()),
     "delegated scope": (GROUPS, set()),
+    "delegated service": (GROUPS, set()),
     "jupyter server": (set(), GROUPS),  # the user's systemd isn't there unless the user has logged in or lingers
 }
 WAYS = tuple(EXPECTED)
+OLDEST_SYSTEMD = {"delegated service": 254}  # which has DelegateSubgroup=
 
 USER = "alice"
 PORT = 8888
@@ -49,6 +51,9 @@ def started(way, argv, seconds):
     argv = [str(word) for word in argv]
     if way == "root's service":
         return ["systemd-run", *UNIT, *bounded, *argv]
+    if way == "delegated service":
+        return ["systemd-run", *UNIT, *bounded, "--uid=" + USER, "--working-directory=" + FOLDER,
+                "--property=Delegate=cpu memory pids", "--property=DelegateSubgroup=main", *argv]
     if way == "jupyter server":  # a service of the system that runs as the user, as the server's own is
         return ["systemd-run", *UNIT, *bounded, "--uid=" + USER, "--working-directory=" + FOLDER, *argv]
     if way == "login":
