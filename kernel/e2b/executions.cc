@@ -80,7 +80,8 @@ bool is_chart(const json& value, bool may_have_parts) {
         return false;
     }
     if (value["type"] != kSuperchart) {
-        return std::find(kChartTypes.begin(), kChartTypes.end(), value["type"]) != kChartTypes.end();
+        return std::any_of(kChartTypes.begin(), kChartTypes.end(),
+                           [&type = value["type"]](const char* one) { return type == one; });
     }
     return may_have_parts && std::all_of(elements->begin(), elements->end(),
                                          [](const json& one) { return is_chart(one, false); });

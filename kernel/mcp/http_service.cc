@@ -113,7 +113,7 @@ std::string header_fault(const HttpRequest& request, const McpMessage& message) 
             return std::string("there are several headers ") + name;
         }
     }
-    if (!message.version.is_string() || request.header(kVersionHeader) != message.version) {
+    if (!message.version.is_string() || message.version != request.header(kVersionHeader)) {
         return "MCP-Protocol-Version isn't the version in the request's _meta";
     }
     if (request.header("mcp-method") != message.method) {

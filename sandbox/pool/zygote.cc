@@ -219,7 +219,8 @@ std::string Zygote::read_output() {
 // Only of what it was told to import.
 void Zygote::hear_of_import(const json& name) {
     importing_.clear();
-    if (name.is_string() && std::find(names_.begin(), names_.end(), name) != names_.end()) {
+    if (name.is_string() &&
+        std::find(names_.begin(), names_.end(), name.get_ref<const std::string&>()) != names_.end()) {
         importing_ = name.get<std::string>();
     }
 }
