@@ -121,7 +121,7 @@ void add_sandbox_options(CLI::App& command, Options& options, const std::string&
 void add_run(CLI::App& app, RunOptions& options, Action& action) {
     auto* command = app.add_subcommand("run", "Run a Python file in a sandbox");
     command
-        ->add_option("file", options.file,
+        ->add_option("path", options.file,
                      "A Python file, cells parted by # %%, or a .ipynb notebook; - is standard input")
         ->type_name("FILE")
         ->required();
