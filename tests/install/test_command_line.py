@@ -1,5 +1,6 @@
 """The command line: help, versions, policies, and one clear line for what is wrong."""
 import json
+import re
 
 import pytest
 
@@ -22,6 +23,17 @@ def test_each_command_has_help(cellblock, command):
     done = cellblock(command, "--help")
     assert done.returncode == 0
     assert done.stdout.startswith(("Usage", "\n")) or "Usage:" in done.stdout
+
+
+@pytest.mark.parametrize("command", [(), ("policy",), ("daemon",), ("audit",)])
+def test_no_argument_is_called_as_an_option_is(cellblock, command):
+    """CLI11 2.4 takes them for one name, and then no command works; Debian 12's older one doesn't."""
+    subcommands = re.search(r"^Subcommands:\n((?:  .*\n)+)", cellblock(*command, "--help").stdout, re.MULTILINE)[1]
+    for one in re.findall(r"^  ([a-z-]+)", subcommands, re.MULTILINE):
+        said = cellblock(*command, one, "--help").stdout
+        arguments = re.search(r"^Positionals:\n((?:  .*\n)+)", said, re.MULTILINE)
+        names = set(re.findall(r"^  ([a-z-]+)", arguments[1], re.MULTILINE)) if arguments else set()
+        assert not names & set(re.findall(r"--([a-z-]+)", said)), one
 
 
 @pytest.mark.parametrize("arguments", [("nonsense",), ("kernel",), ("run",), ("policy",), ("policy", "x"),
