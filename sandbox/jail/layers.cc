@@ -57,9 +57,10 @@ LayerState user_of(const JailPlan& plan) {
 LayerState landlock_of(const JailPlan& plan) {
     const int abi = plan.landlock.abi;
     if (plan.without_namespaces && !plan.identity.privileged && abi > 0 && abi < kAbiOfSignals) {
-        return {Layer::landlock, false,
-                "this kernel's (ABI " + std::to_string(abi) +
-                    ") can't keep signals in, which it must where there are no namespaces",
+        std::string why = "this kernel's (ABI ";  // in parts, or GCC 14 warns of what it doesn't do
+        why += std::to_string(abi);
+        why += ") can't keep signals in, which it must where there are no namespaces";
+        return {Layer::landlock, false, std::move(why),
                 "It needs Linux 6.12 or newer, or namespaces, or to be run by root"};
     }
     return {Layer::landlock, abi > 0, landlock_in_words(abi), abi > 0 ? "" : how_to_get_landlock()};
