@@ -170,9 +170,10 @@ public:
     // Tells whether the engine is installed, works, and can enforce this policy. May take seconds.
     [[nodiscard]] virtual Status check(const Policy& policy) = 0;
 
-    // A sandbox that was made ahead and is ready, where the policy is `warm`. Null: none is ready; call
-    // check() and start() then. Engines whose check() is cheap always give null.
-    virtual std::unique_ptr<Sandbox> take_ready(const Policy& /*policy*/, const StartOptions& /*options*/) {
+    // A sandbox that was made ahead and is ready, where the policy is `warm`: take() gives it at once. Null:
+    // none is ready; call check() and start() then. Engines whose check() is cheap always give null.
+    virtual std::unique_ptr<PendingSandbox> take_ready(const Policy& /*policy*/,
+                                                       const StartOptions& /*options*/) {
         return nullptr;
     }
 

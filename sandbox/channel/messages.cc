@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "sandbox/base/json_text.h"
+#include "sandbox/base/text.h"
 #include "sandbox/channel/fields.h"
 
 namespace cellblock::sandbox {
@@ -163,7 +164,7 @@ std::optional<WorkerMessage> read_message(Fields& fields, Frame& frame, const st
                            fields.text("banner", kNameBytes * 4)};
     }
     if (type == "failed") {
-        return WorkerFailed{fields.text("message", kNameBytes * 8)};
+        return WorkerFailed{printable(fields.text("message", kNameBytes * 8))};
     }
     return std::nullopt;
 }

@@ -28,6 +28,7 @@ struct WorkerReady {
     std::string ipython;
     std::string banner;
 };
+// The worker says that it can't take cells. Its words are printable().
 struct WorkerFailed {
     std::string message;
 };

@@ -268,8 +268,9 @@ Result<std::unique_ptr<Sandbox>> CommandEngine::sandbox_of(pool::GivenSandbox gi
 
 class CommandEngine::ClaimedContainer : public ClaimedSandbox {
 public:
-    ClaimedContainer(CommandEngine& engine, const Policy& policy, StartOptions options, pool::Claim claim)
-        : ClaimedSandbox(std::move(claim), false),
+    ClaimedContainer(CommandEngine& engine, const Policy& policy, StartOptions options, pool::Claim claim,
+                     std::unique_ptr<Sandbox> came = nullptr)
+        : ClaimedSandbox(std::move(claim), false, std::move(came)),
           engine_(engine),
           policy_(policy),
           options_(std::move(options)) {}
@@ -298,7 +299,7 @@ Result<std::unique_ptr<PendingSandbox>> CommandEngine::begin(const Policy& polic
         *this, policy, options, send_claim(policy, options, template_, false)));
 }
 
-std::unique_ptr<Sandbox> CommandEngine::take_ready(const Policy& policy, const StartOptions& options) {
+std::unique_ptr<PendingSandbox> CommandEngine::take_ready(const Policy& policy, const StartOptions& options) {
     if (!pool::wish_of(policy, false).wanted) {
         return nullptr;
     }
@@ -310,7 +311,9 @@ std::unique_ptr<Sandbox> CommandEngine::take_ready(const Policy& policy, const S
         return nullptr;
     }
     auto sandbox = sandbox_of(std::move(*given), std::move(*spec), policy);
-    return sandbox ? std::move(*sandbox) : nullptr;
+    return sandbox ? std::make_unique<ClaimedContainer>(*this, policy, options, std::move(claim),
+                                                        std::move(*sandbox))
+                   : nullptr;
 }
 
 Result<std::unique_ptr<Sandbox>> CommandEngine::start(const Policy& policy, const StartOptions& options) {

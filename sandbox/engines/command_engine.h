@@ -21,7 +21,7 @@ public:
     [[nodiscard]] std::string name() const override { return template_.name; }
     [[nodiscard]] Status check(const Policy& policy) override;
     [[nodiscard]] EngineFacts facts() const override;
-    std::unique_ptr<Sandbox> take_ready(const Policy& policy, const StartOptions& options) override;
+    std::unique_ptr<PendingSandbox> take_ready(const Policy& policy, const StartOptions& options) override;
     Result<int> clean(const std::string& destination) override;
     // Where the policy wants it warm, the sandbox is one of the daemon's. Where the daemon gives none, the
     // start is cold and standard error says why.

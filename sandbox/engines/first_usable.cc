@@ -3,24 +3,6 @@
 
 namespace cellblock::sandbox {
 
-namespace {
-
-// A sandbox that is there already.
-class ReadySandbox : public PendingSandbox {
-public:
-    explicit ReadySandbox(std::unique_ptr<Sandbox> sandbox) : sandbox_(std::move(sandbox)) {}
-    [[nodiscard]] int poll_fd() const override { return -1; }
-    [[nodiscard]] std::chrono::steady_clock::time_point deadline() const override { return {}; }
-    std::optional<Result<std::unique_ptr<Sandbox>>> take() override { return std::move(sandbox_); }
-    Result<std::unique_ptr<Sandbox>> give_up() override { return std::move(sandbox_); }
-    std::optional<Result<std::unique_ptr<Sandbox>>> start_anew(const std::string&) override { return {}; }
-
-private:
-    std::unique_ptr<Sandbox> sandbox_;
-};
-
-}  // namespace
-
 Status FirstUsable::check(const Policy& policy) {
     std::string reasons;
     for (std::size_t i = 0; i < engines_.size() && !found_; ++i) {
@@ -43,7 +25,7 @@ Result<std::unique_ptr<PendingSandbox>> FirstUsable::begin(const Policy& policy,
     if (!found_) {
         if (auto ready = engines_.front()->take_ready(policy, options); ready != nullptr) {
             found_ = true;
-            return std::unique_ptr<PendingSandbox>(std::make_unique<ReadySandbox>(std::move(ready)));
+            return ready;
         }
     }
     CELLBLOCK_RETURN_IF_ERROR(check(policy));

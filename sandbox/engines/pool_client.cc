@@ -20,6 +20,7 @@
 #include <tuple>
 #include <vector>
 
+#include "sandbox/base/escaped_line.h"
 #include "sandbox/base/files.h"
 #include "sandbox/base/resources.h"
 #include "sandbox/base/socket.h"
@@ -271,6 +272,9 @@ ColdStart Claim::too_late() {
 }  // namespace pool
 
 std::optional<Result<std::unique_ptr<Sandbox>>> ClaimedSandbox::take() {
+    if (came_) {
+        return std::move(came_);
+    }
     auto answer = claim_.take();
     if (!answer) {
         return std::nullopt;
@@ -290,13 +294,13 @@ Result<std::unique_ptr<Sandbox>> ClaimedSandbox::give_up() {
 
 Result<std::unique_ptr<Sandbox>> ClaimedSandbox::start_cold_because(const std::string& reason) {
     if (!in_silence_) {
-        std::cerr << "cellblock: a cold start: " << reason << "\n";
+        std::cerr << "cellblock: a cold start: " << escaped_line(reason) << "\n";
     }
     started_cold_ = true;
     return start_cold();
 }
 
-// A fault of the daemon's, which is told even where a cold start is as good.
+// A fault of the daemon's, which is told even where the policy wants a cold start in silence.
 std::optional<Result<std::unique_ptr<Sandbox>>> ClaimedSandbox::start_anew(const std::string& reason) {
     if (started_cold_) {
         return std::nullopt;

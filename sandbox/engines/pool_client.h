@@ -120,7 +120,9 @@ auto take_by_deadline(Pending& pending) -> decltype(pending.take()) {
 // daemon.
 class ClaimedSandbox : public PendingSandbox {
 public:
-    ClaimedSandbox(pool::Claim claim, bool in_silence) : claim_(std::move(claim)), in_silence_(in_silence) {}
+    // `came`: what the claim has given already; null: nothing yet.
+    ClaimedSandbox(pool::Claim claim, bool in_silence, std::unique_ptr<Sandbox> came = nullptr)
+        : claim_(std::move(claim)), came_(std::move(came)), in_silence_(in_silence) {}
 
     [[nodiscard]] int poll_fd() const override { return claim_.poll_fd(); }
     [[nodiscard]] std::chrono::steady_clock::time_point deadline() const override {
@@ -139,6 +141,7 @@ protected:
 
 private:
     pool::Claim claim_;
+    std::unique_ptr<Sandbox> came_;
     bool in_silence_;
     bool started_cold_ = false;
 };

@@ -2,8 +2,8 @@
 //
 // Purpose: C functions for ctypes. Nothing but the code that runs after a fork,
 // and libstdc++ within it, so that it gets along with whatever Python loads.
-// Threads: the calling process has one. Failure: before a jail's first process
-// exists, told by -1 and errno; afterwards as supervisor.h says.
+// Threads: the calling process has one, and cellblock_usable() may start another and wait for its end.
+// Failure: before a jail's first process exists, told by -1 and errno; afterwards as supervisor.h says.
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/prctl.h>

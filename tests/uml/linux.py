@@ -16,9 +16,11 @@ import signal
 import subprocess
 import tempfile
 
+from support import leftovers
+
 PROGRAM = "linux.uml"
 MEMORY_GIB = 3  # of a file without a name, which grows as it is used
-MEMORY_PLACE = "/dev/shm"  # where it is many times faster than on a disk
+MEMORY_PLACE = "/dev/shm"  # so that no disk is written to
 INIT = pathlib.Path(__file__).resolve().parent / "init"
 BOOT_SECONDS = 60
 PR_SET_PDEATHSIG = 1
@@ -43,7 +45,7 @@ class Done:
 def missing():
     """The reason why none can be started here; empty: it can."""
     if os.getuid() != 0:
-        return "its root needs root's files"
+        return "what root does there needs root's rights to this machine's files"
     return "" if shutil.which(PROGRAM) else "%s is missing: apt-get install user-mode-linux" % PROGRAM
 
 
@@ -52,13 +54,15 @@ def run(script, seconds, show=()):
 
     `show`: folders of this machine which it needs, as one may lie below /tmp or /root, which are others there.
     """
-    with tempfile.TemporaryDirectory(prefix="cbtest-uml-") as folder:
+    with tempfile.TemporaryDirectory(prefix="cbtest-uml-") as name:
+        folder = pathlib.Path(name)
         shown = "".join("mkdir -p {0} && mount -r -t hostfs -o {0} hostfs {0} || exit\n".format(shlex.quote(str(path))) for path in show)
-        (pathlib.Path(folder) / "script").write_text(shown + script)
-        console = _boot(folder, seconds + BOOT_SECONDS)
-        done = Done(pathlib.Path(folder))
+        (folder / "script").write_text(shown + script)
+        late = _boot(folder, seconds + BOOT_SECONDS)
+        done = Done(folder)
         if done.status < 0:
-            raise Broken("it ended before the script, which printed:\n%s\nIts console ends with:\n%s" % (done.output[-3000:], console[-3000:]))
+            raise Broken("%s; the script printed:\n%s\nIts console ends with:\n%s" % (
+                late or "it ended before the script", done.output[-3000:], done.files["console"][-3000:]))
         return done
 
 
@@ -66,20 +70,23 @@ def _dies_with_us():
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def _has_room(place):
+    return os.path.isdir(place) and shutil.disk_usage(place).free > MEMORY_GIB << 30
+
+
 def _boot(folder, seconds):
-    """What its console showed, when it has ended."""
+    """Returns when it has ended, with its console's output in folder/console; why it was ended, if it ran for longer."""
     command = [PROGRAM, "mem=%dG" % MEMORY_GIB, "rootfstype=hostfs", "rootflags=/", "ro", "init=%s" % INIT, "FOLDER=%s" % folder,
                "uml_dir=%s" % folder, "con=null", "con0=null,fd:1", "quiet"]
-    place = MEMORY_PLACE if shutil.disk_usage(MEMORY_PLACE).free > MEMORY_GIB << 30 else folder
-    booted = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                              env={**os.environ, "TMPDIR": place}, start_new_session=True, preexec_fn=_dies_with_us)
+    variables = {**os.environ, "TMPDIR": MEMORY_PLACE if _has_room(MEMORY_PLACE) else str(folder)}
+    with open(folder / "console", "wb") as console:
+        booted = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, env=variables,
+                                  start_new_session=True, preexec_fn=_dies_with_us)
     try:
-        return booted.communicate(timeout=seconds)[0]
-    except subprocess.TimeoutExpired as late:
-        raise Broken("it hasn't ended within %d s; its console ends with:\n%s" % (seconds, (late.stdout or b"")[-3000:])) from None
+        booted.wait(seconds)
+        return ""
+    except subprocess.TimeoutExpired:
+        return "it hasn't ended within %d s" % seconds
     finally:
-        try:
-            os.killpg(booted.pid, signal.SIGKILL)  # each process there is one here, of its group
-        except ProcessLookupError:
-            pass
+        leftovers.send(signal.SIGKILL, [-booted.pid])  # each process there is one here, of its group
         booted.wait()

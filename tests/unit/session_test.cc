@@ -518,9 +518,9 @@ TEST_CASE("a worker that can't be (no IPython) makes cells unavailable") {
     Play play;
     play.run("1");
     play.stage->warden_command();
-    play.stage->from_worker({{"type", "failed"}, {"message", "IPython is missing"}});
+    play.stage->from_worker({{"type", "failed"}, {"message", "IPython\x1b[31m is missing"}});
     play.advance();
-    REQUIRE(play.outcome().error->evalue.find("IPython is missing") != std::string::npos);
+    REQUIRE(play.outcome().error->evalue.find("IPython?[31m is missing") != std::string::npos);
 }
 
 TEST_CASE("a sandbox that is not ready in time is given up") {
