@@ -108,25 +108,27 @@ ServerPointer take_server(xeus::xcontext& context, const xeus::xconfiguration&, 
     return std::move(context.get_wrapped_context<ServerPointer>());
 }
 
-// Silences std::clog while it lives: xeus writes its version there when it starts.
-class QuietClog {
+// Silences a stream while it lives.
+class Quiet {
 public:
-    QuietClog() : before_(std::clog.rdbuf(nullptr)) {}
-    ~QuietClog() { std::clog.rdbuf(before_); }
-    QuietClog(const QuietClog&) = delete;
-    QuietClog& operator=(const QuietClog&) = delete;
+    explicit Quiet(std::ostream& stream) : stream_(stream), before_(stream.rdbuf(nullptr)) {}
+    ~Quiet() { stream_.rdbuf(before_); }
+    Quiet(const Quiet&) = delete;
+    Quiet& operator=(const Quiet&) = delete;
 
 private:
+    std::ostream& stream_;
     std::streambuf* before_;
 };
 
 }  // namespace
 
 void serve_with_xeus(CoreServices& services) {
+    const Quiet log(std::clog);     // for its version, when it starts
+    const Quiet output(std::cout);  // for "Core instantiated", as of 5.0: a program's own output may be there
     auto context = make_xeus_context<ServerPointer>(std::make_unique<Server>(services));
     xeus::xkernel kernel(xeus::get_user_name(), std::move(context), std::make_unique<Interpreter>(services),
                          take_server);
-    const QuietClog quiet;
     kernel.start();
 }
 

@@ -225,3 +225,11 @@ def test_59_the_kernelspec(program, place):
         assert kernel.client.run("1 + 1").result == "2"
     finally:
         assert not kernel.stop()
+
+
+@pytest.mark.cellblock_only
+def test_a_kernel_prints_nothing_but_its_own_lines(start):
+    """Its standard output and error are those of the program that started it, which may write a notebook to them."""
+    kernel = start()
+    assert kernel.client.run("print(6 * 7)").stdout == "42\n"
+    assert [line for line in kernel.said().splitlines() if not line.startswith("cellblock")] == []

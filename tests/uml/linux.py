@@ -16,8 +16,6 @@ import signal
 import subprocess
 import tempfile
 
-from support import leftovers
-
 PROGRAM = "linux.uml"
 MEMORY_GIB = 3  # of a file without a name, which grows as it is used
 MEMORY_PLACE = "/dev/shm"  # so that no disk is written to
@@ -76,17 +74,18 @@ def _has_room(place):
 
 def _boot(folder, seconds):
     """Returns when it has ended, with its console's output in folder/console; why it was ended, if it ran for longer."""
-    command = [PROGRAM, "mem=%dG" % MEMORY_GIB, "rootfstype=hostfs", "rootflags=/", "ro", "init=%s" % INIT, "FOLDER=%s" % folder,
-               "uml_dir=%s" % folder, "con=null", "con0=null,fd:1", "quiet"]
+    # Its helpers outlive it where it is killed, unless it is the first process of a namespace.
+    command = ["unshare", "--pid", "--fork", "--kill-child", PROGRAM, "mem=%dG" % MEMORY_GIB, "rootfstype=hostfs", "rootflags=/", "ro",
+               "init=%s" % INIT, "FOLDER=%s" % folder, "uml_dir=%s" % folder, "con=null", "con0=null,fd:1", "quiet"]
     variables = {**os.environ, "TMPDIR": MEMORY_PLACE if _has_room(MEMORY_PLACE) else str(folder)}
     with open(folder / "console", "wb") as console:
         booted = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, env=variables,
-                                  start_new_session=True, preexec_fn=_dies_with_us)
+                                  preexec_fn=_dies_with_us)
     try:
         booted.wait(seconds)
         return ""
     except subprocess.TimeoutExpired:
         return "it hasn't ended within %d s" % seconds
     finally:
-        leftovers.send(signal.SIGKILL, [-booted.pid])  # each process there is one here, of its group
+        booted.kill()
         booted.wait()
