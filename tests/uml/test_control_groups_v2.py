@@ -21,7 +21,7 @@ import linux  # noqa: E402
 
 LAYERS = ("namespaces", "root", "user", "capabilities", "seccomp", "network", "rlimits", "memory", "processes", "cpus")  # Landlock isn't there
 MEMORY = 400  # MiB: Python with matplotlib needs 230 MiB of addresses
-SECONDS = 400 * SLOWNESS
+SECONDS = 900 * SLOWNESS
 POLICIES = {name: {**json.loads((kernels.REPO / "share/cellblock/policies" / (name + ".json")).read_text()), "require": LAYERS}
             for name in ("default", "notebook")}
 for policy in POLICIES.values():
