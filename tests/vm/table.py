@@ -2,7 +2,7 @@
 """Writes the README's table of systems from build/vm/*.json: table.py [FILE…]. Nothing stands in it that a run didn't write.
 
 Without files it reads all of build/vm. The section goes between the two comments of README.md that name this program; `--print`
-writes it to stdout instead.
+writes it to stdout instead. The page's rows of a system that none of the files is about stay: an earlier run wrote them.
 """
 
 import json
@@ -36,11 +36,25 @@ def row_of(run, way, found):
     return system, run["installed"], way, told, stopped, *seconds
 
 
-def table(runs):
-    lines = [HEAD, ("---",) * len(HEAD)]
-    for run in runs:
-        lines += [row_of(run, way, found) for way, found in run["ways"].items()]
-    return "".join("| %s |\n" % " | ".join(cells) for cells in lines)
+def rows_of(page):
+    """The rows that the page has, each as its cells."""
+    lines = PLACE.search(page)[0].splitlines()
+    rows = [tuple(line[2:-2].split(" | ")) for line in lines if line.startswith("| ")]
+    return [row for row in rows if row[0] not in (HEAD[0], "---")]
+
+
+def what_was_tried(row):
+    """A row's system without the version of its Linux, which updates change; its processor; how it was installed."""
+    system, _, processor = row[0].rsplit(", ", 2)
+    return system, processor, row[1]
+
+
+def table(runs, earlier=()):
+    rows = [row_of(run, way, found) for run in runs for way, found in run["ways"].items()]
+    tried = {what_was_tried(row) for row in rows}
+    rows += [row for row in earlier if what_was_tried(row) not in tried]
+    rows.sort(key=what_was_tried)
+    return "".join("| %s |\n" % " | ".join(cells) for cells in [HEAD, ("---",) * len(HEAD), *rows])
 
 
 def main():
@@ -50,13 +64,14 @@ def main():
     absent = [str(file) for file in files if not file.exists()] or ([] if files else ["build/vm/*.json"])
     if absent:
         sys.exit("table.py: there is no %s: tests/vm/run writes such files" % ", ".join(absent))
-    text = table([json.loads(file.read_text()) for file in files])
+    runs = [json.loads(file.read_text()) for file in files]
     if to_stdout:
-        print(text, end="")
+        print(table(runs), end="")
         return
     page = PAGE.read_text()
     if not PLACE.search(page):
         sys.exit("table.py: %s has no place for the table: the two comments are missing" % PAGE)
+    text = table(runs, rows_of(page))
     PAGE.write_text(PLACE.sub(lambda found: found[1] + INTRODUCTION + text + "\n" + found[2], page))
 
 
