@@ -38,7 +38,8 @@ def restricted(system):
         pytest.skip("the package of %s has no profile: its AppArmor has no rule for user namespaces" % system.name)
     system.machine.run(["cp", "/bin/bash", "/usr/local/bin/restricted"])
     system.machine.run(["apparmor_parser", "--replace", "--skip-cache"], text=RESTRICTED)
-    system.machine.run(["sh", "-c", "echo 'print(6 * 7)' > /tmp/answer.py; mkdir -p /opt/other && cp -a /usr/bin/cellblock /opt/other"])
+    system.machine.run(["sh", "-c", "echo 'print(6 * 7)' > /tmp/answer.py; cd /usr && mkdir -p /opt/other && "
+                                    "cp -a --parents bin/cellblock lib/cellblock share/cellblock /opt/other"])
     yield lambda command: system.machine.run([*RUN, command], 900, check=False)
     system.machine.run(["cellblock", "daemon", "stop"], check=False)
     system.machine.run(["apparmor_parser", "--remove"], text=RESTRICTED)
@@ -77,5 +78,5 @@ def test_a_warm_start_does_too(restricted, system):
 
 
 def test_a_program_at_another_place_is_refused_and_says_why(restricted):
-    done = restricted("CELLBLOCK_DAEMON=0 /opt/other/cellblock run /tmp/answer.py")
+    done = restricted("CELLBLOCK_DAEMON=0 /opt/other/bin/cellblock run /tmp/answer.py")
     assert done.status != 0 and "42" not in done.stdout and "AppArmor" in done.stderr, str(done)
