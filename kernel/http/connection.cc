@@ -438,8 +438,7 @@ private:
         if (is_ended_) {
             next();
         } else if (answers_) {
-            error_code ignored;
-            timer_.cancel(ignored);  // a reply may take its time
+            timer_.cancel();  // a reply may take its time
             if (const auto written = std::exchange(written_all_, nullptr)) {
                 written();
             }
@@ -566,8 +565,7 @@ void Connection::close() {
     }
     is_open_ = false;
     const auto self = shared_from_this();
-    error_code ignored;
-    timer_.cancel(ignored);
+    timer_.cancel();
     stream_->close();
     shared_->unread_bytes -= std::exchange(unread_, 0);
     written_all_ = nullptr;
@@ -581,8 +579,7 @@ void Connection::close() {
 
 void Connection::answer() {
     answers_ = true;
-    error_code ignored;
-    timer_.cancel(ignored);
+    timer_.cancel();
     request_.body = std::move(parser_->get().body());
     request_.counted = bytes_;
     const auto reply = std::make_shared<Reply>(weak_from_this());

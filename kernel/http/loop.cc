@@ -52,8 +52,8 @@ struct Watched : std::enable_shared_from_this<Watched> {
 
     void end() {
         call = nullptr;
+        timer.cancel();
         error_code ignored;
-        timer.cancel(ignored);
         descriptor.close(ignored);
     }
 
@@ -74,8 +74,7 @@ public:
             return;
         }
         time_ = time;
-        error_code ignored;
-        watched_->timer.cancel(ignored);
+        watched_->timer.cancel();
         if (time) {
             watched_->timer.expires_at(*time);
             watched_->wait_for_time();

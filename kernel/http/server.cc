@@ -76,8 +76,8 @@ struct Listener : std::enable_shared_from_this<Listener<Protocol>> {
     }
 
     void end() {
+        retry.cancel();
         error_code ignored;
-        retry.cancel(ignored);
         acceptor.close(ignored);
     }
 

@@ -1,8 +1,6 @@
 // A tokenizer (after HTML's, and XML 1.0) that writes each token anew.
 #include "sandbox/outputs/tidy.h"
 
-#include <libxml/HTMLparser.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "sandbox/base/text.h"
+#include "sandbox/outputs/html_entities.h"
 
 namespace cellblock::sandbox {
 
@@ -38,20 +37,6 @@ bool is_name(std::string_view name) {
            std::all_of(name.begin(), name.end(), [](char c) {
                return is_letter(c) || is_digit(c) || c == '-' || c == '_' || c == ':' || c == '.';
            });
-}
-
-// HTML 4's names, from the parser's own table (which it searches from its beginning each time).
-const std::unordered_map<std::string_view, unsigned>& entities() {
-    static const auto made = [] {
-        std::unordered_map<std::string_view, unsigned> names;
-        for (unsigned value = 0; value < 0x2700; ++value) {
-            if (const htmlEntityDesc* one = htmlEntityValueLookup(value); one != nullptr) {
-                names.emplace(one->name, value);
-            }
-        }
-        return names;
-    }();
-    return made;
 }
 
 void append_utf8(std::uint32_t value, std::string& out) {
@@ -256,8 +241,8 @@ private:
                 return size + 1;
             }
         } else if (ended) {
-            if (const auto found = entities().find(name); found != entities().end()) {
-                put_character(found->second, out_);
+            if (const auto found = html_entity(name)) {
+                put_character(*found, out_);
                 return size + 1;
             }
         }

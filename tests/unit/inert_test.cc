@@ -334,6 +334,10 @@ TEST_CASE("html: what a parser would pay dearly for is bounded, and real pages a
     CHECK(inert_html("<b><div>a</b>b</div>c") == "<b><div>ab</div>c</b>");
     CHECK(inert_html("AT&T &eacute;&#8364;&#x20ac;&unknown;&lt;b&gt; 1<2") ==
           "AT&amp;T é€€&amp;unknown;&lt;b&gt; 1&lt;2");
+    // The first and the last name, names that differ in their letters' size, and what is no name as a whole.
+    CHECK(inert_html("&AElig;&zwnj;|&Aacute;&aacute;&there4;&apos;") == "Æ\u200c|Áá∴'");
+    CHECK(inert_html("&AEli;&AEligs;&;&zwnjx;&NewLine;") ==
+          "&amp;AEli;&amp;AEligs;&amp;;&amp;zwnjx;&amp;NewLine;");
     CHECK(inert_html("a<!-- <b> -->b<?x ?>c<!x>d</>e<title><b>f</title>g") == "abcdeg");
     CHECK(inert_html("<p title='a\"<b>'>x</p>") == "<p title=\"a&quot;&lt;b&gt;\">x</p>");
     CHECK(inert_html("<p title=\"never ends>x</p>").empty());
