@@ -22,7 +22,7 @@ install(FILES share/jupyter/kernels/cellblock/logo-32x32.png share/jupyter/kerne
 install(DIRECTORY share/python/cellblock DESTINATION ${data}/python COMPONENT python
         PATTERN __pycache__ EXCLUDE PATTERN "*.pyc" EXCLUDE)
 install(FILES share/python/pyproject.toml share/python/README.md DESTINATION ${data}/python COMPONENT python)
-if(NOT CMAKE_CROSSCOMPILING)  # what kernel/CMakeLists.txt has the program print
+if(NOT CMAKE_CROSSCOMPILING OR CMAKE_CROSSCOMPILING_EMULATOR)  # what kernel/CMakeLists.txt has the program print
   install(DIRECTORY ${CMAKE_BINARY_DIR}/share/man/ DESTINATION ${CMAKE_INSTALL_MANDIR} COMPONENT shell)
   install(DIRECTORY ${CMAKE_BINARY_DIR}/share/bash-completion ${CMAKE_BINARY_DIR}/share/zsh ${CMAKE_BINARY_DIR}/share/fish
           DESTINATION ${data} COMPONENT shell)

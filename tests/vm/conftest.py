@@ -101,7 +101,7 @@ class System:
 
 @pytest.fixture(scope="session", params=SYSTEMS)
 def system(request):
-    why = machines.missing()
+    why = machines.missing(request.param)
     if why:
         pytest.skip(why)
     if os.getuid() != 0:

@@ -9,13 +9,16 @@ import ctypes
 import itertools
 import json
 import pathlib
+import platform
 import shutil
 import signal
 import socket
 import subprocess
 import time
 
-QEMU = "qemu-system-x86_64"
+# The emulator, its options and the console's device. Without pauth-impdef QEMU would compute each signature of a pointer by a slow cipher.
+X86 = (["qemu-system-x86_64", "-cpu", "max"], "ttyS0")
+ARM = (["qemu-system-aarch64", "-machine", "virt", "-cpu", "max,pauth-impdef=on"], "ttyAMA0")
 MEMORY_MIB = 3072
 PROCESSORS = 2
 BOOT_SECONDS = 600  # half a minute of processor time, on a machine that may be busy
@@ -35,9 +38,14 @@ class Done:
         return "exit status %d\n%s\n%s" % (self.status, self.stdout[-6000:], self.stderr[-6000:])
 
 
-def missing():
-    """The reason why no machine can be started here; empty: it can."""
-    return "" if shutil.which(QEMU) else "%s is missing: apt-get install qemu-system-x86" % QEMU
+def _emulator(system):
+    return ARM if system.endswith("-arm64") or platform.machine() == "aarch64" else X86
+
+
+def missing(system):
+    """The reason why that system's machine can't be started here; empty: it can."""
+    program = _emulator(system)[0][0]
+    return "" if shutil.which(program) else "%s is missing: apt-get install qemu-system-%s" % (program, "arm" if program == ARM[0][0] else "x86")
 
 
 def _dies_with_us():
@@ -64,10 +72,11 @@ class Machine:
         self.boot_seconds = time.monotonic() - begun
 
     def _command(self, folder, port):
-        return [QEMU, "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(PROCESSORS), "-m", str(MEMORY_MIB),
+        emulator, console = _emulator(folder.name)
+        return [*emulator, "-accel", "tcg,thread=multi", "-smp", str(PROCESSORS), "-m", str(MEMORY_MIB),
                 "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
                 "-kernel", str(folder / "vmlinuz"), "-initrd", str(folder / "initrd.img"),
-                "-append", "root=/dev/vda rw console=ttyS0 apparmor=1 security=apparmor systemd.default_timeout_start_sec=600 quiet",
+                "-append", "root=/dev/vda rw console=%s apparmor=1 security=apparmor systemd.default_timeout_start_sec=600 quiet" % console,
                 "-drive", "file=%s,format=raw,if=virtio,snapshot=on" % (folder / "disk.img"),
                 "-drive", "file=%s,format=raw,if=virtio,readonly=on" % (folder / "payload.tar"),
                 "-object", "rng-random,filename=/dev/urandom,id=random", "-device", "virtio-rng-pci,rng=random",
