@@ -52,8 +52,12 @@ struct Watched : std::enable_shared_from_this<Watched> {
 
     void end() {
         call = nullptr;
-        timer.cancel();
         error_code ignored;
+        try {
+            timer.cancel();
+        } catch (const boost::system::system_error& failed) {
+            ignored = failed.code();  // Boost 1.90 knows no other way to cancel, and none fails
+        }
         descriptor.close(ignored);
     }
 
