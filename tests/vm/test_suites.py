@@ -15,7 +15,8 @@ RESULTS = "/tmp/results.xml"
 @pytest.mark.parametrize("suite", SUITES)
 def test_a_suite_passes_inside(system, suite, record_property):
     argv = ["env", "CELLBLOCK=/usr/bin/cellblock", "CELLBLOCK_TEST_SLOWNESS=10", "HOME=/root", "LC_ALL=C.UTF-8", "timeout", "--kill-after=20", SECONDS, "/usr/bin/python3",
-            "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--tb=short", "--junitxml=" + RESULTS, "/payload/tests/" + suite]
+            "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "--tb=short", "--confcutdir=/payload/tests", "--junitxml=" + RESULTS,
+            "/payload/tests/" + suite]
     done = system.machine.run(["systemd-run", *UNIT, "--property=Delegate=yes", *argv], SECONDS + 60, check=False)
     results = xml.etree.ElementTree.fromstring(system.machine.run(["cat", RESULTS], check=False).stdout or "<none/>").find("testsuite")
     assert results is not None, str(done)
