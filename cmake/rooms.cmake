@@ -8,7 +8,7 @@ if(CELLBLOCK_PRECOMPILE)
   add_library(cellblock_precompiled OBJECT ${CMAKE_BINARY_DIR}/precompiled.cc)
   target_link_libraries(cellblock_precompiled PUBLIC cellblock_options nlohmann_json::nlohmann_json)
   target_precompile_headers(cellblock_precompiled PRIVATE <algorithm> <chrono> <functional> <map> <memory> <optional>
-                            <string> <variant> <vector> <nlohmann/json.hpp>)
+                            <string> <variant> <vector> <sandbox/base/json_instance.h>)
 endif()
 
 function(cellblock_room name)

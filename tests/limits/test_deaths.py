@@ -131,7 +131,7 @@ def test_memory_of_many_processes(client):
 def test_a_child_that_is_killed_for_memory_is_told_of(client):
     """The children grow together over the sandbox's limit; each is larger than the worker. Beyond twice the limit, which
     a fourth child would reach before a starved warden looks, everybody would be killed."""
-    run = client.run("import subprocess, sys\n"
+    run = client.run("%%timeout 2m\nimport subprocess, sys\n"  # a slow machine fills it for longer than a cell has by itself
                      "child = \"import time; x = bytearray(b'x') * (220 << 20); time.sleep(5)\"\n"
                      "made = [subprocess.Popen([sys.executable, '-S', '-c', child]) for n in range(3)]\n"
                      "sorted(one.wait() for one in made)").ok()
