@@ -7,8 +7,8 @@
 
 namespace cellblock::sandbox {
 
-// What `&name;` stands for, as a number of Unicode: the 252 names of HTML 4.01 (its chapter 24), which differ
-// in upper and lower case, and XML's `apos`. Nothing for any other name, of which HTML 5 has some 2,000.
+// The character that `&name;` stands for, as Unicode's number. Known are the 252 names of HTML 4.01 (its
+// chapter 24), in which upper and lower case differ, and XML's `apos`; of HTML 5's some 2,000 more, none.
 [[nodiscard]] std::optional<std::uint32_t> html_entity(std::string_view name);
 
 }  // namespace cellblock::sandbox

@@ -2,6 +2,7 @@
 
 
 import pytest
+from support.patience import SLOWNESS
 
 from limits.conftest import shared_with
 
@@ -131,7 +132,7 @@ def test_memory_of_many_processes(client):
 def test_a_child_that_is_killed_for_memory_is_told_of(client):
     """The children grow together over the sandbox's limit; each is larger than the worker. Beyond twice the limit, which
     a fourth child would reach before a starved warden looks, everybody would be killed."""
-    run = client.run("%%timeout 2m\nimport subprocess, sys\n"  # a slow machine fills it for longer than a cell has by itself
+    run = client.run("%%%%timeout %ds\nimport subprocess, sys\n" % (10 * SLOWNESS) +
                      "child = \"import time; x = bytearray(b'x') * (220 << 20); time.sleep(5)\"\n"
                      "made = [subprocess.Popen([sys.executable, '-S', '-c', child]) for n in range(3)]\n"
                      "sorted(one.wait() for one in made)").ok()

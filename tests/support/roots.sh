@@ -59,18 +59,25 @@ install_libraries='
         esac
     done | DEBIAN_FRONTEND=noninteractive xargs apt-get -q -y install --no-install-recommends -o DPkg::Options::=--force-depends'
 
-# Has Linux run that system's programs by qemu-user, until stop_emulating; as long as another caller has it so, nothing is changed.
+# Has Linux run that system's programs by qemu-user, until stop_emulating. Where it does so already, nothing is changed.
 emulation=
+mounted=
 emulate() { # system
     local entry=/proc/sys/fs/binfmt_misc/qemu-aarch64
     is_foreign "$1" && [ ! -e "$entry" ] || return 0
-    mountpoint -q /proc/sys/fs/binfmt_misc || mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc || fail "Linux has no binfmt_misc here"
+    if ! mountpoint -q /proc/sys/fs/binfmt_misc; then
+        mount -t binfmt_misc binfmt_misc /proc/sys/fs/binfmt_misc || fail "programs for aarch64 can't be run here: Linux has no binfmt_misc"
+        mounted=yes
+    fi
     [ ! -e "$entry" ] || return 0
     cat /usr/lib/binfmt.d/qemu-aarch64.conf >/proc/sys/fs/binfmt_misc/register ||
         fail "programs for aarch64 can't be run here: apt-get install qemu-user-static"
     emulation=$entry
 }
-stop_emulating() { [ -z "$emulation" ] || echo -1 >"$emulation"; }
+stop_emulating() {
+    [ -z "$emulation" ] || echo -1 >"$emulation"
+    [ -z "$mounted" ] || umount /proc/sys/fs/binfmt_misc
+}
 
 # Runs a command in the root, with $cache in /ccache, as in a container that it can't see out of: in a chroot Linux gives nobody a
 # user namespace. Variables DEB_… reach it. Nothing is unmounted or killed by hand: mounts and processes live in namespaces that end

@@ -4,7 +4,7 @@ import pytest
 
 SECONDS = 3000
 PROGRAM = "/payload/packages/unit_tests"
-# They know the sources' place, where the packages were built, and the program that lies where the package put it.
+# The unit tests look for the sources where the packages were built, and for the program where the package put it.
 IN_PLACE = ["env", "CELLBLOCK_PROGRAM=/usr/bin/cellblock", "HOME=/root", "LC_ALL=C.UTF-8"]
 
 
