@@ -56,7 +56,7 @@ struct Watched : std::enable_shared_from_this<Watched> {
         try {
             timer.cancel();
         } catch (const boost::system::system_error& failed) {
-            ignored = failed.code();  // Boost 1.90 knows no other way to cancel, and none fails
+            ignored = failed.code();  // Boost 1.90 has no form that can't throw, although none fails
         }
         descriptor.close(ignored);
     }
