@@ -92,7 +92,7 @@ def nothing_left(request):
     kept = set(leftovers.descendants(os.getpid()))
     yield
     leftovers.wait_until(lambda: not leftovers.reap_adopted(kept), 20)  # a busy machine clears away slowly
-    left = leftovers.reap_adopted(kept)
+    left = {pid: leftovers.what_it_does(pid) for pid in leftovers.reap_adopted(kept)}
     leftovers.send(signal.SIGKILL, left)
     assert not left, "processes outlived their kernels: %s" % left
     if not is_one_of_several(request.config):

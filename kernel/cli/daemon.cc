@@ -26,6 +26,25 @@ int fail(const std::string& text, int status = kFailed) {
     return status;
 }
 
+// Who gave no answer: the exit status.
+int told_of(const std::vector<std::string>& silent) {
+    for (const auto& one : silent) {
+        fail(one);
+    }
+    return silent.empty() ? 0 : kFailed;
+}
+
+void tell(const pool::Daemons& all) {
+    for (const auto& one : all.figures) {
+        std::cout << pool::in_words(one);
+    }
+    if (all.figures.empty() && all.silent.empty()) {
+        const std::string failure = pool::last_start_failure();
+        std::cout << "no daemon runs" << (failure.empty() ? "" : "; the last one couldn't start: " + failure)
+                  << "\n";
+    }
+}
+
 }  // namespace
 
 int daemon_command(const DaemonCommandOptions& options) {
@@ -50,31 +69,22 @@ int daemon_status_command(const DaemonStatusOptions& options) {
         return fail(all.error().text());
     }
     if (options.json) {
-        std::cout << nlohmann::ordered_json(*all).dump() << "\n";
-        return 0;
+        std::cout << nlohmann::ordered_json(all->figures).dump() << "\n";
+    } else if (options.open_metrics) {
+        std::cout << pool::open_metrics(all->figures);
+    } else {
+        tell(*all);
     }
-    if (options.open_metrics) {
-        std::cout << pool::open_metrics(*all);
-        return 0;
-    }
-    for (const auto& one : *all) {
-        std::cout << pool::in_words(one);
-    }
-    if (all->empty()) {
-        const std::string failure = pool::last_start_failure();
-        std::cout << "no daemon runs" << (failure.empty() ? "" : "; the last one couldn't start: " + failure)
-                  << "\n";
-    }
-    return 0;
+    return told_of(all->silent);
 }
 
 int daemon_stop_command() {
-    const auto count = pool::stop_daemons();
-    if (!count) {
-        return fail(count.error().text());
+    const auto stopped = pool::stop_daemons();
+    if (!stopped) {
+        return fail(stopped.error().text());
     }
-    std::cout << "stopped: " << *count << "\n";
-    return 0;
+    std::cout << "stopped: " << stopped->count << "\n";
+    return told_of(stopped->silent);
 }
 
 void finish_with_daemon() {

@@ -207,7 +207,7 @@ private:
         if (!daemons || !logs) {
             return;  // which was told above
         }
-        for (const auto& daemon : *daemons) {
+        for (const auto& daemon : daemons->figures) {
             const auto process = daemon.value("process", pid_t{0});
             const std::string place = process > 0 ? standard_error_of(process) : std::string();
             if (!place.empty() && std::find(logs->begin(), logs->end(), place) == logs->end()) {

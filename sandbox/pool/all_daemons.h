@@ -1,7 +1,7 @@
 // All of a user's daemons, one for each context (runtime_directory.h).
 //
 // Purpose: what `cellblock daemon status` and `stop` do. Ownership: plain values. Threads: none of its own.
-// Failure: an Error where the daemons' folder can't be used; a daemon that doesn't answer is left out.
+// Failure: an Error where the daemons' folder can't be used; a daemon that gives no answer is named.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,8 +12,13 @@
 
 namespace cellblock::sandbox::pool {
 
-// The figures of each daemon (status.h).
-Result<std::vector<nlohmann::ordered_json>> all_daemons();
+struct Daemons {
+    std::vector<nlohmann::ordered_json> figures;  // of each that answers (status.h)
+    std::vector<std::string> silent;              // of each that doesn't: who it is and what to do, in words
+};
+
+// Waits 5 s at most for each.
+Result<Daemons> all_daemons();
 
 // The paths of all daemons' logs, sorted. A daemon removes its own when it leaves; one that couldn't start or
 // was killed leaves its log until the next daemon starts.
@@ -23,7 +28,12 @@ Result<std::vector<std::string>> daemon_logs();
 // failed.
 std::string last_start_failure();
 
-// Stops all daemons, and gives their number.
-Result<int> stop_daemons();
+struct Stopped {
+    int count = 0;
+    std::vector<std::string> silent;  // as above: of those that run on
+};
+
+// Stops all daemons. Waits until each has let go of its sandboxes, 30 s at most for an answer and for that.
+Result<Stopped> stop_daemons();
 
 }  // namespace cellblock::sandbox::pool

@@ -51,7 +51,8 @@ enum class Verb : char {
     prepare_launched = 'q',  // start such sandboxes for claims to come; no answer
     learn = 'l',             // `names` were imported by a session of spec.program; no answer
     status = 's',            // answered by JSON
-    stop = 'x',              // answered when the socket is gone
+    stop = 'x',              // answered when nobody can connect any more; the end of the client's socket
+                             // follows when the sandboxes that wait were let go of
 };
 
 struct Request {

@@ -245,6 +245,11 @@ Result<UniqueFd> connect_to(const RuntimeDirectory& directory, const std::string
     return socket;
 }
 
+pid_t listener_of(int socket) {
+    uid_t ignored = 0;
+    return peer_of(socket, ignored);
+}
+
 std::string last_failure(const RuntimeDirectory& directory, const std::string& name) {
     const UniqueFd log(
         ::openat(directory.folder.get(), (name + kLogEnd).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));

@@ -9,6 +9,8 @@
 // none of its own. Failure: an Error that names the folder.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,6 +56,8 @@ std::vector<std::string> logs_in(const RuntimeDirectory& directory);
 Result<UniqueFd> listen_at(const RuntimeDirectory& directory, const std::string& name);
 // Error also where the listener isn't this user.
 Result<UniqueFd> connect_to(const RuntimeDirectory& directory, const std::string& name);
+// The process that listens at the other end of a connected socket; 0 where that can't be told.
+pid_t listener_of(int socket);
 
 // A daemon that can't start writes a line to its log that begins so.
 inline constexpr std::string_view kFailureStart = "cellblock daemon: ";

@@ -252,6 +252,8 @@ private:
                 stopping_ = true;
                 remove_socket();
                 (void)send_message(client.socket.get(), "stopped");
+                loop_.forget(client.socket.get());
+                wait_for_end_.push_back(std::move(client.socket));
                 return;
         }
     }
@@ -371,6 +373,7 @@ private:
         return status;
     }
 
+    std::vector<UniqueFd> wait_for_end_;  // clients; all else is gone before these sockets end
     RuntimeDirectory directory_;
     std::string name_;
     UniqueFd listener_;

@@ -72,16 +72,17 @@ class Daemons:
         for user, folder in self.folders.items():
             # A sandbox whose kernel a test has killed is cleared away by its daemon, which needs a moment.
             wait_until(lambda who=user: self.living(who) == 0, 10)
-            self.ask(user, "stop")
+            stopped = self.ask(user, "stop")  # it has let go of all sandboxes, or this says why not
+            assert stopped.returncode == 0, stopped.stderr + self.log(user)
             shutil.rmtree(folder, ignore_errors=True)
 
     def living(self, user):
         """How many sandboxes of that user's sessions there are."""
-        return sum(one["sandboxes"]["living"] for one in json.loads(self.ask(user, "status", "--json") or "[]"))
+        return sum(one["sandboxes"]["living"] for one in json.loads(self.ask(user, "status", "--json").stdout or "[]"))
 
     def ask(self, user, *words):
         return subprocess.run(as_user(user, [PROGRAM, "daemon", *words]), env={"XDG_RUNTIME_DIR": self.folders[user]}, check=False,
-                              capture_output=True, text=True, timeout=30).stdout
+                              capture_output=True, text=True, timeout=90)
 
     def warm_up(self, host, argv, kind):
         """Starts sandboxes until one is warm, or can't be. A daemon keeps eight warm Pythons and makes place for others."""

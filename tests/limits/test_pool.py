@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from support import leftovers
+from support import kernels, leftovers
 from support.daemons import ask, daemons, make_font_list, processor_time, ready, run, sandbox_of, sandboxes, status, wait_for
 
 # What sessions import would bring about another warm Python, and with it other spares.
@@ -303,6 +303,24 @@ def test_what_nobody_asks_for_goes(daemon, place):
     run(place, "pass", policy_of(place))
     ready(place)
     assert leftovers.wait_until(lambda: status(place) is None, 30)
+
+
+def test_one_that_gives_no_answer_is_named_and_stopped_when_it_does(daemon, place):
+    server = daemon()
+    run(place, "pass", policy_of(place))
+    ready(place)
+    commands = {word: subprocess.Popen(place.as_user([kernels.PROGRAM, "daemon", word]), env=place.environment(), text=True,
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                for word in ("status", "stop") if not os.kill(server.process.pid, signal.SIGSTOP)}
+    try:
+        told, error = commands["status"].communicate(timeout=30)
+    finally:
+        os.kill(server.process.pid, signal.SIGCONT)
+    assert commands["status"].returncode == 1 and told == "", (told, error)
+    assert "process %d" % server.process.pid in error and "gives no answer" in error and "end that process" in error, error
+    assert commands["stop"].communicate(timeout=60) == ("stopped: 1\n", "")
+    assert not list((place.root / "run").glob("cellblock/daemon-*"))
+    assert server.process.wait(30) == 0
 
 
 # --- figures

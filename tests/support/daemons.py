@@ -11,7 +11,7 @@ from . import kernels, leftovers
 
 def ask(place, *words):
     done = subprocess.run(place.as_user([kernels.PROGRAM, "daemon", *words]), env=place.environment(),
-                          capture_output=True, text=True, timeout=30, check=True)
+                          capture_output=True, text=True, timeout=90, check=True)
     return done.stdout
 
 

@@ -68,6 +68,10 @@ def children(root):
     return [pid for pid, (_, state, parent, _) in all_processes().items() if parent == root and state not in "ZX"]
 
 
+def children_or_zombies(root):
+    return [pid for pid, (_, _, parent, _) in all_processes().items() if parent == root]
+
+
 def living(known):
     """Those of {pid: start time} that are still alive."""
     return [pid for pid, start in known.items()
@@ -85,6 +89,19 @@ def command_line(pid):
     except OSError:
         return "?"
     return b" ".join(words).decode(errors="replace").strip()[:200] or (stat_of(pid) or "?")[0]
+
+
+def what_it_does(pid):
+    """Its command line, its state, what it waits for in the kernel, and who is below it: for whoever reads a failure."""
+    def said(name):
+        try:
+            return pathlib.Path("/proc/%d/%s" % (pid, name)).read_text(errors="replace").strip()
+        except OSError:
+            return ""
+
+    below = ["%s in %s: %s" % (one, (stat_of(one) or "??")[1], command_line(one)) for one in children_or_zombies(pid)]
+    return "%s (%s in %s; below it %s; %s)" % (command_line(pid), (stat_of(pid) or "??")[1], said("wchan"), below or "nobody",
+                                               said("stack").replace("\n", " "))
 
 
 def wait_until(true, seconds):
