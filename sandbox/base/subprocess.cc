@@ -18,6 +18,7 @@
 #include "sandbox/base/pipe.h"
 #include "sandbox/base/process.h"
 #include "sandbox/base/resources.h"
+#include "sandbox/base/syscalls.h"
 #include "sandbox/base/text.h"
 
 namespace cellblock::sandbox {
@@ -197,7 +198,7 @@ constexpr int kFirstFree = 10;  // above the numbers that are given a meaning
     const int null = ::open("/dev/null", O_RDWR);
     ::dup2(null, STDIN_FILENO);
     ::dup2(null, STDOUT_FILENO);
-    ::close_range(static_cast<unsigned>(next), ~0U, 0);
+    close_range(static_cast<unsigned>(next), ~0U, 0);
     ::setsid();
     give_back_file_limit();
     for (const int number : {SIGPIPE, SIGHUP, SIGTERM, SIGINT}) {

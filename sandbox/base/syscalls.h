@@ -21,6 +21,9 @@
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
 #endif
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC 4U
+#endif
 
 namespace cellblock::sandbox {
 
@@ -84,6 +87,11 @@ inline void pause_for(long milliseconds) {
     ::nanosleep(&time, nullptr);
 }
 
+// As close_range(2), which glibc has a function for since 2.34 only.
+inline int close_range(unsigned first, unsigned last, unsigned flags) {
+    return static_cast<int>(::syscall(SYS_close_range, first, last, flags));
+}
+
 // Closes all other descriptors. Sorts `keep`; -1 in it stands for no descriptor.
 template <std::size_t kCount>
 void close_all_but(int (&keep)[kCount]) {
@@ -94,11 +102,11 @@ void close_all_but(int (&keep)[kCount]) {
             continue;
         }
         if (static_cast<unsigned>(fd) > next) {
-            ::close_range(next, static_cast<unsigned>(fd) - 1, 0);
+            close_range(next, static_cast<unsigned>(fd) - 1, 0);
         }
         next = static_cast<unsigned>(fd) + 1;
     }
-    ::close_range(next, ~0U, 0);
+    close_range(next, ~0U, 0);
 }
 
 // As fork, but into new namespaces (CLONE_NEW…). `thread_id`: as libc's fork, writes the child's number

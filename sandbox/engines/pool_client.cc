@@ -25,6 +25,7 @@
 #include "sandbox/base/resources.h"
 #include "sandbox/base/socket.h"
 #include "sandbox/base/subprocess.h"
+#include "sandbox/base/syscalls.h"
 #include "sandbox/base/text.h"
 #include "sandbox/channel/messages.h"
 #include "sandbox/pool/protocol.h"
@@ -65,7 +66,7 @@ UniqueFd open_log(const RuntimeDirectory& directory, const std::string& name) {
     give_back_file_limit();
     const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (::dup2(null, 0) == 0 && ::dup2(log, 1) == 1 && ::dup2(log, 2) == 2 &&
-        ::dup2(client, kClient) == kClient && ::close_range(kClient + 1, ~0U, 0) == 0 && ::chdir("/") == 0) {
+        ::dup2(client, kClient) == kClient && close_range(kClient + 1, ~0U, 0) == 0 && ::chdir("/") == 0) {
         ::execve(argv[0], const_cast<char* const*>(argv), const_cast<char* const*>(envp));
     }
     ::_exit(127);

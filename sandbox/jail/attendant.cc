@@ -21,6 +21,7 @@
 #include "sandbox/base/syscalls.h"
 #include "sandbox/jail/attendant_word.h"
 #include "sandbox/jail/enter.h"
+#include "sandbox/jail/mount_calls.h"
 #include "sandbox/jail/mount_target.h"
 #include "sandbox/jail/privileges.h"
 #include "sandbox/jail/sources.h"
@@ -123,7 +124,7 @@ Failure reopen_sources(const JailPlan& plan) {
         char path[32];
         std::snprintf(path, sizeof path, "%s/%zu", kSite, i);
         ::close(plan.sources[i]);
-        plan.sources[i] = ::open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+        plan.sources[i] = open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
         if (plan.sources[i] < 0) {
             return failed(Step::open_source, i);
         }

@@ -118,7 +118,7 @@ Failure set_streams(const JailDescriptors& descriptors) {
     const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || ::dup2(null, 0) < 0 || ::dup2(descriptors.output, 1) < 0 ||
         ::dup2(descriptors.output, 2) < 0 || ::dup2(descriptors.warden, kWardenDescriptor) < 0 ||
-        ::close_range(kWardenDescriptor + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
+        close_range(kWardenDescriptor + 1, ~0U, CLOSE_RANGE_CLOEXEC) != 0) {
         return failed(Step::standard_streams);
     }
     return {};

@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include <cstdint>
 
 #include "sandbox/base/syscalls.h"
+#include "sandbox/jail/mount_calls.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -61,10 +61,9 @@ bool show_owner_as_jail_user(int tree, const FileStep& step, const Identity& ide
     if (!owner.valid()) {
         return false;
     }
-    mount_attr wanted{};
-    wanted.attr_set = MOUNT_ATTR_IDMAP;
-    wanted.userns_fd = static_cast<std::uint64_t>(owner.get());
-    return ::mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &wanted, sizeof wanted) == 0;
+    return set_mount_attributes(
+        tree, "", AT_EMPTY_PATH | AT_RECURSIVE,
+        {.set = MOUNT_ATTR_IDMAP, .user_namespace = static_cast<std::uint64_t>(owner.get())});
 }
 
 }  // namespace cellblock::sandbox::jail

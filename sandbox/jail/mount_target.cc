@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "sandbox/base/syscalls.h"
+#include "sandbox/jail/mount_calls.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -75,8 +76,7 @@ int open_target(int root, const char* target, bool is_file) {
 
 bool attach(int root, int tree, const char* target, bool is_file) {
     const OpenFile place(open_target(root, target, is_file));
-    return place.valid() &&
-           ::move_mount(tree, "", place.get(), "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == 0;
+    return place.valid() && move_mount(tree, place.get(), MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
 }
 
 }  // namespace cellblock::sandbox::jail

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "sandbox/base/syscalls.h"
+#include "sandbox/jail/mount_calls.h"
 #include "sandbox/jail/mount_target.h"
 #include "sandbox/jail/rootfs_files.h"
 #include "sandbox/jail/sources.h"
@@ -55,7 +56,7 @@ bool show_again(int root, const char* from, const FileStep& step, std::uint64_t 
         return false;
     }
     const OpenFile tree(
-        ::open_tree(source.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH));
+        open_tree(source.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH));
     return tree.valid() && restrict_mount(tree.get(), attributes, true) &&
            attach(root, tree.get(), step.target.c_str(), step.is_file);
 }
@@ -213,9 +214,8 @@ Failure change_root() {
     if (::syscall(SYS_pivot_root, ".", ".") != 0 || ::umount2(".", MNT_DETACH) != 0 || ::chdir("/") != 0) {
         return failed(Step::change_root);
     }
-    mount_attr wanted{};
-    wanted.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-    if (::mount_setattr(AT_FDCWD, "/", 0, &wanted, sizeof wanted) != 0) {
+    if (!set_mount_attributes(AT_FDCWD, "/", 0,
+                              {.set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV})) {
         return failed(Step::read_only_root);
     }
     return {};

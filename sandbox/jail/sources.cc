@@ -2,12 +2,12 @@
 #include "sandbox/jail/sources.h"
 
 #include <fcntl.h>
-#include <sys/mount.h>
 
 #include <cerrno>
 
 #include "sandbox/base/syscalls.h"
 #include "sandbox/jail/id_mapping.h"
+#include "sandbox/jail/mount_calls.h"
 
 namespace cellblock::sandbox::jail {
 
@@ -20,10 +20,8 @@ bool is_source(const FileStep& step) {
 }  // namespace
 
 bool restrict_mount(int fd, std::uint64_t attributes, bool recursive) {
-    mount_attr wanted{};
-    wanted.attr_set = attributes;
     const unsigned flags = AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0);
-    return ::mount_setattr(fd, "", flags, &wanted, sizeof wanted) == 0;
+    return set_mount_attributes(fd, "", flags, {.set = attributes});
 }
 
 Failure open_sources(const JailPlan& plan, bool outside) {
@@ -32,8 +30,8 @@ Failure open_sources(const JailPlan& plan, bool outside) {
         if (!is_source(step) || step.outside != outside) {
             continue;
         }
-        const int fd = ::open_tree(AT_FDCWD, step.source.c_str(),
-                                   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
+        const int fd = open_tree(AT_FDCWD, step.source.c_str(),
+                                 OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW);
         if (fd < 0 && step.optional) {
             continue;
         }

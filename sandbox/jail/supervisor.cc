@@ -81,7 +81,7 @@ void first_process(const JailPlan& plan, const SupervisorDescriptors& descriptor
     }
     if (!report.failure.happened() && then == Then::go_on) {
         constexpr unsigned kFirstUnknown = 4;
-        if (::close_range(kFirstUnknown, ~0U, 0) == 0) {
+        if (close_range(kFirstUnknown, ~0U, 0) == 0) {
             return;
         }
         ::_exit(kSetupFailed);

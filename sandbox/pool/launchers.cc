@@ -13,6 +13,7 @@
 #include "sandbox/base/process.h"
 #include "sandbox/base/socket.h"
 #include "sandbox/base/subprocess.h"
+#include "sandbox/base/syscalls.h"
 #include "sandbox/base/text.h"
 #include "sandbox/pool/protocol.h"
 #include "sandbox/relay/command.h"
@@ -99,7 +100,7 @@ void Launchers::left(pid_t process) {
 void Launchers::clear_away_after(const Launcher& launcher) {
     const pid_t child = ::fork();
     if (child == 0) {
-        ::close_range(3, ~0U, 0);
+        close_range(3, ~0U, 0);
         auto environment = pointers(launcher.environment);
         ::environ = environment.data();
         relay::clear_away(launcher.spec);

@@ -14,7 +14,7 @@ from support.environments import Environment
 # Packages of a user's environment, beside the wheel. Each Python takes the versions that matrix/rows.txt has tested.
 BESIDE = ["nbclient==0.10.2", "ipykernel==6.29.5"]
 PACKAGES_OF = {"3.9": "oldest", "3.10": "py310", "3.11": "py312", "3.12": "py312", "3.13": "py313", "3.14": "py314"}
-ROOTS = {"bookworm": "3.11", "trixie": "3.13", "forky": "3.14"}  # and each one's Python
+ROOTS = {"bullseye": "3.9", "bookworm": "3.11", "trixie": "3.13", "forky": "3.14"}  # and each one's Python
 RUN_NOTEBOOK = """
 import sys, nbformat, nbclient
 notebook = nbformat.read(sys.argv[1], 4)
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def wheel():
     subprocess.run([kernels.REPO / "cmake" / "wheel" / "build"], check=True, timeout=1400)
-    found, = (kernels.REPO / "build" / "wheel" / "dist").glob("cellblock-*.whl")
+    found, = (kernels.REPO / "build" / "wheel" / "dist").glob("cellblock-*_%s.whl" % os.uname().machine)
     return found
 
 
