@@ -15,8 +15,7 @@ std::vector<std::string> unkept(const Policy& policy, const Promises& promises, 
             keys.emplace_back(key);
         }
     };
-    miss("limits.memory", enforces(promises, "limits.memory") || !cgroup.limits_memory().empty() ||
-                              watches_memory(promises, cgroup));
+    miss("limits.memory", limits_memory(promises, cgroup) || watches_memory(promises, cgroup));
     miss("limits.processes", enforces(promises, "limits.processes") || !cgroup.limits_processes().empty() ||
                                  counts_processes(promises, cgroup));
     miss("limits.disk", enforces(promises, "limits.disk"));
@@ -44,6 +43,10 @@ LayerState limit_of(const Promises& promises, Layer layer, const char* key, cons
 
 bool enforces(const Promises& promises, const std::string& key) {
     return std::find(promises.enforces.begin(), promises.enforces.end(), key) != promises.enforces.end();
+}
+
+bool limits_memory(const Promises& promises, const jail::Cgroup& cgroup) {
+    return enforces(promises, "limits.memory") || !cgroup.limits_memory().empty();
 }
 
 bool watches_memory(const Promises& promises, const jail::Cgroup& cgroup) {

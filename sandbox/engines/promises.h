@@ -29,6 +29,9 @@ struct Promises {
 // `key`: one that a template may name in `enforces`.
 bool enforces(const Promises& promises, const std::string& key);
 
+// Has the sum of all processes' memory a limit that Linux or the engine keeps?
+bool limits_memory(const Promises& promises, const jail::Cgroup& cgroup);
+
 // The bounds that the far end has to keep itself for want of control groups.
 bool watches_memory(const Promises& promises, const jail::Cgroup& cgroup);
 bool counts_processes(const Promises& promises, const jail::Cgroup& cgroup);

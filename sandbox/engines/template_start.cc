@@ -165,7 +165,7 @@ Status TemplateStart::pack(const std::string& python, bool shows_host) {
         auto remote,
         relay::pack_remote_bundle(
             policy_, {values_.texts["name"], template_.private_processes, watches_memory(promises_, cgroup_),
-                      counts_processes(promises_, cgroup_), !cgroup_.limits_memory().empty(), shows_host,
+                      counts_processes(promises_, cgroup_), limits_memory(promises_, cgroup_), shows_host,
                       spec_.connections, std::move(copies)}));
     add_start(python, remote.bootstrap, values_);
     spec_.program = std::move(remote.program);

@@ -19,7 +19,7 @@ struct RemoteBundleOptions {
     bool private_processes = true;   // all that it sees are the sandbox's
     bool watches_memory = false;     // nothing else bounds their sum
     bool counts_processes = false;   // nothing else bounds their number
-    bool memory_is_limited = false;  // by a control group
+    bool memory_is_limited = false;  // the sum, by a control group or the engine
     bool host_path = false;          // PATH as in a jail; else the image's own
     std::uint32_t connections = 0;   // to the proxy, that may be open at a time; 0: there is no proxy
     std::vector<Copy> copies = {};

@@ -175,6 +175,15 @@ def test_where_the_proxys_port_cant_be_had_nothing_runs(place):
     assert run.returncode == 125 and "network.allow" in run.stderr and 'layer "network"' in run.stderr and "ran" not in run.stdout, run.stderr
 
 
+@pytest.mark.parametrize("limits", [True, False])
+def test_shared_memory_is_to_be_had_where_the_engine_limits_the_sum(place, limits):
+    """No process is charged for it, so that a cell gets none where nothing else counts it."""
+    mine = template(place, children=False, enforces=["limits.memory"] * limits)  # no control group of ours
+    policy = place.policy(engine=mine, allow_unenforced=True)
+    run = call(place, "run", "--policy", policy, "-", code="import mmap; print(len(mmap.mmap(-1, 4096)))")
+    assert run.stdout == "4096\n" * limits and ("PermissionError" in run.stderr) != limits, run.stderr
+
+
 def test_where_the_loopback_is_down_nothing_runs(place):
     mine = template(place, argv=["unshare", "--user", "--net", *PLAIN["argv"]], enforces=["network", "network.allow"])
     policy = place.policy(engine=mine, allow_unenforced=True, network={"allow": ["a.example"]})
