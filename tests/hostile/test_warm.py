@@ -235,6 +235,7 @@ BAD_MODULES = {
     "leaver": ("import threading, time\nthreading.Thread(target=time.sleep, args=(1000,), daemon=True).start()",
                "leaves a thread running"),
     "holder": ("file = open('/etc/passwd')", "keeps a file open"),
+    "lister": ("import os\nfolder = os.open('/usr', os.O_RDONLY)", "keeps a file open"),
     "sharer": ("import mmap\nmemory = mmap.mmap(-1, 4096)", "has memory that sandboxes would share"),
 }
 
@@ -247,6 +248,17 @@ def test_a_preload_that_forks_would_share_is_refused_by_name(alone, name):
     result, said = run_and_say(alone, "import %s; print('here')" % name, policy={"preload": [name]}, python=python)
     assert result["stdout"] == "here\n", result
     assert "a cold start" in said and "the module %s of the policy's `preload` %s" % (name, reason) in said
+
+
+def test_a_file_of_usr_that_a_preload_reads_is_each_forks_own(alone):
+    """As libffi holds its library. A file position that is shared would carry news from one sandbox to another."""
+    python, _ = environment_with(alone, keeper="import os, subprocess\nfile = os.open(subprocess.__file__, os.O_RDONLY)")
+    policy = {"preload": ["keeper"]}
+    seen = "import keeper, os, subprocess; print(len(os.read(keeper.file, 10**6)) == os.path.getsize(subprocess.__file__))"
+    alone.run("pass", policy=policy, python=python)
+    for _ in range(2):
+        result, said = run_and_say(alone, seen, policy=policy, python=python)
+        assert result["stdout"] == "True\n" and "a cold start" not in said, (result, said)
 
 
 def test_a_module_from_where_nothing_is_shown_isnt_found(alone):

@@ -1,8 +1,10 @@
 """Is this process one that can be forked: no thread, process, open file or shared memory beside what it needs?"""
 
+import fcntl
 import os
+import stat
 
-from .fork import reopened
+from .fork import identity_of, reopened
 
 OURS = (0, 1, 2, 3)  # descriptors
 PLAIN_DEVICES = ("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom")
@@ -34,9 +36,9 @@ def check_alone(who):
     if not processes() <= {KEEPER, os.getppid(), os.getpid()}:
         raise Refused("%s leaves a process running" % who)
     for fd, path in open_files():
-        if path not in PLAIN_DEVICES:
+        if path not in PLAIN_DEVICES and not is_read_from_usr(fd, path):
             raise Refused("%s keeps a file open, which sandboxes would share: %s" % (who, path))
-        reopened[fd] = path
+        reopened[fd] = path, identity_of(fd)
     shared = shared_memory()
     if shared:
         raise Refused("%s has memory that sandboxes would share: %s" % (who, shared))
@@ -57,6 +59,17 @@ def open_files():
         except OSError:
             pass  # the listing's own
     return found
+
+
+def is_read_from_usr(fd, path):
+    """A sandbox has the same file there, and nobody can write to it. libffi keeps its own library open."""
+    access = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
+    if access != os.O_RDONLY or not path.startswith("/usr/") or not stat.S_ISREG(os.fstat(fd).st_mode):
+        return False
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(fd))
+    except OSError:
+        return False  # it is deleted
 
 
 def shared_memory():

@@ -12,7 +12,9 @@ from cellblock_worker import process
 
 MERSENNE_WORDS = 624
 
-reopened = {}  # descriptor → device: held by a library, closed on the way into the jail, and there again inside
+# descriptor → (path, identity): of a device or a file of /usr, held by a library, closed on the way into the jail, and there
+# again inside
+reopened = {}
 
 
 def start_first(connection, library, descriptors):
@@ -52,7 +54,7 @@ def wake(library):
     """What another program's start would have brought about."""
     if hasattr(sys, "orig_argv"):
         sys.orig_argv = [os.fsdecode(text) for text in texts(library.cellblock_argument)]
-    reopen_devices()
+    reopen_files()
     # Python still believes in the zygote's handlers.
     for number in process.WORKER_SIGNALS + (_signal.SIGCHLD,):
         if number != _signal.SIGINT:  # the worker sees to that one
@@ -74,10 +76,22 @@ def set_variables(wanted):
             variables[name] = value
 
 
-def reopen_devices():
-    """Else another file would get the number, and be closed by whom it doesn't belong to."""
-    for number, path in reopened.items():
-        fd = os.open(path, os.O_RDWR if path == "/dev/null" else os.O_RDONLY)
+def identity_of(fd):
+    found = os.fstat(fd)
+    return found.st_rdev or (found.st_dev, found.st_ino)
+
+
+def reopen_files():
+    """Else another file would get the number, and be closed by whom it doesn't belong to. The number of one that is another by now
+    leads nowhere: libffi would take its code from there."""
+    for number, (path, identity) in reopened.items():
+        try:
+            fd = os.open(path, os.O_RDWR if path == "/dev/null" else os.O_RDONLY)
+        except OSError:
+            fd = os.open("/dev/null", os.O_RDWR)
+        if identity_of(fd) != identity:
+            os.close(fd)
+            fd = os.open("/dev/null", os.O_RDWR)
         if fd != number:
             os.dup2(fd, number, inheritable=False)
             if fd not in reopened:
