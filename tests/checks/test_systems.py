@@ -6,9 +6,9 @@ import pathlib
 import subprocess
 
 TABLE = pathlib.Path(__file__).resolve().parents[1] / "vm" / "table.py"
-RUN = {"system": "Debian GNU/Linux 12 (bookworm)", "linux": "6.1.0", "processor": "x86_64", "installed": ".deb", "ways": {
-    "login": {"layers": {"namespaces": True, "memory": False}, "stopped": 70, "attempts": 74, "cold": 2.34, "warm": 0.5},
-    "user service": {}}}
+RUN = {"system": "Debian GNU/Linux 12 (bookworm)", "linux": "6.1.0", "processor": "x86_64", "installed": {
+    ".deb": {"login": {"layers": {"namespaces": True, "memory": False}, "stopped": 70, "attempts": 74, "cold": 2.34, "warm": 0.5},
+             "user service": {}}}}
 
 
 def table_of(*files):
@@ -30,12 +30,13 @@ def test_rows_of_a_system_that_was_not_run_again_stay():
     place = "<!-- systems: written by tests/vm/table.py -->\n%s<!-- end of systems -->"
     later = {**RUN, "system": "Debian GNU/Linux 13 (trixie)"}
     page = place % writer.table([later, RUN])
-    again = {**RUN, "linux": "6.1.99", "ways": {"root's service": {}}}
+    again = {**RUN, "linux": "6.1.99", "installed": {".deb": {"root's service": {}}, "wheel": {"login": {}}}}
     told = writer.rows_of(place % writer.table([again], writer.rows_of(page)))
     assert [row[:3] for row in told] == [("Debian GNU/Linux 12 (bookworm), Linux 6.1.99, x86_64", ".deb", "root's service"),
+                                         ("Debian GNU/Linux 12 (bookworm), Linux 6.1.99, x86_64", "wheel", "login"),
                                          ("Debian GNU/Linux 13 (trixie), Linux 6.1.0, x86_64", ".deb", "login"),
                                          ("Debian GNU/Linux 13 (trixie), Linux 6.1.0, x86_64", ".deb", "user service")]
-    assert told[1] == writer.rows_of(page)[2], "its cells are as they were"
+    assert told[2] == writer.rows_of(page)[2], "its cells are as they were"
 
 
 def test_without_a_run_it_says_what_makes_one(tmp_path):

@@ -41,6 +41,7 @@ class System:
         self.facts = dict(zip(("system", "linux", "processor", "cgroups", "security_modules", "systemd", "package"), told))
         self.facts["boot_seconds"] = round(machine.boot_seconds, 1)
         self.doctors, self.lives, self.suites = {}, {}, {}
+        self.wheel = {}  # what its doctor says, by way
         machine.run(["python3", "-"], text=ways.PATIENCE)
         machine.run(["sh", "-c", "cat > /etc/systemd/system/jupyter.service; systemctl daemon-reload"], text=ways.JUPYTER)
 
@@ -77,26 +78,36 @@ class System:
                 self.machine.run(["systemctl", "stop", "jupyter"], 120)
 
     def write(self):
+        """A part of the tests leaves what an earlier run found of the rest."""
+        file = machines.images() / (self.name + ".json")
+        content = json.loads(file.read_text()) if file.exists() else {"installed": {}, "suites": {}}
         found = {way: self._found(way) for way in ways.WAYS if way in self.doctors or way in self.lives}
-        if not found:
-            return  # a part of the tests that says nothing of this: what an earlier run found stays
-        content = {**self.facts, "at": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"), "installed": ".deb", "ways": found,
-                   "suites": self.suites}
-        (machines.images() / (self.name + ".json")).write_text(json.dumps(content, indent=2) + "\n")
+        wheel = {way: _said(told) for way, told in self.wheel.items()}
+        for how, by_way in ((".deb", found), ("wheel", wheel)):
+            if by_way:
+                content["installed"][how] = by_way
+        if found or wheel:
+            content.update(self.facts, at=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d"),
+                           suites={**content["suites"], **self.suites})
+            file.write_text(json.dumps(content, indent=2) + "\n")
 
     def _found(self, way):
         found = {}
         if way in self.doctors and self.doctors[way].stdout.startswith("{"):
-            told = json.loads(self.doctors[way].stdout)
-            endings = [one["ending"] for one in told.get("attempts", [])]
-            found.update(layers={one["layer"]: one["in_force"] for one in told.get("layers", [])},
-                         stopped=endings.count("stopped"), attempts=len(endings))
+            found.update(_said(json.loads(self.doctors[way].stdout)))
         if way in self.lives and self.lives[way].stdout.startswith("{"):
             steps = json.loads(self.lives[way].stdout)
             found.update(steps={name: step["ok"] for name, step in steps.items()},
                          **{key: steps[name]["seconds"] for key, name, needed in (("cold", "start", "start"), ("warm", "warm start", LEAVES_DAEMON))
                             if steps.get(name, {}).get("ok") and steps.get(needed, {}).get("ok")})
         return found
+
+
+def _said(told):
+    """Of `cellblock doctor --json`."""
+    endings = [one["ending"] for one in told.get("attempts", [])]
+    return {"layers": {one["layer"]: one["in_force"] for one in told.get("layers", [])}, "stopped": endings.count("stopped"),
+            "attempts": len(endings)}
 
 
 @pytest.fixture(scope="session", params=SYSTEMS)

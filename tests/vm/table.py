@@ -16,8 +16,8 @@ PLACE = re.compile(r"(<!-- systems: written by tests/vm/table.py -->\n).*?(<!-- 
 INTRODUCTION = """
 ## Systems
 
-Each row is what a run of [tests/vm](tests/vm/README.md) found: the system booted in a virtual machine, the package installed with apt. The
-processor is emulated there, so the times compare rows, and are many times those of a real one. An empty cell was not tried.
+Each row is what a run of [tests/vm](tests/vm/README.md) found: the system booted in a virtual machine, the package installed with apt, the
+wheel with pip. The processor is emulated there, so the times compare rows, and are many times those of a real one. An empty cell was not tried.
 No escape broke a promise: those that aren't counted could not be tried there, or passed where a layer is missing that the policy doesn't
 require (`cellblock doctor` tells which).
 
@@ -25,7 +25,7 @@ require (`cellblock doctor` tells which).
 HEAD = ("system", "installed by", "started", "layers that stand", "escapes stopped", "first result, cold", "warm")
 
 
-def row_of(run, way, found):
+def row_of(run, how, way, found):
     layers = found.get("layers", {})
     missing = [name for name, in_force in layers.items() if not in_force]
     standing = len(layers) - len(missing)
@@ -33,7 +33,7 @@ def row_of(run, way, found):
     stopped = "%d of %d" % (found["stopped"], found["attempts"]) if found.get("attempts") else ""
     seconds = ["%.1f s" % found[key] if key in found else "" for key in ("cold", "warm")]
     system = "%s, Linux %s, %s" % (run["system"], run["linux"], run["processor"])
-    return system, run["installed"], way, told, stopped, *seconds
+    return system, how, way, told, stopped, *seconds
 
 
 def rows_of(page):
@@ -50,7 +50,7 @@ def what_was_tried(row):
 
 
 def table(runs, earlier=()):
-    rows = [row_of(run, way, found) for run in runs for way, found in run["ways"].items()]
+    rows = [row_of(run, how, way, found) for run in runs for how, ways in run["installed"].items() for way, found in ways.items()]
     tried = {what_was_tried(row) for row in rows}
     rows += [row for row in earlier if what_was_tried(row) not in tried]
     rows.sort(key=what_was_tried)
