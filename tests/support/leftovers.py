@@ -11,6 +11,8 @@ import pathlib
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
+LOOKS = 10  # at most: the first thread of a process may end before the others do
+ENDED = ("", "X", 0, 0)
 PLACES = ("/tmp", "/var/tmp", "/dev/shm", "/run", "/run/user/%d" % os.getuid())
 
 
@@ -30,12 +32,16 @@ def stat_of(pid):
 
 
 def all_processes():
-    found = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            stat = stat_of(int(entry))
-            if stat:
-                found[int(entry)] = stat
+    """{pid: stat_of}. A look takes a while: where a process ended after its child was read, that one has another parent by now."""
+    for _ in range(LOOKS):
+        found = {}
+        for entry in os.listdir("/proc"):
+            if entry.isdigit():
+                stat = stat_of(int(entry))
+                if stat:
+                    found[int(entry)] = stat
+        if all(parent == 0 or found.get(parent, ENDED)[1] not in "ZX" for _, _, parent, _ in found.values()):
+            break
     return found
 
 
