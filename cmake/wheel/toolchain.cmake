@@ -22,8 +22,12 @@ set(here "-B${sysroot}/usr/lib/${triplet} -L${sysroot}/usr/lib/${triplet} -L${sy
 set(old "-Wl,--wrap=exp,--wrap=log,--wrap=pow")
 set(CMAKE_EXE_LINKER_FLAGS_INIT "${here} ${old}")
 set(CMAKE_SHARED_LINKER_FLAGS_INIT "${here} ${old}")
-set(CMAKE_C_FLAGS_INIT -nostdinc)
-set(CMAKE_CXX_FLAGS_INIT "-nostdinc -include ${CMAKE_CURRENT_LIST_DIR}/old_glibc.h")
+# Names of files, in messages of failed assertions, tell nothing of this machine.
+cmake_path(GET sysroot PARENT_PATH own)
+cmake_path(SET repository NORMALIZE ${CMAKE_CURRENT_LIST_DIR}/../..)
+set(names "-ffile-prefix-map=${repository}= -ffile-prefix-map=${own}=")
+set(CMAKE_C_FLAGS_INIT "-nostdinc ${names}")
+set(CMAKE_CXX_FLAGS_INIT "-nostdinc ${names} -include ${CMAKE_CURRENT_LIST_DIR}/old_glibc.h")
 # GCC names libstdc++ and libgcc behind all other libraries, but they need some of these.
 set(libraries "${sysroot}/usr/lib/${triplet}/libold_glibc.a -lpthread -ldl -lm")
 set(CMAKE_C_STANDARD_LIBRARIES_INIT "${libraries}")

@@ -5,6 +5,8 @@ import json
 import os
 import zipfile
 
+from support import kernels
+
 WARM = "print('zygote' in open('/proc/1/cmdline').read())"
 
 
@@ -20,6 +22,9 @@ def test_what_it_brings(wheel):
     for text in ("LICENSE", "LGPL-2.1", "Apache-2.0"):  # ours, libseccomp's, OpenSSL's
         assert any(name.endswith("licenses/" + text) for name in licences), (text, licences)
     assert "Requires-Python: >=3.9" in about and "Requires-Dist: ipython>=8.5" in about
+    with zipfile.ZipFile(wheel) as packed:
+        program = packed.read(next(name for name in names if name.endswith("/bin/cellblock")))
+    assert str(kernels.REPO).encode() not in program, "it names a folder of this machine"
     assert not [name for name in names if name.endswith(".pyc") or "/doc/" in name or name.endswith(".a")]
 
 
