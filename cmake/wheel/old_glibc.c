@@ -1,5 +1,5 @@
-// What the program and the static libraries in it take from glibc 2.29 to 2.36, for a program that is linked
-// with an older one: a wheel runs on every Linux with glibc 2.28. All are hidden, so that
+// Functions that the program and the static libraries in it take from glibc 2.29 to 2.36, for a program that
+// is linked with an older one: a wheel runs on every Linux with glibc 2.28. All are hidden, so that
 // libcellblock_jail.so gives a Python's own libraries none of them.
 #define _GNU_SOURCE
 #include <dlfcn.h>

@@ -1,4 +1,4 @@
-// What the program calls of glibc 2.32 and 2.34, declared for an older one's headers (old_glibc.c).
+// Two functions of glibc 2.32 and 2.34 that the program calls, declared for an older one's headers (old_glibc.c).
 #pragma once
 
 #include <sys/types.h>

@@ -26,7 +26,7 @@ int fail(const std::string& text, int status = kFailed) {
     return status;
 }
 
-// Who gave no answer: the exit status.
+// Prints which daemons gave no answer. Gives the exit status.
 int told_of(const std::vector<std::string>& silent) {
     for (const auto& one : silent) {
         fail(one);

@@ -40,8 +40,8 @@ Error silent_one(const std::string& where, const char* what) {
             "It is busy, or it hangs: try again, or end that process; kernels go on"};
 }
 
-// What comes of asking one: its answer; nullopt where it is gone; an Error where it is there and has given
-// none in time. A daemon with too many clients refuses some, which then ask again.
+// Asks one daemon. Gives its answer; nullopt where the daemon is gone; an Error where it is there and has
+// given no answer in time. A daemon with too many clients refuses some, which then ask again.
 Result<std::optional<Answer>> ask_one(const RuntimeDirectory& directory, const std::string& name, Verb verb,
                                       std::chrono::milliseconds patience) {
     const auto until = Clock::now() + patience;

@@ -74,10 +74,6 @@ def children(root):
     return [pid for pid, (_, state, parent, _) in all_processes().items() if parent == root and state not in "ZX"]
 
 
-def children_or_zombies(root):
-    return [pid for pid, (_, _, parent, _) in all_processes().items() if parent == root]
-
-
 def living(known):
     """Those of {pid: start time} that are still alive."""
     return [pid for pid, start in known.items()
@@ -105,7 +101,7 @@ def what_it_does(pid):
         except OSError:
             return ""
 
-    below = ["%s in %s: %s" % (one, (stat_of(one) or "??")[1], command_line(one)) for one in children_or_zombies(pid)]
+    below = ["%s in %s: %s" % (one, state, command_line(one)) for one, (_, state, parent, _) in all_processes().items() if parent == pid]
     return "%s (%s in %s; below it %s; %s)" % (command_line(pid), (stat_of(pid) or "??")[1], said("wchan"), below or "nobody",
                                                said("stack").replace("\n", " "))
 

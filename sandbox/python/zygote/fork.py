@@ -77,6 +77,7 @@ def set_variables(wanted):
 
 
 def identity_of(fd):
+    """A device's number; a file's device and inode."""
     found = os.fstat(fd)
     return found.st_rdev or (found.st_dev, found.st_ino)
 
