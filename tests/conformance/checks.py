@@ -134,6 +134,8 @@ def memory_limit(it):
                         "for i in range(0, 2 << 30, 4096): whole[i] = 1")
     assert run.status == "error" and run.content["ename"] == "MemoryLimit", run.content
     assert it.client.run("1").result == "1"
+    for folder in (os.getcwd(), it.place.root / "work"):  # a kernel's folder, and a daemon's
+        assert "oom" not in os.listdir(folder), "Podman's conmon has left a file in the user's folder"
 
 
 def processes(it):
