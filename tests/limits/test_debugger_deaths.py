@@ -70,10 +70,22 @@ def test_of_a_part_of_the_sandbox(debug, who):
     works_anew(debug)
 
 
-def test_of_the_adapter(debug):
+SEEN_LATE = """
+import time
+from cellblock_worker import debugger
+def late(self, lost=debugger.Debugger._lost):
+    time.sleep(2)
+    lost(self)
+debugger.Debugger._lost = late
+"""
+
+
+@pytest.mark.parametrize("before", ["", SEEN_LATE], ids=["seen at once", "seen late"])
+def test_of_the_adapter(debug, before):
     """debugpy then lets the cell go on, as it does when a client disconnects; the cell says so."""
     debug.client.run("kept = 61").ok()
     debug.attach()
+    debug.client.run(before).ok()
     cell = stopped_cell(debug)
     adapter = find(debug)["adapter"]
     os.kill(adapter, signal.SIGSTOP)
@@ -81,7 +93,7 @@ def test_of_the_adapter(debug):
     time.sleep(0.5)
     os.kill(adapter, signal.SIGKILL)
     run = debug.client.finish(cell, timeout=20).ok()
-    assert run.stdout == "42\n" and "the debugger has ended" in run.stderr
+    assert run.stdout == "42\n" and run.stderr.count("the debugger has ended") == 1
     reply = debug.client.finish(request, timeout=20).reply.content
     assert reply["success"] is False and "adapter has ended" in reply["message"]
     debug.event("terminated")

@@ -123,6 +123,13 @@ def dispose():
         mark_running(thread)
 
 
+def is_gone():
+    """Has debugpy seen that its connection with the adapter is closed? It lets stopped threads go on then."""
+    from _pydevd_bundle.pydevd_constants import get_global_debugger
+    debugger = get_global_debugger()
+    return debugger is None or debugger.pydb_disposed
+
+
 def trace_this_thread(wanted):
     import debugpy
     debugpy.trace_this_thread(wanted)

@@ -6,6 +6,7 @@ its response comes. The host bounds the time.
 """
 
 import ast
+import contextlib
 import json
 import os
 import select
@@ -38,6 +39,7 @@ class Debugger:
         self._traced = False         # does the main thread trace?
         self._breakpoints = {}       # by file, as debugpy has set them
         self._stopped = set()        # ids of threads
+        self._letting_go = threading.Lock()
         self._interrupted = False    # a cell that was stopped
         self._removed = None         # (place, IPython's transform) while debugging
         self._breakpointhook = sys.breakpointhook
@@ -161,9 +163,15 @@ class Debugger:
             self._shell.input_transformer_manager.cleanup_transforms.insert(*self._removed)
             self._removed = None
 
+    def _tell_let_go(self):
+        with self._letting_go:
+            if self._stopped:
+                self._stopped.clear()
+                with contextlib.suppress(OSError):  # a cell may have closed its stderr
+                    os.write(2, LET_GO)
+
     def _lost(self):
-        if self._stopped:
-            os.write(2, LET_GO)
+        self._tell_let_go()
         self._adapter.lost()
         self._stop()
         self._channel.event(b'{"type": "event", "event": "terminated", "seq": 0, "body": {}}')
@@ -185,6 +193,11 @@ class Debugger:
         if self._started or self._traced:
             self._traced = self._started
             adapter.trace_this_thread(self._started)
+
+    def end_cell(self):
+        """debugpy's own thread may have seen the adapter's end first; its cell goes on then, and may end, before _lost()."""
+        if self._stopped and adapter.is_gone():
+            self._tell_let_go()
 
     def _let_go(self):
         """An interrupt is about to be raised, in the midst of debugpy's own code if the cell is stopped.

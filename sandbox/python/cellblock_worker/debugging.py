@@ -42,6 +42,10 @@ class Debugging:
         if self._debugger is not None:
             self._debugger.begin_cell()
 
+    def end_cell(self):
+        if self._debugger is not None:
+            self._debugger.end_cell()
+
     def after_fork_in_child(self):
         """A child can't be debugged: nobody would let it go on at a breakpoint."""
         self._channel.close_in_child()

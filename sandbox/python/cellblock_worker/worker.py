@@ -363,6 +363,8 @@ class Worker:
             payload = self._payload()
         except (TypeError, ValueError):
             pass
+        if self._debugging:
+            self._debugging.end_cell()
         self._end(header, error, expressions, payload)
 
     def _show(self, error):
