@@ -175,15 +175,13 @@ Status Link::send_to_commands(OutgoingFrame frame) {
 }
 
 Status Link::flush() {
-    if (auto flushed = worker_.flush(); !flushed) {
-        return flushed;
-    }
+    auto flushed = worker_.flush();
     (void)files_.flush();  // its end of file tells
     (void)commands_.flush();
     if (!debugger_.flush()) {
         debugger_.reset();  // it has closed this one alone; requests find none
     }
-    return Ok{};
+    return flushed;
 }
 
 }  // namespace cellblock::sandbox

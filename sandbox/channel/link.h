@@ -61,7 +61,8 @@ public:
     // The same to the command agent.
     Status send_to_commands(OutgoingFrame frame);
     void drop_commands() { commands_.reset(); }
-    // Sends what couldn't be sent at once; call when poll_fd() is readable.
+    // Sends what couldn't be sent at once; call when poll_fd() is readable. Error: the worker has ended. What
+    // it sent before can still be read.
     Status flush();
 
     Result<ReadState> read_warden(Frame& frame) { return warden_reader_.read(warden_fd_, frame); }

@@ -212,8 +212,23 @@ void SandboxHost::next_worker() {
 }
 
 void SandboxHost::send(OutgoingFrame frame) {
-    if (link_ && !link_->send_to_worker(std::move(frame))) {
-        condemn("it has stopped reading");
+    if (!link_ || !link_->has_worker()) {
+        return;  // its end is known, or will be
+    }
+    if (const auto sent = link_->send_to_worker(std::move(frame)); !sent) {
+        if (!is_gone(sent.error().code)) {
+            return condemn(sent.error().message);
+        }
+        worker_closed_socket();
+    }
+}
+
+// It is dying, or tries to hide. What it sent before is still read, and its death has a reason that the
+// warden will tell.
+void SandboxHost::worker_closed_socket() {
+    if (state_ == State::starting || state_ == State::ready) {
+        state_ = State::closing;
+        deadline_ = now_() + kTimeToDie;
     }
 }
 
@@ -385,10 +400,7 @@ void SandboxHost::read_worker_frames(Share share) {
         },
         [this] {
             link_->drop_worker();
-            if (state_ != State::dying) {
-                state_ = State::closing;
-                deadline_ = now_() + kTimeToDie;
-            }
+            worker_closed_socket();
         });
 }
 
@@ -483,8 +495,7 @@ void SandboxHost::advance(const std::function<void(HostEvent)>& sink) {
     }
     if (link_) {
         if (!link_->flush()) {
-            link_->drop_worker();
-            kill_worker();
+            worker_closed_socket();
         }
         if (!held_) {
             read_worker_frames(Share::turn());
@@ -529,32 +540,33 @@ void SandboxHost::too_late() {
 
 void SandboxHost::take(WorkerMessage message) {
     if (auto* starting = std::get_if<WorkerStarting>(&message)) {
-        if (state_ != State::starting || std::exchange(announced_, true)) {
+        if (worker_was_ready_ || std::exchange(announced_, true)) {
             return condemn("a second 'starting', or one after 'ready'");
         }
         python_ = std::move(starting->python);
         return;
     }
     if (const auto* ready = std::get_if<WorkerReady>(&message)) {
+        if (std::exchange(worker_was_ready_, true)) {
+            return condemn("a second 'ready'");
+        }
         if (state_ == State::starting) {
             python_ = ready->python;
             state_ = State::ready;
-            was_ready_ = worker_was_ready_ = true;
+            was_ready_ = true;
             deadline_.reset();
             taken_from_.reset();
             events_.emplace_back(std::move(message));
-        } else if (state_ == State::ready) {
-            condemn("a second 'ready'");
         }
         return;
     }
     if (auto* failed = std::get_if<WorkerFailed>(&message)) {
-        if (state_ == State::ready) {
+        if (worker_was_ready_) {
             return condemn("'failed' after 'ready'");
         }
         return fail_to_start(std::move(failed->message));
     }
-    if (state_ == State::starting && !is_early_output(message)) {
+    if (!worker_was_ready_ && !is_early_output(message)) {
         return condemn("a message before 'ready'");
     }
     events_.emplace_back(std::move(message));

@@ -124,6 +124,7 @@ private:
     void use(Result<std::unique_ptr<Sandbox>> started);
     void next_worker();
     void expect_worker();
+    void worker_closed_socket();
     // How much is read from a socket at once.
     class Share;
 

@@ -632,6 +632,87 @@ TEST_CASE("a worker that closes its socket and lives on is killed") {
     REQUIRE(play.outcome().error->ename == "WorkerDied");
 }
 
+TEST_CASE("a worker that has ended before the cell was sent has broken no rule") {
+    Play play;
+    play.open();
+    play.stage->from_worker({{"type", "stream"}, {"cell", 0}, {"name", "stdout"}, {"text", 0}}, {"before"});
+    SECTION("with its sandbox") {
+        play.stage->death_reason = "somebody ended it";
+        play.stage->sandbox_dies();
+        play.run("x");
+        REQUIRE(play.outcome().error->evalue.find("somebody ended it") != std::string::npos);
+    }
+    SECTION("alone, of which the warden tells later") {
+        play.stage->worker.reset();
+        play.run("x");
+        REQUIRE(play.session.busy());
+        play.stage->from_warden({{"type", "worker_exited"}, {"exit_status", nullptr}, {"signal", SIGSEGV}});
+        play.advance();
+        REQUIRE(play.outcome().error->evalue.find("signal 11") != std::string::npos);
+        REQUIRE(play.stage->kills == 0);
+    }
+    REQUIRE(play.outcome().error->ename == "WorkerDied");
+    REQUIRE(play.all<StreamOutput>().at(0).text == "before");
+}
+
+TEST_CASE("an answer for a worker that has ended is nothing that it did") {
+    Play play;
+    play.open();
+    const CellId cell = play.run("input(); crash()", true);
+    play.stage->from_worker(
+        {{"type", "input_request"}, {"cell", cell}, {"request", 1}, {"prompt", ""}, {"password", false}});
+    play.advance();
+    play.stage->worker.reset();
+    const bool end_was_seen = GENERATE(true, false);
+    if (end_was_seen) {
+        play.advance();
+    }
+    play.session.answer_input(1, "more");
+    play.advance();
+    play.stage->from_warden({{"type", "worker_exited"}, {"exit_status", 3}, {"signal", nullptr}});
+    play.advance();
+    REQUIRE(play.outcome().error->ename == "WorkerDied");
+    REQUIRE(play.outcome().error->evalue.find("exit status 3") != std::string::npos);
+}
+
+TEST_CASE("a worker that reads no more, and lives on, is killed; what it had sent is shown") {
+    Play play;
+    play.open();
+    const bool before_a_cell = GENERATE(true, false);
+    const CellId cell = before_a_cell ? 1 : play.run("socket.shutdown(SHUT_RD)", true);
+    REQUIRE(::shutdown(play.stage->worker.get(), SHUT_RD) == 0);
+    if (before_a_cell) {
+        REQUIRE(play.run("x") == cell);
+    } else {
+        play.stage->from_worker(
+            {{"type", "input_request"}, {"cell", cell}, {"request", 1}, {"prompt", ""}, {"password", false}});
+        play.advance();
+        play.session.answer_input(1, "more");
+        play.advance();
+    }
+    REQUIRE_FALSE(play.stage->warden_command());
+    play.stage->from_worker({{"type", "stream"}, {"cell", cell}, {"name", "stdout"}, {"text", 0}}, {"said"});
+    play.pass(250ms);
+    REQUIRE(play.stage->warden_command() == "kill_worker");
+    play.stage->worker_dies(SIGKILL, std::nullopt);
+    play.advance();
+    REQUIRE(play.outcome().error->ename == "WorkerDied");
+    REQUIRE(play.all<StreamOutput>().at(0).text == "said");
+}
+
+TEST_CASE("a worker may end while what it is sent waits for room; what it had sent before is shown") {
+    Policy policy = builtin_policy();
+    policy.limits.code_bytes = 2 << 20;
+    Play play(policy);
+    play.open();
+    const CellId cell = play.run(std::string(1 << 20, '#'));
+    play.stage->from_worker({{"type", "stream"}, {"cell", cell}, {"name", "stdout"}, {"text", 0}}, {"said"});
+    play.stage->worker_dies(std::nullopt, 1);
+    play.advance();
+    REQUIRE(play.outcome().error->evalue.find("exit status 1") != std::string::npos);
+    REQUIRE(play.all<StreamOutput>().at(0).text == "said");
+}
+
 TEST_CASE("queries are answered, and fail when the worker hangs") {
     Play play;
     play.open();
