@@ -1,10 +1,10 @@
-"""The package on a real system: installed with apt, then used in each way in which people start it."""
+"""The package on a real system, installed with apt, and the wheel, installed with pip: used in each way in which people start it."""
 
 import json
 
 import pytest
 from support.life import STEPS
-from ways import BASE, EXPECTED, WAYS
+from ways import BASE, EXPECTED, TRIED
 
 
 def test_the_system_is_what_it_is_said_to_be(system):
@@ -20,27 +20,32 @@ def test_the_package_installs(system):
     assert system.machine.run(["cellblock", "--version"]).stdout.strip()
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_doctor_finds_the_promise_kept(system, way):
-    done = system.doctor(way)
+@pytest.fixture(params=TRIED, ids=lambda one: "%s, %s" % one)
+def tried(system, request):
+    """How cellblock is installed, and the way in which it is started."""
+    if request.param[0] == "wheel":
+        request.getfixturevalue("environment")
+    return request.param
+
+
+def test_the_doctor_finds_the_promise_kept(system, tried):
+    done = system.doctor(*tried)
     assert done.status == 0, str(done)
     told = json.loads(done.stdout)
     reached = [one for one in told["attempts"] if one["ending"] == "reached"]
     assert told["promise_holds"] and not reached, reached
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_the_layers_that_are_expected_stand(system, way):
-    done = system.doctor(way)
-    must, may = EXPECTED[way]
+def test_the_layers_that_are_expected_stand(system, tried):
+    done = system.doctor(*tried)
+    must, may = EXPECTED[tried[1]]
     stand = {one["layer"] for one in json.loads(done.stdout)["layers"] if one["in_force"]}
     assert {*BASE, *must} <= stand <= {*BASE, *must, *may}, str(done)
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("way", WAYS)
-def test_a_session_lives(system, way, step):
-    done = system.life(way)
+def test_a_session_lives(system, tried, step):
+    done = system.life(*tried)
     assert done.stdout.startswith("{"), str(done)
     steps = json.loads(done.stdout)
     assert step in steps, "the session's life ended before: %s" % done

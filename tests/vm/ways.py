@@ -18,6 +18,10 @@ EXPECTED = {
     "jupyter server": (set(), GROUPS),  # the user's systemd isn't there unless the user has logged in or lingers
 }
 WAYS = tuple(EXPECTED)
+# How cellblock is installed, and the words before each command that make it that one's.
+ENVIRONMENT = "/opt/env"
+INSTALLED = {".deb": [], "wheel": ["env", "PATH=%s/bin:/usr/sbin:/usr/bin:/sbin:/bin" % ENVIRONMENT]}
+TRIED = [*((".deb", way) for way in WAYS), *(("wheel", way) for way in ("root's service", "login", "user service"))]
 OLDEST_SYSTEMD = {"delegated service": 254}  # which has DelegateSubgroup=
 
 USER = "alice"
