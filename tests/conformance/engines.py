@@ -16,7 +16,8 @@ from . import modal_service
 from .kubernetes import build, cluster
 
 QUICK = ("native", "bubblewrap", "bubblewrap warm", "runc")  # warm: from the daemon's pool
-LONG = ("runc warm", "crun", "youki", "runsc", "podman", "docker", "kata", "srt", "ssh", "slurm", "e2b", "modal", "kubernetes")
+LONG = ("runc warm", "crun", "youki", "runsc", "podman", "podman warm", "docker", "docker warm", "kata", "srt", "ssh",
+        "slurm", "e2b", "modal", "kubernetes")
 # What an engine can't keep by its nature; its checks are left out and say so.
 ELSEWHERE = ("memory", "memory_of_many", "memory_limit", "processes", "disk", "disk_of_files", "secret_file", "environment",
              "root_is_read_only", "network_by_list", "network_secrets")
@@ -147,6 +148,10 @@ def docker(place):
     return Prepared({"python": "python3"}, environment, lambda: stop(daemon))
 
 
+def podmans_groups():
+    return {folder for folder, _, _ in os.walk("/sys/fs/cgroup") if "/libpod_parent" in folder}
+
+
 def podman(place):
     need("podman")
     storage = CACHE / "podman"
@@ -154,6 +159,7 @@ def podman(place):
     (place.root / "storage.conf").write_text('[storage]\ndriver = "overlay"\ngraphroot = "%s"\nrunroot = "%s-run"\n'
                                              % (storage, storage))  # podman remembers its first
     (place.root / "containers.conf").write_text('[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\nruntime = "runc"\n')
+    groups_before = podmans_groups()
     environment = {"CONTAINERS_STORAGE_CONF": str(place.root / "storage.conf"),
                    "CONTAINERS_CONF": str(place.root / "containers.conf")}
     if not run(["podman", "images", "--quiet", "cellblock"], environment=environment).strip():
@@ -164,6 +170,8 @@ def podman(place):
         subprocess.run(["podman", "rm", "--all", "--force"], env={**os.environ, **environment}, capture_output=True)
         leftovers.wait_until(lambda: not any(str(place.root) in leftovers.command_line(pid)
                                              for pid in leftovers.all_processes()), 15)
+        for group in sorted(podmans_groups() - groups_before, reverse=True):  # podman leaves the one that its containers' were in
+            os.rmdir(group)
 
     return Prepared({"python": "python3"}, environment, close)
 
