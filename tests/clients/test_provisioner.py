@@ -142,6 +142,37 @@ def test_it_ends_with_the_server_that_started_it(place, packages):
     assert leftovers.wait_until(lambda: not leftovers.living(tree), 20), [leftovers.command_line(one) for one in leftovers.living(tree)]
 
 
+EARLY = r"""
+import asyncio, os, sys
+from cellblock import sandboxed_kernel
+
+async def late(*words, start=asyncio.create_subprocess_exec, **more):
+    await asyncio.sleep(1)
+    return await start(*words, **more)
+
+async def main(place):
+    connection = {name: number for number, name in enumerate(sandboxed_kernel.PORTS)}
+    serving = asyncio.ensure_future(sandboxed_kernel.Carrier({**connection, "transport": "ipc", "ip": place}).serve(["cat"]))
+    while not os.path.exists(place + "-0"):
+        await asyncio.sleep(0.01)
+    reader, writer = await asyncio.open_unix_connection(place + "-0")
+    writer.write(b"first")
+    print((await asyncio.wait_for(reader.readexactly(5), 30)).decode())
+    sys.stdout.flush()
+    os._exit(0)
+
+asyncio.create_subprocess_exec = late
+asyncio.run(main(sys.argv[1]))
+"""
+
+
+def test_the_first_bytes_of_the_first_connection_arrive(place, packages):
+    """However long the sandbox's own process takes to start: ZMQ would wait half a minute before it tries again."""
+    done = subprocess.run([kernels.PYTHON, "-c", EARLY, str(place.root / "socket")], capture_output=True, text=True, timeout=90, check=False,
+                          env={**place.environment(), "PYTHONPATH": str(packages)})
+    assert done.stdout == "first\n", done.stderr
+
+
 def test_a_frame_beyond_its_bound_ends_it(place, packages):
     forged = "import os, struct, time; os.write(os.open('/proc/%d/fd/1' % os.getppid(), os.O_WRONLY), struct.pack('>IBI', 1, 1, 1 << 31)); time.sleep(60)"
     process = begun(place, packages, "python", "-c", forged)

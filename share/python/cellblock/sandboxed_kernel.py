@@ -17,7 +17,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List
 
 from .program import find_program
 
@@ -143,11 +143,10 @@ class Carrier:
         self._connection = connection
         self._writers: Dict[int, asyncio.StreamWriter] = {}
         self._last = 0
-        self._out: Optional[asyncio.StreamWriter] = None
+        self._out: asyncio.StreamWriter
 
     def _tell(self, number: int, kind: int, data: bytes = b"") -> None:
-        if self._out is not None:
-            self._out.write(HEAD.pack(number, kind, len(data)) + data)
+        self._out.write(HEAD.pack(number, kind, len(data)) + data)
 
     async def listen(self) -> None:
         for name in PORTS:
@@ -170,8 +169,7 @@ class Carrier:
         try:
             while data := await reader.read(65536):
                 self._tell(number, DATA, data)
-                if self._out is not None:
-                    await self._out.drain()
+                await self._out.drain()
         except OSError:
             pass
         finally:
@@ -180,11 +178,12 @@ class Carrier:
             writer.close()
 
     async def serve(self, words: List[str]) -> int:
-        await self.listen()
+        # Before anybody can connect: what is lost of a connection's first bytes costs ZMQ half a minute.
         process = await asyncio.create_subprocess_exec(*words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
                                                        preexec_fn=die_with_parent)
         assert process.stdin is not None and process.stdout is not None
         self._out = process.stdin
+        await self.listen()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1, signal.SIGUSR2):
             loop.add_signal_handler(number, self._tell, 0, SIGNAL, b"%d" % number)
