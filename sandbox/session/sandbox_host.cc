@@ -223,8 +223,7 @@ void SandboxHost::send(OutgoingFrame frame) {
     }
 }
 
-// It is dying, or tries to hide. What it sent before is still read, and its death has a reason that the
-// warden will tell.
+// What the worker sent before is still read, and the warden tells the reason of its end.
 void SandboxHost::worker_closed_socket() {
     if (state_ == State::starting || state_ == State::ready) {
         state_ = State::closing;
