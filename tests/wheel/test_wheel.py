@@ -42,6 +42,14 @@ def test_a_notebook_runs_in_the_environments_python(installed, notebook):
     assert "".join(prefix["cells"][0]["outputs"][0]["text"]) == "%s\n" % installed.folder
 
 
+def test_the_tour_shows_what_it_always_shows(installed):
+    done = installed.notebook((kernels.REPO / "examples" / "tour.ipynb").read_text())
+    outputs = [output for cell in done["cells"] for output in cell.get("outputs", [])]
+    assert {"image/png", "text/html", "text/markdown", "text/latex"} <= {kind for output in outputs for kind in output.get("data", {})}
+    results = ["".join(output["data"]["text/plain"]) for output in outputs if output["output_type"] == "execute_result"]
+    assert results[-3:] == ["'slept'", "499999500000", "'for this session only'"]
+
+
 def test_the_doctor_has_nothing_to_say(installed):
     installed.run("cellblock", "doctor")
 
