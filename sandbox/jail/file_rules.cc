@@ -89,12 +89,20 @@ Result<FileStep> rule_step(const FileRule& rule, std::size_t index, const std::s
     made.is_file = !folder;
     made.give_owner = true;
     made.label = step;
-    if (made.kind == FileStepKind::overlay) {
-        for (const auto& one : made.left_out) {
-            made.text += is_deep(one) ? "" : one.path + "/";
-        }
-    }
     return made;
+}
+
+// What an overlay marks as removed. What another step covers needs no mark; and before Linux 6.6 no folder
+// could be made in a mark's place, for that step to be shown on.
+std::string marks_of(const FileStep& overlay, const std::vector<FileStep>& steps) {
+    std::string marks;
+    for (const auto& one : overlay.left_out) {
+        const bool covered = std::any_of(steps.begin(), steps.end(), [&](const FileStep& other) {
+            return other.target == overlay.target + "/" + one.path && other.is_file == one.is_file;
+        });
+        marks += covered || is_deep(one) ? "" : one.path + "/";
+    }
+    return marks;
 }
 
 FileStep mask_step(const FileStep& shown, const LeftOut& what) {
@@ -122,6 +130,11 @@ Result<std::vector<FileStep>> file_rule_steps(const std::vector<FileRule>& rules
             }
         }
         steps.push_back(std::move(step));
+    }
+    for (auto& step : steps) {
+        if (step.kind == FileStepKind::overlay) {
+            step.text = marks_of(step, steps);
+        }
     }
     return steps;
 }

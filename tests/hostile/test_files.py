@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 
@@ -159,14 +160,44 @@ def test_keys_and_dot_names_are_left_out_of_a_folder(host, engine, mode):
         assert not {".aws", ".git", ".env", "prod.key"} & set(found), found
 
 
+OVERLAY = {"files": [{"host": "nb", "sandbox": "/work", "mode": "overlay"}]}
+# An overlay marks a folder that was removed, and one made in its place, by attributes that only root may set elsewhere than in tmpfs of Linux 6.6.
+MARKS_FOLDERS = tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2]) >= (6, 6)
+
+
 def test_names_that_were_left_out_of_an_overlay_are_free_for_cells(host):
     kept_beside_keys(host)
     assert host.value("""
         import json, os
-        os.makedirs('.git/objects'); open('.env', 'w').write('mine')
-        print(json.dumps([open('link').read(), os.listdir('.git')]))
-    """, policy={"files": [{"host": "nb", "sandbox": "/work", "mode": "overlay"}]}) == ["mine", ["objects"]]
+        open('.env', 'w').write('mine')
+        print(json.dumps(open('link').read()))
+    """, policy=OVERLAY) == "mine"
     assert (host.folder / "nb/.env").read_text() == "SECRET"
+
+
+REMOVE = """
+    import json, os, shutil
+    shutil.rmtree('old'); os.makedirs('old/mine'); os.makedirs('.git/objects')
+    print(json.dumps([os.listdir('old'), os.listdir('.git')]))
+"""
+
+
+@pytest.mark.skipif(not MARKS_FOLDERS, reason="an overlay that isn't root's can't mark folders before Linux 6.6")
+def test_folders_of_an_overlay_can_be_removed_and_made_anew(host):
+    kept_beside_keys(host)
+    host.give(host.file("nb/old/notes.txt", "content").parent)
+    assert host.value(REMOVE, policy=OVERLAY) == [["mine"], ["objects"]]
+    assert (host.folder / "nb/old/notes.txt").exists() and (host.folder / "nb/.git/config").exists()
+
+
+@pytest.mark.skipif(MARKS_FOLDERS, reason="for Linux before 6.6")
+def test_folders_of_an_overlay_that_cant_be_removed_are_told_of(host):
+    """Root's overlay can mark them where it was mounted by root itself."""
+    kept_beside_keys(host)
+    host.give(host.file("nb/old/notes.txt", "content").parent)
+    told = host.run(REMOVE, policy=OVERLAY)
+    assert "Linux 6.6" in str(told["error"]) if told["status"] == "error" else host.user == "root", told
+    assert (host.folder / "nb/old/notes.txt").exists()
 
 
 def test_what_the_policy_names_itself_is_shown(host):

@@ -52,6 +52,16 @@ def test_files_that_are_shown_need_no_hint(fresh):
     assert "only /work, /data" in str(host.execute("open('/home/missing')").error)
 
 
+OLD = "import os, builtins, io; os.uname = lambda: type('', (), {'release': '%s'}); "
+MOUNTS = ("kept = open\nbuiltins.open = lambda *a, **k: io.StringIO('a / overlay rw 0 0\\n') if a[0] == '/proc/self/mounts' else kept(*a, **k)\n")
+
+
+@pytest.mark.parametrize("release, told", [("6.1.0-50-cloud-amd64", True), ("5.15.0-1-generic", True), ("6.6.1", False), ("6.12.117+deb13", False)])
+def test_a_folder_that_an_overlay_cant_mark_as_removed(fresh, release, told):
+    error = str(fresh().execute(OLD % release + MOUNTS + "raise OSError(5, 'Input/output error', 'sub')").error)
+    assert ("that takes Linux 6.6, and this is " + release in error and "key files" in error) is told, error
+
+
 def test_a_link_that_leads_out_of_what_is_shown(fresh, tmp_path):
     (tmp_path / "data").symlink_to("/somewhere/else")
     (tmp_path / "broken").symlink_to(tmp_path / "nothing")

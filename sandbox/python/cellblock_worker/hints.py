@@ -69,6 +69,9 @@ class Hints:
         if _errno(error) == errno.EOVERFLOW and _is_anothers(error.filename):
             return ("a file that belongs to another user or group can be read here and not changed; give the host's file "
                     "your user and group (chown)"), "files"
+        if _errno(error) == errno.EIO and _keeps_folders():
+            return ("a folder of the host's can't be removed in this sandbox, nor another one be made in the place of one that was there: "
+                    "that takes Linux 6.6, and this is %s; use another name" % os.uname().release), "files"
         if isinstance(error, OSError) and error.errno in DISK_ERRNOS:
             return "this sandbox may write %s" % self._fact("disk"), "limits.disk"
         if isinstance(error, OSError):
@@ -181,6 +184,16 @@ def _text(error):
         return str(error)[:2000] if isinstance(error, Exception) else ""
     except Exception:
         return ""
+
+
+def _keeps_folders():
+    """Is there an overlay that can't mark folders? Linux's tmpfs has attributes of users, by which an overlay marks them, since 6.6."""
+    version = [int(number) for number in re.findall(r"\d+", os.uname().release)[:2]]
+    try:
+        with open("/proc/self/mounts", encoding="utf-8", errors="replace") as mounts:
+            return version < [6, 6] and any(line.split()[2] == "overlay" for line in mounts)
+    except OSError:
+        return False
 
 
 def _errno(error):
