@@ -161,7 +161,7 @@ def test_keys_and_dot_names_are_left_out_of_a_folder(host, engine, mode):
 
 
 OVERLAY = {"files": [{"host": "nb", "sandbox": "/work", "mode": "overlay"}]}
-# An overlay marks a folder that was removed, and one made in its place, by attributes that only root may set elsewhere than in tmpfs of Linux 6.6.
+# An overlay marks a removed folder by attributes, which an ordinary user may set in tmpfs since Linux 6.6.
 MARKS_FOLDERS = tuple(int(number) for number in re.findall(r"\d+", os.uname().release)[:2]) >= (6, 6)
 
 
