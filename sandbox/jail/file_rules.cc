@@ -92,15 +92,16 @@ Result<FileStep> rule_step(const FileRule& rule, std::size_t index, const std::s
     return made;
 }
 
-// What an overlay marks as removed. What another step covers needs no mark; and before Linux 6.6 no folder
-// could be made in a mark's place, for that step to be shown on.
+// The names that an overlay marks as removed. A folder or file that the policy names itself, at its own
+// place, has no mark: before Linux 6.6 no folder could be made in the mark's place, for the rule's own mount.
 std::string marks_of(const FileStep& overlay, const std::vector<FileStep>& steps) {
     std::string marks;
     for (const auto& one : overlay.left_out) {
-        const bool covered = std::any_of(steps.begin(), steps.end(), [&](const FileStep& other) {
-            return other.target == overlay.target + "/" + one.path && other.is_file == one.is_file;
+        const bool named = std::any_of(steps.begin(), steps.end(), [&](const FileStep& other) {
+            return other.target == overlay.target + "/" + one.path &&
+                   other.source == overlay.source + "/" + one.path;
         });
-        marks += covered || is_deep(one) ? "" : one.path + "/";
+        marks += named || is_deep(one) ? "" : one.path + "/";
     }
     return marks;
 }

@@ -21,6 +21,19 @@ def test_format():
     assert done.returncode == 0, "clang-format -i mends this:\n" + done.stderr[-8000:]
 
 
+TOP = {"CMakeLists.txt", "CMakePresets.json", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md", "pyproject.toml",
+       "cmake", "debian", "examples", "kernel", "sandbox", "share", "tests"}
+
+
+def test_nothing_strays_at_the_top():
+    """Programs that are tried in the repository's folder leave files there, and `git add` takes them. Names with a dot are tools' own."""
+    done = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=False)
+    if done.returncode != 0:
+        pytest.skip("this is no clone: " + done.stderr.strip())
+    found = {name.partition("/")[0] for name in done.stdout.splitlines()}
+    assert {name for name in found if not name.startswith(".")} == TOP
+
+
 def room_of(path):
     return path.rpartition("/")[0]
 

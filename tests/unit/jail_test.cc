@@ -217,6 +217,19 @@ TEST_CASE("what is left out of a folder is bounded, in number and in depth") {
     CHECK_FALSE(jail::left_out_of(folder.path, ".", "files[0]").ok());
 }
 
+TEST_CASE("what a rule names itself isn't marked as removed; what another one covers is") {
+    const Folder folder;
+    for (const char* name : {"nb/.aws/a", "nb/.kube/a", "other/a"}) {
+        std::filesystem::create_directories(folder.path + "/" + name);
+    }
+    const std::vector<FileRule> rules{{.host = "nb", .sandbox = "/work", .mode = FileMode::overlay},
+                                      {.host = "nb/.aws", .sandbox = "/work/.aws"},
+                                      {.host = "other", .sandbox = "/work/.kube"}};
+    const auto steps = jail::file_rule_steps(rules, folder.path, {});
+    REQUIRE(steps.ok());
+    CHECK(steps->front().text == ".kube/");
+}
+
 TEST_CASE("a step that would lie in what isn't shown is refused, and one in its place takes it") {
     jail::FileStep shown;
     shown.kind = jail::FileStepKind::bind;

@@ -17,11 +17,10 @@ EXPECTED = {
     "delegated service": (GROUPS, set()),
     "jupyter server": (set(), GROUPS),  # the user's systemd isn't there unless the user has logged in or lingers
 }
-WAYS = tuple(EXPECTED)
-# How cellblock is installed, and the words before each command that make it that one's.
+# How cellblock is installed, and the words before a command that has to find that one.
 ENVIRONMENT = "/opt/env"
 INSTALLED = {".deb": [], "wheel": ["env", "PATH=%s/bin:/usr/sbin:/usr/bin:/sbin:/bin" % ENVIRONMENT]}
-TRIED = [*((".deb", way) for way in WAYS), *(("wheel", way) for way in ("root's service", "login", "user service"))]
+TRIED = [*((".deb", way) for way in EXPECTED), *(("wheel", way) for way in ("root's service", "login", "user service"))]
 OLDEST_SYSTEMD = {"delegated service": 254}  # which has DelegateSubgroup=
 
 USER = "alice"

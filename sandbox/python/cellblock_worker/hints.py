@@ -69,7 +69,7 @@ class Hints:
         if _errno(error) == errno.EOVERFLOW and _is_anothers(error.filename):
             return ("a file that belongs to another user or group can be read here and not changed; give the host's file "
                     "your user and group (chown)"), "files"
-        if _errno(error) == errno.EIO and _keeps_folders():
+        if _errno(error) == errno.EIO and error.filename and not os.path.isfile(error.filename) and _keeps_folders():
             return ("a folder of the host's can't be removed in this sandbox, nor another one be made in the place of one that was there: "
                     "that takes Linux 6.6, and this is %s; use another name" % os.uname().release), "files"
         if isinstance(error, OSError) and error.errno in DISK_ERRNOS:
